@@ -1,0 +1,126 @@
+package cursor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+)
+
+// Version of the layout of [State]; a file with a higher one was written by a
+// newer program.
+const Version = 1
+
+// State is what the next start needs to go on where the last one stopped. Its
+// JSON is the state file; times are UTC.
+type State struct {
+	Version  int       `json:"version"`
+	Instance string    `json:"instance"`
+	Updated  time.Time `json:"updated"`
+	// Filter is the reader's filter in words, so that a changed one can be
+	// told to the user.
+	Filter string `json:"filter,omitempty"`
+	// Watermark: every event created up to it, inclusive, is acknowledged.
+	// The zero time: nothing yet, the whole log is to be read.
+	Watermark time.Time `json:"watermark"`
+	// Seen holds the keys younger than Watermark that are acknowledged too:
+	// per "aggregate type/aggregate id" the sequences, as "1-3,7".
+	Seen map[string]string `json:"seen,omitempty"`
+	// Holes are sequences that were missing and are still being asked for.
+	Holes []Hole `json:"holes,omitempty"`
+	// Events counts the acknowledged ones since the first start.
+	Events uint64 `json:"events"`
+	// Checksum is the CRC-32C of this document with an empty checksum, eight
+	// hex digits. Empty means "edited by hand, do not check".
+	Checksum string `json:"checksum"`
+}
+
+// Hole is a run of missing sequences of one aggregate, both ends inclusive.
+type Hole struct {
+	AggregateType string    `json:"aggregate_type"`
+	AggregateID   string    `json:"aggregate_id"`
+	First         uint64    `json:"first"`
+	Last          uint64    `json:"last"`
+	Found         time.Time `json:"found"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// encode returns the file's content for s, with version and checksum set.
+func encode(s State) ([]byte, error) {
+	s.Version = Version
+	s.Checksum = ""
+	sum, err := checksum(s)
+	if err != nil {
+		return nil, err
+	}
+	s.Checksum = sum
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(b, '\n'), nil
+}
+
+// checksum covers the values, not the bytes: white space may be edited.
+func checksum(s State) (string, error) {
+	s.Checksum = ""
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)), nil
+}
+
+// decode reads a state file's content. Every error is about the content; the
+// caller adds the path and what to do.
+func decode(b []byte) (State, error) {
+	if len(b) == 0 {
+		return State{}, errors.New("it is empty")
+	}
+	// The version comes first: a newer file may have fields unknown here.
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return State{}, fmt.Errorf("it is no complete JSON document: %w", err)
+	}
+	if head.Version > Version {
+		return State{}, fmt.Errorf("it has version %d, this program knows up to %d: use the newer program", head.Version, Version)
+	}
+	if head.Version != Version {
+		return State{}, fmt.Errorf("it has no known version (%d)", head.Version)
+	}
+	var s State
+	if err := strictUnmarshal(b, &s); err != nil {
+		return State{}, err
+	}
+	if s.Checksum != "" {
+		sum, err := checksum(s)
+		if err != nil {
+			return State{}, err
+		}
+		if sum != s.Checksum {
+			return State{}, errors.New(`its checksum does not match: it was damaged, or edited by hand (if you edited it on purpose, set "checksum" to "")`)
+		}
+	}
+	return s, s.validate()
+}
+
+func (s *State) validate() error {
+	if s.Instance == "" {
+		return errors.New("it names no instance")
+	}
+	for name, runs := range s.Seen {
+		if _, err := ParseRuns(runs); err != nil {
+			return fmt.Errorf("seen of %q: %w", name, err)
+		}
+	}
+	for _, h := range s.Holes {
+		if h.First == 0 || h.Last < h.First {
+			return fmt.Errorf("hole of %s/%s: %d-%d is no run of sequences", h.AggregateType, h.AggregateID, h.First, h.Last)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+// Package events reads ZITADEL's Events API so that no event is lost.
+//
+// The API has no cursor of its own: an answer carries neither a position nor
+// an id, one creation date is shared by whole transactions, and an event can
+// become visible after a younger one was read. So the reader asks for bounded
+// windows of time and proves that each is complete; it reads the last overlap
+// again at every poll and drops what it knows by its key; and it asks for the
+// sequences that are missing in an aggregate.
+//
+// What it promises: every event that ZITADEL committed and shows to this user
+// is emitted at least once, and, between two crashes, exactly once. What it
+// cannot: read events that ZITADEL hides (retention) or cannot decode; those
+// are counted and told.
+package events
+
+import (
+	"context"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// Client is what the reader asks of ZITADEL; [zitadel.Client] is the real one.
+// Errors are *zitadel.Error, or the context's own.
+type Client interface {
+	ListEvents(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error)
+	AggregateTypes(ctx context.Context) ([]string, error)
+	EventTypes(ctx context.Context) ([]string, error)
+}
+
+// Batch is one step of the cursor.
+type Batch struct {
+	// Records, in the order in which ZITADEL gave them, not yet redacted. May
+	// be empty: the state alone has moved on.
+	Records []record.Record
+	// State is the cursor once all records of this batch, and those of every
+	// earlier one, are acknowledged.
+	State cursor.State
+}
+
+// Emit takes a batch over. It may block, reading waits then. Returning nil
+// does not acknowledge anything; an error ends Run.
+type Emit func(context.Context, Batch) error

@@ -1,0 +1,352 @@
+package events
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// group reads all events of one creation date, a number that no window can
+// make smaller. The API shows the first and the last 1,000 of an answer; what
+// lies between them is reached by asking in parts: by aggregate type, by event
+// type, by aggregate. The same parts isolate an event that cannot be read.
+//
+// Out of reach, and reported: what lies between the first and the last 1,000
+// events of one type and one date, of aggregates of which nothing else of that
+// date is seen.
+type group struct {
+	r    *Reader
+	date time.Time
+
+	events     []*eventpb.Event
+	keys       map[eventKey]bool
+	unproved   []string  // parts that may hold more than was read
+	unreadable []culprit // events that cannot be read
+
+	aggregateTypes, eventTypes []string // ZITADEL's catalogue, asked for once
+}
+
+// culprit is what can be learned of an event that cannot be read.
+type culprit struct {
+	aggregateType string
+	aggregateID   string // empty: not known yet; its hole will tell
+	eventType     string // empty: not known
+	sequence      uint64
+}
+
+type eventKey struct {
+	typ, id  string
+	sequence uint64
+}
+
+func keyOf(e *eventpb.Event) eventKey {
+	a := e.GetAggregate()
+	return eventKey{a.GetType().GetType(), a.GetId(), e.GetSequence()}
+}
+
+func (g *group) read(ctx context.Context) error {
+	g.keys = make(map[eventKey]bool)
+	req := g.r.filter.request()
+	setRange(req, g.date.Add(-tick), g.date.Add(tick))
+	req.Limit = apiLimit
+	return g.cover(ctx, req)
+}
+
+// report tells what could not be read.
+func (g *group) report() {
+	for _, c := range g.unreadable {
+		g.r.reportUnreadable(c, g.date)
+	}
+	for _, part := range g.unproved {
+		g.r.stats.Unproved.Add(1)
+		g.r.log.Error("more events share one creation date than the API can show; some may be missing", "created", g.date, "event_type", part, "read", len(g.events))
+	}
+}
+
+// cover collects the events that match req, in parts if need be.
+func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	first, err := g.ask(ctx, req, true)
+	if isClass(err, zitadel.TooLarge) && req.Limit > 1 {
+		smaller := proto.CloneOf(req)
+		smaller.Limit /= 2
+		return g.cover(ctx, smaller)
+	}
+	bad := unreadablePage(err)
+	if err != nil && !bad {
+		return err
+	}
+	if !bad {
+		g.add(first)
+		if len(first) < int(req.Limit) {
+			return nil
+		}
+		last, err := g.ask(ctx, req, false)
+		if err == nil {
+			meet := slices.ContainsFunc(last, func(e *eventpb.Event) bool {
+				return slices.ContainsFunc(first, func(f *eventpb.Event) bool { return sameKey(e, f) })
+			})
+			slices.Reverse(last)
+			g.add(last)
+			if meet {
+				return nil
+			}
+		} else if !unreadablePage(err) {
+			return err
+		}
+	}
+	return g.split(ctx, req, bad)
+}
+
+// split covers req in smaller parts. The catalogue names every type that
+// ZITADEL registers; types seen in this group are added, for those it does not.
+func (g *group) split(ctx context.Context, req *adminpb.ListEventsRequest, bad bool) error {
+	if err := g.catalogue(ctx); err != nil {
+		return err
+	}
+	switch {
+	case len(req.AggregateTypes) == 0:
+		return g.splitBy(ctx, req, g.aggregateTypes, maxAggregateTypes, setAggregateTypes)
+	case len(req.AggregateTypes) > 1:
+		return g.splitBy(ctx, req, req.AggregateTypes, (len(req.AggregateTypes)+1)/2, setAggregateTypes)
+	case len(req.EventTypes) == 0:
+		return g.splitBy(ctx, req, g.eventTypes, maxEventTypes, setEventTypes)
+	case len(req.EventTypes) > 1:
+		return g.splitBy(ctx, req, req.EventTypes, (len(req.EventTypes)+1)/2, setEventTypes)
+	case bad:
+		return g.around(ctx, req)
+	case req.AggregateId != "":
+		return g.aggregate(ctx, req)
+	default:
+		return g.byAggregate(ctx, req)
+	}
+}
+
+func setAggregateTypes(req *adminpb.ListEventsRequest, types []string) { req.AggregateTypes = types }
+func setEventTypes(req *adminpb.ListEventsRequest, types []string)     { req.EventTypes = types }
+
+func (g *group) splitBy(ctx context.Context, req *adminpb.ListEventsRequest, values []string, size int, set func(*adminpb.ListEventsRequest, []string)) error {
+	for part := range slices.Chunk(values, size) {
+		sub := proto.CloneOf(req)
+		sub.Limit = apiLimit
+		set(sub, part)
+		if err := g.cover(ctx, sub); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aggregate reads the events of one aggregate, which come in order of their
+// sequence and can therefore be paged.
+func (g *group) aggregate(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	req = proto.CloneOf(req)
+	for {
+		page, err := g.ask(ctx, req, true)
+		switch {
+		case unreadablePage(err) && req.Limit > 1:
+			req.Limit /= 2
+			continue
+		case unreadablePage(err):
+			return g.around(ctx, req)
+		case err != nil:
+			return err
+		}
+		g.add(page)
+		if len(page) < int(req.Limit) {
+			return nil
+		}
+		req.Sequence = page[len(page)-1].GetSequence()
+	}
+}
+
+// byAggregate reads the events of one type, aggregate by aggregate. The API
+// lists no aggregates: they are learned from the ends of the answers, also of
+// those that leave low or high sequences out.
+func (g *group) byAggregate(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	read := make(map[string]bool)
+	for before := -1; before < len(g.events); {
+		before = len(g.events)
+		whole, err := g.bySequence(ctx, req)
+		if err != nil || whole {
+			return err
+		}
+		for _, e := range slices.Clone(g.events) {
+			id := e.GetAggregate().GetId()
+			if read[id] || e.GetAggregate().GetType().GetType() != req.AggregateTypes[0] {
+				continue
+			}
+			read[id] = true
+			sub := proto.CloneOf(req)
+			sub.AggregateId, sub.Limit = id, apiLimit
+			if err := g.aggregate(ctx, sub); err != nil {
+				return err
+			}
+		}
+	}
+	g.unproved = append(g.unproved, req.EventTypes[0])
+	return nil
+}
+
+// bySequence asks for the ends above and below every sequence seen. It is
+// whole when one cut has less than a page on both sides.
+func (g *group) bySequence(ctx context.Context, req *adminpb.ListEventsRequest) (whole bool, err error) {
+	for _, seq := range g.cuts(req) {
+		above, below := proto.CloneOf(req), proto.CloneOf(req)
+		above.Sequence, below.Sequence = seq, seq+1
+		high, err := g.ask(ctx, above, true) // sequence > seq
+		if err != nil {
+			return false, err
+		}
+		low, err := g.ask(ctx, below, false) // sequence < seq+1
+		if err != nil {
+			return false, err
+		}
+		g.add(high)
+		g.add(low)
+		if len(high) < int(req.Limit) && len(low) < int(req.Limit) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// cuts are sequences of the type, spread evenly; 16 bound the calls.
+func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
+	var all []uint64
+	for _, e := range g.events {
+		if e.GetType().GetType() == req.EventTypes[0] {
+			all = append(all, e.GetSequence())
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	const most = 16
+	if len(all) <= most {
+		return all
+	}
+	out := make([]uint64, 0, most)
+	for i := range most {
+		out = append(out, all[i*len(all)/most])
+	}
+	return out
+}
+
+// around reads what stands before and behind an event of one type that cannot
+// be read, by asking for fewer and fewer from both ends, and finds its key.
+func (g *group) around(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	for _, asc := range []bool{true, false} {
+		good, bad := 0, apiLimit
+		for good < bad-1 {
+			sub := proto.CloneOf(req)
+			sub.Limit = uint32((good + bad) / 2)
+			page, isBad, err := g.try(ctx, sub, asc)
+			if err != nil {
+				return err
+			}
+			if isBad {
+				bad = int(sub.Limit)
+				continue
+			}
+			good = int(sub.Limit)
+			g.add(page)
+		}
+	}
+	c, err := g.identify(ctx, req)
+	g.unreadable = append(g.unreadable, c)
+	return err
+}
+
+// identify finds the sequence of the event that cannot be read: asking for
+// higher ones fails below it and no longer from it on. Its aggregate is found
+// if another event of this date belongs to it.
+func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (culprit, error) {
+	c := culprit{aggregateType: req.AggregateTypes[0], aggregateID: req.AggregateId}
+	if len(req.EventTypes) == 1 {
+		c.eventType = req.EventTypes[0]
+	}
+	below, from := uint64(0), uint64(1)<<40 // no aggregate has that many events
+	for from-below > 1 {
+		sub := proto.CloneOf(req)
+		sub.Sequence = below + (from-below)/2
+		_, bad, err := g.try(ctx, sub, true)
+		if err != nil {
+			return c, err
+		}
+		if bad {
+			below = sub.Sequence
+		} else {
+			from = sub.Sequence
+		}
+	}
+	c.sequence = from
+	asked := make(map[string]bool)
+	for _, e := range g.events {
+		id := e.GetAggregate().GetId()
+		if c.aggregateID != "" || asked[id] || e.GetAggregate().GetType().GetType() != c.aggregateType {
+			continue
+		}
+		asked[id] = true
+		sub := proto.CloneOf(req)
+		sub.AggregateId = id
+		_, bad, err := g.try(ctx, sub, true)
+		if err != nil {
+			return c, err
+		}
+		if bad {
+			c.aggregateID = id
+		}
+	}
+	return c, nil
+}
+
+// try asks for a page that may hold an event that cannot be read.
+func (g *group) try(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) (page []*eventpb.Event, bad bool, err error) {
+	page, err = g.ask(ctx, req, asc)
+	if unreadablePage(err) {
+		return nil, true, nil
+	}
+	return page, false, err
+}
+
+func (g *group) ask(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) ([]*eventpb.Event, error) {
+	req = proto.CloneOf(req)
+	req.Asc = asc
+	return g.r.ask(ctx, req)
+}
+
+func (g *group) add(events []*eventpb.Event) {
+	for _, e := range events {
+		if k := keyOf(e); !g.keys[k] {
+			g.keys[k] = true
+			g.events = append(g.events, e)
+		}
+	}
+}
+
+// catalogue asks ZITADEL for its types, once, and adds those of this group.
+func (g *group) catalogue(ctx context.Context) error {
+	if g.aggregateTypes == nil {
+		var err error
+		if g.aggregateTypes, err = g.r.list(ctx, g.r.client.AggregateTypes); err != nil {
+			return err
+		}
+		if g.eventTypes, err = g.r.list(ctx, g.r.client.EventTypes); err != nil {
+			return err
+		}
+	}
+	for _, e := range g.events {
+		if t := e.GetAggregate().GetType().GetType(); !slices.Contains(g.aggregateTypes, t) {
+			g.aggregateTypes = append(g.aggregateTypes, t)
+		}
+		if t := e.GetType().GetType(); !slices.Contains(g.eventTypes, t) {
+			g.eventTypes = append(g.eventTypes, t)
+		}
+	}
+	return nil
+}

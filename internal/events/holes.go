@@ -1,0 +1,281 @@
+package events
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+const (
+	// maxHoles bounds the holes that are asked for at one time. A healthy log
+	// has none but for seconds; one that is being cut by retention has one an
+	// aggregate. About 150 bytes each, in memory and in the state file.
+	maxHoles = 4096
+	// manyHoles are asked for before the pass has ended.
+	manyHoles = 64
+	// holeWait is how long a missing event is asked for. The longest way for
+	// one to come late is an open transaction, which lasts minutes at most.
+	holeWait = time.Hour
+	// holeFirstWait is the pause after the first ask; it doubles.
+	holeFirstWait = time.Second
+	// enoughMisses: so many aggregates in a row begin after sequence 1 and
+	// have nothing before it: older events are hidden, asking on is waste.
+	enoughMisses = 8
+)
+
+// hole is a run of missing sequences that is being asked for.
+type hole struct {
+	cursor.Hole
+	first bool // the aggregate's beginning is missing, found at first sight
+	asked bool
+	next  time.Time
+	wait  time.Duration
+}
+
+// holes are open ones by aggregate, each list sorted and disjoint.
+type holes struct {
+	open  map[aggregateKey][]hole
+	count int
+}
+
+func newHoles(saved []cursor.Hole) *holes {
+	h := &holes{open: make(map[aggregateKey][]hole)}
+	for _, s := range saved {
+		k := aggregateKey{s.AggregateType, s.AggregateID}
+		h.open[k] = append(h.open[k], hole{Hole: s, wait: holeFirstWait})
+		h.count++
+	}
+	return h
+}
+
+// add opens a hole; false when there are too many already.
+func (h *holes) add(k aggregateKey, first, last uint64, atFirstSight bool, now time.Time) bool {
+	if h.count >= maxHoles {
+		return false
+	}
+	h.open[k] = append(h.open[k], hole{
+		Hole:  cursor.Hole{AggregateType: k.typ, AggregateID: k.id, First: first, Last: last, Found: now.UTC().Truncate(time.Microsecond)},
+		first: atFirstSight,
+		wait:  holeFirstWait,
+	})
+	h.count++
+	return true
+}
+
+// fill takes one sequence out of the aggregate's holes. It reports whether it
+// was in one, and in one that was asked for: a jump that closes within a pass
+// is only the order of transactions.
+func (h *holes) fill(k aggregateKey, sequence uint64) (filled, asked bool) {
+	list := h.open[k]
+	i := slices.IndexFunc(list, func(o hole) bool { return o.First <= sequence && sequence <= o.Last })
+	if i < 0 {
+		return false, false
+	}
+	o := list[i]
+	var rest []hole
+	if o.First < sequence {
+		left := o
+		left.Last = sequence - 1
+		rest = append(rest, left)
+	}
+	if sequence < o.Last {
+		right := o
+		right.First = sequence + 1
+		rest = append(rest, right)
+	}
+	h.count += len(rest) - 1
+	list = slices.Replace(list, i, i+1, rest...)
+	if len(list) == 0 {
+		delete(h.open, k)
+	} else {
+		h.open[k] = list
+	}
+	return true, o.asked
+}
+
+// drop gives up the part of the aggregate's holes between first and last.
+func (h *holes) drop(k aggregateKey, first, last uint64) {
+	var kept []hole
+	for _, o := range h.open[k] {
+		if o.First < first {
+			left := o
+			left.Last = min(o.Last, first-1)
+			kept = append(kept, left)
+		}
+		if o.Last > last {
+			right := o
+			right.First = max(o.First, last+1)
+			kept = append(kept, right)
+		}
+	}
+	h.count += len(kept) - len(h.open[k])
+	if len(kept) == 0 {
+		delete(h.open, k)
+	} else {
+		h.open[k] = kept
+	}
+}
+
+// snapshot returns all holes in a stable order for the state file.
+func (h *holes) snapshot() []cursor.Hole {
+	if h.count == 0 {
+		return nil
+	}
+	out := make([]cursor.Hole, 0, h.count)
+	for _, list := range h.open {
+		for _, o := range list {
+			out = append(out, o.Hole)
+		}
+	}
+	slices.SortFunc(out, func(a, b cursor.Hole) int {
+		return cmp.Or(cmp.Compare(a.AggregateType, b.AggregateType), cmp.Compare(a.AggregateID, b.AggregateID), cmp.Compare(a.First, b.First))
+	})
+	return out
+}
+
+// due marks and returns the holes whose time to ask has come, oldest first.
+// fresh is the number of those that were not asked for before.
+func (h *holes) due(now time.Time) (due []hole, fresh int) {
+	for _, list := range h.open {
+		for i := range list {
+			if list[i].next.After(now) {
+				continue
+			}
+			if !list[i].asked {
+				list[i].asked = true
+				fresh++
+			}
+			due = append(due, list[i])
+		}
+	}
+	slices.SortFunc(due, func(a, b hole) int { return a.Found.Compare(b.Found) })
+	return due, fresh
+}
+
+// reschedule sets the next time to ask for the holes of k.
+func (h *holes) reschedule(k aggregateKey, now time.Time) {
+	list := h.open[k]
+	for i := range list {
+		list[i].next = now.Add(list[i].wait)
+		list[i].wait *= 2
+	}
+}
+
+// fillHoles asks for the missing events that are due, emits what came, and
+// gives up what never will.
+func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
+	changed := false
+	due, fresh := r.holes.due(r.now())
+	r.stats.HolesFound.Add(uint64(fresh))
+	for _, o := range due {
+		k := aggregateKey{o.AggregateType, o.AggregateID}
+		if !r.chaseBeginnings && o.first {
+			r.holes.drop(k, o.First, o.Last)
+			r.stats.Hidden.Add(o.Last - o.First + 1)
+			changed = true
+			continue
+		}
+		if _, open := r.holes.open[k]; !open {
+			continue // filled by an answer to another one
+		}
+		found, unreadable, err := r.askHole(ctx, o.Hole)
+		if err != nil {
+			return err
+		}
+		for _, seq := range unreadable {
+			r.reportUnreadable(culprit{aggregateType: k.typ, aggregateID: k.id, sequence: seq}, time.Time{})
+			r.holes.drop(k, seq, seq)
+			changed = true
+		}
+		if len(found) > 0 {
+			if err := r.accept(ctx, segment{events: found, onlyHoles: true}, emit); err != nil {
+				return err
+			}
+		}
+		r.settleHole(k, o, len(found) > 0, &changed)
+	}
+	if changed {
+		return emit(ctx, Batch{State: r.state()})
+	}
+	return nil
+}
+
+// settleHole decides what becomes of a hole that was just asked for.
+func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
+	switch {
+	case found:
+		r.misses = 0
+	case o.first:
+		// Nothing stands before the first event that can be seen. Once is
+		// enough to ask: such an event is old.
+		r.holes.drop(k, o.First, o.Last)
+		r.stats.Hidden.Add(o.Last - o.First + 1)
+		*changed = true
+		if r.misses++; r.misses == enoughMisses {
+			r.chaseBeginnings = false
+		}
+		return
+	}
+	if r.now().Sub(o.Found) > holeWait {
+		r.stats.HolesGivenUp.Add(1)
+		r.log.Warn("missing events never came",
+			"aggregate_type", k.typ, "aggregate_id", k.id, "first", o.First, "last", o.Last, "asked_for", holeWait,
+			"mend", "they were removed, or audit-log retention or the reader's role hides them")
+		r.holes.drop(k, o.First, o.Last)
+		*changed = true
+		return
+	}
+	r.holes.reschedule(k, r.now())
+}
+
+// askHole reads an aggregate's sequences First to Last. Sequences that
+// ZITADEL cannot decode come back apart.
+func (r *Reader) askHole(ctx context.Context, o cursor.Hole) (found []*eventpb.Event, unreadable []uint64, err error) {
+	after := o.First - 1
+	limit := uint32(apiLimit)
+	for after < o.Last {
+		req := r.filter.request()
+		req.AggregateTypes, req.AggregateId = []string{o.AggregateType}, o.AggregateID
+		req.Sequence, req.Asc = after, true
+		req.Limit = uint32(min(uint64(limit), o.Last-after))
+		page, err := r.ask(ctx, req)
+		switch {
+		case unreadablePage(err) && req.Limit > 1:
+			limit = req.Limit / 2
+			continue
+		case unreadablePage(err):
+			// Sequences are contiguous: the one behind `after` is the culprit,
+			// unless it is missing as well; it is skipped either way.
+			unreadable = append(unreadable, after+1)
+			after++
+			limit = apiLimit
+			continue
+		case err != nil:
+			return nil, nil, fmt.Errorf("missing events of %s/%s: %w", o.AggregateType, o.AggregateID, err)
+		}
+		for _, e := range page {
+			if e.GetSequence() > o.Last {
+				return found, unreadable, nil
+			}
+			found = append(found, e)
+			after = max(after, e.GetSequence())
+		}
+		if len(page) < int(req.Limit) {
+			break
+		}
+	}
+	return found, unreadable, nil
+}
+
+func isClass(err error, classes ...zitadel.Class) bool {
+	var e *zitadel.Error
+	return errors.As(err, &e) && slices.Contains(classes, e.Class)
+}

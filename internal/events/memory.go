@@ -1,0 +1,152 @@
+package events
+
+import (
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+)
+
+// maxAggregates bounds the aggregates whose highest sequence is remembered, to
+// see a jump in it. About 200 bytes each, so some 13 MiB. An aggregate that
+// was forgotten is known again from its next event on.
+const maxAggregates = 1 << 16
+
+type aggregateKey struct{ typ, id string }
+
+// aggregate is what is remembered of one: its highest sequence, 0 for none.
+type aggregate struct {
+	key  aggregateKey
+	top  uint64
+	pins int  // keys of it in memory.seen
+	own  bool // a session of the reader's own token
+}
+
+type seenKey struct {
+	agg      *aggregate
+	sequence uint64
+}
+
+// memory knows the keys that were emitted and that may be read again, those
+// younger than the watermark, and the highest sequence of recent aggregates.
+type memory struct {
+	// Two generations: lookups promote into young; when that is full, old is
+	// dropped and young takes its place. Simpler than a list, and as good.
+	young, old map[aggregateKey]*aggregate
+	forgot     bool // an aggregate was dropped
+
+	seen      map[seenKey]time.Time // creation date
+	sweptSize int                   // len(seen) after the last sweep
+}
+
+func newMemory() *memory {
+	return &memory{
+		young: make(map[aggregateKey]*aggregate),
+		old:   make(map[aggregateKey]*aggregate),
+		seen:  make(map[seenKey]time.Time),
+	}
+}
+
+func (m *memory) aggregate(typ, id string) *aggregate {
+	k := aggregateKey{typ, id}
+	if a, ok := m.young[k]; ok {
+		return a
+	}
+	a, ok := m.old[k]
+	if !ok {
+		a = &aggregate{key: k}
+	}
+	if len(m.young) >= maxAggregates/2 {
+		m.rotate()
+	}
+	m.young[k] = a
+	delete(m.old, k)
+	return a
+}
+
+// rotate forgets the old generation, but for aggregates that seen points to.
+func (m *memory) rotate() {
+	kept := make(map[aggregateKey]*aggregate, maxAggregates/2)
+	for k, a := range m.old {
+		if a.pins > 0 {
+			kept[k] = a
+		} else {
+			m.forgot = true
+		}
+	}
+	m.old, m.young = m.young, kept
+}
+
+func (m *memory) has(a *aggregate, sequence uint64) bool {
+	_, ok := m.seen[seenKey{a, sequence}]
+	return ok
+}
+
+func (m *memory) remember(a *aggregate, sequence uint64, created time.Time) {
+	m.seen[seenKey{a, sequence}] = created
+	a.pins++
+}
+
+// forgetUpTo drops the keys that cannot be read again. It sweeps when the map
+// has doubled, so that the cost per event stays the same.
+func (m *memory) forgetUpTo(watermark time.Time) {
+	if len(m.seen) < 2*m.sweptSize+64 {
+		return
+	}
+	m.sweep(watermark)
+}
+
+func (m *memory) sweep(watermark time.Time) {
+	for k, created := range m.seen {
+		if !created.After(watermark) {
+			delete(m.seen, k)
+			k.agg.pins--
+		}
+	}
+	m.sweptSize = len(m.seen)
+}
+
+// snapshot returns the keys younger than the watermark for the state file.
+func (m *memory) snapshot(watermark time.Time) map[string]string {
+	m.sweep(watermark)
+	if len(m.seen) == 0 {
+		return nil
+	}
+	runs := make(map[*aggregate][]uint64)
+	for k := range m.seen {
+		runs[k.agg] = append(runs[k.agg], k.sequence)
+	}
+	out := make(map[string]string, len(runs))
+	for a, sequences := range runs {
+		out[a.key.typ+"/"+a.key.id] = cursor.FormatRuns(sequences)
+	}
+	return out
+}
+
+// restore is the inverse of snapshot. The creation dates are not in the state:
+// every key counts as young until the watermark passes `until`, the youngest
+// date they can have.
+func (m *memory) restore(seen map[string]string, until time.Time) error {
+	for name, runs := range seen {
+		typ, id := splitName(name)
+		sequences, err := cursor.ParseRuns(runs)
+		if err != nil {
+			return err
+		}
+		a := m.aggregate(typ, id)
+		for _, sequence := range sequences {
+			m.remember(a, sequence, until)
+			a.top = max(a.top, sequence)
+		}
+	}
+	return nil
+}
+
+// splitName cuts "type/id" at the first slash: only an id may hold one.
+func splitName(name string) (typ, id string) {
+	for i := range len(name) {
+		if name[i] == '/' {
+			return name[:i], name[i+1:]
+		}
+	}
+	return name, ""
+}

@@ -1,0 +1,455 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// Reader reads one instance's events. Make it with [NewReader].
+type Reader struct {
+	client   Client
+	settings config.Settings
+	log      *slog.Logger
+	clock    func() time.Time
+	pageSize int
+
+	filter filter
+	mem    *memory
+	holes  *holes
+	stats  Stats
+
+	filterText string // see describe
+
+	fresh     bool      // no state was there
+	begun     bool      // Run was called before
+	broken    bool      // a segment was taken over and not emitted
+	watermark time.Time // see cursor.State
+	newest    evidence  // of ZITADEL's clock
+	readUpTo  time.Time // where the last pass ended; older news are late
+	total     uint64    // events acknowledged before, plus those emitted
+
+	chaseBeginnings bool   // sequences before an aggregate's first event are asked for
+	misses          int    // beginnings in a row that had nothing before them
+	ownUser         string // the token's user, where exclude_own is set
+	nameless        []culprit
+	savedMark       time.Time // watermark of the last batch
+	clockWarned     bool
+
+	troubleMu    sync.Mutex
+	troubleText  string
+	troubleSince time.Time
+}
+
+// NewReader returns a reader that goes on from state, or begins where the
+// settings say when state is the zero State. now may be nil: time.Now.
+func NewReader(client Client, settings config.Settings, state cursor.State, log *slog.Logger, now func() time.Time) (*Reader, error) {
+	if now == nil {
+		now = time.Now
+	}
+	r := &Reader{
+		client:     client,
+		settings:   settings,
+		log:        log,
+		clock:      now,
+		pageSize:   settings.PageSize,
+		mem:        newMemory(),
+		holes:      newHoles(state.Holes),
+		fresh:      state.Version == 0,
+		watermark:  state.Watermark,
+		total:      state.Events,
+		filterText: describe(&settings),
+	}
+	r.chaseBeginnings = r.fresh && settings.Start.Beginning
+	// Keys of the state were younger than its watermark, and older than now.
+	if err := r.mem.restore(state.Seen, maxTime(state.Updated, state.Watermark)); err != nil {
+		return nil, fmt.Errorf("state of %s: %w", settings.Instance, err)
+	}
+	if !r.fresh && state.Filter != r.filterText {
+		log.Warn("the filter has changed since the state was written: events read before are not read again",
+			"was", state.Filter, "is", r.filterText, "watermark", state.Watermark, "mend", "to read them all, give a new state_path")
+	}
+	return r, nil
+}
+
+// Stats returns the reader's counters.
+func (r *Reader) Stats() *Stats { return &r.stats }
+
+// Run reads until ctx ends or, with the setting `end`, until that date is
+// behind and final; it returns nil then. Whatever passes by itself it sits
+// out. Other errors need somebody: a *zitadel.Error of class Stop that says
+// what to mend, or what emit returned. After the first kind Run may be called
+// again and goes on where it was; after an error of emit, or a panic, events
+// may be read and not emitted: then make a new Reader from the stored state.
+func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.broken = true
+			err = panicked(p)
+		}
+	}()
+	if r.broken {
+		return errors.New("this reader has lost its place: make a new one from the stored state")
+	}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if r.fresh && !r.begun {
+		r.begin()
+		r.begun = true
+		// Stored before anything is read: after a crash "now" stays what it
+		// was at the first start.
+		if err := emit(ctx, Batch{State: r.state()}); err != nil {
+			return err
+		}
+	}
+	windows := &windows{r: r, width: firstWidth, limit: r.pageSize}
+	for {
+		start := r.now()
+		if err := r.pass(ctx, windows, emit); err != nil {
+			return err
+		}
+		if r.finished(start) {
+			r.log.Info("the setting `end` is reached, reading stops", "end", r.settings.End, "events", r.stats.Events.Load())
+			return nil
+		}
+		if err := sleep(ctx, r.settings.PollInterval); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare asks ZITADEL what the filters need to know.
+func (r *Reader) prepare(ctx context.Context) error {
+	var known []string
+	if n := len(r.settings.EventTypes); n > 0 && n <= maxEventTypes {
+		var err error
+		if known, err = r.list(ctx, r.client.EventTypes); err != nil {
+			return err
+		}
+	}
+	r.filter = newFilter(&r.settings, known)
+	r.chaseBeginnings = r.chaseBeginnings && r.filter.wholeAggregates
+	if c, ok := r.client.(interface {
+		OwnUserID(context.Context) (string, error)
+	}); ok && r.settings.ExcludeOwn {
+		id, err := r.list(ctx, func(ctx context.Context) ([]string, error) {
+			id, err := c.OwnUserID(ctx)
+			return []string{id}, err
+		})
+		if err != nil {
+			return err
+		}
+		r.ownUser = id[0]
+	}
+	return nil
+}
+
+// begin sets the watermark of a first start.
+func (r *Reader) begin() {
+	now := r.now().Add(-r.settings.Settle)
+	switch s := r.settings.Start; {
+	case s.Now:
+		r.watermark = now
+	case s.Back > 0:
+		r.watermark = now.Add(-s.Back)
+	case !s.At.IsZero():
+		r.watermark = s.At.Add(-tick) // `start` itself is included
+	}
+	r.watermark = r.watermark.UTC().Truncate(tick)
+}
+
+// pass reads everything after the watermark that is old enough to be settled.
+// Pages are asked for while the ones before are being taken over.
+func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
+	until := r.now().Add(-r.settings.Settle).UTC().Truncate(tick)
+	if end := r.settings.End; !end.IsZero() && end.Before(until) {
+		until = end.UTC().Truncate(tick)
+	}
+	r.checkClock(until)
+	if err := r.lookAhead(ctx, until); err != nil {
+		return err
+	}
+	readCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	segments := make(chan segment, 1)
+	read := make(chan error, 1)
+	go func(since time.Time) {
+		defer close(segments)
+		read <- w.walk(readCtx, since, until, segments)
+	}(r.watermark)
+	for seg := range segments {
+		if err := r.accept(ctx, seg, emit); err != nil {
+			stop()
+			for range segments {
+			}
+			return err
+		}
+	}
+	if err := <-read; err != nil {
+		return err
+	}
+	r.readUpTo = maxTime(r.readUpTo, until.Add(-tick))
+	if err := r.fillHoles(ctx, emit); err != nil {
+		return err
+	}
+	r.reportFirstPass()
+	return nil
+}
+
+// checkClock tells once of a clock that would make the reader wait in silence.
+func (r *Reader) checkClock(until time.Time) {
+	behind := !r.watermark.IsZero() && r.watermark.Sub(until) > time.Minute
+	if behind && !r.clockWarned {
+		r.log.Warn("the clock is behind the log: nothing is read until it has caught up",
+			"clock", until, "watermark", r.watermark, "mend", "set this machine's clock")
+	}
+	r.clockWarned = behind
+}
+
+// lookAhead looks for an event near the young end before a long way there.
+// That it exists proves how far ZITADEL's clock is, so that the old windows
+// need no second look and their keys need not be kept.
+func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
+	if until.Sub(r.watermark) < 10*time.Minute {
+		return nil
+	}
+	for _, back := range []time.Duration{10 * time.Minute, 24 * time.Hour} {
+		req := r.filter.request()
+		setRange(req, maxTime(until.Add(-back), r.watermark), until)
+		req.Limit = 1
+		page, err := r.ask(ctx, req)
+		if err != nil && !unreadablePage(err) {
+			return err
+		}
+		if len(page) == 1 {
+			r.newest.see(created(page[0]))
+			return nil
+		}
+	}
+	return nil
+}
+
+// accept takes a segment over: it drops what is known, opens and fills holes,
+// moves the watermark and emits the rest.
+func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
+	for _, e := range seg.events {
+		r.newest.see(created(e))
+	}
+	if !seg.onlyHoles {
+		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clock().Add(-r.settings.Overlap)))
+		r.mem.forgetUpTo(r.watermark)
+	}
+	r.broken = true // until the records are emitted
+	read := r.now().UTC().Truncate(tick)
+	records := make([]record.Record, 0, len(seg.events))
+	for _, e := range seg.events {
+		if r.takes(e, seg.onlyHoles) {
+			records = append(records, record.FromEvent(e, r.settings.Instance, read))
+		}
+	}
+	r.total += uint64(len(records))
+	r.stats.Events.Add(uint64(len(records)))
+	r.stats.HolesOpen.Store(int64(r.holes.count))
+	r.stats.setProgress(r.newest.date, r.watermark)
+	// A silent stretch is stored now and then, not at every poll.
+	if len(records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
+		if err := emit(ctx, Batch{Records: records, State: r.state()}); err != nil {
+			return err
+		}
+		r.savedMark = r.watermark
+	}
+	r.broken = false
+	if !seg.onlyHoles && r.holes.count >= manyHoles {
+		return r.fillHoles(ctx, emit)
+	}
+	return nil
+}
+
+// takes reports whether e is news and wanted; it keeps the books on both.
+func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
+	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
+	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
+	filled, asked := r.holes.fill(a.key, seq)
+	if asked {
+		r.stats.HolesFilled.Add(1)
+	}
+	if onlyHoles && !filled {
+		return false
+	}
+	if r.mem.has(a, seq) {
+		r.stats.Duplicates.Add(1)
+		return false
+	}
+	if date.After(r.watermark) {
+		r.mem.remember(a, seq, date)
+	}
+	r.jump(a, seq)
+	if onlyHoles || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
+		r.stats.Late.Add(1)
+	}
+	if r.isOwn(a, e) {
+		r.stats.Own.Add(1)
+		return false
+	}
+	if !r.filter.passes(e) {
+		r.stats.Filtered.Add(1)
+		return false
+	}
+	return true
+}
+
+// jump opens a hole when sequences are missing before seq.
+func (r *Reader) jump(a *aggregate, seq uint64) {
+	top := a.top
+	a.top = max(top, seq)
+	if !r.filter.wholeAggregates || seq <= top+1 {
+		return
+	}
+	atFirstSight := top == 0
+	if atFirstSight && (!r.chaseBeginnings || r.mem.forgot) {
+		if r.settings.Start.Beginning && r.fresh && !r.mem.forgot {
+			r.stats.Hidden.Add(seq - 1)
+		}
+		return
+	}
+	if !r.holes.add(a.key, top+1, seq-1, atFirstSight, r.now()) {
+		r.stats.HolesGivenUp.Add(1)
+		r.log.Error("too many missing events are being asked for, this hole is given up",
+			"aggregate_type", a.key.typ, "aggregate_id", a.key.id, "first", top+1, "last", seq-1, "open", maxHoles)
+	}
+}
+
+// isOwn recognises what fetching the reader's own token writes: a session of
+// its user without a login, and the token in it.
+func (r *Reader) isOwn(a *aggregate, e *eventpb.Event) bool {
+	if r.ownUser == "" || a.key.typ != "oidc_session" {
+		return false
+	}
+	if e.GetType().GetType() == "oidc_session.added" {
+		fields := e.GetPayload().GetFields()
+		a.own = fields["userID"].GetStringValue() == r.ownUser && fields["sessionID"].GetStringValue() == ""
+	}
+	return a.own
+}
+
+// evidence is a lower bound of ZITADEL's clock, taken from what it wrote: an
+// event of a date exists, so the clock has reached it, and has run on since.
+// It needs no clock of this machine to be right, only to run (the monotonic
+// one, which a change of the wall clock does not touch).
+type evidence struct {
+	date time.Time // zero: none
+	seen time.Time // when that date was seen, here
+}
+
+func (e *evidence) see(date time.Time) {
+	if date.After(e.clock()) {
+		e.date, e.seen = date, time.Now()
+	}
+}
+
+// clock is what ZITADEL's clock shows at least; zero without evidence.
+func (e *evidence) clock() time.Time {
+	if e.date.IsZero() {
+		return time.Time{}
+	}
+	return e.date.Add(time.Since(e.seen)).Truncate(tick)
+}
+
+// state is the cursor as of the events emitted so far.
+func (r *Reader) state() cursor.State {
+	return cursor.State{
+		Version:   cursor.Version,
+		Instance:  r.settings.Instance,
+		Updated:   r.now().UTC(),
+		Filter:    r.filterText,
+		Watermark: r.watermark,
+		Seen:      r.mem.snapshot(r.watermark),
+		Holes:     r.holes.snapshot(),
+		Events:    r.total,
+	}
+}
+
+// reportFirstPass tells once what the log hides.
+func (r *Reader) reportFirstPass() {
+	if r.stats.CaughtUp() {
+		return
+	}
+	r.stats.setCaughtUp()
+	switch hidden := r.stats.Hidden.Load(); {
+	case hidden > 0:
+		r.log.Warn("zitadel hides older events: aggregates begin after their first sequence",
+			"sequences", hidden, "mend", "audit-log retention cuts the log (an instance limit, or DefaultAuditLogRetention); raise it to read more")
+	case r.fresh && r.settings.Start.Beginning && r.filter.wholeAggregates && r.filter.aggregateTypes == nil && r.filter.aggregateID == "" && r.newest.date.IsZero():
+		r.log.Warn("zitadel shows no event at all, though every instance has some",
+			"mend", "check the url's instance, audit-log retention, and the role (IAM_OWNER_VIEWER)")
+	}
+}
+
+// reportUnreadable counts an event that cannot be read and names it. One that
+// was isolated by its date before is counted once.
+func (r *Reader) reportUnreadable(c culprit, date time.Time) {
+	r.troubleMu.Lock()
+	known := false
+	for _, n := range r.nameless {
+		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence && (n.aggregateID == "" || n.aggregateID == c.aggregateID)
+	}
+	const most = 1024 // of them are remembered
+	if !known && len(r.nameless) < most {
+		r.nameless = append(r.nameless, c)
+	}
+	r.troubleMu.Unlock()
+	if !known {
+		r.stats.Unreadable.Add(1)
+	}
+	r.log.Error("zitadel cannot give this event, it is left out",
+		"aggregate_type", c.aggregateType, "aggregate_id", c.aggregateID, "sequence", c.sequence, "event_type", c.eventType, "created", date,
+		"mend", "look at it in ZITADEL's database (table eventstore.events2)")
+}
+
+// finished reports whether `end` is so far behind that no late event can come
+// before it any more.
+func (r *Reader) finished(passStart time.Time) bool {
+	end := r.settings.End
+	return !end.IsZero() && passStart.After(end.Add(r.settings.Settle+r.settings.Overlap))
+}
+
+// now is ZITADEL's clock as far as its answers tell it, else this machine's.
+func (r *Reader) now() time.Time {
+	now := r.clock()
+	c, ok := r.client.(interface {
+		ServerTime() (server, local time.Time, ok bool)
+	})
+	if !ok {
+		return now
+	}
+	server, local, ok := c.ServerTime()
+	// Answers tell whole seconds; less than two is no skew.
+	if skew := server.Sub(local); ok && (skew > 2*time.Second || skew < -2*time.Second) {
+		return now.Add(skew)
+	}
+	return now
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,109 @@
+package events
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// Stats counts what a reader did since it was made. All fields are safe for
+// concurrent use.
+type Stats struct {
+	Events     atomic.Uint64 // emitted
+	Filtered   atomic.Uint64 // read, and not wanted by the settings
+	Own        atomic.Uint64 // left out by exclude_own
+	Duplicates atomic.Uint64 // read again in the overlap and dropped
+	Late       atomic.Uint64 // became visible after younger ones were emitted
+
+	HolesFound   atomic.Uint64 // jumps in an aggregate's sequence
+	HolesFilled  atomic.Uint64 // missing events that came
+	HolesGivenUp atomic.Uint64 // holes that never filled
+	HolesOpen    atomic.Int64
+	Hidden       atomic.Uint64 // sequences before the first one that is shown
+	Unreadable   atomic.Uint64 // events that ZITADEL cannot give
+	Unproved     atomic.Uint64 // groups of one date that may be incomplete
+
+	Calls   atomic.Uint64
+	Retries atomic.Uint64
+
+	mu          sync.Mutex
+	errors      map[string]uint64
+	lastSuccess time.Time
+	newest      time.Time
+	watermark   time.Time
+	caughtUp    bool
+}
+
+func (s *Stats) countError(err error) {
+	kind := "other"
+	var e *zitadel.Error
+	if errors.As(err, &e) {
+		kind = e.Code.String()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.errors == nil {
+		s.errors = make(map[string]uint64)
+	}
+	s.errors[kind]++
+}
+
+// Errors returns the failed calls by gRPC code.
+func (s *Stats) Errors() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]uint64, len(s.errors))
+	for k, v := range s.errors {
+		out[k] = v
+	}
+	return out
+}
+
+func (s *Stats) setLastSuccess(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastSuccess = t
+}
+
+// LastSuccess is when ZITADEL last gave a page.
+func (s *Stats) LastSuccess() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastSuccess
+}
+
+func (s *Stats) setProgress(newest, watermark time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest, s.watermark = newest, watermark
+}
+
+// Newest is the creation date of the youngest event emitted.
+func (s *Stats) Newest() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest
+}
+
+// Watermark is the date up to which nothing is read again.
+func (s *Stats) Watermark() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watermark
+}
+
+func (s *Stats) setCaughtUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.caughtUp = true
+}
+
+// CaughtUp reports whether the whole log was read once.
+func (s *Stats) CaughtUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.caughtUp
+}

@@ -1,0 +1,265 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// tick is the resolution of creation dates: PostgreSQL's timestamptz.
+const tick = time.Microsecond
+
+// logBegins is before the first event of any ZITADEL (its first release came
+// in 2020). What was created before it is read as one window.
+var logBegins = time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const (
+	firstWidth  = 24 * time.Hour
+	oneDateWide = 2 * tick // a window that holds exactly one creation date
+	// leastWidth is where windows stop to narrow by themselves: a denser one
+	// is cut, and from here it is few doublings back to a second.
+	leastWidth = 10 * time.Millisecond
+	// mostWidth only keeps doubling from overflowing.
+	mostWidth = 20 * 365 * 24 * time.Hour
+	// fill is the share of a page that a window is made for. A window that
+	// fits needs no second look, so a little room is cheaper than none.
+	fill = 0.85
+)
+
+// segment is a part of the log that was read whole: every visible event
+// created after the segment before it and up to done, inclusive.
+type segment struct {
+	events    []*eventpb.Event
+	done      time.Time
+	onlyHoles bool // answers to a hole: other events in it are known already
+}
+
+// windows walks through time in windows that hold about a page each: narrow
+// where events are dense, doubling where there are none. It is used by one
+// goroutine at a time.
+type windows struct {
+	r     *Reader
+	width time.Duration
+	limit int // events asked for at once; shrinks while pages are too large
+
+	// groups are the dates whose group took many calls. One transaction wrote
+	// it, so it is whole once it is seen, and need not be read again with the
+	// overlap.
+	groups map[time.Time]bool
+}
+
+// walk sends the segments between since and until, both exclusive. A panic
+// comes back as an error: this runs on a goroutine of its own, where one would
+// end the host (law 10).
+func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- segment) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	for since.Add(tick).Before(until) {
+		seg, err := w.read(ctx, since, until)
+		if err != nil {
+			return err
+		}
+		select {
+		case out <- seg:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		since = seg.done
+	}
+	return nil
+}
+
+func panicked(p any) error { return fmt.Errorf("reading events: panic: %v\n%s", p, debug.Stack()) }
+
+// read returns the next segment after since, at most up to until (exclusive).
+// A zero since is the beginning of time.
+func (w *windows) read(ctx context.Context, since, until time.Time) (segment, error) {
+	u := logBegins
+	if !since.IsZero() {
+		u = since.Add(w.width)
+	}
+	if u.After(until) {
+		u = until
+	}
+	for {
+		page, err := w.ask(ctx, since, u, w.limit, true)
+		switch {
+		case isClass(err, zitadel.TooLarge) && w.limit > 1:
+			w.limit /= 2
+			continue
+		case unreadablePage(err):
+			if oneDate(since, u) {
+				return w.readGroup(ctx, effective(since).Add(tick))
+			}
+			u = middle(since, u)
+			continue
+		case err != nil:
+			return segment{}, err
+		}
+		if len(page) < w.limit {
+			// The page has room left, so the window holds nothing else.
+			w.adapt(len(page), u.Sub(since), since.IsZero())
+			w.restoreLimit(page)
+			return segment{events: page, done: u.Add(-tick)}, nil
+		}
+		if w.r.filter.tiedOrder && !oneDate(since, u) {
+			u = middle(since, u)
+			continue
+		}
+		seg, again, err := w.cut(ctx, since, page)
+		if err != nil {
+			return segment{}, err
+		}
+		if again.IsZero() {
+			w.restoreLimit(page)
+			return seg, nil
+		}
+		u = again
+	}
+}
+
+// cut makes a segment of a full page: of its events created before the last
+// one's date, once it is proved that no other is as old. The log is ordered by
+// position, so if the last event of the window (since, cut) is on the page,
+// the page holds all of that window. If not, the window has to be read by
+// itself: again is its end.
+func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Event) (seg segment, again time.Time, err error) {
+	last := created(page[len(page)-1])
+	kept := make([]*eventpb.Event, 0, len(page))
+	oldest := last
+	for _, e := range page {
+		c := created(e)
+		if c.Before(last) {
+			kept = append(kept, e)
+		}
+		if c.Before(oldest) {
+			oldest = c
+		}
+	}
+	if len(kept) == 0 {
+		return w.cutGroup(ctx, since, last)
+	}
+	probe, err := w.ask(ctx, since, last, 1, false)
+	if unreadablePage(err) {
+		return segment{}, last, nil
+	}
+	if err != nil {
+		return segment{}, time.Time{}, err
+	}
+	if len(probe) == 1 && !contains(kept, probe[0]) {
+		return segment{}, last, nil // younger by position, older by date
+	}
+	w.adapt(len(kept), last.Sub(oldest), false)
+	return segment{events: kept, done: last.Add(-tick)}, time.Time{}, nil
+}
+
+// cutGroup handles a page on which every event has one date, or younger ones:
+// the date's group is read whole, unless something older hides behind it.
+func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (seg segment, again time.Time, err error) {
+	if !date.Add(-tick).After(since) {
+		seg, err = w.readGroup(ctx, date)
+		return seg, time.Time{}, err
+	}
+	older, err := w.ask(ctx, since, date, 1, true)
+	if unreadablePage(err) || err == nil && len(older) > 0 {
+		return segment{}, date, nil
+	}
+	if err != nil {
+		return segment{}, time.Time{}, err
+	}
+	seg, err = w.readGroup(ctx, date)
+	return seg, time.Time{}, err
+}
+
+// adapt sets the width of the next window from what this one held.
+func (w *windows) adapt(n int, span time.Duration, openEnded bool) {
+	if openEnded {
+		return
+	}
+	want := mostWidth
+	if n > 0 {
+		want = time.Duration(min(float64(mostWidth), float64(span)*fill*float64(w.limit)/float64(n)))
+	}
+	// Growth is bounded: what comes may be denser than what was.
+	w.width = min(max(want, leastWidth), 2*max(span, leastWidth), mostWidth)
+}
+
+// restoreLimit lets the limit grow back after a page that was well received.
+func (w *windows) restoreLimit(page []*eventpb.Event) {
+	if len(page) > 0 {
+		w.limit = min(w.limit+w.limit/4+1, w.r.pageSize)
+	}
+}
+
+func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, asc bool) ([]*eventpb.Event, error) {
+	req := w.r.filter.request()
+	setRange(req, since, until)
+	req.Limit, req.Asc = uint32(limit), asc
+	return w.r.ask(ctx, req)
+}
+
+// readGroup returns all events of one creation date.
+func (w *windows) readGroup(ctx context.Context, date time.Time) (segment, error) {
+	if w.groups[date] {
+		return segment{done: date}, nil
+	}
+	g := group{r: w.r, date: date}
+	if err := g.read(ctx); err != nil {
+		return segment{}, err
+	}
+	g.report()
+	if w.groups == nil || len(w.groups) >= 1000 { // an overlap holds few
+		w.groups = make(map[time.Time]bool)
+	}
+	w.groups[date] = true
+	return segment{events: g.events, done: date}, nil
+}
+
+func created(e *eventpb.Event) time.Time {
+	return e.GetCreationDate().AsTime().Truncate(tick)
+}
+
+// oneDate reports whether (since, until) holds a single creation date.
+func oneDate(since, until time.Time) bool {
+	return until.Sub(effective(since)) <= oneDateWide
+}
+
+// middle halves a window; an open one is first given an end.
+func middle(since, until time.Time) time.Time {
+	since = effective(since)
+	half := (until.Sub(since) / 2).Truncate(tick)
+	return since.Add(max(half, oneDateWide))
+}
+
+// effective gives an open window a beginning: ZITADEL knows no date before
+// 1970.
+func effective(since time.Time) time.Time {
+	if since.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return since
+}
+
+func sameKey(a, b *eventpb.Event) bool {
+	return a.GetSequence() == b.GetSequence() &&
+		a.GetAggregate().GetId() == b.GetAggregate().GetId() &&
+		a.GetAggregate().GetType().GetType() == b.GetAggregate().GetType().GetType()
+}
+
+// contains looks from the end: that is where the probe's answer is.
+func contains(events []*eventpb.Event, e *eventpb.Event) bool {
+	for i := len(events) - 1; i >= 0; i-- {
+		if sameKey(events[i], e) {
+			return true
+		}
+	}
+	return false
+}
