@@ -24,7 +24,7 @@ type State struct {
 	// Watermark: every event created up to it, inclusive, is acknowledged.
 	// The zero time: nothing yet, the whole log is to be read.
 	Watermark time.Time `json:"watermark"`
-	// Seen holds the keys younger than Watermark that are acknowledged too:
+	// Seen holds the keys around and after Watermark that are acknowledged:
 	// per "aggregate type/aggregate id" the sequences, as "1-3,7".
 	Seen map[string]string `json:"seen,omitempty"`
 	// Holes are sequences that were missing and are still being asked for.

@@ -21,8 +21,10 @@ import (
 // events of one type and one date, of aggregates of which nothing else of that
 // date is seen.
 type group struct {
-	r    *Reader
-	date time.Time
+	r        *Reader
+	date     time.Time
+	endsOnly bool // the middle was read before
+	inParts  bool // the ends were not all
 
 	events     []*eventpb.Event
 	keys       map[eventKey]bool
@@ -100,6 +102,10 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 			return err
 		}
 	}
+	if g.endsOnly {
+		return nil
+	}
+	g.inParts = true
 	return g.split(ctx, req, bad)
 }
 

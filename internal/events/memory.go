@@ -26,8 +26,8 @@ type seenKey struct {
 	sequence uint64
 }
 
-// memory knows the keys that were emitted and that may be read again, those
-// younger than the watermark, and the highest sequence of recent aggregates.
+// memory knows the keys that were emitted lately, since they are read again,
+// and the highest sequence of recent aggregates.
 type memory struct {
 	// Two generations: lookups promote into young; when that is full, old is
 	// dropped and young takes its place. Simpler than a list, and as good.
@@ -86,18 +86,18 @@ func (m *memory) remember(a *aggregate, sequence uint64, created time.Time) {
 	a.pins++
 }
 
-// forgetUpTo drops the keys that cannot be read again. It sweeps when the map
+// forgetUpTo drops the keys created up to a date. It sweeps when the map
 // has doubled, so that the cost per event stays the same.
-func (m *memory) forgetUpTo(watermark time.Time) {
+func (m *memory) forgetUpTo(date time.Time) {
 	if len(m.seen) < 2*m.sweptSize+64 {
 		return
 	}
-	m.sweep(watermark)
+	m.sweep(date)
 }
 
-func (m *memory) sweep(watermark time.Time) {
+func (m *memory) sweep(date time.Time) {
 	for k, created := range m.seen {
-		if !created.After(watermark) {
+		if !created.After(date) {
 			delete(m.seen, k)
 			k.agg.pins--
 		}
@@ -105,9 +105,9 @@ func (m *memory) sweep(watermark time.Time) {
 	m.sweptSize = len(m.seen)
 }
 
-// snapshot returns the keys younger than the watermark for the state file.
-func (m *memory) snapshot(watermark time.Time) map[string]string {
-	m.sweep(watermark)
+// snapshot returns the keys created after a date for the state file.
+func (m *memory) snapshot(date time.Time) map[string]string {
+	m.sweep(date)
 	if len(m.seen) == 0 {
 		return nil
 	}

@@ -247,7 +247,7 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	}
 	if !seg.onlyHoles {
 		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clock().Add(-r.settings.Overlap)))
-		r.mem.forgetUpTo(r.watermark)
+		r.mem.forgetUpTo(r.keysFrom())
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
@@ -275,6 +275,12 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	return nil
 }
 
+// keysFrom is the date from which keys are remembered: one overlap behind the
+// watermark. Only those younger than the watermark are read again; the others
+// tell, after a restart, a jump in a sequence from events that were committed
+// in another order than they were created in.
+func (r *Reader) keysFrom() time.Time { return r.watermark.Add(-r.settings.Overlap) }
+
 // takes reports whether e is news and wanted; it keeps the books on both.
 func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
 	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
@@ -290,7 +296,7 @@ func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
 		r.stats.Duplicates.Add(1)
 		return false
 	}
-	if date.After(r.watermark) {
+	if date.After(r.keysFrom()) {
 		r.mem.remember(a, seq, date)
 	}
 	r.jump(a, seq)
@@ -373,7 +379,7 @@ func (r *Reader) state() cursor.State {
 		Updated:   r.now().UTC(),
 		Filter:    r.filterText,
 		Watermark: r.watermark,
-		Seen:      r.mem.snapshot(r.watermark),
+		Seen:      r.mem.snapshot(r.keysFrom()),
 		Holes:     r.holes.snapshot(),
 		Events:    r.total,
 	}

@@ -47,9 +47,10 @@ type windows struct {
 	width time.Duration
 	limit int // events asked for at once; shrinks while pages are too large
 
-	// groups are the dates whose group took many calls. One transaction wrote
-	// it, so it is whole once it is seen, and need not be read again with the
-	// overlap.
+	// groups are the dates whose group had to be read in parts, which is many
+	// calls. When the overlap comes by again, its ends are enough: what one
+	// transaction wrote is there from the beginning, and what another one adds
+	// comes at the end.
 	groups map[time.Time]bool
 }
 
@@ -208,18 +209,17 @@ func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, as
 
 // readGroup returns all events of one creation date.
 func (w *windows) readGroup(ctx context.Context, date time.Time) (segment, error) {
-	if w.groups[date] {
-		return segment{done: date}, nil
-	}
-	g := group{r: w.r, date: date}
+	g := group{r: w.r, date: date, endsOnly: w.groups[date]}
 	if err := g.read(ctx); err != nil {
 		return segment{}, err
 	}
 	g.report()
-	if w.groups == nil || len(w.groups) >= 1000 { // an overlap holds few
-		w.groups = make(map[time.Time]bool)
+	if g.inParts {
+		if w.groups == nil || len(w.groups) >= 1000 { // an overlap holds few
+			w.groups = make(map[time.Time]bool)
+		}
+		w.groups[date] = true
 	}
-	w.groups[date] = true
 	return segment{events: g.events, done: date}, nil
 }
 

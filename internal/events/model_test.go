@@ -1,0 +1,158 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+// scenario is what the model test draws before it runs: a log as it comes to
+// be, and the moments at which the reader is killed.
+type scenario struct {
+	pageSize int
+	txs      []modelTx
+	crashes  []crash
+}
+
+type modelTx struct {
+	at     time.Duration // creation date, after the epoch
+	late   time.Duration // how long it stays invisible, at most the overlap
+	placed bool          // its position is that of its commit (releases of 2026-09)
+	size   int
+	first  int // aggregate of its first event
+	spread int // step from one event's aggregate to the next one's
+}
+
+// crash ends a reader at its n-th emit; the batches before it that were not
+// acknowledged yet are lost.
+type crash struct {
+	emits, unacknowledged int
+	pause                 time.Duration
+}
+
+func drawScenario(t *rapid.T) scenario {
+	seconds := func(t *rapid.T, name string, most int) time.Duration {
+		return time.Duration(rapid.IntRange(0, most*1000).Draw(t, name)) * time.Millisecond
+	}
+	s := scenario{pageSize: rapid.SampledFrom([]int{1, 2, 3, 7, 20, 100, 1000}).Draw(t, "page size")}
+	for range rapid.IntRange(1, 40).Draw(t, "transactions") {
+		tx := modelTx{
+			at:     seconds(t, "at", 100) - 40*time.Second,
+			placed: rapid.Bool().Draw(t, "placed"),
+			size:   rapid.SampledFrom([]int{1, 1, 1, 2, 5, 30}).Draw(t, "size"),
+			first:  rapid.IntRange(0, 5).Draw(t, "aggregate"),
+			spread: rapid.IntRange(0, 3).Draw(t, "spread"),
+		}
+		if rapid.IntRange(0, 2).Draw(t, "is late") == 0 {
+			tx.late = seconds(t, "late", 10)
+		}
+		s.txs = append(s.txs, tx)
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "crashes") {
+		s.crashes = append(s.crashes, crash{
+			emits:          rapid.IntRange(0, 12).Draw(t, "emits"),
+			unacknowledged: rapid.IntRange(0, 3).Draw(t, "unacknowledged"),
+			pause:          seconds(t, "pause", 20),
+		})
+	}
+	return s
+}
+
+// Laws 1 and 2 on any log: every event comes out at least once, and a second
+// time only if the batch that held it was not acknowledged before a crash.
+func TestLaw2ModelEveryEventOnceButForCrashes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := drawScenario(rt)
+		var err error
+		synctest.Test(t, func(t *testing.T) { err = s.run(newWorld(t)) })
+		if err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func (s scenario) run(w *world) error {
+	for _, tx := range s.txs {
+		var events []zitadeltest.Event
+		for i := range tx.size {
+			e := userEvent(fmt.Sprint("a", (tx.first+i*tx.spread)%6), epoch.Add(tx.at))
+			e.VisibleFrom = e.CreatedAt.Add(tx.late)
+			if tx.placed {
+				e.Position = e.VisibleFrom
+			}
+			events = append(events, e)
+		}
+		w.store.Append(events...)
+	}
+	w.settings.PageSize = s.pageSize
+	seen := make(map[string]int)
+	mayRepeat := make(map[string]bool)
+	errKilled := errors.New("killed")
+	for _, c := range s.crashes {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		var batches []Batch
+		stored := w.state
+		err := w.reader().Run(ctx, func(_ context.Context, b Batch) error {
+			if len(batches) == c.emits {
+				return errKilled
+			}
+			batches = append(batches, b)
+			return nil
+		})
+		cancel()
+		if !errors.Is(err, errKilled) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		acknowledged := max(0, len(batches)-c.unacknowledged)
+		w.state = stored
+		for i, b := range batches {
+			if i < acknowledged {
+				w.state = b.State
+			}
+			for _, r := range b.Records {
+				seen[r.ID()]++
+				mayRepeat[r.ID()] = mayRepeat[r.ID()] || i >= acknowledged
+			}
+		}
+		if err := throughDisk(&w.state); err != nil {
+			return err
+		}
+		time.Sleep(c.pause)
+	}
+	w.readFor(3 * time.Minute)
+	for _, id := range w.out {
+		seen[id]++
+	}
+	for id := range w.ids() {
+		switch {
+		case seen[id] == 0:
+			return fmt.Errorf("%s is lost; log: %s", id, w.log.String())
+		case seen[id] > 1 && !mayRepeat[id]:
+			return fmt.Errorf("%s came %d times, and every batch with it was acknowledged", id, seen[id])
+		}
+	}
+	if len(seen) != w.store.Len() {
+		return fmt.Errorf("%d different events of %d", len(seen), w.store.Len())
+	}
+	return nil
+}
+
+// throughDisk gives a state the shape it has in the state file.
+func throughDisk(s *cursor.State) error {
+	for name, runs := range s.Seen {
+		sequences, err := cursor.ParseRuns(runs)
+		if err != nil {
+			return err
+		}
+		s.Seen[name] = cursor.FormatRuns(sequences)
+	}
+	return nil
+}
