@@ -1,0 +1,503 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var testNow = time.Date(2026, 7, 10, 12, 0, 0, 0, time.UTC)
+
+func at(t *testing.T) ParseOptions {
+	t.Helper()
+	return ParseOptions{Now: func() time.Time { return testNow }}
+}
+
+// base is the smallest right configuration, changed by pairs; "-" removes.
+func base(pairs ...string) map[string]string {
+	m := map[string]string{"url": "https://zitadel.example.com", "token": "secret-token"}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "-" {
+			delete(m, pairs[i])
+			continue
+		}
+		m[pairs[i]] = pairs[i+1]
+	}
+	return m
+}
+
+func TestDefaultsParse(t *testing.T) {
+	s, warnings, err := ParseMap(base("state_path", filepath.Join(t.TempDir(), "s")), at(t))
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	s.URL, s.StatePath = nil, ""
+	want := Settings{
+		Transport: "grpc", Token: "secret-token", Instance: "zitadel.example.com", Start: Start{Beginning: true},
+		PollInterval: 5 * time.Second, Settle: 2 * time.Second, Overlap: 10 * time.Second,
+		RequestTimeout: 30 * time.Second, CommitDelay: 5 * time.Second, PageSize: 1000, BufferSize: 16_000_000,
+		TagBy: "none", Redact: true, Language: "en",
+	}
+	if d := cmp.Diff(want, s); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestEveryOptionIsDocumentedAndItsDefaultAndBoundsParse(t *testing.T) {
+	seen := map[string]bool{}
+	md := Markdown()
+	for _, o := range Options {
+		if seen[o.Name] {
+			t.Errorf("%s is there twice", o.Name)
+		}
+		seen[o.Name] = true
+		if o.Doc == "" || o.Example == "" || strings.HasSuffix(o.Doc, ".") || kindNames[o.Kind] == "" && o.Kind != KindEnum {
+			t.Errorf("%s is not documented right", o.Name)
+		}
+		if !strings.Contains(md, "| `"+o.Name+"` |") {
+			t.Errorf("%s is missing in Markdown", o.Name)
+		}
+		if !strings.Contains(o.Help(), "$"+o.Env()) {
+			t.Errorf("%s: help %q", o.Name, o.Help())
+		}
+		if o.Kind == KindToken != o.Secret {
+			t.Errorf("%s: a token is a secret, and nothing else here", o.Name)
+		}
+		bounded := o.Kind == KindDuration || o.Kind == KindSize || o.Kind == KindNumber
+		if bounded != (o.Min != "" && o.Max != "" && o.Bounds != "") {
+			t.Errorf("%s: bounds", o.Name)
+		}
+		for _, v := range []string{o.Min, o.Max, o.fallback()} {
+			p := &parser{opts: ParseOptions{NoFiles: true}, now: testNow, bad: map[string]bool{}}
+			if p.store(o, v); len(p.problems) > 0 {
+				t.Errorf("%s: %q: %v", o.Name, v, p.problems)
+			}
+		}
+		if o.Kind != KindToken {
+			p := &parser{opts: ParseOptions{NoFiles: true}, now: testNow, bad: map[string]bool{}}
+			if p.store(o, o.Example); len(p.problems)+len(p.warnings) > 0 {
+				t.Errorf("%s: example: %v %v", o.Name, p.problems, p.warnings)
+			}
+		}
+		for _, a := range o.also {
+			if got := NearestOption(a); got != o.Name {
+				t.Errorf("%s: wrong name %s leads to %s", o.Name, a, got)
+			}
+		}
+	}
+	for line := range strings.Lines(md) {
+		if n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "|") && n != 5 {
+			t.Errorf("row has %d bars: %s", n, line)
+		}
+	}
+}
+
+func TestEnvironmentAndFlagNames(t *testing.T) {
+	o, _ := Lookup("token_file")
+	if o.Env() != "ZITADEL_TOKEN_FILE" || o.Flag() != "token-file" {
+		t.Error(o.Env(), o.Flag())
+	}
+	env := map[string]string{"ZITADEL_URL": "https://a.b", "ZITADEL_TOKEN": "", "ZITADEL_MASTERKEY": "x"}
+	got := FromEnv(func(k string) string { return env[k] })
+	if d := cmp.Diff(map[string]string{"url": "https://a.b"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestValues(t *testing.T) {
+	for _, c := range []struct {
+		name, value, want string // want as Settings.String shows it
+	}{
+		{"url", "HTTPS://Zitadel.Example.com:443/", "https://zitadel.example.com"},
+		{"url", "http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+		{"url", "http://[::1]:8080", "http://[::1]:8080"},
+		{"url", "http://zitadel.localhost:8080", "http://zitadel.localhost:8080"},
+		{"poll_interval", "10", "10s"},
+		{"poll_interval", "0.5", "500ms"},
+		{"poll_interval", "1H", "1h0m0s"},
+		{"overlap", "1m30s", "1m30s"},
+		{"start", "7d", "168h0m0s"},
+		{"start", "1h30m", "1h30m0s"},
+		{"start", "NOW", "now"},
+		{"start", "0s", "now"},
+		{"start", "2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.123456Z"},
+		{"end", "2027-01-02T03:04:05+02:00", "2027-01-02T03:04:05+02:00"},
+		{"buffer_size", "2M", "2000000"},
+		{"buffer_size", "3000k", "3000000"},
+		{"buffer_size", "1.5GB", "1500000000"},
+		{"buffer_size", "4000000", "4000000"},
+		{"page_size", "1", "1"},
+		{"redact", "No", "off"},
+		{"exclude_own", "TRUE", "on"},
+		{"tag_by", "Event_Type", "event_type"},
+		{"event_types", " user.locked , user.locked,user.unlocked,", "user.locked,user.unlocked"},
+		{"language", "pt-BR", "pt-BR"},
+		{"instance", "prod eu", "prod eu"},
+		{"token", " padded ", "[REDACTED]"},
+	} {
+		s, _, err := ParseMap(base(c.name, c.value), at(t))
+		if err != nil {
+			t.Errorf("%s=%q: %v", c.name, c.value, err)
+			continue
+		}
+		o, _ := Lookup(c.name)
+		if got := o.shown(&s); got != c.want {
+			t.Errorf("%s=%q: got %s, want %s", c.name, c.value, got, c.want)
+		}
+	}
+}
+
+func TestInstanceDefaultsToHostWithPort(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://a.example": "a.example", "https://a.example:443": "a.example", "https://a.example:8443": "a.example:8443",
+		"http://localhost:80": "localhost", "http://localhost:443": "localhost:443",
+	} {
+		s, _, err := ParseMap(base("url", url), at(t))
+		if err != nil || s.Instance != want {
+			t.Errorf("%s: %q %v", url, s.Instance, err)
+		}
+	}
+}
+
+func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		pairs []string
+		want  string // the whole line of the only problem
+	}{
+		{[]string{"url", "zitadel.example.com"}, `url: "zitadel.example.com" has no scheme; did you mean https://zitadel.example.com?`},
+		{[]string{"url", "localhost:8080"}, `url: "localhost:8080" has no scheme; did you mean http://localhost:8080?`},
+		{[]string{"url", "https://u:hunter2@zitadel.example.com/ui/console?x=1"}, `url: "https://zitadel.example.com" (shortened) has user info before the host and has a path, query or fragment after the host; did you mean https://zitadel.example.com?`},
+		{[]string{"url", "grpcs://zitadel.example.com:443"}, `url: "grpcs://zitadel.example.com:443" has the scheme grpcs instead of https; did you mean https://zitadel.example.com:443?`},
+		{[]string{"url", "https://"}, `url: "https://" has no right host; write it as https://zitadel.example.com`},
+		{[]string{"url", "https://a b"}, `url: "https://a b" has no right host; write it as https://zitadel.example.com`},
+		{[]string{"url", "https://a:99999"}, `url: "https://a:99999" has no right host; write it as https://zitadel.example.com`},
+		{[]string{"url", "http://zitadel.example.com"}, `url: "http://zitadel.example.com" would send the token in clear to another host than loopback; did you mean https://zitadel.example.com? Otherwise set insecure on`},
+		{[]string{"url", "abcdefghijklmnopqrstuvwxyz"}, `url: a value of 26 bytes is no URL; for example https://zitadel.example.com`},
+		{[]string{"url", "-"}, `url: is missing; for example https://zitadel.example.com`},
+		{[]string{"url", "'https://a.example'"}, `url: "https://a.example" stands in quotes, which are taken as part of it; write it without them`},
+		{[]string{"transport", "gprc"}, `transport: "gprc" is none of grpc, rest; did you mean grpc?`},
+		{[]string{"transport", "carrier pigeon"}, `transport: "carrier pigeon" is none of grpc, rest; for example rest`},
+		{[]string{"redact", "1"}, `redact: "1" is none of on, off, true, false, yes, no; did you mean on?`},
+		{[]string{"poll_interval", "50ms"}, `poll_interval: "50ms" is less than 100ms (ZITADEL Cloud answers 50 requests a second to one address); the least is 100ms, the default 5s`},
+		{[]string{"poll_interval", "5 minutes"}, `poll_interval: "5 minutes" is no duration such as 500ms, 5s, 1h30m or 7d; did you mean 5m?`},
+		{[]string{"poll_interval", "fast"}, `poll_interval: "fast" is no duration such as 500ms, 5s, 1h30m or 7d; for example 5s`},
+		{[]string{"settle", "-1s"}, `settle: "-1s" is negative; for example 2s`},
+		{[]string{"overlap", "3d"}, `overlap: "3d" is more than 1h (all keys of the overlap are kept in memory and in the state); the most is 1h, the default 10s`},
+		{[]string{"request_timeout", "9999999999999d"}, `request_timeout: "9999999999999d" is too long; for example 1m`},
+		{[]string{"buffer_size", "512k"}, `buffer_size: "512k" is less than 2M (it must hold one chunk and the page being read); the least is 2M, the default 16M`},
+		{[]string{"buffer_size", "16MiB"}, `buffer_size: "16MiB" is no size such as 512k, 16M or 1G; did you mean 16M?`},
+		{[]string{"page_size", "5000"}, `page_size: "5000" is more than 1000 (ZITADEL gives at most 1000); the most is 1000, the default 1000`},
+		{[]string{"page_size", "1,000"}, `page_size: "1,000" is no whole number; did you mean 1000?`},
+		{[]string{"start", "latest"}, `start: "latest" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean now?`},
+		{[]string{"start", "2026-07-01"}, `start: "2026-07-01" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean 2026-07-01T00:00:00Z?`},
+		{[]string{"start", "24"}, `start: "24" has no unit; did you mean 24h?`},
+		{[]string{"start", "1767225600"}, `start: "1767225600" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean 2026-01-01T00:00:00Z?`},
+		{[]string{"end", "tomorrow"}, `end: "tomorrow" is no RFC 3339 time; write it as 2026-07-10T12:00:00Z`},
+		{[]string{"start", "2026-07-02T00:00:00Z", "end", "2026-07-01T00:00:00Z"}, `end: "2026-07-01T00:00:00Z" is not after start (2026-07-02T00:00:00Z), so that nothing would be read; choose a later end or an earlier start`},
+		{[]string{"start", "24h", "end", "2026-07-09T00:00:00Z"}, `end: "2026-07-09T00:00:00Z" is not after start (2026-07-09T12:00:00Z), so that nothing would be read; choose a later end or an earlier start`},
+		{[]string{"instance", "prod/eu"}, `instance: "prod/eu" holds a "/", which separates the parts of an event id; did you mean "prod-eu"?`},
+		{[]string{"instance", "a\x1bb"}, `instance: "a\x1bb" holds control characters or is no UTF-8; for example prod-eu`},
+		{[]string{"instance", ""}, `instance: is set, but empty; leave it out, or write it as prod-eu`},
+		{[]string{"event_types", "user.locked,user.unlocked", "exclude_event_types", "user.locked"}, `exclude_event_types: "user.locked" stands in event_types as well; take it out of one of the two`},
+		{[]string{"event_types", "user.*"}, `event_types: "user.*" is a pattern, but ZITADEL matches event types exactly; did you mean aggregate_types user? Otherwise write each of the 144 types in full: user.added,user.address.changed,user.deactivated,...`},
+		{[]string{"event_types", "session"}, `event_types: "session" is an aggregate type, not an event type; did you mean aggregate_types?`},
+		{[]string{"event_types", "user.locked user.unlocked"}, `event_types: "user.locked user.unlocked" is no event type; separate by commas: "user.locked,user.unlocked"`},
+		{[]string{"event_types", `["user.locked", "user.unlocked"]`}, `event_types: "[\"user.locked\", \"user.unlocked\"]" is no list of plain words separated by commas; write "user.locked,user.unlocked"`},
+		{[]string{"event_types", ","}, `event_types: "," holds nothing but commas; for example user.human.password.check.failed,user.locked`},
+		{[]string{"aggregate_types", "user.human.added"}, `aggregate_types: "user.human.added" is an event type, not an aggregate type; did you mean event_types?`},
+		{[]string{"aggregate_types", "user.new.thing"}, `aggregate_types: "user.new.thing" looks like an event type; did you mean event_types?`},
+		{[]string{"token", "-"}, `token: is missing, and so is every other way to authenticate; give exactly one of token, token_file, key_file, or client_id with client_secret_file`},
+		{[]string{"token", "${ZITADEL_TOKEN}"}, `token: holds the variable ${ZITADEL_TOKEN}, which nothing has replaced by its value; set ZITADEL_TOKEN in the environment of the process; Fluent Bit replaces ${ZITADEL_TOKEN}, a shell too`},
+		{[]string{"url", "https://${HOST:-x}"}, `url: holds the variable ${HOST}, which nothing has replaced by its value; set HOST in the environment of the process; Fluent Bit replaces ${HOST}, a shell too`},
+		{[]string{"token", "two words"}, `token: a value of 9 bytes holds white space or control characters; give the token alone, on one line`},
+		{[]string{"token", "-", "client_id", "x"}, `client_id: is given without client_secret_file; add client_secret_file, the path of the file that holds the secret`},
+		{[]string{"poll_intervall", "5s"}, `poll_intervall: is no option of zitadel-siem; did you mean poll_interval?`},
+		{[]string{"tokenFile", "x"}, `tokenFile: is no option of zitadel-siem; did you mean token_file?`},
+		{[]string{"token", "-", "pat", "x"}, ``},
+		{[]string{"flux_capacitor", "x"}, `flux_capacitor: is no option of zitadel-siem`},
+		{[]string{"language", "German please"}, `language: "German please" is no language tag such as en or pt-BR; for example de`},
+		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" stands in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
+		{[]string{"state_path", dir}, `state_path: "` + dir + `" is a directory; did you mean ` + dir + `/zitadel-siem.state?`},
+		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; it is relative to the directory the process was started in, unless it begins with /`},
+	} {
+		_, _, err := ParseMap(base(c.pairs...), at(t))
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%q: no problem found", c.pairs)
+			continue
+		}
+		if c.want == "" {
+			continue
+		}
+		if len(e.Problems) != 1 || e.Problems[0].String() != c.want {
+			t.Errorf("%q:\n got %v\nwant %s", c.pairs, e, c.want)
+		}
+	}
+}
+
+func TestOnlyOneWayToAuthenticate(t *testing.T) {
+	opts := at(t)
+	opts.NoFiles = true
+	_, _, err := ParseMap(base("token_file", "./t", "client_secret_file", "./c"), opts)
+	want := `2 problems in the configuration:
+  token: stands beside another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
+  client_secret_file: is given without client_id; add client_id`
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
+func TestAllProblemsAtOnceInTableOrder(t *testing.T) {
+	_, _, err := ParseMap(map[string]string{
+		"urll": "x", "settle": "-1", "overlap": "x", "page_size": "0", "transport": "http", "start": "x", "tag_by": "y",
+	}, ParseOptions{NeedState: true})
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range e.Problems {
+		got = append(got, p.Option)
+	}
+	want := []string{"url", "token", "state_path", "start", "tag_by", "transport", "settle", "overlap", "page_size", "urll"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if n := strings.Count(err.Error(), "\n"); n != len(want) {
+		t.Errorf("%d lines below the head", n)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "s")
+	for _, c := range []struct {
+		pairs []string
+		want  string
+	}{
+		{[]string{"state_path", "-"}, `state_path: is not set: nothing is remembered, the next run begins again at start; for example /var/lib/zitadel-siem/prod.state`},
+		{[]string{"event_types", "user.lockt"}, `event_types: "user.lockt" is no event type known here, and would match nothing if it is misspelt; did you mean user.locked?`},
+		{[]string{"event_types", "completely.different.thing.of.the.future"}, `event_types: "completely.different.thing.of.the.future" is no event type known here, and would match nothing if it is misspelt`},
+		{[]string{"aggregate_types", "usr"}, `aggregate_types: "usr" is no aggregate type known here, and would match nothing if it is misspelt; did you mean user?`},
+		{[]string{"event_types", "user.locked", "aggregate_types", "org"}, `event_types: "user.locked" can match nothing, since its aggregate type is left out by aggregate_types; add user there`},
+		{[]string{"url", "http://zitadel.example.com", "insecure", "on"}, `insecure: lets the token and all events travel in clear to zitadel.example.com; use https where others share the network`},
+		{[]string{"insecure", "on"}, `insecure: changes nothing for an https url, where TLS is always verified; for a private certificate authority use ca_file`},
+		{[]string{"overlap", "1s"}, `overlap: "1s" is less than 2s: events that become visible late can be missed; the default is 10s`},
+		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" lies in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
+	} {
+		_, warnings, err := ParseMap(base(append([]string{"state_path", state}, c.pairs...)...), at(t))
+		if err != nil || !slices.Equal(warnings, []string{c.want}) {
+			t.Errorf("%q:\n got %q %v\nwant %q", c.pairs, warnings, err, c.want)
+		}
+	}
+}
+
+func TestParseAsksForMisspellings(t *testing.T) {
+	for wrong, right := range map[string]string{
+		"api_token": "token", "access_token": "token", "pat": "token", "host": "url", "interval": "poll_interval",
+		"state_file": "state_path", "statefile": "state_path", "db": "state_path", "path": "state_path",
+		"exclude_evnt_types": "exclude_event_types", "exclude_event_type": "exclude_event_types", "token-file": "token_file",
+		"tokenfile": "token_file", "setttle": "settle", "ovelrap": "overlap", "poll.interval": "poll_interval", "since": "start",
+	} {
+		values := base("state_path", filepath.Join(t.TempDir(), "s"), wrong, "marker-value")
+		_, _, err := Parse(func(name string) string { return values[name] }, at(t))
+		want := "1 problem in the configuration:\n  " + wrong + ": is no option of zitadel-siem; did you mean " + right + "?"
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	asked := map[string]int{}
+	_, _, err := Parse(func(name string) string { asked[name]++; return base()[name] }, at(t))
+	if err != nil {
+		t.Error(err)
+	}
+	if len(asked) > 2000 {
+		t.Errorf("%d names asked for", len(asked))
+	}
+	for name, n := range asked {
+		if n > 1 {
+			t.Errorf("%s asked %d times", name, n)
+		}
+	}
+}
+
+// Names that Fluent Bit's common keys use must not be refused by Parse: the
+// host swallows most of them, but not on every version.
+func TestMisspellingsLeaveFluentBitsOwnKeysAlone(t *testing.T) {
+	for _, m := range misspellings() {
+		if slices.Contains([]string{"name", "tag", "alias", "threaded", "storage.type", "mem_buf_limit", "log_level", "match", "routable"}, m.wrong) {
+			t.Errorf("%s is a key of Fluent Bit", m.wrong)
+		}
+	}
+}
+
+func TestUnknownValuesCountAsGiven(t *testing.T) {
+	opts := at(t)
+	opts.Unknown = []string{"url", "token"}
+	opts.NoFiles = true
+	_, _, err := ParseMap(map[string]string{"state_path": "./s"}, opts)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+const marker = "MARKER-s3cr3t-0123456789abcdef"
+
+// Law 6: a secret stays out of every error and warning, wherever it was given.
+func TestNoSecretInAnyErrorOrWarning(t *testing.T) {
+	secretOptions := []string{"token", "token_file", "key_file", "client_secret_file"}
+	for _, v := range []string{
+		marker, marker + " x", " " + marker + "\n", marker + "\n" + marker, `"` + marker + `"`, "${" + marker, "${X}" + marker,
+		"eyJ" + marker + "." + marker, `{"key":"` + marker + `"}`, "-----BEGIN RSA PRIVATE KEY-----\n" + marker,
+	} {
+		for _, name := range append(secretOptions, "api_token", "pat", "no_such_thing") {
+			_, warnings, err := ParseMap(base("token", "-", name, v, "start", marker), at(t))
+			if out := fmt.Sprint(warnings, err); strings.Contains(out, marker) && !(name == "no_such_thing" || v != marker) {
+				t.Errorf("%s=%q: %s", name, v, out)
+			}
+			_, warnings, err = ParseMap(base("token", "-", name, v), at(t))
+			if out := fmt.Sprint(warnings, err); strings.Contains(out, marker) {
+				t.Errorf("%s=%q: %s", name, v, out)
+			}
+		}
+	}
+	for _, o := range Options { // the token stands in a second option as well
+		for _, v := range []string{marker, "x" + marker, "${" + marker, marker + "/" + marker, strings.Repeat("x", 110) + marker} {
+			values := base("token", marker, o.Name, v)
+			_, warnings, err := ParseMap(values, at(t))
+			if out := fmt.Sprint(warnings, err); strings.Contains(strings.ToUpper(out), strings.ToUpper(marker)) || strings.Contains(out, "x"+marker[:8]) {
+				t.Errorf("%s=%s: %s", o.Name, v, out)
+			}
+		}
+	}
+	for _, u := range []string{
+		"https://u:" + marker + "@h.example", "https://h.example/?token=" + marker, "https://u:" + marker + "/x@h.example", marker + "@h.example",
+		"https:\\\\u:" + marker + "@h.example", "https://h.example/" + marker, "https://h.example#" + marker,
+	} {
+		_, warnings, err := ParseMap(base("url", u), at(t))
+		if out := fmt.Sprint(warnings, err); err == nil || strings.Contains(strings.ToUpper(out), strings.ToUpper(marker)) {
+			t.Errorf("%s: %s", u, out)
+		}
+	}
+}
+
+func TestSettingsNeverShowTheToken(t *testing.T) {
+	s, _, err := ParseMap(base("token", marker), at(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Token.Reveal() != marker {
+		t.Fatal("the token is lost")
+	}
+	var out strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+verb+verb, s, &s, s.Token)
+	}
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("m", "settings", s, "pointer", &s, "token", s.Token, "any", []any{s.Token, struct{ T Secret }{s.Token}})
+	}
+	j, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(j)
+	for _, hidden := range []string{marker, fmt.Sprintf("%x", marker), fmt.Sprint([]byte(marker))} {
+		if strings.Contains(out.String(), hidden) {
+			t.Error(out.String())
+		}
+	}
+	if !strings.Contains(s.String(), "token=[REDACTED]") || !strings.Contains(s.String(), "overlap=10s") {
+		t.Error(s)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key := `{"type":"serviceaccount","keyId":"1","key":"` + marker + `","userId":"2"}`
+	for _, c := range []struct {
+		option, path, want string
+	}{
+		{"token_file", write("good", marker+"\n", 0o600), ""},
+		{"token_file", write("open", marker, 0o644), "can be read by others (mode 0644); chmod 600 "},
+		{"token_file", write("group", marker, 0o640), "can be read by others (mode 0640)"},
+		{"token_file", write("empty", " \n", 0o600), "is empty"},
+		{"token_file", write("two", marker+"\n"+marker, 0o600), "holds white space inside the secret"},
+		{"token_file", write("json", key, 0o600), "a service user's JSON key belongs to key_file"},
+		{"token_file", dir, "is a directory, not a file"},
+		{"token_file", "/dev/null", "is no regular file"},
+		{"token_file", marker, "a value of 30 bytes does not exist; this looks like the secret itself"},
+		{"key_file", write("key.json", key, 0o600), ""},
+		{"key_file", write("app.json", `{"type":"application","keyId":"1","key":"k"}`, 0o600), "is the key of an application"},
+		{"key_file", write("half.json", `{"type":"serviceaccount","keyId":"1"}`, 0o600), "lacks one of keyId, key, userId"},
+		{"key_file", write("pem", marker, 0o600), "is not the JSON key"},
+		{"ca_file", write("ca.pem", marker, 0o644), "holds no PEM certificate"},
+		{"ca_file", write("big.pem", strings.Repeat("x", maxFile+1), 0o644), "holds more than 1 MiB"},
+	} {
+		values := base("state_path", filepath.Join(dir, "s"), c.option, c.path)
+		if c.option != "ca_file" {
+			delete(values, "token")
+		}
+		_, warnings, err := ParseMap(values, at(t))
+		out := strings.Join(warnings, "\n")
+		if err != nil {
+			out += err.Error()
+		}
+		if c.want == "" && out != "" || !strings.Contains(out, c.want) || strings.Contains(out, marker) {
+			t.Errorf("%s=%s: %s, want %q", c.option, filepath.Base(c.path), out, c.want)
+		}
+	}
+}
+
+func TestCatalogue(t *testing.T) {
+	if n, m := len(EventTypes()), len(AggregateTypes()); n != 560 || m != 30 {
+		t.Errorf("%d event types, %d aggregate types", n, m)
+	}
+	if !slices.IsSorted(EventTypes()) || catalogue()["user.human.added"] != "user" {
+		t.Error("catalogue is not as its origin")
+	}
+}
+
+func FuzzValues(f *testing.F) {
+	f.Add("start", "7d")
+	f.Add("url", "https://u:p@h:1/x?y#z")
+	f.Add("buffer_size", "1.5G")
+	f.Add("event_types", "a,b*,[c]")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		values := base(name, value, "token", marker)
+		s, warnings, err := ParseMap(values, ParseOptions{NoFiles: true, Now: func() time.Time { return testNow }})
+		if strings.Contains(fmt.Sprint(s, warnings, err), marker) && !strings.Contains(value+name, marker) {
+			t.Fatal("the token shows")
+		}
+		if err == nil && (s.URL == nil || s.Instance == "" || s.BufferSize < 2_000_000 || s.PollInterval < 100*time.Millisecond || s.Settle < 0) {
+			t.Fatalf("accepted: %s", s)
+		}
+		starts := 0
+		for _, set := range []bool{s.Start.Beginning, s.Start.Now, !s.Start.At.IsZero(), s.Start.Back != 0} {
+			if set {
+				starts++
+			}
+		}
+		if err == nil && starts != 1 {
+			t.Fatalf("start %+v", s.Start)
+		}
+	})
+}

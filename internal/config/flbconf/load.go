@@ -1,0 +1,181 @@
+package flbconf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Bounds of what is read. Fluent Bit's own are 1,000 files and 32 MiB a line.
+const (
+	maxFileSize = 1 << 20
+	maxFiles    = 100
+	maxDepth    = 10
+)
+
+type format int
+
+const (
+	classicFormat format = iota
+	yamlFormat
+)
+
+// property is one key of a section.
+type property struct {
+	key    string // lower snake case, as Fluent Bit makes it
+	value  string // unexpanded
+	line   int
+	list   bool // a YAML list: Go plugins get only its first element
+	nested bool // a YAML mapping, or a list that holds one
+}
+
+// section is one input, filter, output or the service.
+type section struct {
+	kind   string // "service", "input", "filter", "output"
+	format format
+	file   string
+	line   int
+	props  []property
+	routes []string // outputs named by an input's own routes
+}
+
+// get returns the first property of that name, as Fluent Bit does.
+func (s *section) get(key string) (property, bool) {
+	for _, p := range s.props {
+		if p.key == key {
+			return p, true
+		}
+	}
+	return property{}, false
+}
+
+// line writes a property as a line of the section's own format.
+func (s *section) write(key, value string) string {
+	if s.format == yamlFormat {
+		return key + ": " + value
+	}
+	return key + " " + value
+}
+
+// plugin is a shared object that the configuration loads.
+type plugin struct {
+	path, file string
+	line       int
+}
+
+// document is a configuration with all that it includes.
+type document struct {
+	sections []*section
+	plugins  []plugin
+	env      map[string]string // env: and @SET
+	fileEnv  map[string]bool   // variables whose value stands in a file
+}
+
+type loader struct {
+	doc      document
+	findings []Finding
+	order    []string // files, as they were read
+	root     string   // directory of the main file
+}
+
+func newLoader(path string) *loader {
+	return &loader{doc: document{env: map[string]string{}, fileEnv: map[string]bool{}}, root: filepath.Dir(path)}
+}
+
+func (l *loader) add(sev Severity, file string, line int, what, why, mend string) {
+	l.findings = append(l.findings, Finding{sev, file, max(line, 1), what, why, mend})
+}
+
+// load reads one file into the document.
+func (l *loader) load(path string, f format, depth int) error {
+	if len(l.order) >= maxFiles || depth > maxDepth {
+		return fmt.Errorf("more than %d files or %d levels of includes", maxFiles, maxDepth)
+	}
+	for _, seen := range l.order {
+		if same(seen, path) {
+			return errors.New("the file is included twice, which Fluent Bit refuses")
+		}
+	}
+	data, err := readBounded(path)
+	if err != nil {
+		return err
+	}
+	l.order = append(l.order, path)
+	if f == yamlFormat {
+		l.yaml(path, data, depth)
+	} else {
+		l.classic(path, data, depth)
+	}
+	return nil
+}
+
+func same(a, b string) bool {
+	ia, errA := os.Stat(a)
+	ib, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(ia, ib)
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, bare(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, bare(err)
+	}
+	if len(data) > maxFileSize {
+		return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
+	}
+	return data, nil
+}
+
+// bare drops the path from an error that is shown beside it.
+func bare(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// include follows one include of file. YAML resolves it beside the including
+// file; classic in the working directory or beside the main file.
+func (l *loader) include(target, file string, line int, f format, depth int) {
+	dir := l.root
+	if f == yamlFormat {
+		dir = filepath.Dir(file)
+	}
+	full := target
+	if !filepath.IsAbs(target) {
+		full = filepath.Join(dir, target)
+		if _, err := os.Stat(full); err != nil && f == classicFormat {
+			if _, err := os.Stat(target); err == nil {
+				full = target
+			}
+		}
+	}
+	paths := []string{full}
+	if strings.Contains(target, "*") {
+		paths, _ = filepath.Glob(full)
+		if len(paths) == 0 {
+			l.add(Error, file, line, "include "+target, "no file matches, and Fluent Bit does not start without one", "")
+		}
+	}
+	for _, p := range paths {
+		if err := l.load(p, f, depth+1); err != nil {
+			l.add(Error, file, line, "include "+target, p+": "+err.Error(), "")
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package flbconf
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+// matchTag is Fluent Bit's wildcard (flb_router.c): "*" stands for any text.
+func matchTag(pattern, tag string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == tag
+	}
+	if !strings.HasPrefix(tag, parts[0]) {
+		return false
+	}
+	tag = tag[len(parts[0]):]
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		i := strings.Index(tag, part)
+		if i < 0 {
+			return false
+		}
+		tag = tag[i+len(part):]
+	}
+	return strings.HasSuffix(tag, parts[last])
+}
+
+// selector says which tags a filter or an output gets.
+type selector struct {
+	pattern string
+	regex   *regexp.Regexp
+	all     bool // a regular expression that Go cannot read: take it to match
+}
+
+func (c *checker) selector(s *section) selector {
+	var sel selector
+	if p, ok := s.get("match"); ok {
+		sel.pattern = c.expand(p.value).value
+	}
+	if p, ok := s.get("match_regex"); ok {
+		// Fluent Bit anchors at the start only, and allows /.../ around it.
+		text := strings.TrimSuffix(strings.TrimPrefix(c.expand(p.value).value, "/"), "/")
+		re, err := regexp.Compile("^(?:" + text + ")")
+		sel.regex, sel.all = re, err != nil
+	}
+	return sel
+}
+
+func (s selector) matches(tag string) bool {
+	return s.all || s.pattern != "" && matchTag(s.pattern, tag) || s.regex != nil && s.regex.MatchString(tag)
+}
+
+func (s selector) any(tags []string) bool {
+	for _, t := range tags {
+		if s.matches(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// tagsOf are the tags that an input's records can have: with tag_by one for
+// each known type.
+func tagsOf(tag, by string) []string {
+	var types []string
+	switch by {
+	case "aggregate_type":
+		types = config.AggregateTypes()
+	case "event_type":
+		types = config.EventTypes()
+	default:
+		return []string{tag}
+	}
+	tags := make([]string, 0, len(types))
+	for _, t := range types {
+		tags = append(tags, tag+"."+t)
+	}
+	return tags
+}
+
+// ruleTag is the new tag of a rewrite_tag rule "$key regex tag keep", with a
+// word in the place of each part that is only known at run time.
+func ruleTag(rule string) string {
+	fields := strings.Fields(rule)
+	if len(fields) < 3 {
+		return ""
+	}
+	return dollarPart.ReplaceAllString(fields[len(fields)-2], "x")
+}
+
+var dollarPart = regexp.MustCompile(`\$[A-Za-z_0-9]+(\[[^\]]*\])*`)

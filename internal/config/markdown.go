@@ -1,0 +1,52 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown returns the tables of all options for README.
+func Markdown() string {
+	var b strings.Builder
+	table := func(advanced bool) {
+		b.WriteString("| option | values | default | meaning |\n|---|---|---|---|\n")
+		for _, o := range Options {
+			if o.Advanced == advanced {
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s. Example: `%s` |\n", o.Name, o.values(), o.defaultCell(), cell(o.Doc), cell(o.Example))
+			}
+		}
+	}
+	table(false)
+	b.WriteString("\nSeldom changed:\n\n")
+	table(true)
+	b.WriteString("\nDurations: `500ms`, `5s`, `1h30m`, `7d`; a plain number is seconds. " +
+		"Sizes: `512k`, `16M`, `1G`, as Fluent Bit counts them (1M is 1,000,000 bytes). " +
+		"Switches: `on`, `off`, `true`, `false`, `yes`, `no`. Lists: separated by commas, in one string.\n" +
+		"For `zitadel-siem` the same names are flags (`--token-file`) and environment variables (`ZITADEL_TOKEN_FILE`).\n")
+	return b.String()
+}
+
+func (o Option) values() string {
+	s := kindNames[o.Kind]
+	if o.Kind == KindEnum {
+		s = "`" + strings.Join(o.Values, "`, `") + "`"
+	}
+	if o.Min != "" {
+		s += fmt.Sprintf(", %s to %s", o.Min, o.Max)
+	}
+	return s
+}
+
+func (o Option) defaultCell() string {
+	switch {
+	case o.Default == "":
+		return ""
+	case strings.ContainsRune(o.Default, ' '):
+		return cell(o.Default)
+	default:
+		return "`" + o.Default + "`"
+	}
+}
+
+// cell keeps a text inside its cell.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -1,0 +1,337 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ParseOptions say what the caller needs.
+type ParseOptions struct {
+	// NeedState makes state_path required, as for the plugin. Without it, a
+	// missing state_path is a warning.
+	NeedState bool
+	// NoFiles leaves the file system alone, for a configuration that is
+	// checked on another machine than the one it is for.
+	NoFiles bool
+	// Unknown names options that are set, but whose values cannot be known
+	// here. They count as given and are not looked at.
+	Unknown []string
+	// Now is the clock, nil for the real one.
+	Now func() time.Time
+}
+
+// Parse reads every option from a host that answers by name only and gives
+// "" for what is unset, as Fluent Bit does. It also asks for likely
+// misspellings, since such a host hides them otherwise. Warnings are single
+// lines. The error is an [*Error] that holds all problems; the settings are
+// then of no use.
+func Parse(get func(name string) string, opts ParseOptions) (Settings, []string, error) {
+	values := map[string]string{}
+	for _, o := range Options {
+		if v := get(o.Name); v != "" {
+			values[o.Name] = v
+		}
+	}
+	for _, m := range misspellings() {
+		if v := get(m.wrong); v != "" {
+			values[m.wrong] = v
+		}
+	}
+	return ParseMap(values, opts)
+}
+
+// ParseMap reads options from a map, refusing names it does not know. A name
+// with an empty value is a problem: who means unset leaves it out. Warnings
+// and error are as for [Parse].
+func ParseMap(values map[string]string, opts ParseOptions) (Settings, []string, error) {
+	s, warnings, problems := Check(values, opts)
+	lines := make([]string, 0, len(warnings))
+	for _, w := range warnings {
+		lines = append(lines, w.String())
+	}
+	if len(problems) > 0 {
+		return Settings{}, lines, &Error{Problems: problems}
+	}
+	return s, lines, nil
+}
+
+// Check is [ParseMap] for callers that want to know which option each
+// warning and each problem belongs to. The settings are complete when there
+// is no problem.
+func Check(values map[string]string, opts ParseOptions) (s Settings, warnings, problems []Problem) {
+	p := &parser{opts: opts, now: time.Now(), raw: values, given: map[string]bool{}, bad: map[string]bool{}}
+	if opts.Now != nil {
+		p.now = opts.Now()
+	}
+	p.keepSecrets()
+	p.unknownNames()
+	for _, o := range Options {
+		p.option(o)
+	}
+	p.authentication()
+	p.state()
+	p.connection()
+	p.times()
+	p.crossFilters()
+	p.sort(p.warnings)
+	p.sort(p.problems)
+	return p.s, p.warnings, p.problems
+}
+
+type parser struct {
+	opts     ParseOptions
+	now      time.Time
+	raw      map[string]string
+	given    map[string]bool // set and not empty, right or wrong
+	bad      map[string]bool // has a problem
+	secrets  []string        // values that no message may repeat
+	s        Settings
+	warnings []Problem
+	problems []Problem
+}
+
+func (p *parser) fail(option, value, why, mend string) {
+	p.bad[option] = true
+	p.problems = append(p.problems, p.scrub(Problem{option, value, why, mend}))
+}
+
+func (p *parser) warn(option, value, why, mend string) {
+	p.warnings = append(p.warnings, p.scrub(Problem{option, value, why, mend}))
+}
+
+// refuse is fail for what a value's own check says.
+func (p *parser) refuse(o Option, value string, err error) {
+	var ve *valueError
+	if !errors.As(err, &ve) {
+		ve = &valueError{why: err.Error()}
+	}
+	mend := ve.mend
+	if mend == "" && o.Example != "" {
+		mend = "for example " + o.Example
+	}
+	if likeSecret(value) && o.Kind == KindFile {
+		mend = "this looks like the secret itself, but the option wants the path of a file that holds it"
+		if o.Name == "token_file" {
+			mend += ", or use token"
+		}
+	}
+	p.fail(o.Name, p.show(o, value), ve.why, mend)
+}
+
+// show repeats a value as far as that is safe.
+func (p *parser) show(o Option, value string) string {
+	switch {
+	case o.Secret, o.Kind == KindFile && o.Name != "ca_file" && likeSecret(value), p.holdsSecret(value):
+		return conceal(value)
+	case o.Kind == KindURL:
+		return showURL(value)
+	}
+	return quote(value)
+}
+
+// Shorter secrets are not looked for in other values: the messages would
+// lose their words, and they are no secrets.
+const minSecret = 8
+
+// holdsSecret sees that a secret was given to a second option as well.
+func (p *parser) holdsSecret(value string) bool {
+	return slices.ContainsFunc(p.secrets, func(s string) bool { return len(s) >= minSecret && strings.Contains(value, s) })
+}
+
+// scrub takes such a secret out of whatever else repeats it, in small letters
+// too, as a host name is written.
+func (p *parser) scrub(pr Problem) Problem {
+	for _, secret := range p.secrets {
+		if len(secret) < minSecret {
+			continue
+		}
+		for _, field := range []*string{&pr.Option, &pr.Value, &pr.Why, &pr.Mend} {
+			*field = strings.NewReplacer(secret, redacted, strings.ToLower(secret), redacted).Replace(*field)
+		}
+	}
+	return pr
+}
+
+// sort brings problems into the order of the table, unknown names last.
+func (p *parser) sort(list []Problem) {
+	place := func(name string) int {
+		if i := slices.IndexFunc(Options, func(o Option) bool { return o.Name == name }); i >= 0 {
+			return i
+		}
+		return len(Options)
+	}
+	slices.SortStableFunc(list, func(a, b Problem) int { return place(a.Option) - place(b.Option) })
+}
+
+// keepSecrets notes what no message may repeat, before there is any message.
+// The longest come first: one may be part of another.
+func (p *parser) keepSecrets() {
+	for name, v := range p.raw {
+		v = strings.TrimSpace(v)
+		o, ok := Lookup(name)
+		if v == "" || unexpanded.MatchString(v) {
+			continue
+		}
+		if !ok { // may be a token under a wrong name
+			o, _ = Lookup(NearestOption(name))
+			o.Secret = o.Secret || likeSecret(v)
+		}
+		if o.Secret || o.Kind == KindFile && o.Name != "ca_file" && likeSecret(v) {
+			p.secrets = append(p.secrets, v)
+		}
+	}
+	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
+}
+
+func (p *parser) unknownNames() {
+	for _, name := range slices.Sorted(maps.Keys(p.raw)) {
+		if _, ok := Lookup(name); !ok {
+			p.fail(shortName(name), "", "is no option of zitadel-siem", didYouMean(NearestOption(name)))
+		}
+	}
+	for _, name := range p.opts.Unknown {
+		p.given[name] = true
+	}
+}
+
+func shortName(name string) string {
+	if q := quote(name); len(q) != len(name)+2 {
+		return q
+	}
+	return name
+}
+
+// unexpanded is a variable that nobody replaced: ${X} anywhere, $X alone.
+var unexpanded = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}|^\$([A-Za-z_][A-Za-z0-9_]*)$`)
+
+// option parses one option into its field.
+func (p *parser) option(o Option) {
+	v, set := p.raw[o.Name]
+	v = strings.TrimSpace(v)
+	switch {
+	case slices.Contains(p.opts.Unknown, o.Name):
+		p.store(o, o.fallback())
+		return
+	case !set:
+		p.store(o, o.fallback())
+		return
+	}
+	p.given[o.Name] = true
+	switch m := unexpanded.FindStringSubmatch(v); {
+	case v == "":
+		p.fail(o.Name, "", "is set, but empty", "leave it out, or write it as "+o.Example)
+	case m != nil:
+		name := m[1] + m[2]
+		p.fail(o.Name, "", "holds the variable ${"+name+"}, which nothing has replaced by its value",
+			"set "+name+" in the environment of the process; Fluent Bit replaces ${"+name+"}, a shell too")
+	case strings.Contains(v, "${"):
+		p.fail(o.Name, "", "holds a ${...}, which nothing has replaced by its value", "")
+	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) && !o.Secret:
+		p.fail(o.Name, p.show(o, v), "holds control characters or is no UTF-8", "for example "+o.Example)
+	case quoted(v):
+		p.fail(o.Name, p.show(o, v[1:len(v)-1]), "stands in quotes, which are taken as part of it", "write it without them")
+	default:
+		p.store(o, v)
+	}
+}
+
+func quoted(v string) bool {
+	return len(v) > 1 && (v[0] == '"' || v[0] == '\'') && v[len(v)-1] == v[0]
+}
+
+// store parses v, "" for a default that is nothing, and checks its bounds.
+func (p *parser) store(o Option, v string) {
+	if v == "" {
+		return
+	}
+	var err error
+	switch f := o.field(&p.s).(type) {
+	case *string:
+		*f = v
+		if err = p.text(o, v); err == nil && o.Kind == KindEnum {
+			*f, err = parseEnum(v, o.Values)
+		}
+	case *Secret:
+		if strings.ContainsFunc(v, unicode.IsSpace) || strings.ContainsFunc(v, unicode.IsControl) {
+			err = &valueError{"holds white space or control characters", "give the token alone, on one line"}
+		}
+		*f = Secret(v)
+	case *bool:
+		*f, err = parseSwitch(v)
+	case *int:
+		parse := parseNumber
+		if o.Kind == KindSize {
+			parse = parseSize
+		}
+		if *f, err = parse(v); err == nil {
+			err = within(o, *f, parse)
+		}
+	case *time.Duration:
+		if *f, err = parseDuration(v); err == nil {
+			err = within(o, *f, parseDuration)
+		}
+	case *time.Time:
+		*f, err = parseTime(v, p.now)
+	case *[]string:
+		if *f, err = parseList(v); err == nil {
+			p.list(o, *f)
+		}
+	case *Start:
+		*f, err = parseStart(v)
+	case **url.URL:
+		*f, err = parseURL(v)
+	}
+	if err != nil {
+		p.refuse(o, v, err)
+	}
+}
+
+// languageShape is a BCP 47 tag, as in "de" or "pt-BR".
+var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// maxLabel bounds the instance label, which stands in every event id.
+const maxLabel = 255
+
+// text checks options that are plain strings. What concerns files reports by
+// itself, since it may warn.
+func (p *parser) text(o Option, v string) error {
+	switch {
+	case o.Kind == KindFile:
+		p.checkFile(o, v)
+	case o.Kind == KindPath:
+		p.checkStatePath(o, v)
+	case o.Name == "instance":
+		return labelError(v)
+	case o.Name == "language" && !languageShape.MatchString(v):
+		return &valueError{"is no language tag such as en or pt-BR", ""}
+	case o.Name == "client_id" && strings.ContainsFunc(v, unicode.IsSpace):
+		return &valueError{"holds white space", ""}
+	}
+	return nil
+}
+
+func labelError(v string) error {
+	if strings.Contains(v, "/") {
+		return &valueError{`holds a "/", which separates the parts of an event id`, "did you mean " + quote(strings.Trim(strings.ReplaceAll(v, "/", "-"), "-")) + "?"}
+	}
+	if len(v) > maxLabel {
+		return &valueError{"is longer than 255 bytes", ""}
+	}
+	return nil
+}
+
+func (p *parser) list(o Option, list []string) {
+	switch o.Name {
+	case "event_types", "exclude_event_types":
+		p.checkEventTypes(o, list)
+	case "aggregate_types":
+		p.checkAggregateTypes(o, list)
+	}
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// authentication wants exactly one way.
+func (p *parser) authentication() {
+	const ways = "token, token_file, key_file, or client_id with client_secret_file"
+	var given []string
+	for _, name := range []string{"token", "token_file", "key_file"} {
+		if p.given[name] {
+			given = append(given, name)
+		}
+	}
+	id, secret := p.given["client_id"], p.given["client_secret_file"]
+	if id || secret {
+		given = append(given, "client_id")
+	}
+	switch {
+	case id && !secret:
+		p.fail("client_id", "", "is given without client_secret_file", "add client_secret_file, the path of the file that holds the secret")
+	case secret && !id:
+		p.fail("client_secret_file", "", "is given without client_id", "add client_id")
+	}
+	switch len(given) {
+	case 0:
+		p.fail("token", "", "is missing, and so is every other way to authenticate", "give exactly one of "+ways)
+	case 1:
+	default:
+		p.fail(given[0], "", "stands beside another way to authenticate: "+strings.Join(given[1:], ", "),
+			"keep exactly one of "+ways)
+	}
+}
+
+func (p *parser) state() {
+	if p.given["state_path"] {
+		return
+	}
+	o, _ := Lookup("state_path")
+	if p.opts.NeedState {
+		p.fail("state_path", "", "is missing: without it every restart would begin again at start", "for example "+o.Example)
+		return
+	}
+	p.warn("state_path", "", "is not set: nothing is remembered, the next run begins again at start", "for example "+o.Example)
+}
+
+// connection wants a url whose traffic nobody can read, and completes the
+// instance label.
+func (p *parser) connection() {
+	u := p.s.URL
+	if u == nil {
+		if !p.given["url"] {
+			p.fail("url", "", "is missing", "for example https://zitadel.example.com")
+		}
+		return
+	}
+	if p.s.Instance == "" {
+		p.s.Instance = u.Host
+	}
+	clear := u.Scheme == "http"
+	switch {
+	case clear && loopback(u.Hostname()):
+	case clear && p.s.Insecure:
+		p.warn("insecure", "", "lets the token and all events travel in clear to "+u.Host, "use https where others share the network")
+	case clear && !p.bad["insecure"]:
+		p.fail("url", quote(u.String()), "would send the token in clear to another host than loopback",
+			"did you mean https://"+u.Host+"? Otherwise set insecure on")
+	case p.s.Insecure:
+		p.warn("insecure", "", "changes nothing for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
+	}
+	if clear && p.given["ca_file"] {
+		p.warn("ca_file", "", "changes nothing for an http url", "did you mean https://"+u.Host+"?")
+	}
+}
+
+// times compares start with end, and both with the clock.
+func (p *parser) times() {
+	if !p.bad["overlap"] && p.s.Overlap < 2*time.Second { // 2 s was the least that missed nothing
+		p.warn("overlap", quote(p.s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
+	}
+	s, end := p.s.Start, p.s.End
+	if !p.bad["start"] && s.At.After(p.now) {
+		p.warn("start", quote(s.String()), "lies in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
+	}
+	if end.IsZero() || p.bad["start"] || p.bad["end"] {
+		return
+	}
+	from := s.At
+	switch {
+	case s.Now:
+		from = p.now
+	case s.Back > 0:
+		from = p.now.Add(-s.Back)
+	}
+	if !s.Beginning && !end.After(from) {
+		p.fail("end", quote(end.Format(time.RFC3339Nano)), "is not after start ("+from.UTC().Format(time.RFC3339)+"), so that nothing would be read",
+			"choose a later end or an earlier start")
+	}
+}
