@@ -1,0 +1,46 @@
+// Package redact removes secrets from records before they leave.
+//
+// # What it promises
+//
+// After [Payload] no value of a payload holds what ZITADEL knows to be a
+// secret: password and secret hashes, encrypted values, codes, tokens, cookies,
+// keys, nonces and challenges, free metadata values, action scripts and
+// callback URLs. What was removed stays visible as [Redacted]; the keys around
+// it, empty values, booleans and the shape of lists and maps stay. Three rules
+// work together, at any depth:
+//
+//   - by event type: table.txt lists the secret paths of every event type of
+//     ZITADEL's own source (560 types), see gen;
+//   - by key, for types and fields that the table does not know: password,
+//     clientSecret, client_secret, idToken, code, nonce and so on, whatever
+//     their case and separators; names in HTTP headers other than a short list
+//     of harmless ones; a "value" beside a "key" or "name" that is such a name;
+//     objects of the shape {CryptoType, Algorithm, KeyID, Crypted} whatever
+//     their key; the private members of a JWK;
+//   - by shape, in every string: hashes ($2a$, $argon2id$, {SSHA} and the like),
+//     JWTs, PEM private keys, Bearer and Basic credentials, API keys of known
+//     vendors, passwords in URLs, name=value and "name":value where the name is
+//     secret, ZITADEL's cookies. Only the secret part of the string goes. A
+//     string that is itself JSON, or base64 of it, goes as a whole.
+//
+// Redaction twice gives the same as once. A type that ZITADEL adds tomorrow is
+// redacted by key and by shape.
+//
+// # Its limits
+//
+//   - Personal data stays: names, e-mail addresses, phone numbers, IP addresses
+//     and user agents are what an audit trail is for.
+//   - A secret of no known shape under a harmless key stays, such as a password
+//     that a user typed into the user name. So do secrets in other encodings
+//     (hex, gzip, base64 other than of JSON and of PEM), and JSON in a string
+//     whose key is spelled with \u escapes.
+//   - Public keys, certificates and identifiers (tokenID, keyID, sessionID) are
+//     no secrets. Booleans, and numbers under keys that only end like a secret
+//     (maxToken), stay: they are flags and lifetimes.
+//   - A callback URL (target, SMTP and SMS provider) goes as a whole, host
+//     included, because its path may be the credential.
+//   - Of a record's other fields [Record] looks at the editor's display name
+//     alone, by shape. Type, ids, sequence, times, resource owner and instance
+//     are not touched: ZITADEL or the operator makes them, and the id of an
+//     aggregate, which an API client may choose, is the record's identity.
+package redact

@@ -1,0 +1,231 @@
+package redact
+
+import (
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// Redacted stands where a secret stood.
+const Redacted = "[REDACTED]"
+
+// Shared by all payloads; nothing changes a Value, values are replaced.
+var (
+	redacted = structpb.NewStringValue(Redacted)
+	tooDeep  = structpb.NewStringValue(record.TooDeep)
+)
+
+// Record removes the secrets of r in place and returns how many it removed.
+func Record(r *record.Record) (removed int) {
+	if name := String(r.Editor.Name); name != r.Editor.Name {
+		r.Editor.Name = name
+		removed++
+	}
+	return removed + Payload(r.Type, r.Payload)
+}
+
+// Payload removes the secrets of the payload p of an event of the given type
+// in place, and returns how many values it replaced or cut. Lists and maps
+// deeper than [record.MaxDepth] are replaced by [record.TooDeep], and counted.
+// p may be nil.
+func Payload(eventType string, p *structpb.Struct) (removed int) {
+	if p == nil {
+		return 0
+	}
+	var w walk
+	w.object(p.Fields, tableFor(eventType), open, 1)
+	return w.removed
+}
+
+// mode says how the values under a key are treated.
+type mode uint8
+
+const (
+	open    mode = iota // by key and by shape
+	texts               // every string is a secret
+	all                 // every string and number is a secret
+	headers             // an HTTP header map: secret but for harmless names
+)
+
+// walk counts what it replaces.
+type walk struct{ removed int }
+
+func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth int) {
+	_, jwk := fields["kty"]
+	for key, v := range fields {
+		child := n.child(key)
+		next := valueMode(fields, key, v, child, in)
+		if jwk && in == open && privateJWK(key) {
+			next = all
+		}
+		replaced := w.value(v, child, next, depth)
+		// The key itself may be a secret, where a client chose it. Most keys
+		// are too short to be one.
+		if len(key) >= minKeyShape && has(key) {
+			delete(fields, key)
+			fields[Redacted] = redacted
+			w.removed++
+			continue
+		}
+		if replaced != v {
+			fields[key] = replaced
+		}
+	}
+}
+
+// minKeyShape is the length from which a map's key is searched for shapes: no
+// hash, JWT or key is shorter.
+const minKeyShape = 20
+
+// valueMode decides how the value v under key is treated. The table, where it
+// knows the path, overrules the name.
+func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value, child *node, in mode) mode {
+	switch {
+	case in == texts || in == all:
+		return in
+	case in == headers:
+		if harmlessHeader(key) {
+			return open
+		}
+		return all
+	}
+	c := classOf(key)
+	if child != nil && child.secret {
+		if c == headerMap && v.GetStructValue() != nil {
+			return headers
+		}
+		return all
+	}
+	if child != nil && child.known {
+		return open
+	}
+	switch c {
+	case secretName, secretPlace:
+		return all
+	case secretEnd:
+		return texts
+	case secretLeaf:
+		if v.GetStructValue() == nil {
+			return texts
+		}
+	case headerMap:
+		if v.GetStructValue() != nil {
+			return headers
+		}
+	case pairValue:
+		if secretPair(fields) {
+			return all
+		}
+	case stateName:
+		if authRequest(fields) {
+			return texts
+		}
+	}
+	return open
+}
+
+// value returns what stands in the place of v: v itself where nothing in it
+// is a secret, or where it was changed in place.
+func (w *walk) value(v *structpb.Value, n *node, in mode, depth int) *structpb.Value {
+	switch kind := v.GetKind().(type) {
+	case *structpb.Value_StringValue:
+		return w.text(v, kind.StringValue, in)
+	case *structpb.Value_NumberValue:
+		if in == all {
+			w.removed++
+			return redacted
+		}
+	case *structpb.Value_StructValue:
+		fields := kind.StructValue.GetFields()
+		if encrypted(fields) {
+			w.removed++
+			return redacted
+		}
+		if depth == record.MaxDepth {
+			w.removed++
+			return tooDeep
+		}
+		w.object(fields, n, in, depth+1)
+	case *structpb.Value_ListValue:
+		if depth == record.MaxDepth {
+			w.removed++
+			return tooDeep
+		}
+		values := kind.ListValue.GetValues()
+		for i, element := range values {
+			if replaced := w.value(element, n, in, depth+1); replaced != element {
+				values[i] = replaced
+			}
+		}
+	}
+	return v // booleans and nulls tell nothing
+}
+
+func (w *walk) text(v *structpb.Value, s string, in mode) *structpb.Value {
+	if s == "" || s == Redacted {
+		return v // an empty value says that there was none
+	}
+	if in == texts || in == all {
+		w.removed++
+		return redacted
+	}
+	out := cutValue(s)
+	if out == s {
+		return v
+	}
+	w.removed++
+	if out == Redacted {
+		return redacted
+	}
+	return structpb.NewStringValue(out)
+}
+
+// encrypted reports whether fields are ZITADEL's crypto.CryptoValue
+// {CryptoType, Algorithm, KeyID, Crypted}, or a part of one.
+func encrypted(fields map[string]*structpb.Value) bool {
+	if _, ok := fields["Crypted"]; !ok {
+		return false
+	}
+	for _, name := range [...]string{"CryptoType", "Algorithm", "KeyID"} {
+		if _, ok := fields[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// privateJWK names the members of a JSON Web Key that are private (RFC 7518,
+// section 6).
+func privateJWK(key string) bool {
+	switch key {
+	case "d", "p", "q", "dp", "dq", "qi", "k", "oth":
+		return true
+	}
+	return false
+}
+
+// secretPair reports whether the "value" among fields belongs to a secret
+// name, as in {"key": "clientSecret", "value": "..."}.
+func secretPair(fields map[string]*structpb.Value) bool {
+	for key, v := range fields {
+		switch key {
+		case "key", "name", "Key", "Name":
+			switch classOf(v.GetStringValue()) {
+			case secretName, secretEnd, secretLeaf:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// authRequest reports whether the "state" among fields is the one of an OAuth
+// request, and not of a user or a process.
+func authRequest(fields map[string]*structpb.Value) bool {
+	for _, name := range [...]string{"redirect_uri", "redirectUri", "redirectURI", "nonce", "code_challenge", "codeChallenge", "response_type", "responseType"} {
+		if _, ok := fields[name]; ok {
+			return true
+		}
+	}
+	return false
+}
