@@ -1,0 +1,40 @@
+// Package zitadeltest is a ZITADEL look-alike for tests, benchmarks and demos.
+//
+// It answers the gRPC service zitadel.admin.v1.AdminService (ListEvents,
+// ListEventTypes, ListAggregateTypes), the same three over REST, and the token
+// endpoint, all on one listener, the way a recorded ZITADEL did. The contract
+// test of this package replays the recordings against it.
+//
+//	store := zitadeltest.NewStore()
+//	store.Append(zitadeltest.RecordedEvents(time.Now())...) // 2,881 real events, the newest now
+//	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
+//	if err := srv.Start("127.0.0.1:0"); err != nil { ... }
+//	defer srv.Close()
+//	dial(srv.URL(), srv.Token())                                      // gRPC or REST
+//	srv.Update(func(f *zitadeltest.Faults) { f.DatabaseDown = true }) // any time
+//	tx := store.Begin(time.Now())     // creation date fixed; readers do not wait yet
+//	tx.Push(zitadeltest.Event{...})   // from here readers wait
+//	tx.Commit()                       // visible, with the creation date of Begin
+//	srv.Count("ListEvents").Rows      // rows that a real database would have read
+//
+// [Store.Fill] makes logs of a million events, [Writer] one that goes on.
+//
+// [Server.Direct] asks the same implementation in process, without a listener
+// and without goroutines of its own, so that it works in testing/synctest.
+//
+// The package imports internal/zitadel for its Error type: tests of that
+// package that want the look-alike have to be of package zitadel_test.
+//
+// # What is alike
+//
+// Order, limits, exclusive bounds, filters, validation, retention, error codes
+// and bodies, response headers, localisation into English, the wait for open
+// transactions, and the two events that every issued token writes.
+//
+// # What is not
+//
+// Editor names are stored with the event, not resolved when asked. Other
+// languages than English hold only the names that were recorded; the rest falls
+// back to English. Quotas are a counter. Rate limits are an intermediary's: the
+// recorded server has none, ZITADEL Cloud does.
+package zitadeltest
