@@ -117,6 +117,8 @@ func (m *memory) snapshot(date time.Time) map[string]string {
 	}
 	out := make(map[string]string, len(runs))
 	for a, sequences := range runs {
+		// The highest one was emitted too, if maybe created before the date.
+		sequences = append(sequences, a.top)
 		out[a.key.typ+"/"+a.key.id] = cursor.FormatRuns(sequences)
 	}
 	return out

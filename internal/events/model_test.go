@@ -1,9 +1,11 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +82,8 @@ func TestLaw2ModelEveryEventOnceButForCrashes(t *testing.T) {
 }
 
 func (s scenario) run(w *world) error {
+	// A sequence is taken at the commit, not when the creation date is.
+	slices.SortStableFunc(s.txs, func(a, b modelTx) int { return cmp.Compare(a.at+a.late, b.at+b.late) })
 	for _, tx := range s.txs {
 		var events []zitadeltest.Event
 		for i := range tx.size {

@@ -247,7 +247,6 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	}
 	if !seg.onlyHoles {
 		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clock().Add(-r.settings.Overlap)))
-		r.mem.forgetUpTo(r.keysFrom())
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
@@ -257,6 +256,8 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 			records = append(records, record.FromEvent(e, r.settings.Instance, read))
 		}
 	}
+	// Not before: the segment held events of before the new watermark.
+	r.mem.forgetUpTo(r.keysFrom())
 	r.total += uint64(len(records))
 	r.stats.Events.Add(uint64(len(records)))
 	r.stats.HolesOpen.Store(int64(r.holes.count))
