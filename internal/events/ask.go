@@ -82,7 +82,7 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 // would be for ever.
 func (r *Reader) pageIsAtFault(ctx context.Context) bool {
 	req := &adminpb.ListEventsRequest{Asc: true, Limit: 1}
-	setRange(req, time.Time{}, logBegins)
+	setRange(req, effective(time.Time{}), logBegins)
 	r.stats.Calls.Add(1)
 	_, err := r.client.ListEvents(ctx, req)
 	return err == nil
@@ -143,16 +143,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // setRange asks for events created after since and before until, both
-// exclusive as in the API; a zero time leaves that end open.
+// exclusive as in the API.
 func setRange(req *adminpb.ListEventsRequest, since, until time.Time) {
-	rng := &adminpb.ListEventsRequestCreationDateRange{}
-	if !since.IsZero() {
-		rng.Since = timestamppb.New(since)
-	}
-	if !until.IsZero() {
-		rng.Until = timestamppb.New(until)
-	}
-	req.CreationDateFilter = &adminpb.ListEventsRequest_Range{Range: rng}
+	req.CreationDateFilter = &adminpb.ListEventsRequest_Range{Range: &adminpb.ListEventsRequestCreationDateRange{
+		Since: timestamppb.New(since),
+		Until: timestamppb.New(until),
+	}}
 }
 
 // list asks for one of ZITADEL's lists, outlasting errors as ask does.

@@ -225,7 +225,7 @@ func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
 	}
 	for _, back := range []time.Duration{10 * time.Minute, 24 * time.Hour} {
 		req := r.filter.request()
-		setRange(req, maxTime(until.Add(-back), r.watermark), until)
+		setRange(req, maxTime(until.Add(-back), effective(r.watermark)), until)
 		req.Limit = 1
 		page, err := r.ask(ctx, req)
 		if err != nil && !unreadablePage(err) {

@@ -28,7 +28,7 @@ const (
 	mostWidth = 20 * 365 * 24 * time.Hour
 	// fill is the share of a page that a window is made for. A window that
 	// fits needs no second look, so a little room is cheaper than none.
-	fill = 0.85
+	fill = 0.95
 )
 
 // segment is a part of the log that was read whole: every visible event
@@ -202,7 +202,7 @@ func (w *windows) restoreLimit(page []*eventpb.Event) {
 
 func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, asc bool) ([]*eventpb.Event, error) {
 	req := w.r.filter.request()
-	setRange(req, since, until)
+	setRange(req, effective(since), until)
 	req.Limit, req.Asc = uint32(limit), asc
 	return w.r.ask(ctx, req)
 }
@@ -239,11 +239,12 @@ func middle(since, until time.Time) time.Time {
 	return since.Add(max(half, oneDateWide))
 }
 
-// effective gives an open window a beginning: ZITADEL knows no date before
-// 1970.
+// effective gives an open window a beginning. ZITADEL takes 1970 itself for no
+// date at all, and the cost of a window without a beginning is that of the
+// whole log.
 func effective(since time.Time) time.Time {
 	if since.IsZero() {
-		return time.Unix(0, 0).UTC()
+		return time.Unix(1, 0).UTC()
 	}
 	return since
 }
