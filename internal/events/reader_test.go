@@ -732,3 +732,69 @@ type panicking struct{ Client }
 func (p panicking) ListEvents(context.Context, *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
 	panic("boom")
 }
+
+// Two events for every token: a session of the user without a login, and the
+// token in it, which names nobody.
+func TestExcludeOwnLeavesOutOwnTokensOnlyAndCountsThem(t *testing.T) {
+	session := func(id, user, login string, at time.Time) []zitadeltest.Event {
+		payload, err := structpb.NewStruct(map[string]any{"userID": user, "sessionID": login})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []zitadeltest.Event{
+			{AggregateType: "oidc_session", AggregateID: id, Type: "oidc_session.added", CreatedAt: at, Payload: payload},
+			{AggregateType: "oidc_session", AggregateID: id, Type: "oidc_session.access_token.added", CreatedAt: at},
+		}
+	}
+	for _, exclude := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			at := w.now().Add(-time.Minute)
+			w.store.Append(session("own", "me", "", at)...)
+			w.store.Append(session("own-login", "me", "V1_1", at.Add(time.Second))...)
+			w.store.Append(session("other", "you", "", at.Add(2*time.Second))...)
+			w.client = named{w.client}
+			w.settings.ExcludeOwn = exclude
+			r := w.readFor(time.Minute)
+			if !exclude {
+				w.wantAll()
+				return
+			}
+			w.wantAll("test/oidc_session/own/1", "test/oidc_session/own/2")
+			if n := r.Stats().Own.Load(); n != 2 {
+				t.Errorf("%d own events counted, want 2", n)
+			}
+		})
+	}
+}
+
+type named struct{ Client }
+
+func (named) OwnUserID(context.Context) (string, error) { return "me", nil }
+
+// A clock of this machine that is wrong changes when events are read, not
+// whether.
+func TestWrongClockLosesNothing(t *testing.T) {
+	for name, wrong := range map[string]time.Duration{"an hour fast": time.Hour, "an hour slow": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.add(w.now().Add(-2*time.Hour), 20)
+				log := slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil))
+				r, err := NewReader(w.client, w.settings, w.state, log, func() time.Time { return w.now().Add(wrong) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				stop := w.run(r)
+				for i := range 30 {
+					time.Sleep(time.Second)
+					w.add(w.now(), 3)
+					late := userEvent(fmt.Sprint("late", i), w.now())
+					late.VisibleFrom = w.now().Add(time.Duration(i%10) * time.Second)
+					w.store.Append(late)
+				}
+				time.Sleep(2 * time.Hour) // a slow clock reads an hour later
+				stop()
+				w.wantAll()
+			})
+		})
+	}
+}
