@@ -1,0 +1,197 @@
+package zitadel
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// A failure is what a transport saw, before anybody judged it.
+type failure struct {
+	code       codes.Code
+	status     int // HTTP; over gRPC only when something else answered
+	said       speaker
+	text       string // not yet without secrets
+	location   string // where a redirect leads
+	retryAfter time.Duration
+	cause      error
+}
+
+// speaker is who a failure's text comes from.
+type speaker int
+
+const (
+	byZITADEL speaker = iota
+	byForeign         // a proxy, a firewall, another server: no ZITADEL answer
+	byNobody          // no answer: the text is of the system or of a library
+)
+
+// A rule matches a failure when all that it names does; an empty field matches
+// everything. The first rule that matches decides.
+type rule struct {
+	said     []speaker
+	codes    []codes.Code
+	statuses []int
+	texts    []string // any of them, letter case aside
+
+	class    Class
+	mend     string // {login} is the option, {location} the redirect's aim, {skew} a remark on clocks
+	mendGRPC string // added where it was gRPC that failed before ZITADEL answered
+}
+
+var (
+	foreign = []speaker{byForeign}
+	nobody  = []speaker{byNobody}
+)
+
+const (
+	tryREST = "; if a proxy on the way breaks gRPC, set transport rest"
+
+	mendURL  = "url does not lead to ZITADEL's API: give scheme, host and port of the instance itself, and no path"
+	mendRole = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
+	mendHTTP = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
+	mendTLS  = "this port speaks TLS: use https:// in url"
+)
+
+// rules is facts and measurements as a table: what each answer means for who
+// asks. Texts are ZITADEL's, grpc-go's and the Go library's own.
+var rules = []rule{
+	// Pages that cannot be given as asked.
+	{codes: []codes.Code{codes.ResourceExhausted}, texts: []string{"larger than max"},
+		class: TooLarge},
+	{codes: []codes.Code{codes.Internal}, class: Undecodable,
+		texts: []string{"ADMIN-eaimD", "error while marshaling", "failed to unmarshal the received message", textNoPage}},
+
+	// TLS, before any answer.
+	{said: nobody, texts: []string{"signed by unknown authority", "certificate is not trusted"},
+		class: Stop, mend: "set ca_file to the certificate authority that signed the server's certificate"},
+	{said: nobody, texts: []string{"certificate has expired or is not yet valid"},
+		class: Stop, mend: "renew the server's certificate, or set this machine's clock right"},
+	{said: nobody, texts: []string{"x509: certificate is ", "x509: cannot validate certificate for", "x509: certificate relies on"},
+		class: Stop, mend: "use in url a name that the server's certificate holds"},
+	{said: nobody, texts: []string{"first record does not look like a TLS handshake", "gave HTTP response to HTTPS client"},
+		class: Stop, mend: mendHTTP},
+	{said: nobody, texts: []string{"looked like an HTTP/1.1 header", "missing selected ALPN property", "no application protocol"},
+		class: Stop, mend: "the server speaks no HTTP/2, which gRPC needs, on this port: set transport rest, or use the right port and scheme in url"},
+	{said: nobody, texts: []string{"malformed HTTP response \"\\x15", "frame header looked like a TLS", "http2: frame too large"},
+		class: Stop, mend: mendTLS},
+	{said: nobody, texts: []string{"certificate required", "bad certificate"},
+		class: Stop, mend: "the server wants a client certificate, which cannot be given: let the API through without one"},
+	// Also what a balancer does whose servers are just restarting.
+	{said: nobody, texts: []string{"reading server preface: EOF", "reading server preface: connection reset", "reading server preface: read tcp"},
+		class: Retry, mend: "if this lasts, this port speaks TLS (use https:// in url), or no HTTP/2, which gRPC needs (set transport rest)"},
+	{said: nobody, texts: []string{"x509:", "failed to verify certificate", "protocol version", "unrecognized name"},
+		class: Stop, mend: "TLS with the server is not possible: check its certificate, ca_file and url"},
+	{said: nobody, texts: []string{"tls: "},
+		class: Retry, mend: "if this lasts, check the server's TLS and what stands before it"},
+
+	// The way to the server. It may be mended without us, so keep trying.
+	{said: nobody, texts: []string{"Proxy Authentication Required"},
+		class: Stop, mend: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
+	{said: nobody, texts: []string{"no such host", "produced zero addresses", "server misbehaving"},
+		class: Retry, mend: "if this lasts, check the host in url and this machine's name servers"},
+	{said: nobody, texts: []string{"connection refused"},
+		class: Retry, mend: "if this lasts, check that ZITADEL runs and that url names its port"},
+	{said: nobody, texts: []string{"network is unreachable", "no route to host", "i/o timeout", "proxyconnect", "do connect handshake"},
+		class: Retry, mend: "if this lasts, check the network, firewall and proxy (HTTPS_PROXY, NO_PROXY) between here and url"},
+	{said: nobody, codes: []codes.Code{codes.DeadlineExceeded},
+		class: Retry, mend: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
+	{said: nobody, texts: []string{"without sending trailers"},
+		class: Retry, mendGRPC: tryREST},
+	{said: nobody, class: Retry},
+
+	// Something else than ZITADEL answered.
+	{said: foreign, statuses: []int{301, 302, 303, 307, 308},
+		class: Stop, mend: "redirects are not followed; if {location} is your ZITADEL set url to it, otherwise let the API through whatever redirects"},
+	{said: foreign, statuses: []int{http.StatusBadRequest}, texts: []string{"HTTPS port", "HTTPS server"},
+		class: Stop, mend: mendTLS},
+	{said: foreign, statuses: []int{http.StatusUnauthorized},
+		class: Stop, mend: "not ZITADEL but something before it asks for a login: let the API through it"},
+	{said: foreign, statuses: []int{http.StatusForbidden},
+		class: Stop, mend: "not ZITADEL but a proxy or firewall before it refuses: let the API through it", mendGRPC: tryREST},
+	{said: foreign, statuses: []int{http.StatusProxyAuthRequired},
+		class: Stop, mend: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
+	{said: foreign, statuses: []int{http.StatusTooManyRequests},
+		class: Throttled, mend: "a proxy before ZITADEL limits the requests; if this lasts, raise poll_interval"},
+	{said: foreign, statuses: []int{http.StatusRequestTimeout, http.StatusTooEarly},
+		class: Retry},
+	{said: foreign, statuses: []int{http.StatusMisdirectedRequest},
+		class: Stop, mend: "the server does not know the host in url: use the external domain of the instance"},
+	{said: foreign, statuses: []int{http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired},
+		class: Stop, mend: mendURL, mendGRPC: tryREST},
+	{said: foreign, codes: []codes.Code{codes.Unavailable, codes.Internal}, class: Retry, mendGRPC: tryREST},
+	{said: foreign, class: Stop, mend: mendURL, mendGRPC: tryREST},
+
+	// ZITADEL's own answers, and those of its token endpoint.
+	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_grant"},
+		class: Stop, mend: "the key in {login} was removed, has expired or is of another instance, or its user is locked or deactivated{skew}: make a new key for the service user"},
+	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_client", "unauthorized_client"},
+		class: Stop, mend: "{login} are wrong, replaced, or of another instance, or the user is locked or deactivated: make a new client secret for the service user"},
+	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"auth header missing"},
+		class: Stop, mend: "a token was sent but did not arrive: let the Authorization header through the proxy before ZITADEL"},
+	{codes: []codes.Code{codes.Unauthenticated},
+		class: Stop, mend: "the token is wrong, removed, expired or of another instance, or its user is locked or deactivated: renew it in {login}"},
+	{codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
+		class: Stop, mend: "the user of the token has no role: " + mendRole},
+	{codes: []codes.Code{codes.NotFound}, texts: []string{"Instance not found", "unable to set instance"},
+		class: Stop, mend: "the host in url is not a domain of the instance: use its external domain"},
+	{codes: []codes.Code{codes.PermissionDenied},
+		class: Stop, mend: "the role of the token's user is too small (ORG_OWNER is not enough): " + mendRole},
+	{codes: []codes.Code{codes.NotFound, codes.Unimplemented}, class: Stop, mend: mendURL},
+	{codes: []codes.Code{codes.ResourceExhausted}, texts: []string{"Instance.Blocked", "LIMITS-"},
+		class: Throttled, mend: "the instance is blocked: ask its operator"},
+	{codes: []codes.Code{codes.ResourceExhausted},
+		class: Throttled, mend: "the quota of the instance or its rate limit is used up; if this lasts, raise poll_interval or the quota"},
+	{codes: []codes.Code{codes.InvalidArgument},
+		class: Stop, mend: "ZITADEL refuses the request: check the filter options; where they are right this is a bug, please report it"},
+	{codes: []codes.Code{codes.DeadlineExceeded},
+		class: Retry, mend: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
+	{class: Retry},
+}
+
+// textNoPage is our own: an answer that is JSON, but that no page can be read from.
+const textNoPage = "the answer is complete but cannot be decoded"
+
+// classify finds the rule for f. The last rule matches everything.
+func classify(f *failure) *rule {
+	text := strings.ToLower(f.text)
+	for i := range rules {
+		if rules[i].matches(f, text) {
+			return &rules[i]
+		}
+	}
+	return &rules[len(rules)-1]
+}
+
+func (r *rule) matches(f *failure, text string) bool {
+	return (len(r.said) == 0 || slices.Contains(r.said, f.said)) &&
+		(len(r.codes) == 0 || slices.Contains(r.codes, f.code)) &&
+		(len(r.statuses) == 0 || slices.Contains(r.statuses, f.status)) &&
+		(len(r.texts) == 0 || slices.ContainsFunc(r.texts, func(t string) bool {
+			return strings.Contains(text, strings.ToLower(t))
+		}))
+}
+
+// codeOfStatus is what gRPC takes an HTTP status for that something else than
+// a gRPC server gave (grpc, doc/http-grpc-status-mapping.md).
+func codeOfStatus(status int) codes.Code {
+	switch status {
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
+	case http.StatusNotFound:
+		return codes.Unimplemented
+	case http.StatusInternalServerError:
+		return codes.Internal
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return codes.Unavailable
+	}
+	if status > 504 {
+		return codes.Unavailable // 505 and 511 have a rule; 52x are of CDNs whose origin is away
+	}
+	return codes.Unknown
+}

@@ -1,0 +1,378 @@
+package zitadel
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	authpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/auth"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	// TransportGRPC and TransportREST are the two values of Config.Transport.
+	TransportGRPC = "grpc"
+	TransportREST = "rest"
+
+	// defaultTimeout is for a Config that names none. ListEvents waits for open
+	// transactions, which ZITADEL bounds by nothing; 20 s were measured.
+	defaultTimeout = 30 * time.Second
+
+	// maxAnswer bounds one answer, in bytes. ZITADEL sends protobuf of at most
+	// 10 MiB; as JSON with escapes the same page can be a few times as long.
+	maxAnswer = 64 << 20
+
+	userAgent = "zitadel-siem"
+)
+
+// Config of one client. Its fields are options of the same names; exactly one
+// of Token, TokenFile, KeyFile, and ClientID with ClientSecretFile is set.
+type Config struct {
+	URL       *url.URL // scheme and host[:port]
+	Transport string   // TransportGRPC (also when empty) or TransportREST
+	CAFile    string   // PEM; trusted beside the system's authorities
+
+	Token            string
+	TokenFile        string
+	KeyFile          string
+	ClientID         string
+	ClientSecretFile string
+
+	// RequestTimeout bounds each call, and apart from it each token request.
+	// Zero: 30 s.
+	RequestTimeout time.Duration
+	Language       string       // Accept-Language; empty: the instance's own
+	Logger         *slog.Logger // nil: silent
+}
+
+// Client asks one instance. It keeps one connection and one token and is safe
+// for concurrent use.
+type Client struct {
+	origin    string
+	name      string // transport
+	timeout   time.Duration
+	login     login
+	transport transport
+	http      *http.Client
+	scrub     *scrubber
+	clock     *clock
+
+	life   context.Context // ends with Close
+	end    context.CancelFunc
+	waitMu sync.Mutex // orders start before Close
+	wait   sync.WaitGroup
+
+	ownMu    sync.Mutex
+	ownToken string // the token that ownID belongs to
+	ownID    string
+}
+
+// A transport makes one call. It neither repeats nor classifies.
+type transport interface {
+	call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure)
+	close() error
+}
+
+// New checks cfg and reads the files that must be right from the start: ca_file
+// and key_file. It neither needs nor waits for the network (gRPC begins its
+// connection in the background), and a token_file or client_secret_file that is
+// not there yet is the error of a later call, which heals when the file comes.
+func New(ctx context.Context, cfg Config) (*Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	origin := originOf(cfg.URL)
+	tlsConfig, err := newTLSConfig(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+
+	c := &Client{
+		origin:  origin.String(),
+		name:    cfg.Transport,
+		timeout: cfg.RequestTimeout,
+		http:    newHTTPClient(tlsConfig),
+		scrub:   newScrubber(),
+		clock:   newClock(),
+	}
+	if c.name == "" {
+		c.name = TransportGRPC
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	// The client outlives the call to New; only Close ends it.
+	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
+
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if c.login, err = c.newLogin(cfg, log); err != nil {
+		c.end()
+		return nil, err
+	}
+	if c.name == TransportREST {
+		c.transport = &restTransport{origin: c.origin, language: cfg.Language, http: c.http, clock: c.clock}
+		return c, nil
+	}
+	if c.transport, err = newGRPCTransport(ctx, origin, tlsConfig, cfg.Language, c.clock); err != nil {
+		c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+// check finds what would otherwise be a strange error of a later call.
+func (cfg Config) check() error {
+	var errs []error
+	switch u := cfg.URL; {
+	case u == nil:
+		errs = append(errs, errors.New("url is missing: scheme and host of the instance, such as https://auth.example.com"))
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.User != nil,
+		strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		errs = append(errs, fmt.Errorf("url %q: want scheme and host and nothing else, such as https://auth.example.com", u.Redacted()))
+	}
+	if cfg.URL != nil && cfg.URL.Port() != "" {
+		if _, err := strconv.ParseUint(cfg.URL.Port(), 10, 16); err != nil {
+			errs = append(errs, fmt.Errorf("url %q: want a port from 1 to 65535", cfg.URL.Redacted()))
+		}
+	}
+	switch cfg.Transport {
+	case "", TransportGRPC, TransportREST:
+	default:
+		errs = append(errs, fmt.Errorf("transport %q: want %s or %s", cfg.Transport, TransportGRPC, TransportREST))
+	}
+	ways := 0
+	for _, way := range []string{cfg.Token, cfg.TokenFile, cfg.KeyFile, cfg.ClientID + cfg.ClientSecretFile} {
+		if way != "" {
+			ways++
+		}
+	}
+	if ways != 1 {
+		errs = append(errs, errors.New("want exactly one of token, token_file, key_file, and client_id with client_secret_file"))
+	}
+	if (cfg.ClientID == "") != (cfg.ClientSecretFile == "") {
+		errs = append(errs, errors.New("client_id and client_secret_file belong together"))
+	}
+	return errors.Join(errs...)
+}
+
+// originOf is u as ZITADEL writes the domain of an instance: lower-case, and
+// without the port that the scheme implies.
+func originOf(u *url.URL) *url.URL {
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(host, ":")}
+}
+
+// ListEvents asks for one page, in the order in which ZITADEL gives it.
+// The error is an [*Error], or the one of ctx.
+func (c *Client) ListEvents(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
+	resp, err := invoke(ctx, c, listEvents, req)
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetEvents(), nil
+}
+
+// EventTypes names the event types that the server knows.
+func (c *Client) EventTypes(ctx context.Context) ([]string, error) {
+	resp, err := invoke(ctx, c, listEventTypes, new(adminpb.ListEventTypesRequest))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(resp.GetEventTypes()))
+	for _, t := range resp.GetEventTypes() {
+		names = append(names, t.GetType())
+	}
+	return names, nil
+}
+
+// AggregateTypes names the aggregate types that the server knows.
+func (c *Client) AggregateTypes(ctx context.Context) ([]string, error) {
+	resp, err := invoke(ctx, c, listAggregateTypes, new(adminpb.ListAggregateTypesRequest))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(resp.GetAggregateTypes()))
+	for _, t := range resp.GetAggregateTypes() {
+		names = append(names, t.GetType())
+	}
+	return names, nil
+}
+
+// OwnUserID is the user that the token belongs to. A key file names it; with
+// the other ways ZITADEL is asked once for each token.
+func (c *Client) OwnUserID(ctx context.Context) (string, error) {
+	if id := c.login.userID(); id != "" {
+		return id, nil
+	}
+	token, err := c.login.token(ctx)
+	if err != nil {
+		return "", err
+	}
+	c.ownMu.Lock()
+	id, known := c.ownID, c.ownToken == token && c.ownID != ""
+	c.ownMu.Unlock()
+	if known {
+		return id, nil
+	}
+	resp, err := invoke(ctx, c, getMyUser, new(authpb.GetMyUserRequest))
+	if err != nil {
+		return "", err
+	}
+	id = resp.GetUser().GetId()
+	if id == "" {
+		return "", c.fail(&failure{code: codes.Internal, text: "the answer to who am I names no user"})
+	}
+	c.ownMu.Lock()
+	c.ownToken, c.ownID = token, id
+	c.ownMu.Unlock()
+	return id, nil
+}
+
+// ServerTime is the server's clock as its last answer, also one that was an
+// error, showed it, and the local clock of the same moment. Its grain is one
+// second. ok is false before the first answer, and where the answers show no
+// clock.
+func (c *Client) ServerTime() (server, local time.Time, ok bool) { return c.clock.last() }
+
+// Close ends calls under way and closes the connections.
+func (c *Client) Close() error {
+	c.waitMu.Lock()
+	c.end()
+	c.waitMu.Unlock()
+	c.wait.Wait()
+	err := c.transport.close()
+	c.http.CloseIdleConnections()
+	return err
+}
+
+// start runs work that Close waits for. It says no once the client is closed.
+func (c *Client) start(work func()) bool {
+	c.waitMu.Lock()
+	defer c.waitMu.Unlock()
+	if c.life.Err() != nil {
+		return false
+	}
+	c.wait.Go(work)
+	return true
+}
+
+// call asks with the token at hand. Where ZITADEL refuses that and another one
+// can be had, it asks once more.
+func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (proto.Message, error) {
+	token, err := c.login.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.ask(ctx, m, token, req)
+	if e, ok := errors.AsType[*Error](err); ok && e.refused && c.login.renew(token) {
+		if token, err = c.login.token(ctx); err != nil {
+			return nil, err
+		}
+		resp, err = c.ask(ctx, m, token, req)
+	}
+	return resp, err
+}
+
+func (c *Client) ask(ctx context.Context, m endpoint, token string, req proto.Message) (resp proto.Message, err error) {
+	err = c.bounded(ctx, func(ctx context.Context) (f *failure) {
+		resp, f = c.transport.call(ctx, m, token, req)
+		return f
+	})
+	return resp, err
+}
+
+// bounded runs one exchange under the request timeout and the client's life,
+// and gives its failure the form that callers see.
+func (c *Client) bounded(ctx context.Context, exchange func(context.Context) *failure) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.life.Err() != nil {
+		return c.closed()
+	}
+	within, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+
+	f := exchange(within)
+	switch {
+	case f == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case c.life.Err() != nil:
+		return c.closed()
+	case f.code == codes.DeadlineExceeded && nearDeadline(ctx, c.timeout):
+		return context.DeadlineExceeded // the caller's own
+	case within.Err() != nil, f.code == codes.DeadlineExceeded && nearDeadline(within, c.timeout):
+		f = &failure{
+			code:  codes.DeadlineExceeded,
+			said:  byNobody,
+			text:  fmt.Sprintf("no complete answer within %s", c.timeout),
+			cause: context.DeadlineExceeded,
+		}
+	}
+	return c.fail(f)
+}
+
+// nearDeadline says whether ctx is about to end: gRPC tells the server the
+// deadline, and the server's word of it may come before our own clock.
+func nearDeadline(ctx context.Context, timeout time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < timeout/10
+}
+
+func (c *Client) closed() error {
+	return &Error{Class: Stop, Code: codes.Canceled, URL: c.origin, Message: "the client is closed"}
+}
+
+// fail is the one place where a failure becomes an Error: classified, with the
+// mend, and without secrets.
+func (c *Client) fail(f *failure) *Error {
+	r, limit := classify(f), maxMessage
+	if f.said == byForeign {
+		limit = maxForeign
+	}
+	e := &Error{
+		Class:      r.class,
+		Code:       f.code,
+		HTTPStatus: f.status,
+		URL:        c.origin,
+		Message:    c.scrub.line(f.text, limit),
+		RetryAfter: f.retryAfter,
+		refused:    f.code == codes.Unauthenticated && f.said == byZITADEL,
+	}
+	e.Mend = strings.NewReplacer(
+		"{login}", c.login.option(),
+		"{location}", cmp.Or(c.scrub.line(f.location, maxMessage), "that place"),
+		"{skew}", c.clock.skewHint(),
+	).Replace(r.mend)
+	if f.said != byZITADEL && c.name == TransportGRPC {
+		e.Mend = strings.TrimPrefix(e.Mend+r.mendGRPC, "; ")
+	}
+	// A cause is for errors.Is and errors.As; its text must be as clean.
+	if f.cause != nil && c.scrub.clean(f.cause.Error()) {
+		e.Err = f.cause
+	}
+	return e
+}

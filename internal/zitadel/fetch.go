@@ -1,0 +1,248 @@
+package zitadel
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+const (
+	formType = "application/x-www-form-urlencoded"
+
+	// scopes: openid, and ZITADEL's own project as audience, without which its
+	// APIs refuse the token.
+	scopes = "openid urn:zitadel:iam:org:project:id:zitadel:aud"
+
+	// margin before its end at which a token is replaced; half its life at most.
+	margin = time.Minute
+
+	// settled is the age under which a refused token is not replaced: another
+	// one would be refused too, and each writes two events into the log that
+	// is being read.
+	settled = 10 * time.Second
+)
+
+// A grant is what a token is given for.
+type grant interface {
+	// form is the body of the token request and, where client is not nil, its
+	// Basic authentication.
+	form(ctx context.Context, issuer string) (form url.Values, client *url.Userinfo, err error)
+	userID() string
+	option() string
+}
+
+// fetchLogin fetches a token from ZITADEL and keeps it until shortly before it
+// expires, or until it is refused. However many ask at a time, one request is made.
+//
+// The request is our own and not zitadel-go's token source, because that has
+// neither ca_file, deadlines and bounds on the answer, nor verdicts on errors,
+// and sends the credential to whatever host discovery names.
+type fetchLogin struct {
+	grant
+	client *Client
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	held    string
+	fetched time.Time
+	until   time.Time // zero: no end is known
+	flight  *flight
+}
+
+// A flight is a token request under way.
+type flight struct {
+	done  chan struct{}
+	token string
+	err   error
+}
+
+func newFetchLogin(c *Client, g grant, log *slog.Logger) *fetchLogin {
+	return &fetchLogin{grant: g, client: c, log: log}
+}
+
+func (l *fetchLogin) token(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	l.mu.Lock()
+	if l.held != "" && (l.until.IsZero() || l.client.clock.now().Before(l.until)) {
+		defer l.mu.Unlock()
+		return l.held, nil
+	}
+	under := l.flight
+	if under == nil {
+		under = &flight{done: make(chan struct{})}
+		if !l.client.start(func() { l.fly(under) }) {
+			l.mu.Unlock()
+			return "", l.client.closed()
+		}
+		l.flight = under
+	}
+	l.mu.Unlock()
+
+	select {
+	case <-under.done:
+		return under.token, under.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (l *fetchLogin) fly(under *flight) {
+	asked := l.client.clock.now()
+	// It belongs to everybody who waits, so to no caller's context; bounded
+	// ends it with the client.
+	token, life, err := l.fetch(context.Background())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flight = nil
+	under.token, under.err = token, err
+	defer close(under.done)
+	if err != nil {
+		return
+	}
+	l.held, l.fetched, l.until = token, asked, time.Time{}
+	if life > 0 {
+		l.until = asked.Add(life - min(margin, life/2))
+	}
+	l.log.Debug("fetched a token", "option", l.option(), "life", life)
+}
+
+func (l *fetchLogin) renew(refused string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held != refused {
+		return true
+	}
+	if l.client.clock.now().Sub(l.fetched) < settled {
+		return false
+	}
+	l.held = ""
+	return true
+}
+
+// fetch finds the token endpoint and asks it.
+func (l *fetchLogin) fetch(ctx context.Context) (token string, life time.Duration, err error) {
+	issuer, path, err := l.discover(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	form, client, err := l.form(ctx, issuer)
+	if err != nil {
+		return "", 0, err
+	}
+	form.Set("scope", scopes)
+	l.client.scrub.hide(form.Get("assertion"))
+
+	var answer struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int64  `json:"expires_in"` // seconds
+	}
+	err = l.exchange(ctx, http.MethodPost, path, strings.NewReader(form.Encode()), client, &answer)
+	if err != nil {
+		return "", 0, err
+	}
+	l.client.scrub.hide(answer.AccessToken)
+	if sendable(answer.AccessToken) != nil {
+		return "", 0, l.client.fail(&failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the token endpoint answered without a token"})
+	}
+	// Years are as good as for ever, and do not overflow.
+	return answer.AccessToken, time.Duration(min(max(answer.ExpiresIn, 0), 1<<30)) * time.Second, nil
+}
+
+// discover asks for the issuer, which an assertion has to name, and the path
+// of the token endpoint. Only its path: the secret goes to url and nowhere
+// else. An instance without discovery has both where ZITADEL has them.
+func (l *fetchLogin) discover(ctx context.Context) (issuer, path string, err error) {
+	var answer struct {
+		Issuer        string `json:"issuer"`
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	err = l.exchange(ctx, http.MethodGet, "/.well-known/openid-configuration", nil, nil, &answer)
+	if e, ok := err.(*Error); ok && e.HTTPStatus == http.StatusNotFound {
+		err = nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	issuer, path = l.client.origin, "/oauth/v2/token"
+	if answer.Issuer != "" {
+		issuer = answer.Issuer
+	}
+	if u, err := url.Parse(answer.TokenEndpoint); err == nil && strings.HasPrefix(u.EscapedPath(), "/") {
+		path = u.EscapedPath()
+	}
+	return issuer, path, nil
+}
+
+// exchange is one HTTP request under the timeout, with a JSON answer.
+func (l *fetchLogin) exchange(ctx context.Context, verb, path string, body *strings.Reader, client *url.Userinfo, answer any) error {
+	c := l.client
+	return c.bounded(ctx, func(ctx context.Context) *failure {
+		req, err := http.NewRequestWithContext(ctx, verb, c.origin+path, nil)
+		if body != nil {
+			req, err = http.NewRequestWithContext(ctx, verb, c.origin+path, body)
+		}
+		if err != nil {
+			return &failure{code: codes.InvalidArgument, text: err.Error()}
+		}
+		if body != nil {
+			req.Header.Set("Content-Type", formType)
+		}
+		if client != nil {
+			password, _ := client.Password()
+			// Form-encoded first, as RFC 6749 (2.3.1) wants it.
+			req.SetBasicAuth(url.QueryEscape(client.Username()), url.QueryEscape(password))
+		}
+		content, _, f := exchange(c.http, req, c.clock)
+		if f != nil {
+			return f
+		}
+		if json.Unmarshal(content, answer) != nil {
+			return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer of " + path + " is not ZITADEL's"}
+		}
+		return nil
+	})
+}
+
+// codeOfOAuth is the gRPC code for an error of the token endpoint.
+func codeOfOAuth(name string, status int) codes.Code {
+	switch name {
+	case "invalid_grant", "invalid_client", "unauthorized_client", "access_denied":
+		return codes.Unauthenticated
+	case "invalid_request", "invalid_scope", "unsupported_grant_type":
+		return codes.InvalidArgument
+	}
+	if status == http.StatusTooManyRequests {
+		return codes.ResourceExhausted
+	}
+	return codes.Unavailable // server_error, temporarily_unavailable, and what comes later
+}
+
+// secretGrant asks for tokens with a service user's client id and secret.
+type secretGrant struct {
+	clientID string
+	secret   secretFile
+	scrub    *scrubber
+}
+
+func (g *secretGrant) form(context.Context, string) (url.Values, *url.Userinfo, error) {
+	secret, err := g.secret.read(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	sent := url.QueryEscape(secret) // and so Basic sends it
+	g.scrub.hide(sent)
+	g.scrub.hide(url.QueryEscape(g.clientID) + ":" + sent)
+	return url.Values{"grant_type": {"client_credentials"}}, url.UserPassword(g.clientID, secret), nil
+}
+
+func (g *secretGrant) userID() string { return "" }
+func (g *secretGrant) option() string { return "client_id and client_secret_file " + g.secret.path }

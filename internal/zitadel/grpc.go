@@ -1,0 +1,166 @@
+package zitadel
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zitadel/zitadel-go/v3/pkg/client"
+	instance "github.com/zitadel/zitadel-go/v3/pkg/zitadel"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// grpcTransport speaks to ZITADEL's gRPC services through zitadel-go, on one
+// connection.
+type grpcTransport struct {
+	client   *client.Client
+	language string
+	clock    *clock
+}
+
+// newGRPCTransport waits for nothing: the connection comes up in the background.
+func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, language string, clock *clock) (*grpcTransport, error) {
+	at, creds, err := instanceAt(origin, config)
+	if err != nil {
+		return nil, err
+	}
+	// The login is ours, so zitadel-go gets none. Of two options of a kind the
+	// later one counts, so these win over its own.
+	c, err := client.New(ctx, at, client.WithGRPCDialOptions(
+		grpc.WithTransportCredentials(creds),
+		// As a browser says it: a default port is not part of an instance's
+		// domain. It is also the name that the certificate must hold.
+		grpc.WithAuthority(origin.Host),
+		grpc.WithUserAgent(userAgent),
+		// The caller decides when to ask again, and sees every error.
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		// Wide enough for a page in one go; fixed windows also spare the
+		// pings that measure the line.
+		grpc.WithInitialWindowSize(4<<20),
+		grpc.WithInitialConnWindowSize(4<<20),
+		// A server that comes back is found within seconds, not grpc's 2 min.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
+			MinConnectTimeout: 10 * time.Second,
+		}),
+		// Servers allow a ping every 5 min and none without a call (grpc's
+		// default enforcement). Timeout is also the TCP_USER_TIMEOUT, which
+		// ends connections that a firewall forgot.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
+	))
+	if err != nil {
+		return nil, err
+	}
+	return &grpcTransport{client: c, language: language, clock: clock}, nil
+}
+
+// instanceAt is origin as zitadel-go names an instance, and the way to trust it.
+func instanceAt(origin *url.URL, config *tls.Config) (*instance.Zitadel, credentials.TransportCredentials, error) {
+	port := origin.Port()
+	// An IPv6 address keeps its brackets: zitadel-go only adds the port.
+	domain := strings.TrimSuffix(origin.Host, ":"+port)
+	if origin.Scheme != "https" {
+		return instance.New(domain, instance.WithInsecure(cmp.Or(port, "80"))), insecure.NewCredentials(), nil
+	}
+	number, err := strconv.ParseUint(cmp.Or(port, "443"), 10, 16)
+	if err != nil {
+		return nil, nil, fmt.Errorf("url %s: want a port from 1 to 65535: %w", origin, err)
+	}
+	return instance.New(domain, instance.WithPort(uint16(number))), credentials.NewTLS(config.Clone()), nil
+}
+
+func (t *grpcTransport) close() error { return t.client.Close() }
+
+func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure) {
+	if t.language != "" {
+		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs("accept-language", t.language))
+	}
+	var header, trailer metadata.MD
+	asked := t.clock.now()
+	// As a credential of the call, unlike as metadata, the token stays out of
+	// grpc-go's binary log, and off a connection that should be TLS and is not.
+	resp, err := m.rpc(client.BearerTokenCtx(ctx, token), t.client, req, grpc.Header(&header), grpc.Trailer(&trailer))
+
+	first := func(name string) string {
+		for _, md := range []metadata.MD{header, trailer} {
+			if values := md.Get(name); len(values) > 0 {
+				return values[0]
+			}
+		}
+		return ""
+	}
+	t.clock.see(first, asked)
+	if err == nil {
+		return resp, nil
+	}
+
+	s := status.Convert(err)
+	f := &failure{code: s.Code(), text: s.Message(), retryAfter: retryAfter(first("retry-after"), first("date"))}
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			f.retryAfter = min(max(info.GetRetryDelay().AsDuration(), 0), maxRetryAfter)
+		}
+	}
+	switch status, page, ok := foreignAnswer(f.text); {
+	case ok:
+		f.said, f.status = byForeign, status
+		f.code, f.text = codeOfStatus(status), foreignText(page)
+		return nil, f
+	case len(header) == 0 && len(trailer) == 0:
+		f.said = byNobody
+	}
+	f.text = plainGRPC(f.text)
+	return nil, f
+}
+
+// httpAnswer and httpPage are how grpc-go reports an answer that is HTTP but
+// not gRPC: its status, and the start of its body.
+var (
+	httpAnswer = regexp.MustCompile(`unexpected HTTP status code received from server: (\d{3})|unexpected content-type|missing HTTP content-type`)
+	httpPage   = regexp.MustCompile(`(?s)data: (".*")$`)
+)
+
+// foreignAnswer finds that report. The status is 200 where it names none.
+func foreignAnswer(text string) (status int, page string, ok bool) {
+	found := httpAnswer.FindStringSubmatch(text)
+	if found == nil {
+		return 0, "", false
+	}
+	if status, _ = strconv.Atoi(found[1]); status == 0 {
+		status = 200
+	}
+	if body := httpPage.FindStringSubmatch(text); body != nil {
+		page, _ = strconv.Unquote(body[1])
+	}
+	return status, page, true
+}
+
+// dialing is the packing in which grpc-go hands on what the system said.
+var dialing = regexp.MustCompile(`^(?:last )?(?:connection|resolver) error: (?:desc = "(.*)")?`)
+
+// plainGRPC takes the packing off an error of a connection.
+func plainGRPC(text string) string {
+	if found := dialing.FindStringSubmatch(text); found != nil && found[1] != "" {
+		if inner, err := strconv.Unquote(`"` + found[1] + `"`); err == nil {
+			text = inner
+		}
+	}
+	text = strings.TrimPrefix(text, "transport: ")
+	return strings.TrimPrefix(text, "Error while dialing: ")
+}

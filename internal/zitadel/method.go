@@ -1,0 +1,64 @@
+package zitadel
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/zitadel/zitadel-go/v3/pkg/client"
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	authpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/auth"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// A method is what ZITADEL is asked for: an endpoint, with the types that it
+// takes and gives.
+type method[Req, Resp proto.Message] struct{ endpoint }
+
+// An endpoint is one RPC of zitadel-go's services, and the REST call that the
+// gateway maps to it.
+type endpoint struct {
+	rpc   func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error)
+	empty func() proto.Message // an answer to decode into
+	verb  string
+	path  string
+}
+
+var (
+	listEvents = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListEvents,
+		http.MethodPost, "/admin/v1/events/_search")
+	listEventTypes = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListEventTypes,
+		http.MethodPost, "/admin/v1/events/types/_search")
+	listAggregateTypes = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListAggregateTypes,
+		http.MethodPost, "/admin/v1/aggregates/types/_search")
+	getMyUser = newMethod((*client.Client).AuthService, authpb.AuthServiceClient.GetMyUser,
+		http.MethodGet, "/auth/v1/users/me")
+)
+
+func newMethod[Service any, Req, Resp proto.Message](
+	service func(*client.Client) Service,
+	rpc func(Service, context.Context, Req, ...grpc.CallOption) (Resp, error),
+	verb, path string,
+) method[Req, Resp] {
+	return method[Req, Resp]{endpoint{
+		rpc: func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error) {
+			return rpc(service(on), ctx, req.(Req), opts...)
+		},
+		empty: func() proto.Message {
+			var none Resp
+			return none.ProtoReflect().Type().New().Interface()
+		},
+		verb: verb,
+		path: path,
+	}}
+}
+
+// invoke asks c for m. The error is an [*Error], or the one of ctx.
+func invoke[Req, Resp proto.Message](ctx context.Context, c *Client, m method[Req, Resp], req Req) (Resp, error) {
+	resp, err := c.call(ctx, m.endpoint, req)
+	if err != nil {
+		var none Resp
+		return none, err
+	}
+	return resp.(Resp), nil
+}

@@ -1,0 +1,242 @@
+package zitadel
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// newHTTPClient is for REST and for tokens. Deadlines come with the contexts.
+func newHTTPClient(config *tls.Config) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         dialer.DialContext,
+			TLSClientConfig:     config.Clone(),
+			TLSHandshakeTimeout: 10 * time.Second,
+			ForceAttemptHTTP2:   true,
+			// A connection that a firewall forgot is found by a ping, not by
+			// every request that runs into its deadline.
+			HTTP2:               &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+			MaxIdleConnsPerHost: 4,
+			IdleConnTimeout:     90 * time.Second,
+		},
+		// A redirected POST would come out as a GET, or take the token elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// restTransport speaks to ZITADEL's gRPC gateway.
+type restTransport struct {
+	origin   string
+	language string
+	http     *http.Client
+	clock    *clock
+}
+
+func (t *restTransport) close() error { return nil }
+
+func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg proto.Message) (proto.Message, *failure) {
+	var body io.Reader
+	if m.verb != http.MethodGet {
+		text, err := protojson.Marshal(msg)
+		if err != nil {
+			return nil, &failure{code: codes.InvalidArgument, text: "the request has no JSON form: " + err.Error()}
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, m.verb, t.origin+m.path, body)
+	if err != nil {
+		return nil, &failure{code: codes.InvalidArgument, text: err.Error()}
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if t.language != "" {
+		req.Header.Set("Accept-Language", t.language)
+	}
+	answer, header, f := exchange(t.http, req, t.clock)
+	if f != nil {
+		return nil, f
+	}
+	resp := m.empty()
+	if f := decode(answer, header.Get("Grpcgateway-Content-Type") != "", resp); f != nil {
+		return nil, f
+	}
+	return resp, nil
+}
+
+// decode reads an answer into its message. Unknown fields are ignored, as over
+// gRPC; but then any JSON of another server would pass for a page without
+// events, and the cursor would run on. So an empty message has to be one of the
+// gateway, or to be known by a field.
+func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
+	if !json.Valid(answer) {
+		return &failure{code: codes.Unavailable, said: byNobody, text: "the answer ends before its JSON does", cause: io.ErrUnexpectedEOF}
+	}
+	if answer = bytes.TrimSpace(answer); answer[0] != '{' {
+		return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is no JSON object"}
+	}
+	// The parser's own words would repeat what it stumbled over: payload.
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, resp); err != nil {
+		return &failure{code: codes.Internal, text: textNoPage}
+	}
+	if ofGateway || proto.Size(resp) > 0 || fits(answer, resp.ProtoReflect().Descriptor().Fields()) {
+		return nil
+	}
+	return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is JSON, but none of ZITADEL's"}
+}
+
+// fits says whether an object is empty or has at least one of the fields.
+func fits(object []byte, known protoreflect.FieldDescriptors) bool {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return false
+	}
+	for name := range fields {
+		if known.ByJSONName(name) != nil || known.ByName(protoreflect.Name(name)) != nil {
+			return true
+		}
+	}
+	return len(fields) == 0
+}
+
+// exchange sends req and reads a JSON answer, whole.
+func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, http.Header, *failure) {
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json")
+	if req.Body != nil && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	// Without a value the header is not sent; it lets the client repeat the
+	// request, once, on a kept connection that the server had just closed.
+	req.Header["Idempotency-Key"] = nil
+
+	asked := clock.now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, unreachable(err)
+	}
+	defer resp.Body.Close()
+	clock.see(resp.Header.Get, asked)
+
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, refusal(resp, answer)
+	}
+	if err != nil {
+		return nil, nil, unreachable(err)
+	}
+	if len(answer) > maxAnswer {
+		return nil, nil, &failure{code: codes.ResourceExhausted, said: byNobody, text: "the answer is larger than max (" + strconv.Itoa(maxAnswer) + " bytes)"}
+	}
+	if !isJSON(resp.Header) {
+		return nil, nil, refusal(resp, answer)
+	}
+	return answer, resp.Header, nil
+}
+
+// unreachable is a request without an answer, or without the end of one.
+func unreachable(err error) *failure {
+	f := &failure{code: codes.Unavailable, said: byNobody, cause: err}
+	// url.Error repeats method and URL, which the message has already.
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	f.text = err.Error()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		f.text = "the connection ended before the answer did"
+	}
+	return f
+}
+
+// refusal is an answer that has no page: ZITADEL's own error, or what a proxy,
+// a firewall or another server made of the request.
+func refusal(resp *http.Response, answer []byte) *failure {
+	f := &failure{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), resp.Header.Get("Date"))}
+	var said struct {
+		Code    codes.Code `json:"code"`
+		Message string     `json:"message"`
+
+		// The token endpoint's, as RFC 6749 has it.
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if isJSON(resp.Header) && json.Unmarshal(answer, &said) == nil {
+		switch {
+		case said.Code > codes.OK && said.Code <= codes.Unauthenticated && said.Message != "":
+			f.code, f.text = said.Code, said.Message
+			return f
+		case said.Error != "" && resp.Request.Method == http.MethodPost && resp.Request.Header.Get("Content-Type") == formType:
+			f.code, f.text = codeOfOAuth(said.Error, resp.StatusCode), said.Error
+			if said.Description != "" {
+				f.text += ": " + said.Description
+			}
+			return f
+		}
+	}
+
+	f.said, f.code = byForeign, codeOfStatus(resp.StatusCode)
+	if where, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		f.location = where.Scheme + "://" + where.Host
+		f.text = "redirected to " + f.location
+		return f
+	}
+	f.text = foreignText(string(answer[:min(len(answer), maxPage)]))
+	return f
+}
+
+// foreignText is what is said of a page that is none of ZITADEL's.
+func foreignText(page string) string {
+	if text := strings.TrimSpace(pageText(page)); text != "" {
+		return "no answer of ZITADEL's: " + text
+	}
+	return "no answer of ZITADEL's"
+}
+
+// maxPage is how much of a foreign page is looked at, in bytes.
+const maxPage = 64 << 10
+
+func isJSON(h http.Header) bool {
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && kind == "application/json"
+}
+
+// retryAfter reads the header of that name: seconds, or a date, which counts
+// from the date of the answer. What is past, absurd or unreadable is none.
+func retryAfter(text, date string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := parseHTTPTime(text); err == nil {
+		from, err := parseHTTPTime(date)
+		if err != nil {
+			from = time.Now()
+		}
+		wait = at.Sub(from)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}
+
+// maxRetryAfter bounds what a server may ask for: a day is a mistake, or an
+// attack on whoever believes it.
+const maxRetryAfter = time.Hour
+
+func parseHTTPTime(text string) (time.Time, error) { return http.ParseTime(text) }
