@@ -1,0 +1,161 @@
+package input
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// chunk is what the host gets in one append: whole events, one tag.
+type chunk struct {
+	tag    string // empty: the host's own
+	data   []byte
+	events int
+}
+
+// group is one cursor step: batches in their order, and the state after them.
+type group struct {
+	chunks  []chunk
+	open    map[string]int // by tag, the chunk that may still grow
+	bytes   int
+	events  int
+	state   cursor.State
+	sealed  bool // its state is being written: nothing may join
+	pending Pending
+}
+
+func newGroup() *group {
+	return &group{open: make(map[string]int), bytes: groupCost}
+}
+
+// target returns the chunk of this tag that has room for n more bytes.
+func (g *group) target(tag string, n int) *chunk {
+	i, ok := g.open[tag]
+	if !ok || len(g.chunks[i].data)+n > maxChunk {
+		i = len(g.chunks)
+		g.chunks = append(g.chunks, chunk{tag: tag})
+		g.open[tag] = i
+	}
+	return &g.chunks[i]
+}
+
+// fits reports whether later may share the cursor step of g. A later group
+// without records always may: it only moves the state.
+func (g *group) fits(later *group) bool {
+	return !g.sealed && (later.events == 0 || g.bytes+later.bytes <= maxGroup)
+}
+
+// merge appends later to g and returns by how much g grew.
+func (g *group) merge(later *group) int {
+	before := g.bytes
+	g.state = later.state
+	g.events += later.events
+	for _, c := range later.chunks {
+		t := g.target(c.tag, len(c.data))
+		t.events += c.events
+		if t.data == nil {
+			t.data = c.data
+		} else {
+			t.data = append(t.data, c.data...)
+		}
+		g.bytes += len(c.data)
+	}
+	return g.bytes - before
+}
+
+// encode turns a batch into chunks, one per tag and about 2 MB.
+func (p *Pipe) encode(b events.Batch) *group {
+	g := newGroup()
+	g.state = b.State
+	for i := range b.Records {
+		r := &b.Records[i]
+		c := g.target(p.tag(r), 1)
+		n := len(c.data)
+		c.data = p.encodeRecord(c.data, r)
+		if len(c.data) > n {
+			c.events++
+			g.events++
+			g.bytes += len(c.data) - n
+		}
+	}
+	return g
+}
+
+// encodeRecord appends one event. A record that makes our code panic comes out
+// without its payload, marked; it must not stop the ones after it.
+func (p *Pipe) encodeRecord(b []byte, r *record.Record) []byte {
+	out, err := p.tryEncode(b, r)
+	if err == nil {
+		return out
+	}
+	p.Stats.Panics.Add(1)
+	p.Stats.Damaged.Add(1)
+	p.o.Log.Error("event comes out without its payload", "event.id", r.ID(), "error", err)
+	r.Payload = &structpb.Struct{Fields: map[string]*structpb.Value{
+		"zitadel_siem_error": structpb.NewStringValue("payload left out: it could not be encoded"),
+	}}
+	if out, err = p.tryEncode(b, r); err == nil {
+		return out
+	}
+	p.o.Log.Error("event cannot be encoded and is missing", "event.id", r.ID(), "error", err)
+	return b
+}
+
+func (p *Pipe) tryEncode(b []byte, r *record.Record) (out []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicError(v)
+		}
+	}()
+	p.o.Redact(r)
+	return p.o.Encode(b, r), nil
+}
+
+// tag is empty where the host's own is meant.
+func (p *Pipe) tag(r *record.Record) string {
+	switch p.o.TagBy {
+	case "aggregate_type":
+		return p.o.Tag + "." + tagPart(r.AggregateType)
+	case "event_type":
+		return p.o.Tag + "." + tagPart(r.Type)
+	}
+	return ""
+}
+
+// maxTagPart: ZITADEL's longest event type has 64 characters.
+const maxTagPart = 128
+
+// tagPart keeps a type from being more than a part of a tag: outputs make file
+// names, indexes and topics of tags.
+func tagPart(s string) string {
+	if len(s) > maxTagPart {
+		s = s[:maxTagPart]
+	}
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+	if strings.Trim(s, ".") == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// panicError keeps the value out of the text where it could hold data of an
+// event; runtime errors name types and indexes only.
+func panicError(v any) error {
+	if e, ok := v.(error); ok {
+		if _, ok := e.(interface{ RuntimeError() }); ok {
+			return fmt.Errorf("panic: %w", e)
+		}
+	}
+	return fmt.Errorf("panic of type %T", v)
+}

@@ -1,0 +1,214 @@
+package input
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// maxLines bounds what waits for the host's thread, in lines.
+	maxLines = 512
+	// maxLine is below the 4 kB that Fluent Bit's logger keeps of a line.
+	maxLine = 3500
+	// maxLineWait: a host that does not call (it is paused) prints nothing, and
+	// its user must hear of trouble all the same.
+	maxLineWait = 3 * time.Second
+)
+
+// Printer writes one line to the host's own log. It works on the host's thread
+// only: Fluent Bit finds its logger through the thread.
+type Printer func(level slog.Level, line string)
+
+// Log carries log lines to the host: in its format, at its level and, where it
+// has a [Printer], through its own logger, so that log_file is honoured.
+// Without one, or when the host does not call, lines go to w.
+type Log struct {
+	name  string // of the input instance
+	level slog.Level
+	w     io.Writer
+	hosts bool // a Printer will come by
+
+	mu      sync.Mutex
+	lines   []line
+	dropped int
+	timer   *time.Timer
+}
+
+type line struct {
+	at    time.Time
+	level slog.Level
+	text  string
+}
+
+// NewLog returns a log for the input called name. hosts says that
+// [Log.Print] is going to be called with the host's printer.
+func NewLog(name string, level slog.Level, hosts bool, w io.Writer) *Log {
+	return &Log{name: name, level: level, hosts: hosts, w: w}
+}
+
+// Logger returns a logger that writes to l.
+func (l *Log) Logger() *slog.Logger { return slog.New(handler{log: l}) }
+
+// Print gives the waiting lines to the host.
+func (l *Log) Print(print Printer) {
+	for _, ln := range l.take() {
+		print(ln.level, ln.text)
+	}
+}
+
+// Detach is for when the host is gone: lines go to w from here on.
+func (l *Log) Detach() {
+	l.mu.Lock()
+	l.hosts = false
+	l.mu.Unlock()
+	l.flush()
+}
+
+// flush writes what waits without the host's help.
+func (l *Log) flush() {
+	for _, ln := range l.take() {
+		l.write(ln)
+	}
+}
+
+func (l *Log) take() []line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.lines
+	l.lines = nil
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	if l.dropped > 0 {
+		lines = append(lines, line{time.Now(), slog.LevelWarn, fmt.Sprintf("%d log lines were dropped", l.dropped)})
+		l.dropped = 0
+	}
+	return lines
+}
+
+func (l *Log) add(ln line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.hosts {
+		l.write(ln)
+		return
+	}
+	if len(l.lines) == maxLines {
+		l.dropped++
+		return
+	}
+	l.lines = append(l.lines, ln)
+	if l.timer == nil {
+		l.timer = time.AfterFunc(maxLineWait, l.flush)
+	}
+}
+
+// write writes one line as Fluent Bit does.
+func (l *Log) write(ln line) {
+	t := ln.at.UTC()
+	fmt.Fprintf(l.w, "[%s.%09d] [%5s] [input:zitadel:%s] %s\n",
+		t.Format("2006/01/02 15:04:05"), t.Nanosecond(), levelName(ln.level), l.name, ln.text)
+}
+
+func levelName(level slog.Level) string {
+	switch {
+	case level >= slog.LevelError:
+		return "error"
+	case level >= slog.LevelWarn:
+		return "warn"
+	case level >= slog.LevelInfo:
+		return "info"
+	case level >= slog.LevelDebug:
+		return "debug"
+	}
+	return "trace"
+}
+
+// handler writes "message key=value ...", one line per line of the message.
+type handler struct {
+	log    *Log
+	prefix string // of attribute names, from WithGroup
+	attrs  string // from WithAttrs
+}
+
+func (h handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.log.level }
+
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	b.WriteString(r.Message)
+	b.WriteString(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		appendAttr(&b, h.prefix, a)
+		return true
+	})
+	for text := range strings.SplitSeq(b.String(), "\n") {
+		if text = printable(text); text != "" {
+			h.log.add(line{at: r.Time, level: r.Level, text: text})
+		}
+	}
+	return nil
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var b strings.Builder
+	for _, a := range attrs {
+		appendAttr(&b, h.prefix, a)
+	}
+	h.attrs += b.String()
+	return h
+}
+
+func (h handler) WithGroup(name string) slog.Handler {
+	if name != "" {
+		h.prefix += name + "."
+	}
+	return h
+}
+
+func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, member := range v.Group() {
+			appendAttr(b, prefix, member)
+		}
+		return
+	}
+	if a.Equal(slog.Attr{}) {
+		return
+	}
+	text := v.String()
+	if v.Kind() == slog.KindTime {
+		text = v.Time().UTC().Format(time.RFC3339Nano)
+	}
+	if text == "" || strings.ContainsAny(text, " \"=\n") {
+		text = fmt.Sprintf("%q", text)
+	}
+	b.WriteString(" " + prefix + a.Key + "=" + text)
+}
+
+// printable keeps what ZITADEL or an attacker wrote from faking a log line or
+// driving a terminal.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r < ' ', r >= 0x7f && r < 0xa0, r == '\u2028', r == '\u2029':
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine], "") + " ..."
+	}
+	return s
+}

@@ -1,0 +1,210 @@
+package input
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+// setup is a look-alike, options for it, and a host that prints to a buffer.
+type setup struct {
+	srv     *zitadeltest.Server
+	options map[string]string
+	host    Host
+	log     *logText
+}
+
+func newSetup(t *testing.T) *setup {
+	t.Helper()
+	store := zitadeltest.NewStore()
+	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
+	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	log := &logText{}
+	return &setup{
+		srv: srv,
+		options: map[string]string{
+			"url": srv.URL(), "token": srv.Token(), "state_path": filepath.Join(t.TempDir(), "state"),
+			"instance": "lab", "settle": "0s", "poll_interval": "100ms",
+		},
+		host: Host{Name: "zitadel.0", Level: slog.LevelInfo, Tag: func() string { return "audit" }, Stderr: log},
+		log:  log,
+	}
+}
+
+func (s *setup) get(key string) string { return s.options[key] }
+
+func (s *setup) open(t *testing.T) *Input {
+	t.Helper()
+	in, err := Open(s.get, s.host)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
+	}
+	return in
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestOpen_ReadsEverythingAndCommits(t *testing.T) {
+	s := newSetup(t)
+	in := s.open(t)
+	total := uint64(s.srv.Store().Len())
+	tags := map[string]bool{}
+	eventually(t, "all events taken", func() bool {
+		in.Collect(false, func(tag string, data []byte) bool { tags[tag] = true; return true })
+		return in.Stats().Taken.Load() == total
+	})
+	Stop(in)
+	state, err := cursor.Read(s.options["state_path"])
+	if err != nil || state.Events != total {
+		t.Errorf("state is at %d of %d events: %v", state.Events, total, err)
+	}
+	if len(tags) != 1 || !tags[""] {
+		t.Errorf("tags %v, want the host's own only", tags)
+	}
+	if text := s.log.String(); strings.Contains(text, s.srv.Token()) || strings.Contains(text, "warn") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+func TestLaw6_WhatTheHostGetsIsRedacted(t *testing.T) {
+	const bcrypt = "$2a$" // of the password hashes in the recorded events
+	for redact, leaves := range map[string]bool{"on": false, "off": true} {
+		s := newSetup(t)
+		s.options["redact"] = redact
+		in := s.open(t)
+		var all []byte
+		eventually(t, "all events taken", func() bool {
+			in.Collect(false, func(_ string, data []byte) bool { all = append(all, data...); return true })
+			return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
+		})
+		Stop(in)
+		if strings.Contains(string(all), bcrypt) != leaves || strings.Contains(string(all), "[REDACTED]") == leaves {
+			t.Errorf("redact %s: a hash leaves: %v, want %v", redact, !leaves, leaves)
+		}
+	}
+}
+
+func TestOpen_SaysEverythingThatIsWrong(t *testing.T) {
+	s := newSetup(t)
+	s.options = map[string]string{"url": "zitadel", "tokn": "s3cr3t", "tag_by": "colour"}
+	if _, err := Open(s.get, s.host); err == nil {
+		t.Fatal("opened")
+	}
+	for _, part := range []string{"url", "tokn", "tag_by", "state_path"} {
+		if !strings.Contains(s.log.String(), part) {
+			t.Errorf("the log does not name %s:\n%s", part, s.log)
+		}
+	}
+	if strings.Contains(s.log.String(), "s3cr3t") {
+		t.Errorf("a secret is logged:\n%s", s.log)
+	}
+}
+
+func TestOpen_TagByNeedsATag(t *testing.T) {
+	s := newSetup(t)
+	s.options["tag_by"] = "event_type"
+	s.host.Tag = func() string { return "" }
+	if _, err := Open(s.get, s.host); err == nil || !strings.Contains(err.Error(), "leave tag_by out") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Law 5: a damaged state is an error, and stays as it was.
+func TestLaw5_DamagedStateFailsToStart(t *testing.T) {
+	s := newSetup(t)
+	path := s.options["state_path"]
+	if err := os.WriteFile(path, []byte(`{"version":1`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(s.get, s.host); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != `{"version":1` {
+		t.Errorf("the damaged file is now %q", b)
+	}
+}
+
+func TestOpen_SecondInputOfOneConfigurationIsRefusedTheState(t *testing.T) {
+	s := newSetup(t)
+	in := s.open(t)
+	defer Stop(in)
+	link := filepath.Join(t.TempDir(), "other-name")
+	if err := os.Symlink(filepath.Dir(s.options["state_path"]), link); err != nil {
+		t.Fatal(err)
+	}
+	s.options["state_path"] = filepath.Join(link, "state")
+	if _, err := Open(s.get, s.host); err == nil || !strings.Contains(err.Error(), "state_path of its own") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Another process, or the instance before a reload.
+func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
+	s := newSetup(t)
+	file, _, err := cursor.Open(s.options["state_path"], "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := s.open(t)
+	in.Collect(false, func(string, []byte) bool { return true })
+	if !strings.Contains(s.log.String(), "another reader has the state") {
+		t.Errorf("log:\n%s", s.log)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all events taken", func() bool {
+		in.Collect(false, func(string, []byte) bool { return true })
+		return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
+	})
+	Stop(in)
+}
+
+func TestStop_IsPromptAndReleasesTheState(t *testing.T) {
+	s := newSetup(t)
+	s.srv.Update(func(f *zitadeltest.Faults) { f.Latency = time.Hour })
+	in := s.open(t)
+	eventually(t, "a request under way", func() bool { return s.srv.Requests() > 0 })
+	began := time.Now()
+	Stop(in)
+	if d := time.Since(began); d > stopTime {
+		t.Errorf("took %v", d)
+	}
+	file, _, err := cursor.Open(s.options["state_path"], "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+}
+
+func TestStop_WhileWaitingForAState(t *testing.T) {
+	s := newSetup(t)
+	file, _, err := cursor.Open(s.options["state_path"], "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	in := s.open(t)
+	began := time.Now()
+	Stop(in)
+	if d := time.Since(began); d > time.Second {
+		t.Errorf("took %v", d)
+	}
+}

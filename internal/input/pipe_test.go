@@ -1,0 +1,379 @@
+package input
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+func TestPipe_KeepsOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 25_000, batch: 600}
+		r := start(t, l.from, &memory{})
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 3)
+		wantSequences(t, h.taken, l.total)
+		if r.cursor.events() != l.total {
+			t.Errorf("cursor at %d, want %d", r.cursor.events(), l.total)
+		}
+		if n := r.Stats.Taken.Load(); n != l.total {
+			t.Errorf("counted %d as taken", n)
+		}
+		if n := r.UnderWay(); n != 0 {
+			t.Errorf("%d bytes under way after all is taken", n)
+		}
+	})
+}
+
+// The process dies at every step of the handing over in turn: before and after
+// the host takes a chunk, before and after a commit. The next process goes on
+// from the committed state.
+func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
+	l := eventLog{total: 12, batch: 3, padding: 900_000, types: []string{"a", "b"}}
+	byType := func(o *Options) { o.TagBy = "event_type" }
+	crashed := true
+	for crashAt := 1; crashed; crashAt++ {
+		synctest.Test(t, func(t *testing.T) {
+			h, m := &host{}, &memory{}
+			step, dead := 0, false
+			die := func() bool { // reports whether the process is gone
+				step++
+				dead = dead || step == crashAt
+				return dead
+			}
+			m.commitBy = func() error {
+				if die() {
+					return errors.New("dead")
+				}
+				return nil
+			}
+			r := start(t, l.from, m, byType)
+			for range 10 {
+				synctest.Wait()
+				r.Drain(func(tag string, data []byte) bool {
+					if die() {
+						return false
+					}
+					h.add(tag, data)
+					die()
+					if n := m.events(); n > uint64(len(h.taken)) {
+						t.Fatalf("cursor is at %d, the host has %d", n, len(h.taken))
+					}
+					return true
+				})
+				time.Sleep(time.Second)
+			}
+			r.stop()
+			crashed = dead
+			if !crashed && crashAt < 20 {
+				t.Errorf("only %d steps: one group, the test shows little", crashAt)
+			}
+			before := len(h.taken)
+
+			m.commitBy = nil
+			committed := m.events()
+			r = start(t, l.from, m, byType)
+			defer r.stop()
+			r.drain(h, 5)
+			got := slices.Clone(h.taken)
+			slices.Sort(got)
+			if got = slices.Compact(got); uint64(len(got)) != l.total {
+				t.Fatalf("crash at step %d: %d of %d events came out", crashAt, len(got), l.total)
+			}
+			if repeats := len(h.taken) - int(l.total); repeats != before-int(committed) {
+				t.Errorf("crash at step %d: %d repeats, want the %d that were taken and not committed", crashAt, repeats, before-int(committed))
+			}
+			if !crashed && before != int(l.total) {
+				t.Errorf("without a crash %d of %d events were handed over", before, l.total)
+			}
+		})
+	}
+}
+
+func TestDrain_RefusalKeepsAndRepeatsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 5_000, batch: 500, padding: 5_000}
+		r := start(t, l.from, &memory{})
+		defer r.stop()
+		n := 0
+		h := &host{refuse: func() bool { n++; return n%3 != 0 }} // two of three
+		r.drain(h, 60)
+		wantSequences(t, h.taken, l.total)
+		if r.Stats.Refused.Load() == 0 {
+			t.Error("nothing was refused: the test tests nothing")
+		}
+	})
+}
+
+func TestDrain_CommitsOnlyAfterTheLastChunkOfABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 9, batch: 9, types: []string{"a", "b", "c"}}
+		r := start(t, l.from, &memory{}, func(o *Options) { o.TagBy = "event_type" })
+		defer r.stop()
+		h := &host{}
+		for taken := range 3 {
+			h.refuse = func() bool { return h.chunks > taken }
+			r.drain(h, 2)
+			if h.chunks != taken+1 {
+				t.Fatalf("host has %d chunks, want %d", h.chunks, taken+1)
+			}
+			if committed := r.cursor.commits > 0; committed != (taken == 2) {
+				t.Fatalf("after %d of 3 chunks: committed %v", taken+1, committed)
+			}
+		}
+		if want := []string{"zitadel.b", "zitadel.c", "zitadel.a"}; !slices.Equal(h.tags, want) {
+			t.Errorf("tags %q, want %q", h.tags, want)
+		}
+	})
+}
+
+func TestPipe_MemoryIsBoundedAndReadingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const buffer, batch = 4_000_000, 1000 * 110
+		l := eventLog{total: 80_000, batch: 1000, padding: 100}
+		r := start(t, l.from, &memory{}, func(o *Options) { o.BufferSize = buffer })
+		defer r.stop()
+		h := &host{refuse: func() bool { return true }}
+		r.drain(h, 10)
+		if n := r.UnderWay(); n < buffer || n > buffer+2*batch {
+			t.Errorf("%d bytes under way, want about %d", n, buffer)
+		}
+		read := r.Stats.Read.Load()
+		r.drain(h, 10)
+		if r.Stats.Read.Load() != read {
+			t.Error("reading went on though the buffer is full")
+		}
+		h.refuse = nil
+		r.drain(h, 30)
+		wantSequences(t, h.taken, l.total)
+	})
+}
+
+// A trickle of single events while the host is paused must not fill the disk
+// with prepared states, nor the memory.
+func TestPipe_ManySmallBatchesShareFewStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 5_000, batch: 1}
+		r := start(t, l.from, &memory{})
+		defer r.stop()
+		synctest.Wait()
+		if n := r.cursor.prepared; n > maxPrepared+1 {
+			t.Errorf("%d states prepared while the host takes nothing, want at most %d", n, maxPrepared+1)
+		}
+		h := &host{}
+		r.drain(h, 3)
+		wantSequences(t, h.taken, l.total)
+	})
+}
+
+func TestPipe_BatchWithoutRecordsMovesTheState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(cursor.State) (Puller, error) {
+			return pull(func(ctx context.Context, emit events.Emit) error {
+				for n := range uint64(10_000) {
+					if err := emit(ctx, events.Batch{State: cursor.State{Events: n}}); err != nil {
+						return err
+					}
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}), nil
+		}, &memory{})
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 2)
+		if r.cursor.events() != 9_999 || h.chunks != 0 {
+			t.Errorf("cursor at %d, %d chunks", r.cursor.events(), h.chunks)
+		}
+	})
+}
+
+func TestPipe_ChunksAreAbout2MBOfWholeEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 100, batch: 100, padding: 300_000}
+		r := start(t, l.from, &memory{}, func(o *Options) { o.BufferSize = 1 << 30 })
+		defer r.stop()
+		synctest.Wait()
+		var sizes []int
+		var got []uint64
+		r.Drain(func(_ string, data []byte) bool {
+			sizes = append(sizes, len(data))
+			got = append(got, sequences(data)...)
+			return true
+		})
+		wantSequences(t, got, l.total)
+		for _, n := range sizes[:len(sizes)-1] {
+			if n < maxChunk || n > maxChunk+300_010 {
+				t.Errorf("a chunk of %d bytes, want about %d", n, maxChunk)
+			}
+		}
+	})
+}
+
+func TestDrain_IsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 40, batch: 1, padding: 1_900_000}
+		r := start(t, l.from, &memory{}, func(o *Options) { o.BufferSize = 1 << 30 })
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 1)
+		if n := len(h.taken); n != 17 {
+			t.Errorf("%d chunks of 1.9 MB in one call, want 17: about 32 MB", n)
+		}
+		synctest.Wait()
+		began := time.Now()
+		r.Drain(func(tag string, data []byte) bool {
+			time.Sleep(20 * time.Millisecond) // a slow disk
+			return h.add(tag, data)
+		})
+		if d := time.Since(began); d != 60*time.Millisecond {
+			t.Errorf("one call took %v, want the three chunks that begin within 50 ms", d)
+		}
+	})
+}
+
+// A state that cannot be written holds back the records, not the host.
+func TestPipe_HandsOverNothingWhoseStateIsNotOnDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full, tries := true, 0
+		m := &memory{}
+		m.prepareBy = func(cursor.State) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if tries++; full {
+				return errDisk
+			}
+			return nil
+		}
+		l := eventLog{total: 10, batch: 10}
+		r := start(t, l.from, m)
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 100)
+		if len(h.taken) != 0 {
+			t.Fatal("records were handed over though their state is nowhere")
+		}
+		if n := strings.Count(r.log.String(), errDisk.Error()); n != 1 {
+			t.Errorf("logged %d times, want once:\n%s", n, r.log)
+		}
+		if tries < 5 || tries > 12 {
+			t.Errorf("%d tries in 100 s", tries)
+		}
+		m.mu.Lock()
+		full = false
+		m.mu.Unlock()
+		r.drain(h, 40)
+		wantSequences(t, h.taken, l.total)
+	})
+}
+
+func TestDrain_WaitsForNoDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 10, batch: 10}
+		m := &memory{prepareBy: func(cursor.State) error { time.Sleep(time.Hour); return nil }}
+		r := start(t, l.from, m)
+		synctest.Wait()
+		began := time.Now()
+		r.Drain((&host{}).add)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("the host waited %v for the state to be written", d)
+		}
+		r.stop()
+	})
+}
+
+func TestDrain_FailedCommitIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail := true
+		m := &memory{commitBy: func() error {
+			if fail {
+				return errDisk
+			}
+			return nil
+		}}
+		l := eventLog{total: 10, batch: 5}
+		r := start(t, l.from, m)
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 10)
+		if n := strings.Count(r.log.String(), errDisk.Error()); n != 1 {
+			t.Errorf("logged %d times, want once:\n%s", n, r.log)
+		}
+		fail = false
+		r.drain(h, 1)
+		if m.events() != l.total {
+			t.Errorf("cursor at %d, want %d", m.events(), l.total)
+		}
+		wantSequences(t, h.taken, l.total)
+	})
+}
+
+func TestDrain_LongRefusalIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 10, batch: 10}
+		r := start(t, l.from, &memory{})
+		defer r.stop()
+		h := &host{refuse: func() bool { return true }}
+		r.drain(h, 25)
+		if s := r.log.String(); s != "" {
+			t.Errorf("a short pause was logged: %s", s)
+		}
+		r.drain(h, 120)
+		if n := strings.Count(r.log.String(), "refuses records"); n != 1 {
+			t.Errorf("logged %d times, want once:\n%s", n, r.log)
+		}
+		h.refuse = nil
+		r.drain(h, 1)
+		if !strings.Contains(r.log.String(), "takes records again") {
+			t.Errorf("the end of it is not logged:\n%s", r.log)
+		}
+	})
+}
+
+func TestTag_IsOnlyEverAPartOfATag(t *testing.T) {
+	p := NewPipe(Options{Tag: "audit", TagBy: "event_type"})
+	for typ, want := range map[string]string{
+		"user.human.added":       "audit.user.human.added",
+		"../../etc/passwd":       "audit..._.._etc_passwd",
+		"a b\n*{}":               "audit.a_b____",
+		"":                       "audit.unknown",
+		"..":                     "audit.unknown",
+		strings.Repeat("x", 999): "audit." + strings.Repeat("x", maxTagPart),
+	} {
+		if got := p.tag(&record.Record{Type: typ}); got != want {
+			t.Errorf("%q: tag %q, want %q", typ, got, want)
+		}
+	}
+	p.o.TagBy = "none"
+	if got := p.tag(&record.Record{Type: "a"}); got != "" {
+		t.Errorf("tag_by none: %q", got)
+	}
+}
+
+func TestClose_DropsWhatWasNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 1000, batch: 10}
+		m := &memory{}
+		r := start(t, l.from, m)
+		synctest.Wait()
+		r.stop()
+		h := &host{}
+		r.Drain(h.add)
+		if b := r.Next(); b != nil || len(h.taken) != 0 || m.events() != 0 {
+			t.Error("a stopped pipe hands over")
+		}
+		r = start(t, l.from, m)
+		defer r.stop()
+		r.drain(h, 2)
+		wantSequences(t, h.taken, l.total)
+	})
+}

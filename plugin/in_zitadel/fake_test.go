@@ -1,0 +1,133 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+// text collects the output of a process; it may be read meanwhile.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *text) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *text) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// zitadel starts a look-alike with the recorded events.
+func zitadel(t *testing.T) *zitadeltest.Server {
+	t.Helper()
+	store := zitadeltest.NewStore()
+	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
+	return serve(t, store)
+}
+
+func serve(t *testing.T, store *zitadeltest.Store) *zitadeltest.Server {
+	t.Helper()
+	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
+	if err := srv.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	return srv
+}
+
+// wantAll checks that the ids are those of the store's events, each at least
+// once, and returns how many are repeats.
+func wantAll(t *testing.T, store *zitadeltest.Store, instance string, ids []string) (repeats int) {
+	t.Helper()
+	seen := make(map[string]int, len(ids))
+	for _, id := range ids {
+		seen[id]++
+	}
+	missing := 0
+	for _, k := range store.Keys() {
+		id := instance + "/" + k.AggregateType + "/" + k.AggregateID + "/" + strconv.FormatUint(k.Sequence, 10)
+		if seen[id] == 0 {
+			missing++
+		}
+		delete(seen, id)
+	}
+	if missing > 0 {
+		t.Errorf("%d of %d events are lost", missing, store.Len())
+	}
+	if len(seen) > 0 {
+		t.Errorf("%d ids came out that the store does not have", len(seen))
+	}
+	return len(ids) - (store.Len() - missing)
+}
+
+// idsOfMsgpack returns event.id of every [EventTime, map] in b.
+func idsOfMsgpack(t *testing.T, b []byte) (ids []string) {
+	t.Helper()
+	for len(b) > 0 {
+		n, rest, err := msgp.ReadArrayHeaderBytes(b)
+		if err != nil || n != 2 {
+			t.Fatalf("no [EventTime, map]: %d %v", n, err)
+		}
+		if len(rest) < 10 || rest[0] != 0xd7 || rest[1] != 0 {
+			t.Fatalf("no EventTime: % x", rest[:min(10, len(rest))])
+		}
+		body, rest, err := msgp.ReadMapStrIntfBytes(rest[10:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _ := body["event"].(map[string]any)["id"].(string)
+		ids = append(ids, id)
+		b = rest
+	}
+	return ids
+}
+
+func committed(t *testing.T, path string) uint64 {
+	t.Helper()
+	s, err := cursor.Read(path)
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		if _, missing := os.Stat(path); os.IsNotExist(missing) {
+			return 0
+		}
+		t.Fatal(err)
+	}
+	return s.Events
+}
+
+// until waits for ok, which is asked again and again.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited a minute for: %s", what)
+		}
+	}
+}
+
+func pendingFiles(t *testing.T, state string) []string {
+	t.Helper()
+	files, err := filepath.Glob(state + ".pending-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

@@ -1,0 +1,174 @@
+package main
+
+/*
+#include <stdlib.h>
+#include "host.h"
+*/
+import "C"
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"unsafe"
+
+	flb "github.com/fluent/fluent-bit-go/input"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/input"
+)
+
+// instance is one `name: zitadel` of the host's configuration.
+type instance struct {
+	input      *input.Input
+	host       unsafe.Pointer // struct flb_input_instance
+	generation int
+}
+
+// registry holds the live instances by the number that the host keeps for us.
+type registry struct {
+	mu         sync.Mutex
+	generation int // loads of the configuration
+	last       uintptr
+	live       map[uintptr]*instance
+	exits      map[int]int // by generation, the calls of FLBPluginExit to come
+}
+
+var instances = registry{live: make(map[uintptr]*instance), exits: make(map[int]int)}
+
+func (r *registry) register() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.generation++
+}
+
+func (r *registry) get(id uintptr) *instance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live[id]
+}
+
+// only returns the one instance of a host that cannot have two.
+func (r *registry) only() *instance {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, i := range r.live {
+		if i.generation == r.generation || len(r.live) == 1 {
+			return i
+		}
+	}
+	return nil
+}
+
+// start opens an instance; what is wrong is in the host's log when it fails.
+// All properties are read here: later the host answers for another instance.
+func (r *registry) start(p unsafe.Pointer) bool {
+	plugin := (*C.struct_host_plugin)(p)
+	host := describe(plugin)
+
+	r.mu.Lock()
+	host.Generation = r.generation
+	second := r.exits[r.generation] > 0
+	r.mu.Unlock()
+	contexts := C.host_knows_contexts(plugin) != 0
+	if second && !contexts {
+		input.Refuse(host, "this Fluent Bit cannot tell two zitadel inputs apart: use version 4.1.0 or later, or a process for each")
+		return false
+	}
+	in, err := input.Open(func(key string) string { return property(p, key) }, host)
+	if err != nil {
+		return false
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	r.live[r.last] = &instance{input: in, host: plugin.instance, generation: host.Generation}
+	r.exits[host.Generation]++
+	if contexts {
+		C.host_set_context(plugin, C.uintptr_t(r.last))
+	}
+	return true
+}
+
+// exit stops the instances of the oldest load: with the first of the calls that
+// are to come for it, all of them, since the call does not say which.
+func (r *registry) exit() {
+	r.mu.Lock()
+	oldest := 0
+	for generation := range r.exits {
+		if oldest == 0 || generation < oldest {
+			oldest = generation
+		}
+	}
+	if r.exits[oldest]--; r.exits[oldest] <= 0 {
+		delete(r.exits, oldest)
+	}
+	var stopping []*input.Input
+	for id, i := range r.live {
+		if i.generation == oldest {
+			stopping = append(stopping, i.input)
+			delete(r.live, id)
+		}
+	}
+	r.mu.Unlock()
+	input.Stop(stopping...)
+}
+
+// property reads an option, "" when it is not set. fluent-bit-go's accessor
+// turns NULL into "" as well.
+func property(plugin unsafe.Pointer, key string) string {
+	return flb.FLBPluginConfigKey(plugin, key)
+}
+
+func describe(plugin *C.struct_host_plugin) input.Host {
+	h := input.Host{Name: "zitadel", Level: slog.LevelInfo, Stderr: os.Stderr}
+	if s := C.host_name(plugin.instance); s != nil {
+		h.Name = C.GoString(s)
+	}
+	if level := C.host_level(plugin.instance); level > 0 {
+		h.Level = levels[level]
+	}
+	if C.host_can_print() != 0 {
+		h.Print = func(level slog.Level, line string) { printLine(h.Name, level, line) }
+	}
+	h.Tag = func() string {
+		var tag [1024]C.char
+		n := C.host_tag(plugin, &tag[0], C.size_t(len(tag)))
+		return C.GoStringN(&tag[0], C.int(n))
+	}
+	return h
+}
+
+// levels are Fluent Bit's (flb_log.h), by number.
+var levels = [...]slog.Level{1: slog.LevelError, 2: slog.LevelWarn, 3: slog.LevelInfo, 4: slog.LevelDebug, 5: slog.LevelDebug - 4}
+
+func printLine(name string, level slog.Level, line string) {
+	number := 1
+	for number < len(levels)-1 && level < levels[number] {
+		number++
+	}
+	cname, cline := C.CString(name), C.CString(line)
+	defer C.free(unsafe.Pointer(cname))
+	defer C.free(unsafe.Pointer(cline))
+	C.host_print(C.int(number), cname, cline)
+}
+
+// collect hands over what is ready. It returns bytes, allocated in C, only to
+// a host without an append of its own.
+func (i *instance) collect() (unsafe.Pointer, C.size_t) {
+	if C.host_can_append() != 0 {
+		i.input.Collect(C.host_on_input_thread() != 0, i.append)
+		return nil, 0
+	}
+	data := i.input.Next()
+	if len(data) == 0 {
+		return nil, 0
+	}
+	return C.CBytes(data), C.size_t(len(data))
+}
+
+// append reports whether the host has the bytes. It copies them.
+func (i *instance) append(tag string, data []byte) bool {
+	t := append([]byte(tag), 0) // some of the host's log lines print it
+	return C.host_append(i.host, (*C.char)(unsafe.Pointer(&t[0])), C.size_t(len(tag)), unsafe.Pointer(&data[0]), C.size_t(len(data))) == 0
+}
