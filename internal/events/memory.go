@@ -7,9 +7,9 @@ import (
 )
 
 // maxAggregates bounds the aggregates whose highest sequence is remembered, to
-// see a jump in it. About 200 bytes each, so some 13 MiB. An aggregate that
-// was forgotten is known again from its next event on.
-const maxAggregates = 1 << 16
+// see a jump in it. About 180 bytes each, so some 6 MB. An aggregate that was
+// forgotten is known again from its next event on.
+const maxAggregates = 1 << 15
 
 type aggregateKey struct{ typ, id string }
 

@@ -202,7 +202,10 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 	if err := r.fillHoles(ctx, emit); err != nil {
 		return err
 	}
-	r.reportFirstPass()
+	if r.stats.ReadUpTo().IsZero() {
+		r.reportHidden()
+	}
+	r.stats.setReadUpTo(r.readUpTo)
 	return nil
 }
 
@@ -386,12 +389,8 @@ func (r *Reader) state() cursor.State {
 	}
 }
 
-// reportFirstPass tells once what the log hides.
-func (r *Reader) reportFirstPass() {
-	if r.stats.CaughtUp() {
-		return
-	}
-	r.stats.setCaughtUp()
+// reportHidden tells, after the first pass, what the log hides.
+func (r *Reader) reportHidden() {
 	switch hidden := r.stats.Hidden.Load(); {
 	case hidden > 0:
 		r.log.Warn("zitadel hides older events: aggregates begin after their first sequence",

@@ -34,7 +34,7 @@ type Stats struct {
 	lastSuccess time.Time
 	newest      time.Time
 	watermark   time.Time
-	caughtUp    bool
+	readUpTo    time.Time
 }
 
 func (s *Stats) countError(err error) {
@@ -95,15 +95,16 @@ func (s *Stats) Watermark() time.Time {
 	return s.watermark
 }
 
-func (s *Stats) setCaughtUp() {
+func (s *Stats) setReadUpTo(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.caughtUp = true
+	s.readUpTo = t
 }
 
-// CaughtUp reports whether the whole log was read once.
-func (s *Stats) CaughtUp() bool {
+// ReadUpTo is the date up to which the log was read when the reader last had
+// caught up, by ZITADEL's clock; zero before the first time.
+func (s *Stats) ReadUpTo() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.caughtUp
+	return s.readUpTo
 }

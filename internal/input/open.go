@@ -87,7 +87,7 @@ func (in *Input) open(get func(string) string) error {
 			return fmt.Errorf("tag_by %q: this Fluent Bit does not tell a plugin its tag: use version 4.0 or later, or leave tag_by out", s.TagBy)
 		}
 	}
-	client, err := zitadel.New(context.Background(), clientConfig(s, in.log))
+	client, err := zitadel.New(context.Background(), zitadel.ConfigOf(s, in.log))
 	if err != nil {
 		return err
 	}
@@ -118,22 +118,6 @@ func (in *Input) open(get func(string) string) error {
 		in.run(ctx, file, state)
 	}()
 	return nil
-}
-
-func clientConfig(s config.Settings, log *slog.Logger) zitadel.Config {
-	return zitadel.Config{
-		URL:              s.URL,
-		Transport:        s.Transport,
-		CAFile:           s.CAFile,
-		Token:            s.Token.Reveal(),
-		TokenFile:        s.TokenFile,
-		KeyFile:          s.KeyFile,
-		ClientID:         s.ClientID,
-		ClientSecretFile: s.ClientSecretFile,
-		RequestTimeout:   s.RequestTimeout,
-		Language:         s.Language,
-		Logger:           log,
-	}
 }
 
 func redaction(s config.Settings) func(*record.Record) {

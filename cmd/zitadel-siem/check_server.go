@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+const (
+	// expiresSoon is when a certificate, key or token gets a warning.
+	expiresSoon = 14 * 24 * time.Hour
+	// skewNoted and skewWrong: answers tell whole seconds. ZITADEL takes a
+	// key's assertion for a minute at most.
+	skewNoted = 3 * time.Second
+	skewWrong = time.Minute
+)
+
+func checkServer(ctx context.Context, r *report, s config.Settings) {
+	if !checkReachable(ctx, r, s) {
+		r.say(skips, "server", "token, role, clock and retention: the server cannot be reached", "")
+		return
+	}
+	checkToken(r, s, time.Now())
+
+	other := zitadel.TransportREST
+	if s.Transport == zitadel.TransportREST {
+		other = zitadel.TransportGRPC
+	}
+	otherErr := checkOtherTransport(ctx, s, other)
+	client, err := newClient(ctx, s, s.Transport, quiet())
+	if err != nil {
+		r.say(fails, "client", err.Error(), "")
+		return
+	}
+	defer client.Close()
+	page, err := firstEvent(ctx, client)
+	checkTransport(r, s.Transport, other, err, otherErr)
+	if err == nil {
+		who := ""
+		if id, err := client.OwnUserID(ctx); err == nil {
+			who = ", of user " + id
+		}
+		r.say(passes, "token", "accepted"+who, "")
+		r.say(passes, "role", "events may be read", "")
+		checkRetention(r, s, page)
+	}
+	checkClock(r, client)
+}
+
+// checkReachable asks for ZITADEL's own health page. Whatever answers shows
+// that name, port, proxy and certificate are right.
+func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if s.CAFile != "" {
+		pem, err := os.ReadFile(s.CAFile)
+		if err != nil || !pool.AppendCertsFromPEM(pem) {
+			r.say(fails, "tls", fmt.Sprintf("ca_file %q cannot be used", s.CAFile), "name a readable PEM file with the certificate authority of the server")
+			return false
+		}
+	}
+	transport := &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+	}
+	defer transport.CloseIdleConnections()
+	client := http.Client{
+		Transport: transport,
+		Timeout:   s.RequestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL.JoinPath("/debug/healthz").String(), nil)
+	if err != nil {
+		r.say(fails, "url", err.Error(), "")
+		return false
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		name, text, mend := explainConnect(err, s)
+		r.say(fails, name, text, mend)
+		return false
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
+	r.say(passes, "url", s.URL.String()+" answers", "")
+	checkCertificate(r, s, resp.TLS, time.Now())
+	return true
+}
+
+func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, now time.Time) {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		if ip := net.ParseIP(s.URL.Hostname()); ip != nil && ip.IsLoopback() || s.URL.Hostname() == "localhost" {
+			r.say(passes, "tls", "none, on loopback", "")
+			return
+		}
+		r.say(warns, "tls", "none: token and events travel in clear", "use https")
+		return
+	}
+	leaf := state.PeerCertificates[0]
+	text := fmt.Sprintf("verified, %s, certificate of %s by %s until %s", tls.VersionName(state.Version),
+		leaf.Subject.CommonName, leaf.Issuer.CommonName, leaf.NotAfter.UTC().Format(time.DateOnly))
+	if left := leaf.NotAfter.Sub(now); left < expiresSoon {
+		r.say(warns, "tls", text+", in "+roughly(left), "have the certificate renewed")
+		return
+	}
+	r.say(passes, "tls", text, "")
+}
+
+// explainConnect finds the plain words for an error of the connection.
+func explainConnect(err error, s config.Settings) (name, text, mend string) {
+	var (
+		dns       *net.DNSError
+		unknown   x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		plain     tls.RecordHeaderError
+		netErr    net.Error
+		host      = s.URL.Hostname()
+		operation *net.OpError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return "url", fmt.Sprintf("the name %s cannot be resolved: %v", host, dns.Err), "check url and the DNS of this machine"
+	case errors.As(err, &unknown):
+		return "tls", "the certificate is by an authority that this machine does not know", "give its PEM file as ca_file"
+	case errors.As(err, &hostname):
+		return "tls", "the certificate is not for this host: " + hostname.Error(), "use the name that stands in the certificate"
+	case errors.As(err, &invalid):
+		return "tls", invalid.Error(), "have the certificate renewed, and check this machine's clock"
+	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "tls", "the server does not speak TLS on this port", "check scheme and port of url"
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return "url", fmt.Sprintf("no answer within %s", s.RequestTimeout), "check host, port, firewall and proxy"
+	case errors.As(err, &operation):
+		return "url", fmt.Sprintf("%s: %v", s.URL, operation), "check host, port, firewall and proxy; is ZITADEL running?"
+	}
+	return "url", err.Error(), "check host, port and proxy"
+}
+
+// checkToken says what can be known about a token without asking.
+func checkToken(r *report, s config.Settings, now time.Time) {
+	switch {
+	case s.KeyFile != "":
+		var key struct {
+			ExpirationDate time.Time `json:"expirationDate"`
+		}
+		if data, err := os.ReadFile(s.KeyFile); err == nil && json.Unmarshal(data, &key) == nil && !key.ExpirationDate.IsZero() {
+			r.expiry("the key in key_file", key.ExpirationDate, now)
+		}
+	case s.TokenFile != "":
+		if data, err := os.ReadFile(s.TokenFile); err == nil {
+			r.tokenExpiry(strings.TrimSpace(string(data)), now)
+		}
+	case s.Token != "":
+		r.tokenExpiry(s.Token.Reveal(), now)
+	}
+}
+
+// tokenExpiry knows the end of a JWT. A personal access token tells nothing.
+func (r *report) tokenExpiry(token string, now time.Time) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return
+	}
+	var claims struct {
+		Expires int64 `json:"exp"`
+	}
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(body, &claims) != nil || claims.Expires == 0 {
+		return
+	}
+	r.expiry("the token (a JWT)", time.Unix(claims.Expires, 0), now)
+}
+
+func (r *report) expiry(what string, at, now time.Time) {
+	text := fmt.Sprintf("%s is valid until %s", what, at.UTC().Format(time.RFC3339))
+	switch left := at.Sub(now); {
+	case left <= 0:
+		r.say(fails, "token", strings.Replace(text, "is valid", "was valid", 1), "make a new one for the service user")
+	case left < expiresSoon:
+		r.say(warns, "token", text+", in "+roughly(left), "make a new one for the service user")
+	default:
+		r.say(passes, "token", text, "")
+	}
+}
+
+// checkOtherTransport tries the transport that is not configured. Only the way
+// there counts: ZITADEL's own refusal shows that it works.
+func checkOtherTransport(ctx context.Context, s config.Settings, transport string) error {
+	client, err := newClient(ctx, s, transport, quiet())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = recentEvent(ctx, client)
+	return err
+}
+
+// recentEvent asks for one event of the last minute: the cheapest question.
+func recentEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event, error) {
+	now := time.Now()
+	return client.ListEvents(ctx, &adminpb.ListEventsRequest{
+		Limit: 1,
+		CreationDateFilter: &adminpb.ListEventsRequest_Range{Range: &adminpb.ListEventsRequestCreationDateRange{
+			Since: timestamppb.New(now.Add(-time.Minute)),
+			Until: timestamppb.New(now),
+		}},
+	})
+}
+
+// firstEvent asks for the oldest event of the instance itself, which every log
+// begins with.
+func firstEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event, error) {
+	return client.ListEvents(ctx, &adminpb.ListEventsRequest{Limit: 1, Asc: true, AggregateTypes: []string{"instance"}})
+}
+
+// checkTransport shows the finding about gRPC and REST, and with it what
+// ZITADEL said about token and role.
+func checkTransport(r *report, chosen, other string, err, otherErr error) {
+	switch {
+	case err == nil:
+		r.say(passes, chosen, "works, and is what will be used", "")
+		if otherErr == nil {
+			r.say(passes, other, "works too (transport: "+other+")", "")
+		} else {
+			r.say(skips, other, "does not work from here, and is not needed: "+otherErr.Error(), "")
+		}
+	case otherErr == nil:
+		r.say(fails, chosen, err.Error(), "transport: "+other+" works: use that")
+	default:
+		name, text := chosen, err.Error()
+		var e *zitadel.Error
+		mend := ""
+		if errors.As(err, &e) {
+			name, mend = aspect(e, chosen), e.Mend
+			text = strings.TrimSuffix(text, ": "+mend)
+		}
+		r.say(fails, name, text, mend)
+	}
+}
+
+// aspect is what an error of ZITADEL is about.
+func aspect(e *zitadel.Error, transport string) string {
+	switch {
+	case e.Code == codes.Unauthenticated:
+		return "token"
+	case e.Code == codes.PermissionDenied, strings.Contains(e.Message, "membership not found"):
+		return "role"
+	case e.Code == codes.NotFound, e.Code == codes.Unimplemented:
+		return "url"
+	case e.Class == zitadel.Throttled:
+		return "quota"
+	}
+	return transport
+}
+
+func checkClock(r *report, client *zitadel.Client) {
+	server, local, ok := client.ServerTime()
+	if !ok {
+		r.say(skips, "clock", "the server's answers show no time", "")
+		return
+	}
+	skew := local.Sub(server).Round(time.Second)
+	direction := "ahead of"
+	if skew < 0 {
+		direction = "behind"
+	}
+	text := fmt.Sprintf("this machine is %s %s the server", roughly(skew.Abs()), direction)
+	switch {
+	case skew.Abs() >= skewWrong:
+		r.say(warns, "clock", text, "set the clocks (NTP). Reading goes by the server's clock, but a key's or a certificate's dates go by this one")
+	case skew.Abs() >= skewNoted:
+		r.say(warns, "clock", text, "set the clocks (NTP)")
+	default:
+		r.say(passes, "clock", "within "+skewNoted.String()+" of the server's", "")
+	}
+}
+
+// checkRetention looks whether the log begins at its beginning: the first
+// event of an instance has the sequence 1.
+func checkRetention(r *report, s config.Settings, page []*eventpb.Event) {
+	const mend = "raise the audit-log retention (an instance limit, or DefaultAuditLogRetention) before the SIEM needs older events"
+	if len(page) == 0 {
+		r.say(warns, "retention", "ZITADEL shows no event of the instance itself: older ones are hidden", mend)
+		return
+	}
+	first := page[0]
+	date := first.GetCreationDate().AsTime().UTC().Format(time.RFC3339)
+	if first.GetSequence() != 1 {
+		v := warns
+		if !s.Start.Beginning {
+			v = passes // older events are not wanted anyway
+		}
+		r.say(v, "retention", fmt.Sprintf("the log shows nothing before about %s", date), mend)
+		return
+	}
+	r.say(passes, "retention", "nothing is hidden, the log begins at its first event of "+date, "")
+}

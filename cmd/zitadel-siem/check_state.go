@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+)
+
+// checkState looks at the state file from outside: a reader that is running
+// keeps its lock.
+func checkState(r *report, s config.Settings) {
+	if s.StatePath == "" {
+		return // the options said so
+	}
+	if err := tryWriting(filepath.Dir(s.StatePath)); err != nil {
+		r.say(fails, "state", fmt.Sprintf("this user cannot write beside %s: %v", s.StatePath, err),
+			"make room, or chown the directory to the user that reads")
+		return
+	}
+	state, err := cursor.Read(s.StatePath)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.say(passes, "state", fmt.Sprintf("%s does not exist yet: reading begins at %s", s.StatePath, s.Start), "")
+	case err != nil:
+		r.say(fails, "state", err.Error(), "")
+	case state.Instance != s.Instance:
+		r.say(fails, "state", fmt.Sprintf("%s belongs to instance %q, not to %q", s.StatePath, state.Instance, s.Instance),
+			fmt.Sprintf("give another state_path, or set instance to %q", state.Instance))
+	default:
+		upTo := "the beginning"
+		if !state.Watermark.IsZero() {
+			upTo = state.Watermark.UTC().Format(time.RFC3339)
+		}
+		r.say(passes, "state", fmt.Sprintf("%s: %s events so far, read up to %s, written %s ago", s.StatePath,
+			thousands(state.Events), upTo, roughly(time.Since(state.Updated))), "")
+		if n := len(state.Holes); n > 0 {
+			r.say(warns, "state", fmt.Sprintf("%d runs of missing sequences are still being asked for", n), "none needed, the reader goes on asking")
+		}
+	}
+}
+
+// tryWriting writes a file and removes it: permissions alone do not tell of a
+// full disk or a read-only one.
+func tryWriting(dir string) error {
+	f, err := os.CreateTemp(dir, ".zitadel-siem-check-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("written by zitadel-siem check, to be removed at once\n")
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+func TestCheckFindsEverythingRight(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	state := filepath.Join(t.TempDir(), "state")
+	env := environment(server, "ZITADEL_STATE_PATH="+state)
+	got := finish(t, program(t, env, "check"))
+	if got.status != 0 {
+		t.Fatal(got, got.stdout)
+	}
+	wantLines(t, got.stdout, "ok    url ", "ok    grpc ", "ok    rest ", "ok    token ", "ok    role ", "ok    clock ",
+		"ok    retention  nothing is hidden", "ok    state ", " does not exist yet", " 0 failed")
+
+	finish(t, program(t, env, "pull", "--once"))
+	got = finish(t, program(t, env, "check"))
+	wantLines(t, got.stdout, "2,881 events so far")
+}
+
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	plain := startRecorded(t, zitadeltest.Options{})
+	secure := startRecorded(t, zitadeltest.Options{TLS: true})
+	old := startRecorded(t, zitadeltest.Options{})
+	old.Update(func(f *zitadeltest.Faults) { f.Retention = time.Hour })
+	fast := startRecorded(t, zitadeltest.Options{Now: func() time.Time { return time.Now().Add(-time.Hour - 10*time.Second) }})
+	ended := startRecorded(t, zitadeltest.Options{})
+	ended.Stop()
+	for _, server := range []*zitadeltest.Server{plain} {
+		server.AddToken("token-of-an-org-owner", zitadeltest.OrgOwner, time.Time{})
+		server.AddToken("token-without-a-role", zitadeltest.NoRole, time.Time{})
+	}
+	expired := "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1700000000}`)) + ".c2ln"
+
+	for _, c := range []struct {
+		name   string
+		server *zitadeltest.Server
+		env    []string
+		status int
+		says   []string
+	}{
+		{"the options", plain, []string{"ZITADEL_PAGE_SIZE=0", "ZITADEL_TRANSPORT=soap"}, exitUsage, []string{"FAIL  options    page_size", "FAIL  options    transport", "2 failed"}},
+		{"nobody listens", ended, nil, exitFailed, []string{"FAIL  url", "is ZITADEL running?"}},
+		{"no such name", plain, []string{"ZITADEL_URL=https://zitadel.invalid"}, exitFailed, []string{"FAIL  url", "cannot be resolved"}},
+		{"a private authority", secure, nil, exitFailed, []string{"FAIL  tls", "ca_file"}},
+		{"a private authority that is given", secure, []string{"ZITADEL_CA_FILE=" + writeFile(t, "ca.pem", string(secure.CertPEM()))}, 0, []string{"tls        verified, TLS 1.3"}},
+		{"http on the port of https", secure, []string{"ZITADEL_URL=" + strings.Replace(secure.URL(), "https", "http", 1)}, exitFailed, []string{"FAIL"}},
+		{"https on the port of http", plain, []string{"ZITADEL_URL=" + strings.Replace(plain.URL(), "http", "https", 1)}, exitFailed, []string{"does not speak TLS"}},
+		{"the token", plain, []string{"ZITADEL_TOKEN=no-such-token"}, exitFailed, []string{"FAIL  token", "renew it in"}},
+		{"an expired JWT", plain, []string{"ZITADEL_TOKEN=" + expired}, exitFailed, []string{"was valid until 2023-11-14"}},
+		{"the role", plain, []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, exitFailed, []string{"FAIL  role", "IAM_OWNER_VIEWER"}},
+		{"no role", plain, []string{"ZITADEL_TOKEN=token-without-a-role"}, exitFailed, []string{"FAIL  role", "IAM_OWNER_VIEWER"}},
+		{"retention", old, nil, 0, []string{"warn  retention"}},
+		{"the clock", fast, nil, 0, []string{"warn  clock      this machine is 1h00m ahead of the server"}},
+		{"the state", plain, []string{"ZITADEL_STATE_PATH=" + writeFile(t, "state", "{")}, exitFailed, []string{"FAIL  state", "restore it from a backup"}},
+		{"a state nobody may write", plain, []string{"ZITADEL_STATE_PATH=/proc/zitadel.state"}, exitFailed, []string{"FAIL  state", "chown"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(c.server, append([]string{"ZITADEL_REQUEST_TIMEOUT=5s"}, c.env...)...)
+			got := finish(t, program(t, env, "check"))
+			if got.status != c.status {
+				t.Errorf("want status %d: %v", c.status, got)
+			}
+			wantLines(t, got.stdout, c.says...)
+			for _, secret := range []string{plain.Token(), expired, "no-such-token", "token-of-an-org-owner"} {
+				if strings.Contains(got.stdout+got.stderr, secret) {
+					t.Errorf("the token is shown:\n%s", got.stdout)
+				}
+			}
+		})
+	}
+}
+
+func TestCheckReadsAFluentBitConfiguration(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	token := writeFile(t, "token", server.Token())
+	config := func(option string) string {
+		return writeFile(t, "fluent-bit.yaml", fmt.Sprintf(`
+service:
+  storage.path: /tmp
+pipeline:
+  inputs:
+    - name: zitadel
+      tag: zitadel
+      threaded: off
+      storage.type: filesystem
+      url: %s
+      token_file: %s
+      state_path: %s
+      %s
+  outputs:
+    - name: stdout
+      match: zitadel
+`, server.URL(), token, filepath.Join(t.TempDir(), "state"), option))
+	}
+	good := finish(t, program(t, nil, "check", "--fluent-bit", config("start: beginning")))
+	if good.status != 0 {
+		t.Error(good, good.stdout)
+	}
+	wantLines(t, good.stdout, "ok    config ", "ok    role ", " 0 failed")
+
+	bad := finish(t, program(t, nil, "check", "--fluent-bit", config("star: beginning")))
+	if bad.status != exitUsage {
+		t.Error(bad, bad.stdout)
+	}
+	wantLines(t, bad.stdout, "FAIL  config ", "start")
+
+	missing := finish(t, program(t, nil, "check", "--fluent-bit", "/nowhere.yaml"))
+	if missing.status != exitUsage || !strings.Contains(missing.stderr, "/nowhere.yaml") {
+		t.Error(missing)
+	}
+}
+
+func wantLines(t *testing.T, out string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(out, part) {
+			t.Errorf("%q is missing:\n%s", part, out)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+type demoCommand struct {
+	For     time.Duration `help:"End by itself after this long; without it, at Ctrl-C." env:"DEMO_FOR" placeholder:"10s"`
+	Sidecar bool          `help:"Do not use Fluent Bit, even where there is one."`
+	Plugin  string        `help:"The plugin that Fluent Bit loads; default in_zitadel.so beside this program." placeholder:"FILE" type:"path"`
+	Rate    float64       `help:"New transactions a second in the look-alike." default:"5"`
+
+	kong.Plugins
+}
+
+func (c *demoCommand) Help() string {
+	return "Without ZITADEL_URL (or --url) a ZITADEL look-alike is started on loopback. It holds the 2,881 events that a " +
+		"real ZITADEL wrote, as if the last one were new, and goes on writing. The real pipeline reads it: Fluent Bit " +
+		"($FLUENT_BIT, or fluent-bit on PATH) with the built plugin and conf/fluent-bit.yaml, otherwise this program."
+}
+
+// catchUpWithin is how long the end waits for what the look-alike wrote last:
+// settle, one poll, one callback and one flush take about 3 s.
+const catchUpWithin = 6 * time.Second
+
+// pipeline is what brings records here: Fluent Bit, or the core in process.
+type pipeline interface {
+	// run gives each JSON line to show until ctx ends. It may reuse the line.
+	run(ctx context.Context, show func(line []byte)) error
+	// failures counts what the pipeline called an error.
+	failures() uint64
+}
+
+func (c *demoCommand) Run(ctx context.Context, console *console) (err error) {
+	dir, err := os.MkdirTemp("", "zitadel-siem-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	values := optionValues(c.Plugins)
+	ledger := newLedger()
+	var writer *lookAlike
+	if values["url"] == "" {
+		if writer, err = startLookAlike(ledger, c.Rate); err != nil {
+			return err
+		}
+		defer writer.close()
+		if values, err = writer.options(dir, values); err != nil {
+			return err
+		}
+		console.line(fmt.Sprintf("look-alike of ZITADEL at %s: %s recorded events, and new ones all the time", values["url"], thousands(ledger.written())))
+	} else {
+		ledger = nil // what a real store holds is not known
+	}
+	if values["state_path"] == "" {
+		values["state_path"] = filepath.Join(dir, "zitadel.state")
+	}
+
+	p, err := c.pipeline(ctx, dir, values, console)
+	if err != nil {
+		return err
+	}
+	return c.watch(ctx, console, p, writer, newTally(ledger, console))
+}
+
+// pipeline picks Fluent Bit where there is one.
+func (c *demoCommand) pipeline(ctx context.Context, dir string, values map[string]string, console *console) (pipeline, error) {
+	fluentBit := os.Getenv("FLUENT_BIT")
+	if fluentBit == "" {
+		fluentBit, _ = exec.LookPath("fluent-bit")
+	}
+	plugin := c.Plugin
+	if plugin == "" {
+		if self, err := os.Executable(); err == nil {
+			plugin = filepath.Join(filepath.Dir(self), "in_zitadel.so")
+		}
+	}
+	_, noPlugin := os.Stat(plugin)
+	switch {
+	case c.Sidecar:
+		console.line("pipeline: the sidecar (--sidecar)")
+	case fluentBit == "":
+		console.line("pipeline: the sidecar; there is no fluent-bit on PATH, and FLUENT_BIT is not set")
+	case noPlugin != nil && c.Plugin != "":
+		return nil, fmt.Errorf("--plugin: %w%w", noPlugin, silent{errUsage})
+	case noPlugin != nil:
+		console.line("pipeline: the sidecar; there is no in_zitadel.so beside this program (./build.sh makes it)")
+	default:
+		console.line(fmt.Sprintf("pipeline: %s with %s", fluentBit, plugin))
+		return newFluentBit(fluentBit, plugin, dir, values, console)
+	}
+	return newSidecar(ctx, values, console)
+}
+
+// watch shows what comes until ctx or the time ends, lets the pipeline catch
+// up with the look-alike, and sums up.
+func (c *demoCommand) watch(ctx context.Context, console *console, p pipeline, writer *lookAlike, tally *tally) error {
+	pipelineCtx, stopPipeline := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPipeline()
+	ended := make(chan error, 1)
+	go func() { ended <- p.run(pipelineCtx, tally.take) }()
+
+	statusCtx, stopStatus := context.WithCancel(pipelineCtx)
+	statusDone := make(chan struct{})
+	go func() {
+		defer close(statusDone)
+		showStatus(statusCtx, console, func() progress { return tally.progress(p.failures()) })
+	}()
+	finish := func() {
+		stopStatus()
+		<-statusDone
+		console.clear()
+	}
+
+	var timeIsUp <-chan time.Time
+	if c.For > 0 {
+		timer := time.NewTimer(c.For)
+		defer timer.Stop()
+		timeIsUp = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-timeIsUp:
+	case err := <-ended: // by itself: `end` is reached, or it failed
+		finish()
+		console.line(tally.summary())
+		if err != nil {
+			return err
+		}
+		return tally.verdict()
+	}
+
+	if writer != nil {
+		writer.stop()
+		tally.awaitAll(catchUpWithin)
+	}
+	stopPipeline()
+	err := <-ended
+	finish()
+	console.line(tally.summary())
+	if err != nil {
+		return err
+	}
+	return tally.verdict()
+}
+
+// sidecar is the core of this program as a pipeline.
+type sidecar struct{ *core }
+
+func newSidecar(ctx context.Context, values map[string]string, console *console) (pipeline, error) {
+	settings, err := parseValues(values, console)
+	if err != nil {
+		return nil, err
+	}
+	core, err := openCore(ctx, settings, console.logger())
+	if err != nil {
+		return nil, err
+	}
+	return sidecar{core}, nil
+}
+
+func (s sidecar) run(ctx context.Context, show func([]byte)) error {
+	var line []byte
+	err := s.core.run(ctx, func(records []record.Record) error {
+		for i := range records {
+			line = record.AppendJSON(line[:0], &records[i])
+			show(line)
+		}
+		return nil
+	})
+	return errors.Join(err, s.close())
+}
+
+func (s sidecar) failures() uint64 { return s.progress().errors }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+func TestDemoDeliversEachEventOnce(t *testing.T) {
+	t.Parallel()
+	got := finish(t, program(t, nil, "demo", "--for", "2s", "--rate", "50"))
+	wantDemo(t, got)
+	wantLines(t, got.stderr, "pipeline: the sidecar")
+}
+
+func TestDemoThroughFluentBit(t *testing.T) {
+	t.Parallel()
+	fluentBit := os.Getenv("FLUENT_BIT")
+	if fluentBit == "" {
+		fluentBit, _ = exec.LookPath("fluent-bit")
+	}
+	if fluentBit == "" {
+		t.Skip("no fluent-bit on PATH, FLUENT_BIT is not set")
+	}
+	plugin, err := filepath.Abs("../../build/in_zitadel.so")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(plugin); err != nil {
+		t.Skip("build/in_zitadel.so is not built: ./build.sh plugin")
+	}
+	got := finish(t, program(t, []string{"FLUENT_BIT=" + fluentBit}, "demo", "--for", "4s", "--plugin", plugin))
+	wantDemo(t, got)
+	wantLines(t, got.stderr, "pipeline: "+fluentBit)
+
+	// The token of a real instance goes through the environment, into no file.
+	server := startRecorded(t, zitadeltest.Options{})
+	got = finish(t, program(t, environment(server, "FLUENT_BIT="+fluentBit), "demo", "--for", "4s", "--plugin", plugin))
+	if got.status != 0 || strings.Contains(got.stderr, server.Token()) {
+		t.Error(got)
+	}
+	wantLines(t, got.stderr, "pipeline: "+fluentBit, "2,881 events in ", " 0 repeated")
+}
+
+func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, nil, "demo", "--sidecar")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	in := bufio.NewReader(stderr)
+	for !strings.Contains(said.String(), "events/s") && !strings.Contains(said.String(), "  lag ") {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err, said.String())
+		}
+		said.WriteString(line)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	wantDemo(t, result{stdout.String(), said.String() + string(rest), cmd.ProcessState.ExitCode()})
+}
+
+// With a URL in the environment nothing is invented: the events are its own.
+func TestDemoReadsTheInstanceThatTheEnvironmentNames(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	got := finish(t, program(t, environment(server), "demo", "--for", "2s"))
+	if got.status != 0 {
+		t.Fatal(got)
+	}
+	wantLines(t, got.stderr, "2,881 events in ", " 0 repeated")
+	if strings.Contains(got.stderr, "look-alike") || strings.Contains(got.stderr, server.Token()) {
+		t.Error(got)
+	}
+}
+
+func wantDemo(t *testing.T, got result) {
+	t.Helper()
+	if got.status != 0 {
+		t.Fatal(got)
+	}
+	wantLines(t, got.stderr, "/s  lag ", "errors 0", " events in the store, ", " 0 lost, 0 repeated")
+	wantLines(t, got.stdout, "instance.added", " more\n")
+	if strings.Contains(got.stdout, "\x1b") {
+		t.Error("colours without a terminal")
+	}
+}

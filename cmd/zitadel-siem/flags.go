@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+// newOptionFlags makes one flag for each option of the configuration, so that
+// the command line cannot know other ones. An unset flag is a nil *string.
+func newOptionFlags() kong.Plugins {
+	var fields []reflect.StructField
+	for _, o := range config.Options {
+		if o.Secret {
+			fields = append(fields, reflect.StructField{
+				Name: fieldName(o),
+				Type: reflect.TypeFor[forbiddenFlag](),
+				Tag:  reflect.StructTag(fmt.Sprintf(`name:%q hidden:""`, o.Flag())),
+			})
+			continue
+		}
+		group := "Options of the reader"
+		if o.Advanced {
+			group = "Seldom changed"
+		}
+		fields = append(fields, reflect.StructField{
+			Name: fieldName(o),
+			Type: reflect.TypeFor[*string](),
+			// kong replaces ${...} in these; no text of ours has any.
+			Tag: reflect.StructTag(fmt.Sprintf(`name:%q help:%q placeholder:"VALUE" group:%q`,
+				o.Flag(), strings.ReplaceAll(o.Help(), "$", "$$"), group)),
+		})
+	}
+	return kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}
+}
+
+func fieldName(o config.Option) string {
+	return "Option_" + o.Name
+}
+
+// optionValues joins the flags with the environment; a flag wins over the
+// variable of the same option.
+func optionValues(flags kong.Plugins) map[string]string {
+	values := config.FromEnv(os.Getenv)
+	maps.Copy(values, flagValues(flags))
+	return values
+}
+
+func flagValues(flags kong.Plugins) map[string]string {
+	values := map[string]string{}
+	v := reflect.ValueOf(flags[0]).Elem()
+	for _, o := range config.Options {
+		if s, ok := v.FieldByName(fieldName(o)).Interface().(*string); ok && s != nil {
+			values[o.Name] = *s
+		}
+	}
+	return values
+}
+
+// settingsOf reads flags and environment; warnings go to the console.
+func settingsOf(flags kong.Plugins, console *console) (config.Settings, error) {
+	return parseValues(optionValues(flags), console)
+}
+
+func parseValues(values map[string]string, console *console) (config.Settings, error) {
+	settings, warnings, err := config.ParseMap(values, config.ParseOptions{})
+	for _, w := range warnings {
+		console.warn(w)
+	}
+	if err != nil {
+		return settings, fmt.Errorf("%w%w", err, silent{errUsage})
+	}
+	return settings, nil
+}
+
+// silent is an error for errors.Is that adds no text.
+type silent struct{ error }
+
+func (silent) Error() string   { return "" }
+func (s silent) Unwrap() error { return s.error }
+
+// forbiddenFlag is a flag that would put a secret into the process list.
+type forbiddenFlag string
+
+// Decode takes the value out of the command line, so that no message repeats
+// it, and refuses it.
+func (*forbiddenFlag) Decode(ctx *kong.DecodeContext) error {
+	ctx.Scan.Pop()
+	option, _ := config.Lookup(strings.ReplaceAll(ctx.Value.Name, "-", "_"))
+	return errors.New("every user of this machine can see it in the process list; put it into the environment variable " +
+		option.Env() + " or into a file named by --token-file. Treat the token you just gave as known to others")
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/conf"
+)
+
+// fluentBit is a Fluent Bit process as a pipeline. Its stdout output gives one
+// JSON line for each record.
+type fluentBit struct {
+	cmd     *exec.Cmd
+	console *console
+	errors  atomic.Uint64
+
+	mu   sync.Mutex
+	tail []string // of what it said last, for the case that it fails
+}
+
+func newFluentBit(program, plugin, dir string, values map[string]string, console *console) (*fluentBit, error) {
+	path := filepath.Join(dir, "fluent-bit.yaml")
+	data, err := fluentBitConfig(plugin, dir, values)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return nil, err
+	}
+	f := &fluentBit{cmd: exec.Command(program, "-c", path), console: console}
+	// A Ctrl-C of the terminal is for us alone: Fluent Bit is to end when the
+	// last records have come.
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return f, nil
+}
+
+// fluentBitConfig is conf/fluent-bit.yaml with the places and options of this
+// run, and everything else as users have it.
+func fluentBitConfig(plugin, dir string, values map[string]string) ([]byte, error) {
+	main, err := conf.Files.ReadFile("fluent-bit.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Service  map[string]any `yaml:"service"`
+		Plugins  []string       `yaml:"plugins"`
+		Pipeline struct {
+			Inputs  []map[string]any `yaml:"inputs"`
+			Outputs []map[string]any `yaml:"outputs"`
+		} `yaml:"pipeline"`
+	}
+	if err := yaml.Unmarshal(main, &doc); err != nil {
+		return nil, fmt.Errorf("conf/fluent-bit.yaml: %w", err)
+	}
+	if len(doc.Pipeline.Inputs) != 1 || len(doc.Pipeline.Outputs) != 1 {
+		return nil, errors.New("conf/fluent-bit.yaml: want one input and one output")
+	}
+	if plugin, err = filepath.Abs(plugin); err != nil {
+		return nil, err
+	}
+	doc.Plugins = []string{plugin}
+	doc.Service["storage.path"] = filepath.Join(dir, "storage")
+	doc.Service["grace"] = 2 // nobody waits for an output that prints
+	input := doc.Pipeline.Inputs[0]
+	delete(input, "token_file")
+	for name, value := range values {
+		if name == "token" {
+			value = "${ZITADEL_TOKEN}" // from the environment, not into a file
+		}
+		input[name] = value
+	}
+	return yaml.Marshal(doc)
+}
+
+func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {
+	stdout, err := f.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	stderr, err := f.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := f.cmd.Start(); err != nil {
+		return err
+	}
+	stopped := context.AfterFunc(ctx, func() { _ = f.cmd.Process.Signal(syscall.SIGTERM) })
+	defer stopped()
+
+	var readers sync.WaitGroup
+	readers.Go(func() { f.follow(ctx, stderr) })
+	readers.Go(func() { records(stdout, show) })
+	// A Fluent Bit that does not end by itself would hold us for ever.
+	killer := context.AfterFunc(ctx, func() {
+		time.AfterFunc(endWithin-catchUpWithin, func() { _ = f.cmd.Process.Kill() })
+	})
+	defer killer()
+	readers.Wait()
+	err = f.cmd.Wait()
+	if ctx.Err() != nil {
+		return nil // we ended it
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	return fmt.Errorf("fluent-bit ended by itself (%w); it said last:\n  %s", err, strings.Join(f.tail, "\n  "))
+}
+
+func (f *fluentBit) failures() uint64 { return f.errors.Load() }
+
+// records reads JSON lines; Fluent Bit's banner is on standard output too.
+func records(r io.Reader, show func([]byte)) {
+	lines := bufio.NewReaderSize(r, 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 && line[0] == '{' {
+			show(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// follow shows the errors of Fluent Bit's log, and the warnings until it is
+// told to end: that it will is one of them.
+func (f *fluentBit) follow(ctx context.Context, r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := printable(lines.Text())
+		f.mu.Lock()
+		if f.tail = append(f.tail, line); len(f.tail) > 5 {
+			f.tail = f.tail[1:]
+		}
+		f.mu.Unlock()
+		if strings.Contains(line, "] [error]") {
+			f.errors.Add(1)
+			f.console.line(line)
+		} else if strings.Contains(line, "] [ warn]") && ctx.Err() == nil {
+			f.console.line(line)
+		}
+	}
+	_, _ = io.Copy(io.Discard, r) // a line over the limit must not block Fluent Bit
+}

@@ -1,0 +1,141 @@
+// zitadel-siem pulls ZITADEL's audit events without Fluent Bit, and tells what
+// is wrong where they do not come.
+//
+// Exit status: 0 done, 1 it could not go on (the message says why and what to
+// do), 2 the command line or the configuration is wrong, 141 whoever read
+// standard output went away.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by build.sh.
+var version = "dev"
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitPipe   = 128 + int(syscall.SIGPIPE) // what a shell reports for it
+)
+
+// endWithin bounds a clean end: a reader of standard output that takes
+// nothing any more must not hold the process for ever.
+const endWithin = 10 * time.Second
+
+// errUsage marks what is wrong with the command line or the configuration.
+var errUsage = errors.New("usage")
+
+// errReported ends a command that has said everything itself.
+var errReported = errors.New("reported")
+
+type commands struct {
+	Pull    pullCommand    `cmd:"" help:"Print audit events as JSON lines on standard output."`
+	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention and state are right."`
+	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Printf("zitadel-siem %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	// Small beside other programs of a node is worth more than the last tenth
+	// of speed: a backfill stays below 64 MiB (BenchmarkPull).
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(60)
+	}
+	// Writing to a closed pipe is to be an error, not the end.
+	signal.Ignore(syscall.SIGPIPE)
+
+	console := newConsole(os.Stderr, isTerminal(os.Stderr))
+	var cli commands
+	cli.Pull.Plugins = newOptionFlags()
+	cli.Check.Plugins = newOptionFlags()
+	cli.Demo.Plugins = newOptionFlags()
+	exited := -1
+	parser, err := kong.New(&cli,
+		kong.Name("zitadel-siem"),
+		kong.Description("ZITADEL's audit events for your SIEM: complete, each once, in order of arrival."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exited = code }),
+	)
+	if err != nil {
+		console.fail(err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		console.fail(fmt.Errorf("%w (zitadel-siem --help)", err))
+		return exitUsage
+	}
+
+	ctx, stop := signalContext(console)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run(console)
+	console.clear()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, syscall.EPIPE):
+		return exitPipe
+	case errors.Is(err, errReported):
+	default:
+		console.fail(err)
+	}
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// signalContext ends at the first Ctrl-C or SIGTERM. A second one ends the
+// process on the spot, and so does a clean end that takes too long.
+func signalContext(console *console) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		cancel()
+		select {
+		case _, ok := <-signals:
+			if !ok {
+				return
+			}
+		case <-time.After(endWithin):
+			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not acknowledged is read again at the next start", endWithin))
+		}
+		os.Exit(exitFailed)
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
