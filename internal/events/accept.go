@@ -1,0 +1,143 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// accept takes a segment over: it drops what is known, opens and fills holes,
+// moves the watermark and emits the rest.
+func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
+	for _, e := range seg.events {
+		r.newest.see(created(e))
+	}
+	if !seg.onlyHoles {
+		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clock().Add(-r.settings.Overlap)))
+	}
+	r.broken = true // until the records are emitted
+	read := r.now().UTC().Truncate(tick)
+	records := make([]record.Record, 0, len(seg.events))
+	for _, e := range seg.events {
+		if r.takes(e, seg.onlyHoles) {
+			records = append(records, record.FromEvent(e, r.settings.Instance, read))
+		}
+	}
+	// Not before: the segment held events of before the new watermark.
+	r.mem.forgetUpTo(r.keysFrom())
+	r.total += uint64(len(records))
+	r.stats.Events.Add(uint64(len(records)))
+	r.stats.HolesOpen.Store(int64(r.holes.count))
+	r.stats.setProgress(r.newest.date, r.watermark)
+	// A silent stretch is stored now and then, not at every poll.
+	if len(records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
+		if err := emit(ctx, Batch{Records: records, State: r.state()}); err != nil {
+			return err
+		}
+		r.savedMark = r.watermark
+	}
+	r.broken = false
+	if !seg.onlyHoles && r.holes.count >= manyHoles {
+		return r.fillHoles(ctx, emit)
+	}
+	return nil
+}
+
+// keysFrom is the date from which keys are remembered: one overlap behind the
+// watermark. Only those younger than the watermark are read again; the others
+// tell, after a restart, a jump in a sequence from events that were committed
+// in another order than they were created in.
+func (r *Reader) keysFrom() time.Time { return r.watermark.Add(-r.settings.Overlap) }
+
+// takes reports whether e is news and wanted; it keeps the books on both.
+func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
+	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
+	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
+	filled, asked := r.holes.fill(a.key, seq)
+	if asked {
+		r.stats.HolesFilled.Add(1)
+	}
+	if onlyHoles && !filled {
+		return false
+	}
+	if r.mem.has(a, seq) {
+		r.stats.Duplicates.Add(1)
+		return false
+	}
+	if date.After(r.keysFrom()) {
+		r.mem.remember(a, seq, date)
+	}
+	r.jump(a, seq)
+	if onlyHoles || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
+		r.stats.Late.Add(1)
+	}
+	if r.isOwn(a, e) {
+		r.stats.Own.Add(1)
+		return false
+	}
+	if !r.filter.passes(e) {
+		r.stats.Filtered.Add(1)
+		return false
+	}
+	return true
+}
+
+// jump opens a hole when sequences are missing before seq.
+func (r *Reader) jump(a *aggregate, seq uint64) {
+	top := a.top
+	a.top = max(top, seq)
+	if !r.filter.wholeAggregates || seq <= top+1 {
+		return
+	}
+	atFirstSight := top == 0
+	if atFirstSight && (!r.chaseBeginnings || r.mem.forgot) {
+		if r.settings.Start.Beginning && r.fresh && !r.mem.forgot {
+			r.stats.Hidden.Add(seq - 1)
+		}
+		return
+	}
+	if !r.holes.add(a.key, top+1, seq-1, atFirstSight, r.now()) {
+		r.stats.HolesGivenUp.Add(1)
+		r.log.Error("too many missing events are being asked for, this hole is given up",
+			"aggregate_type", a.key.typ, "aggregate_id", a.key.id, "first", top+1, "last", seq-1, "open", maxHoles)
+	}
+}
+
+// isOwn recognises what fetching the reader's own token writes: a session of
+// its user without a login, and the token in it.
+func (r *Reader) isOwn(a *aggregate, e *eventpb.Event) bool {
+	if r.ownUser == "" || a.key.typ != "oidc_session" {
+		return false
+	}
+	if e.GetType().GetType() == "oidc_session.added" {
+		fields := e.GetPayload().GetFields()
+		a.own = fields["userID"].GetStringValue() == r.ownUser && fields["sessionID"].GetStringValue() == ""
+	}
+	return a.own
+}
+
+// evidence is a lower bound of ZITADEL's clock, taken from what it wrote: an
+// event of a date exists, so the clock has reached it, and has run on since.
+// It needs no clock of this machine to be right, only to run (the monotonic
+// one, which a change of the wall clock does not touch).
+type evidence struct {
+	date time.Time // zero: none
+	seen time.Time // when that date was seen, here
+}
+
+func (e *evidence) see(date time.Time) {
+	if date.After(e.clock()) {
+		e.date, e.seen = date, time.Now()
+	}
+}
+
+// clock is what ZITADEL's clock shows at least; zero without evidence.
+func (e *evidence) clock() time.Time {
+	if e.date.IsZero() {
+		return time.Time{}
+	}
+	return e.date.Add(time.Since(e.seen)).Truncate(tick)
+}

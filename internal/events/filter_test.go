@@ -1,0 +1,125 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+func TestFilters(t *testing.T) {
+	recorded := zitadeltest.Recorded()
+	var manyTypes, manyAggregates []string
+	byType, byAggregate := make(map[string]int), make(map[string]int)
+	for _, e := range recorded {
+		byType[e.GetType().GetType()]++
+		byAggregate[e.GetAggregate().GetType().GetType()]++
+	}
+	manyTypes = slices.Sorted(maps.Keys(byType))[:60]
+	manyAggregates = slices.Sorted(maps.Keys(byAggregate))[:14]
+	for name, set := range map[string]func(*config.Settings){
+		"one event type":          func(s *config.Settings) { s.EventTypes = []string{"user.human.added"} },
+		"unregistered event type": func(s *config.Settings) { s.EventTypes = []string{"user.human.added", "no.such.type"} },
+		"60 event types":          func(s *config.Settings) { s.EventTypes = manyTypes },
+		"60 event types excluded": func(s *config.Settings) { s.ExcludeEventTypes = manyTypes },
+		"one aggregate type":      func(s *config.Settings) { s.AggregateTypes = []string{"user"} },
+		"14 aggregate types":      func(s *config.Settings) { s.AggregateTypes = manyAggregates },
+		"one aggregate":           func(s *config.Settings) { s.AggregateIDs = []string{recorded[0].GetAggregate().GetId()} },
+		"two aggregates": func(s *config.Settings) {
+			s.AggregateIDs = []string{recorded[0].GetAggregate().GetId(), recorded[2000].GetAggregate().GetId()}
+		},
+		"one owner": func(s *config.Settings) {
+			s.ResourceOwners = []string{recorded[1500].GetAggregate().GetResourceOwner()}
+		},
+		"two editors": func(s *config.Settings) { s.EditorUserIDs = []string{"LOGIN", recorded[1500].GetEditor().GetUserId()} },
+		"aggregate and event types": func(s *config.Settings) {
+			s.AggregateTypes, s.EventTypes = []string{"user"}, []string{"user.locked", "org.added"}
+		},
+		"page size 50, one aggregate": func(s *config.Settings) {
+			s.PageSize, s.AggregateIDs = 50, []string{recorded[0].GetAggregate().GetId()}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.store.Append(zitadeltest.FromProto(recorded...)...)
+				set(&w.settings)
+				f := newFilter(&w.settings, nil)
+				f.types = nil
+				var without []string
+				for _, e := range recorded {
+					if !f.passes(e) {
+						a := e.GetAggregate()
+						without = append(without, fmt.Sprintf("test/%s/%s/%d", a.GetType().GetType(), a.GetId(), e.GetSequence()))
+					}
+				}
+				if len(without) == 0 || len(without) == len(recorded) {
+					t.Fatal("the filter tests nothing")
+				}
+				r := w.readFor(time.Minute)
+				w.wantAll(without...)
+				if strings.Contains(w.log.String(), "level=WARN") {
+					t.Errorf("log: %s", w.log.String())
+				}
+				t.Log("calls:", r.Stats().Calls.Load(), "filtered here:", r.Stats().Filtered.Load())
+			})
+		})
+	}
+}
+
+func TestChangedFilterIsTold(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(w.now().Add(-time.Minute), 3)
+		w.readFor(time.Minute)
+		w.settings.EventTypes = []string{"user.locked"}
+		w.readFor(time.Minute)
+		if !strings.Contains(w.log.String(), "filter has changed") {
+			t.Errorf("log: %s", w.log.String())
+		}
+	})
+}
+
+// Two events for every token: a session of the user without a login, and the
+// token in it, which names nobody.
+func TestExcludeOwnLeavesOutOwnTokensOnlyAndCountsThem(t *testing.T) {
+	session := func(id, user, login string, at time.Time) []zitadeltest.Event {
+		payload, err := structpb.NewStruct(map[string]any{"userID": user, "sessionID": login})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []zitadeltest.Event{
+			{AggregateType: "oidc_session", AggregateID: id, Type: "oidc_session.added", CreatedAt: at, Payload: payload},
+			{AggregateType: "oidc_session", AggregateID: id, Type: "oidc_session.access_token.added", CreatedAt: at},
+		}
+	}
+	for _, exclude := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			at := w.now().Add(-time.Minute)
+			w.store.Append(session("own", "me", "", at)...)
+			w.store.Append(session("own-login", "me", "V1_1", at.Add(time.Second))...)
+			w.store.Append(session("other", "you", "", at.Add(2*time.Second))...)
+			w.client = named{w.client}
+			w.settings.ExcludeOwn = exclude
+			r := w.readFor(time.Minute)
+			if !exclude {
+				w.wantAll()
+				return
+			}
+			w.wantAll("test/oidc_session/own/1", "test/oidc_session/own/2")
+			if n := r.Stats().Own.Load(); n != 2 {
+				t.Errorf("%d own events counted, want 2", n)
+			}
+		})
+	}
+}
+
+type named struct{ Client }
+
+func (named) OwnUserID(context.Context) (string, error) { return "me", nil }
