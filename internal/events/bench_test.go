@@ -39,7 +39,7 @@ func filled(n int) (*zitadeltest.Store, time.Time) {
 // loop's cursor is the usual one, `from` the last date: it loses events that
 // share it, and it is the reader's yardstick only for speed.
 func BenchmarkBackfill(b *testing.B) {
-	const n = 50_000
+	const n = 100_000
 	store, end := filled(n)
 	server := zitadeltest.NewServer(store, zitadeltest.Options{})
 	if err := server.Start("127.0.0.1:0"); err != nil {

@@ -27,8 +27,9 @@ const (
 	// mostWidth only keeps doubling from overflowing.
 	mostWidth = 20 * 365 * 24 * time.Hour
 	// fill is the share of a page that a window is made for. A window that
-	// fits needs no second look, so a little room is cheaper than none.
-	fill = 0.95
+	// fits needs no second look, so a little room is cheaper than none; more
+	// room is more calls.
+	fill = 0.98
 )
 
 // segment is a part of the log that was read whole: every visible event

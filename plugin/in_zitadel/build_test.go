@@ -32,7 +32,7 @@ type built struct {
 // buildPlugin builds the plugin as build.sh does.
 var buildPlugin = sync.OnceValue(func() built {
 	so := filepath.Join(scratch, "in_zitadel.so")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-tags", "netgo,osusergo", "-o", so, ".")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-tags", "netgo,osusergo", "-trimpath", "-ldflags", "-s -w", "-o", so, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -41,7 +41,7 @@ var buildPlugin = sync.OnceValue(func() built {
 	return built{path: so}
 })
 
-func plugin(t *testing.T) string {
+func plugin(t testing.TB) string {
 	t.Helper()
 	needCompiler(t)
 	b := buildPlugin()
@@ -63,7 +63,7 @@ func compiler() string {
 	return ""
 }
 
-func needCompiler(t *testing.T) {
+func needCompiler(t testing.TB) {
 	t.Helper()
 	if compiler() == "" {
 		t.Skip("no C compiler: the plugin and its test host were not built, NOTHING of the ABI was tested; install gcc")
