@@ -154,6 +154,9 @@ func (f *File) Prepare(s State) (*Pending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state_path %q: %w", f.path, err)
 	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("state_path %q: the state has %d MiB, more than the %d that are read back: choose a shorter overlap", f.path, len(b)>>20, maxFile>>20)
+	}
 	f.mu.Lock()
 	f.next++
 	number := f.next

@@ -14,9 +14,10 @@ import (
 func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	for _, e := range seg.events {
 		r.newest.see(created(e))
+		r.youngest = maxTime(r.youngest, created(e))
 	}
 	if !seg.onlyHoles {
-		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clock().Add(-r.settings.Overlap)))
+		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clockAt(seg.asked).Add(-r.settings.Overlap)))
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
@@ -31,7 +32,7 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	r.total += uint64(len(records))
 	r.stats.Events.Add(uint64(len(records)))
 	r.stats.HolesOpen.Store(int64(r.holes.count))
-	r.stats.setProgress(r.newest.date, r.watermark)
+	r.stats.setProgress(r.youngest, r.watermark)
 	// A silent stretch is stored now and then, not at every poll.
 	if len(records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
 		if err := emit(ctx, Batch{Records: records, State: r.state()}); err != nil {
@@ -135,9 +136,13 @@ func (e *evidence) see(date time.Time) {
 }
 
 // clock is what ZITADEL's clock shows at least; zero without evidence.
-func (e *evidence) clock() time.Time {
+func (e *evidence) clock() time.Time { return e.clockAt(time.Now()) }
+
+// clockAt is what it showed at least at a moment of this machine. A window is
+// final as of the moment it was asked for: it may wait long for the sink.
+func (e *evidence) clockAt(t time.Time) time.Time {
 	if e.date.IsZero() {
 		return time.Time{}
 	}
-	return e.date.Add(time.Since(e.seen)).Truncate(tick)
+	return e.date.Add(t.Sub(e.seen)).Truncate(tick)
 }

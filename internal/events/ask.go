@@ -41,6 +41,9 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 		events, err := r.client.ListEvents(ctx, req)
 		if err == nil {
 			r.answered()
+			if len(events) > 0 {
+				r.good.Store(req)
+			}
 			return events, nil
 		}
 		if ctx.Err() != nil {
@@ -77,15 +80,25 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 	}
 }
 
-// pageIsAtFault reports whether ZITADEL answers well when no event has to be
-// decoded. Then an internal error lies in the events asked for, and waiting
-// would be for ever.
+// pageIsAtFault reports whether ZITADEL answers well what it answered before,
+// or, where there is nothing of that kind, about a time without events. Then
+// an internal error lies in the events asked for, and waiting would be for
+// ever.
 func (r *Reader) pageIsAtFault(ctx context.Context) bool {
-	req := &adminpb.ListEventsRequest{Asc: true, Limit: 1}
-	setRange(req, effective(time.Time{}), logBegins)
+	req := r.good.Load()
+	if req == nil {
+		req = emptyPage()
+	}
 	r.stats.Calls.Add(1)
 	_, err := r.client.ListEvents(ctx, req)
 	return err == nil
+}
+
+// emptyPage asks for a time in which there was no ZITADEL.
+func emptyPage() *adminpb.ListEventsRequest {
+	req := &adminpb.ListEventsRequest{Asc: true, Limit: 1}
+	setRange(req, effective(time.Time{}), logBegins)
+	return req
 }
 
 // trouble logs the first failure of a row, and again when its text changes, so
@@ -155,6 +168,7 @@ func setRange(req *adminpb.ListEventsRequest, since, until time.Time) {
 func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string, error)) ([]string, error) {
 	var retry backoff
 	for {
+		r.stats.Calls.Add(1)
 		list, err := call(ctx)
 		if err == nil {
 			r.answered()
@@ -168,6 +182,10 @@ func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string,
 			return nil, err
 		}
 		wait := retry.next(retryFirst, retryMost)
+		var e *zitadel.Error
+		if errors.As(err, &e) {
+			wait = max(wait, e.RetryAfter)
+		}
 		r.trouble(err, wait)
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err

@@ -9,8 +9,8 @@
 //
 // What it promises: every event that ZITADEL committed and shows to this user
 // is emitted at least once, and, between two crashes, exactly once. What it
-// cannot: read events that ZITADEL hides (retention) or cannot decode; those
-// are counted and told.
+// cannot: read events that ZITADEL hides (retention) or cannot decode, and the
+// middle of a very large group of one date; DESIGN.md has the limits.
 package events
 
 import (
@@ -33,8 +33,9 @@ type Client interface {
 
 // Batch is one step of the cursor.
 type Batch struct {
-	// Records, in the order in which ZITADEL gave them, not yet redacted. May
-	// be empty: the state alone has moved on.
+	// Records, not yet redacted, in the order in which ZITADEL gave them (the
+	// parts of a date one after the other, where it had to be read in parts).
+	// May be empty: the state alone has moved on.
 	Records []record.Record
 	// State is the cursor once all records of this batch, and those of every
 	// earlier one, are acknowledged.

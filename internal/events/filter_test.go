@@ -123,3 +123,38 @@ func TestExcludeOwnLeavesOutOwnTokensOnlyAndCountsThem(t *testing.T) {
 type named struct{ Client }
 
 func (named) OwnUserID(context.Context) (string, error) { return "me", nil }
+
+// The warning says "not read again"; a jump over what the old filter hid must
+// not bring it in by the back door.
+func TestChangedFilterBringsNothingOldBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		at := w.now()
+		w.settings.EventTypes = []string{"user.human.added"}
+		w.store.Append(userEvent("a", at.Add(-time.Minute)))
+		for i := range 20 {
+			e := userEvent("a", at.Add(-50*time.Second+time.Duration(i)*time.Second))
+			e.Type = "user.locked"
+			w.store.Append(e)
+		}
+		w.store.Append(userEvent("a", at.Add(-time.Second)))
+		for i := range 20 {
+			e := userEvent("a", at.Add(-900*time.Millisecond+time.Duration(i)*time.Millisecond))
+			e.Type = "user.locked"
+			w.store.Append(e)
+		}
+		// The last state has the watermark behind them, and the key before them.
+		r := w.reader()
+		stop := w.run(r)
+		time.Sleep(16 * time.Second)
+		w.store.Append(userEvent("b", w.now()))
+		time.Sleep(6 * time.Second)
+		stop()
+		w.settings.EventTypes = nil
+		time.Sleep(time.Minute)
+		w.store.Append(userEvent("a", w.now()))
+		w.readFor(time.Minute)
+		if len(w.out) != 4 {
+			t.Errorf("%d events, want the three of the old filter and the new one: %v", len(w.out), w.out)
+		}
+	})
+}

@@ -40,6 +40,7 @@ type culprit struct {
 	aggregateID   string // empty: not known yet; its hole will tell
 	eventType     string // empty: not known
 	sequence      uint64
+	date          time.Time // zero: not known
 }
 
 type eventKey struct {
@@ -95,14 +96,24 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 			})
 			slices.Reverse(last)
 			g.add(last)
-			if meet {
+			// Two aggregates of one id share sequences: then the order proves nothing.
+			if meet && (!g.r.filter.tiedOrder || len(req.AggregateTypes) == 1) {
 				return nil
 			}
-		} else if !unreadablePage(err) {
+		} else if unreadablePage(err) {
+			bad = true
+		} else {
 			return err
 		}
 	}
 	if g.endsOnly {
+		if bad { // a late event may stand beside the one that cannot be read
+			if _, err := g.longest(ctx, req, true); err != nil {
+				return err
+			}
+			_, err := g.longest(ctx, req, false)
+			return err
+		}
 		return nil
 	}
 	g.inParts = true
@@ -112,6 +123,15 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 // split covers req in smaller parts. The catalogue names every type that
 // ZITADEL registers; types seen in this group are added, for those it does not.
 func (g *group) split(ctx context.Context, req *adminpb.ListEventsRequest, bad bool) error {
+	found := len(g.unreadable)
+	if err := g.parts(ctx, req, bad); err != nil || !bad || len(g.unreadable) > found {
+		return err
+	}
+	// No part failed: the culprit has a type that is not in the catalogue.
+	return g.around(ctx, req)
+}
+
+func (g *group) parts(ctx context.Context, req *adminpb.ListEventsRequest, bad bool) error {
 	if err := g.catalogue(ctx); err != nil {
 		return err
 	}
@@ -125,7 +145,7 @@ func (g *group) split(ctx context.Context, req *adminpb.ListEventsRequest, bad b
 	case len(req.EventTypes) > 1:
 		return g.splitBy(ctx, req, req.EventTypes, (len(req.EventTypes)+1)/2, setEventTypes)
 	case bad:
-		return g.around(ctx, req)
+		return g.byAggregate(ctx, req)
 	case req.AggregateId != "":
 		return g.aggregate(ctx, req)
 	default:
@@ -159,7 +179,7 @@ func (g *group) aggregate(ctx context.Context, req *adminpb.ListEventsRequest) e
 			req.Limit /= 2
 			continue
 		case unreadablePage(err):
-			return g.around(ctx, req)
+			return g.behind(ctx, req)
 		case err != nil:
 			return err
 		}
@@ -171,6 +191,59 @@ func (g *group) aggregate(ctx context.Context, req *adminpb.ListEventsRequest) e
 	}
 }
 
+// behind goes on in an aggregate behind an event that cannot be read: from the
+// last such one up, and down to the one before it.
+func (g *group) behind(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	sub := proto.CloneOf(req)
+	sub.Limit = apiLimit
+	c, err := g.identify(ctx, sub)
+	if err != nil {
+		return err
+	}
+	g.addUnreadable(c)
+	for _, asc := range []bool{true, false} {
+		sub := proto.CloneOf(req)
+		sub.Sequence, sub.Limit = c.sequence, apiLimit
+		if req.AggregateId == "" {
+			if _, err := g.longest(ctx, sub, asc); err != nil {
+				return err
+			}
+			continue
+		}
+		for {
+			page, bad, err := g.try(ctx, sub, asc)
+			if err != nil {
+				return err
+			}
+			if bad {
+				if sub.Limit /= 2; sub.Limit == 0 {
+					g.unproved = append(g.unproved, c.eventType)
+					break
+				}
+				continue
+			}
+			g.add(page)
+			if len(page) < int(sub.Limit) || !asc && page[len(page)-1].GetSequence() <= req.Sequence+1 {
+				break
+			}
+			sub.Sequence = page[len(page)-1].GetSequence()
+		}
+	}
+	return nil
+}
+
+func (g *group) addUnreadable(c culprit) {
+	for i, k := range g.unreadable {
+		if k.aggregateType == c.aggregateType && k.sequence == c.sequence && (k.aggregateID == "" || k.aggregateID == c.aggregateID || c.aggregateID == "") {
+			if k.aggregateID == "" {
+				g.unreadable[i] = c
+			}
+			return
+		}
+	}
+	g.unreadable = append(g.unreadable, c)
+}
+
 // byAggregate reads the events of one type, aggregate by aggregate. The API
 // lists no aggregates: they are learned from the ends of the answers, also of
 // those that leave low or high sequences out.
@@ -179,7 +252,11 @@ func (g *group) byAggregate(ctx context.Context, req *adminpb.ListEventsRequest)
 	for before := -1; before < len(g.events); {
 		before = len(g.events)
 		whole, err := g.bySequence(ctx, req)
-		if err != nil || whole {
+		if unreadablePage(err) {
+			if err := g.around(ctx, req); err != nil {
+				return err
+			}
+		} else if err != nil || whole {
 			return err
 		}
 		for _, e := range slices.Clone(g.events) {
@@ -202,6 +279,10 @@ func (g *group) byAggregate(ctx context.Context, req *adminpb.ListEventsRequest)
 // bySequence asks for the ends above and below every sequence seen. It is
 // whole when one cut has less than a page on both sides.
 func (g *group) bySequence(ctx context.Context, req *adminpb.ListEventsRequest) (whole bool, err error) {
+	if len(g.cuts(req)) == 0 {
+		_, err := g.ask(ctx, req, true)
+		return false, err
+	}
 	for _, seq := range g.cuts(req) {
 		above, below := proto.CloneOf(req), proto.CloneOf(req)
 		above.Sequence, below.Sequence = seq, seq+1
@@ -247,36 +328,47 @@ func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
 // be read, by asking for fewer and fewer from both ends, and finds its key.
 func (g *group) around(ctx context.Context, req *adminpb.ListEventsRequest) error {
 	for _, asc := range []bool{true, false} {
-		good, bad := 0, apiLimit
-		for good < bad-1 {
-			sub := proto.CloneOf(req)
-			sub.Limit = uint32((good + bad) / 2)
-			page, isBad, err := g.try(ctx, sub, asc)
-			if err != nil {
-				return err
-			}
-			if isBad {
-				bad = int(sub.Limit)
-				continue
-			}
-			good = int(sub.Limit)
-			g.add(page)
+		if _, err := g.longest(ctx, req, asc); err != nil {
+			return err
 		}
 	}
-	c, err := g.identify(ctx, req)
-	g.unreadable = append(g.unreadable, c)
-	return err
+	return g.behind(ctx, req)
+}
+
+// longest adds the longest answer that can be read, and returns its limit.
+func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) (good int, err error) {
+	for bad := apiLimit + 1; good < bad-1; {
+		sub := proto.CloneOf(req)
+		sub.Limit = uint32((good + bad) / 2)
+		page, isBad, err := g.try(ctx, sub, asc)
+		if err != nil {
+			return 0, err
+		}
+		if isBad {
+			bad = int(sub.Limit)
+			continue
+		}
+		good = int(sub.Limit)
+		g.add(page)
+		if len(page) < good {
+			break
+		}
+	}
+	return good, nil
 }
 
 // identify finds the sequence of the event that cannot be read: asking for
 // higher ones fails below it and no longer from it on. Its aggregate is found
 // if another event of this date belongs to it.
 func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (culprit, error) {
-	c := culprit{aggregateType: req.AggregateTypes[0], aggregateID: req.AggregateId}
+	c := culprit{aggregateID: req.AggregateId}
+	if len(req.AggregateTypes) == 1 {
+		c.aggregateType = req.AggregateTypes[0]
+	}
 	if len(req.EventTypes) == 1 {
 		c.eventType = req.EventTypes[0]
 	}
-	below, from := uint64(0), uint64(1)<<40 // no aggregate has that many events
+	below, from := req.Sequence, uint64(1)<<40 // no aggregate has that many events
 	for from-below > 1 {
 		sub := proto.CloneOf(req)
 		sub.Sequence = below + (from-below)/2
@@ -294,7 +386,7 @@ func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (c
 	asked := make(map[string]bool)
 	for _, e := range g.events {
 		id := e.GetAggregate().GetId()
-		if c.aggregateID != "" || asked[id] || e.GetAggregate().GetType().GetType() != c.aggregateType {
+		if c.aggregateID != "" || asked[id] || c.aggregateType != "" && e.GetAggregate().GetType().GetType() != c.aggregateType {
 			continue
 		}
 		asked[id] = true

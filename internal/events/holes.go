@@ -34,10 +34,11 @@ const (
 // hole is a run of missing sequences that is being asked for.
 type hole struct {
 	cursor.Hole
-	first bool // the aggregate's beginning is missing, found at first sight
-	asked bool
-	next  time.Time
-	wait  time.Duration
+	first  bool // the aggregate's beginning is missing, found at first sight
+	asked  bool
+	giveUp time.Time // these two on the monotonic clock: a wall clock may jump
+	next   time.Time
+	wait   time.Duration
 }
 
 // holes are open ones by aggregate, each list sorted and disjoint.
@@ -46,11 +47,13 @@ type holes struct {
 	count int
 }
 
-func newHoles(saved []cursor.Hole) *holes {
+// newHoles takes over the holes of a state that was written at a time.
+func newHoles(saved []cursor.Hole, written time.Time) *holes {
 	h := &holes{open: make(map[aggregateKey][]hole)}
 	for _, s := range saved {
 		k := aggregateKey{s.AggregateType, s.AggregateID}
-		h.open[k] = append(h.open[k], hole{Hole: s, wait: holeFirstWait})
+		left := holeWait - min(max(written.Sub(s.Found), 0), holeWait)
+		h.open[k] = append(h.open[k], hole{Hole: s, giveUp: time.Now().Add(left), wait: holeFirstWait})
 		h.count++
 	}
 	return h
@@ -62,9 +65,10 @@ func (h *holes) add(k aggregateKey, first, last uint64, atFirstSight bool, now t
 		return false
 	}
 	h.open[k] = append(h.open[k], hole{
-		Hole:  cursor.Hole{AggregateType: k.typ, AggregateID: k.id, First: first, Last: last, Found: now.UTC().Truncate(time.Microsecond)},
-		first: atFirstSight,
-		wait:  holeFirstWait,
+		Hole:   cursor.Hole{AggregateType: k.typ, AggregateID: k.id, First: first, Last: last, Found: now.UTC().Truncate(time.Microsecond)},
+		first:  atFirstSight,
+		giveUp: time.Now().Add(holeWait),
+		wait:   holeFirstWait,
 	})
 	h.count++
 	return true
@@ -173,7 +177,7 @@ func (h *holes) reschedule(k aggregateKey, now time.Time) {
 // gives up what never will.
 func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 	changed := false
-	due, fresh := r.holes.due(r.now())
+	due, fresh := r.holes.due(time.Now())
 	r.stats.HolesFound.Add(uint64(fresh))
 	for _, o := range due {
 		k := aggregateKey{o.AggregateType, o.AggregateID}
@@ -202,6 +206,7 @@ func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 		}
 		r.settleHole(k, o, len(found) > 0, &changed)
 	}
+	r.stats.HolesOpen.Store(int64(r.holes.count))
 	if changed {
 		return emit(ctx, Batch{State: r.state()})
 	}
@@ -224,7 +229,7 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
 		}
 		return
 	}
-	if r.now().Sub(o.Found) > holeWait {
+	if time.Now().After(o.giveUp) {
 		r.stats.HolesGivenUp.Add(1)
 		r.log.Warn("missing events never came",
 			"aggregate_type", k.typ, "aggregate_id", k.id, "first", o.First, "last", o.Last, "asked_for", holeWait,
@@ -233,15 +238,15 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
 		*changed = true
 		return
 	}
-	r.holes.reschedule(k, r.now())
+	r.holes.reschedule(k, time.Now())
 }
 
-// askHole reads an aggregate's sequences First to Last. Sequences that
-// ZITADEL cannot decode come back apart.
+// askHole reads an aggregate's sequences First to Last, some 10,000 at a time.
+// Sequences that ZITADEL cannot decode come back apart.
 func (r *Reader) askHole(ctx context.Context, o cursor.Hole) (found []*eventpb.Event, unreadable []uint64, err error) {
 	after := o.First - 1
 	limit := uint32(apiLimit)
-	for after < o.Last {
+	for after < o.Last && len(found) < 10*apiLimit {
 		req := r.filter.request()
 		req.AggregateTypes, req.AggregateId = []string{o.AggregateType}, o.AggregateID
 		req.Sequence, req.Asc = after, true
@@ -252,9 +257,14 @@ func (r *Reader) askHole(ctx context.Context, o cursor.Hole) (found []*eventpb.E
 			limit = req.Limit / 2
 			continue
 		case unreadablePage(err):
-			// Sequences are contiguous: the one behind `after` is the culprit,
-			// unless it is missing as well; it is skipped either way.
-			unreadable = append(unreadable, after+1)
+			// The next event that exists is the culprit: the one behind
+			// `after`, if asking downwards from there fails as well.
+			req.Sequence, req.Asc = after+2, false
+			if _, err := r.ask(ctx, req); unreadablePage(err) {
+				unreadable = append(unreadable, after+1)
+			} else if err != nil {
+				return nil, nil, fmt.Errorf("missing events of %s/%s: %w", o.AggregateType, o.AggregateID, err)
+			}
 			after++
 			limit = apiLimit
 			continue

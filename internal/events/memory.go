@@ -32,7 +32,12 @@ type memory struct {
 	// Two generations: lookups promote into young; when that is full, old is
 	// dropped and young takes its place. Simpler than a list, and as good.
 	young, old map[aggregateKey]*aggregate
+	room       int  // young is full at this size
 	forgot     bool // an aggregate was dropped
+
+	// holes are the open ones: their aggregates are never forgotten, else an
+	// answer would be taken for the top, and what stands above it asked for again.
+	holes map[aggregateKey][]hole
 
 	seen      map[seenKey]time.Time // creation date
 	sweptSize int                   // len(seen) after the last sweep
@@ -40,6 +45,7 @@ type memory struct {
 
 func newMemory() *memory {
 	return &memory{
+		room:  maxAggregates / 2,
 		young: make(map[aggregateKey]*aggregate),
 		old:   make(map[aggregateKey]*aggregate),
 		seen:  make(map[seenKey]time.Time),
@@ -55,7 +61,7 @@ func (m *memory) aggregate(typ, id string) *aggregate {
 	if !ok {
 		a = &aggregate{key: k}
 	}
-	if len(m.young) >= maxAggregates/2 {
+	if len(m.young) >= m.room {
 		m.rotate()
 	}
 	m.young[k] = a
@@ -67,13 +73,15 @@ func (m *memory) aggregate(typ, id string) *aggregate {
 func (m *memory) rotate() {
 	kept := make(map[aggregateKey]*aggregate, maxAggregates/2)
 	for k, a := range m.old {
-		if a.pins > 0 {
+		if a.pins > 0 || m.holes[k] != nil {
 			kept[k] = a
 		} else {
 			m.forgot = true
 		}
 	}
 	m.old, m.young = m.young, kept
+	// What is pinned does not count: else every call would rotate.
+	m.room = maxAggregates/2 + len(kept)
 }
 
 func (m *memory) has(a *aggregate, sequence uint64) bool {
@@ -108,17 +116,31 @@ func (m *memory) sweep(date time.Time) {
 // snapshot returns the keys created after a date for the state file.
 func (m *memory) snapshot(date time.Time) map[string]string {
 	m.sweep(date)
-	if len(m.seen) == 0 {
-		return nil
-	}
 	runs := make(map[*aggregate][]uint64)
 	for k := range m.seen {
 		runs[k.agg] = append(runs[k.agg], k.sequence)
 	}
+	for k := range m.holes {
+		a, ok := m.young[k]
+		if !ok {
+			a = m.old[k]
+		}
+		if a != nil && runs[a] == nil {
+			runs[a] = []uint64{}
+		}
+	}
+	if len(runs) == 0 {
+		return nil
+	}
 	out := make(map[string]string, len(runs))
 	for a, sequences := range runs {
 		// The highest one was emitted too, if maybe created before the date.
-		sequences = append(sequences, a.top)
+		if a.top > 0 {
+			sequences = append(sequences, a.top)
+		}
+		if len(sequences) == 0 {
+			continue
+		}
 		out[a.key.typ+"/"+a.key.id] = cursor.FormatRuns(sequences)
 	}
 	return out
@@ -141,6 +163,15 @@ func (m *memory) restore(seen map[string]string, until time.Time) error {
 		}
 	}
 	return nil
+}
+
+func (m *memory) forgetTops() {
+	for _, a := range m.young {
+		a.top = 0
+	}
+	for _, a := range m.old {
+		a.top = 0
+	}
 }
 
 // splitName cuts "type/id" at the first slash: only an id may hold one.

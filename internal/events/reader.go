@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
@@ -32,6 +35,7 @@ type Reader struct {
 	broken    bool      // a segment was taken over and not emitted
 	watermark time.Time // see cursor.State
 	newest    evidence  // of ZITADEL's clock
+	youngest  time.Time // creation date of an event that was emitted
 	readUpTo  time.Time // where the last pass ended; older news are late
 	total     uint64    // events acknowledged before, plus those emitted
 
@@ -42,6 +46,7 @@ type Reader struct {
 	savedMark       time.Time // watermark of the last batch
 	clockWarned     bool
 
+	good         atomic.Pointer[adminpb.ListEventsRequest] // was answered with events
 	troubleMu    sync.Mutex
 	troubleText  string
 	troubleSince time.Time
@@ -60,18 +65,20 @@ func NewReader(client Client, settings config.Settings, state cursor.State, log 
 		clock:      now,
 		pageSize:   settings.PageSize,
 		mem:        newMemory(),
-		holes:      newHoles(state.Holes),
+		holes:      newHoles(state.Holes, state.Updated),
 		fresh:      state.Version == 0,
 		watermark:  state.Watermark,
 		total:      state.Events,
 		filterText: describe(&settings),
 	}
 	r.chaseBeginnings = r.fresh && settings.Start.Beginning
+	r.mem.holes = r.holes.open
 	// Keys of the state were younger than its watermark, and older than now.
 	if err := r.mem.restore(state.Seen, maxTime(state.Updated, state.Watermark)); err != nil {
 		return nil, fmt.Errorf("state of %s: %w", settings.Instance, err)
 	}
 	if !r.fresh && state.Filter != r.filterText {
+		r.mem.forgetTops() // they are of the events that the old filter let through
 		log.Warn("the filter has changed since the state was written: events read before are not read again",
 			"was", state.Filter, "is", r.filterText, "watermark", state.Watermark, "mend", "to read them all, give a new state_path")
 	}
@@ -133,6 +140,11 @@ func (r *Reader) prepare(ctx context.Context) error {
 		if known, err = r.list(ctx, r.client.EventTypes); err != nil {
 			return err
 		}
+	}
+	// An answer, of no events: its Date corrects this machine's clock before
+	// `start: now` and `end` are decided by it.
+	if _, err := r.ask(ctx, emptyPage()); err != nil && !unreadablePage(err) {
+		return err
 	}
 	r.filter = newFilter(&r.settings, known)
 	r.chaseBeginnings = r.chaseBeginnings && r.filter.wholeAggregates
@@ -268,10 +280,12 @@ func (r *Reader) reportHidden() {
 // reportUnreadable counts an event that cannot be read and names it. One that
 // was isolated by its date before is counted once.
 func (r *Reader) reportUnreadable(c culprit, date time.Time) {
+	c.date = date
 	r.troubleMu.Lock()
 	known := false
 	for _, n := range r.nameless {
-		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence && (n.aggregateID == "" || n.aggregateID == c.aggregateID)
+		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence &&
+			(n.date.IsZero() || c.date.IsZero() || n.date.Equal(c.date)) && (n.aggregateID == "" || n.aggregateID == c.aggregateID)
 	}
 	const most = 1024 // of them are remembered
 	if !known && len(r.nameless) < most {

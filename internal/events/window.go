@@ -37,7 +37,8 @@ const (
 type segment struct {
 	events    []*eventpb.Event
 	done      time.Time
-	onlyHoles bool // answers to a hole: other events in it are known already
+	asked     time.Time // before the first call for it, on the monotonic clock
+	onlyHoles bool      // answers to a hole: other events in it are known already
 }
 
 // windows walks through time in windows that hold about a page each: narrow
@@ -65,10 +66,12 @@ func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- s
 		}
 	}()
 	for since.Add(tick).Before(until) {
+		asked := time.Now()
 		seg, err := w.read(ctx, since, until)
 		if err != nil {
 			return err
 		}
+		seg.asked = asked
 		select {
 		case out <- seg:
 		case <-ctx.Done():

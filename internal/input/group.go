@@ -74,14 +74,15 @@ func (p *Pipe) encode(b events.Batch) *group {
 	g.state = b.State
 	for i := range b.Records {
 		r := &b.Records[i]
-		c := g.target(p.tag(r), 1)
-		n := len(c.data)
-		c.data = p.encodeRecord(c.data, r)
-		if len(c.data) > n {
-			c.events++
-			g.events++
-			g.bytes += len(c.data) - n
+		p.scratch = p.encodeRecord(p.scratch[:0], r)
+		if len(p.scratch) == 0 {
+			continue // it could not be encoded; a chunk is never empty
 		}
+		c := g.target(p.tag(r), len(p.scratch))
+		c.data = append(c.data, p.scratch...)
+		c.events++
+		g.events++
+		g.bytes += len(p.scratch)
 	}
 	return g
 }

@@ -115,6 +115,11 @@ func (in *Input) open(get func(string) string) error {
 	go func() {
 		defer close(in.done)
 		defer client.Close()
+		defer func() {
+			if v := recover(); v != nil {
+				in.log.Error("reading has ended: " + panicError(v).Error() + " (a fault in this program, please report it)")
+			}
+		}()
 		in.run(ctx, file, state)
 	}()
 	return nil

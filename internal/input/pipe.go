@@ -33,8 +33,9 @@ const (
 	// the host is slow: a backlog then costs few fsyncs. It is one chunk, so that
 	// between taking and committing there is time for nothing else.
 	maxGroup = maxChunk
-	// maxPrepared bounds the prepared cursor files on disk. It is as many as one
-	// call of the host can take when each group is half full.
+	// maxPrepared bounds the prepared cursor files of what waits for the host. It
+	// is as many as one call of the host can take when each group is half full.
+	// With a delay, those that wait for their time come on top.
 	maxPrepared = 32
 	// groupCost is what a group weighs beyond its records, so that any number
 	// of tiny ones is bounded too.
@@ -91,6 +92,8 @@ type Pipe struct {
 	o      Options
 	cursor Cursor // set by Run
 	Stats  Stats
+
+	scratch []byte // emit's: one encoded record
 
 	mu       sync.Mutex // never held during I/O
 	incoming []*group   // encoded, their state not on disk yet

@@ -212,7 +212,7 @@ func TestPipe_ChunksAreAbout2MBOfWholeEvents(t *testing.T) {
 		})
 		wantSequences(t, got, l.total)
 		for _, n := range sizes[:len(sizes)-1] {
-			if n < maxChunk || n > maxChunk+300_010 {
+			if n > maxChunk || n < maxChunk-300_010 {
 				t.Errorf("a chunk of %d bytes, want about %d", n, maxChunk)
 			}
 		}
