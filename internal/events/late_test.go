@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,14 +141,14 @@ type dated struct {
 	Client
 	w     *world
 	wrong time.Duration
-	asked bool
+	asked atomic.Bool
 }
 
 func (d *dated) ListEvents(ctx context.Context, r *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
-	d.asked = true
+	d.asked.Store(true)
 	return d.Client.ListEvents(ctx, r)
 }
 
 func (d *dated) ServerTime() (a, b time.Time, ok bool) {
-	return d.w.now(), d.w.now().Add(d.wrong), d.asked
+	return d.w.now(), d.w.now().Add(d.wrong), d.asked.Load()
 }
