@@ -164,7 +164,7 @@ func (f *File) Prepare(s State) (*Pending, error) {
 	name := f.path + ".pending-" + strconv.FormatUint(number, 10)
 	if err := writeDurably(name, b); err != nil {
 		os.Remove(name)
-		return nil, fmt.Errorf("state_path %q cannot be written: %w; make room or mend the directory, reading waits until then", f.path, err)
+		return nil, fmt.Errorf("state_path %q cannot be written: %w; make room or mend the directory", f.path, err)
 	}
 	f.mu.Lock()
 	f.pending[number] = name

@@ -13,7 +13,11 @@ import (
 // moves the watermark and emits the rest.
 func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 	for _, e := range seg.events {
-		r.newest.see(created(e))
+		// An answer to a hole has no bound: a date in the future, which a clock
+		// set back leaves behind, would be taken for the present.
+		if !seg.onlyHoles {
+			r.newest.see(created(e))
+		}
 		r.youngest = maxTime(r.youngest, created(e))
 	}
 	if !seg.onlyHoles {

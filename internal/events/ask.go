@@ -40,6 +40,9 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 		r.stats.Calls.Add(1)
 		events, err := r.client.ListEvents(ctx, req)
 		if err == nil {
+			err = checkAnswer(req, events)
+		}
+		if err == nil {
 			r.answered()
 			if len(events) > 0 {
 				r.good.Store(req)

@@ -85,6 +85,7 @@ func TestTwoPoisonedEventsOfOneTypeAndDateLeaveTheOthers(t *testing.T) {
 
 func TestEveryPoisonedEventIsCounted(t *testing.T) {
 	inWorld(t, func(w *world) {
+		w.add(w.now().Add(-time.Minute), 1)
 		for i := range 5 {
 			e := userEvent(fmt.Sprint("p", i), w.now().Add(-time.Hour+time.Duration(i)*time.Second))
 			e.Poison = true

@@ -187,3 +187,67 @@ func TestWrongClockLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// A server that ignores a bound would be read for ever, twice or past events.
+func TestAnswerOutsideTheRequestIsAStopError(t *testing.T) {
+	for name, change := range map[string]func(*adminpb.ListEventsRequest){
+		"range":        func(req *adminpb.ListEventsRequest) { req.CreationDateFilter = nil },
+		"limit":        func(req *adminpb.ListEventsRequest) { req.Limit = 0 },
+		"aggregate id": func(req *adminpb.ListEventsRequest) { req.AggregateId = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
+				w.settings.PageSize = 100
+				w.settings.AggregateIDs = []string{zitadeltest.Recorded()[0].GetAggregate().GetId()}
+				w.client = deaf{w.client, change}
+				err := w.reader().Run(context.Background(), w.emit)
+				var e *zitadel.Error
+				if !errors.As(err, &e) || e.Class != zitadel.Stop || !strings.Contains(err.Error(), "not asked") {
+					t.Errorf("Run: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// deaf does not hear a part of each request.
+type deaf struct {
+	Client
+	change func(*adminpb.ListEventsRequest)
+}
+
+func (d deaf) ListEvents(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
+	req = proto.CloneOf(req)
+	d.change(req)
+	return d.Client.ListEvents(ctx, req)
+}
+
+// A program that can decode nothing must not leave the whole log out, one
+// event after the other.
+func TestNothingDecodableIsWaitedFor(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
+		w.server.Update(func(f *zitadeltest.Faults) {
+			f.BeforeAnswer = func(_ context.Context, _ string, _, resp proto.Message) error {
+				if page, ok := resp.(*adminpb.ListEventsResponse); ok && len(page.GetEvents()) > 0 {
+					return status.Error(codes.Internal, "Errors.Internal (ADMIN-eaimD)")
+				}
+				return nil
+			}
+		})
+		r := w.reader()
+		stop := w.run(r)
+		time.Sleep(time.Hour)
+		if calls := r.Stats().Calls.Load(); calls > 2000 {
+			t.Errorf("%d calls in an hour: no backoff", calls)
+		}
+		w.server.Update(func(f *zitadeltest.Faults) { f.BeforeAnswer = nil })
+		time.Sleep(10 * time.Minute)
+		stop()
+		if n := r.Stats().Unreadable.Load(); n > 1 {
+			t.Errorf("%d events were left out", n)
+		}
+		t.Log(len(w.out), r.Stats().Calls.Load())
+	})
+}

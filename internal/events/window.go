@@ -94,11 +94,18 @@ func (w *windows) read(ctx context.Context, since, until time.Time) (segment, er
 	if u.After(until) {
 		u = until
 	}
+	othersDecode := false
 	for {
 		page, err := w.ask(ctx, since, u, w.limit, true)
 		switch {
 		case isClass(err, zitadel.TooLarge) && w.limit > 1:
 			w.limit /= 2
+			continue
+		case unreadablePage(err) && !othersDecode:
+			if err := w.r.awaitDecodable(ctx); err != nil {
+				return segment{}, err
+			}
+			othersDecode = true
 			continue
 		case unreadablePage(err):
 			if oneDate(since, u) {

@@ -1,0 +1,82 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// checkAnswer refuses a page that is no answer to the request. Progress and
+// completeness are concluded from pages, so that a server that ignores a bound
+// (an old one, or something on the way that caches) would be read for ever,
+// twice, or past events that never came.
+func checkAnswer(req *adminpb.ListEventsRequest, page []*eventpb.Event) error {
+	if limit := int(req.GetLimit()); limit > 0 && len(page) > limit {
+		return notAsked("it gave %d events, asked for at most %d", len(page), limit)
+	}
+	rng := req.GetRange()
+	for _, e := range page {
+		agg, seq := e.GetAggregate(), e.GetSequence()
+		if err := e.GetCreationDate().CheckValid(); err != nil {
+			return notAsked("event %s/%s/%d has no valid creation date", agg.GetType().GetType(), agg.GetId(), seq)
+		}
+		date := created(e)
+		switch {
+		case rng.GetSince() != nil && !date.After(rng.GetSince().AsTime()),
+			rng.GetUntil() != nil && !date.Before(rng.GetUntil().AsTime()):
+			return notAsked("an event is of %s, asked for after %s and before %s",
+				date.Format(time.RFC3339Nano), rng.GetSince().AsTime().Format(time.RFC3339Nano), rng.GetUntil().AsTime().Format(time.RFC3339Nano))
+		case req.GetAggregateId() != "" && agg.GetId() != req.GetAggregateId(),
+			len(req.GetAggregateTypes()) > 0 && !slices.Contains(req.GetAggregateTypes(), agg.GetType().GetType()):
+			return notAsked("an event is of aggregate %s/%s", agg.GetType().GetType(), agg.GetId())
+		case req.GetSequence() > 0 && req.GetAsc() && seq <= req.GetSequence(),
+			req.GetSequence() > 0 && !req.GetAsc() && seq >= req.GetSequence():
+			return notAsked("an event has sequence %d, asked for beyond %d", seq, req.GetSequence())
+		}
+	}
+	return nil
+}
+
+func notAsked(format string, args ...any) error {
+	return &zitadel.Error{
+		Class:   zitadel.Stop,
+		Message: "the server answers what was not asked: " + fmt.Sprintf(format, args...),
+		Mend:    "update ZITADEL, and let nothing on the way cache or change its answers",
+	}
+}
+
+// awaitDecodable returns once ZITADEL gives any event. Before that, an event
+// that cannot be read is no reason to leave it out: it may be that none can
+// be read, by this program or over this transport.
+func (r *Reader) awaitDecodable(ctx context.Context) error {
+	var retry backoff
+	for {
+		probes := []*adminpb.ListEventsRequest{r.good.Load()}
+		if probes[0] == nil {
+			probes = []*adminpb.ListEventsRequest{r.filter.request(), r.filter.request()}
+			for i, req := range probes {
+				req.Limit, req.Asc = 1, i == 0
+				setRange(req, effective(time.Time{}), r.now())
+			}
+		}
+		for _, req := range probes {
+			r.stats.Calls.Add(1)
+			if page, err := r.client.ListEvents(ctx, req); err == nil && len(page) > 0 {
+				r.good.Store(req)
+				return nil
+			}
+		}
+		wait := retry.next(retryFirst, retryMost)
+		r.trouble(errors.New("no event at all can be decoded: update zitadel-siem, or set another transport"), wait)
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
