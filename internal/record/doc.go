@@ -37,7 +37,10 @@
 // alone); any other number is a float, in JSON with an exponent where it is
 // beyond 2^53. NaN and the infinities become the strings "NaN", "Infinity" and
 // "-Infinity". Empty lists and maps stay. Invalid UTF-8 is replaced by U+FFFD.
-// JSON escapes every control character, and leaves <, > and & alone. A list or
+// JSON escapes every control character, the bidirectional controls and the
+// characters without width (U+200B to U+200F, U+2028 to U+202E, U+2066 to
+// U+2069), so that no text looks other than it is; msgpack holds them as they
+// are. JSON leaves <, > and & alone. A list or
 // map nested deeper than [MaxDepth] becomes the string [TooDeep].
 //
 // An encoder allocates nothing when its buffer has room.

@@ -221,13 +221,17 @@ func TestEncoders_IntegersStayIntegers(t *testing.T) {
 
 func TestEncoders_EscapeWhatWouldBreakALineOrATerminal(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain":                       `"plain"`,
-		"<b>&amp;</b>":                `"<b>&amp;</b>"`,
-		"say \"hi\" \\ there":         `"say \"hi\" \\ there"`,
-		"a\nb\rc\td\x00e\x1bf\x7fg":   `"a\nb\rc\td\u0000e\u001bf\u007fg"`,
-		"\u0085\u009b\u2028\u2029":    `"\u0085\u009b\u2028\u2029"`,
-		"Søren 李小龍 🎉":                 `"Søren 李小龍 🎉"`,
-		"cut \xe6\x9d rune \xff\xfe.": "\"cut \uFFFD rune \uFFFD.\"",
+		"plain":                                 `"plain"`,
+		"<b>&amp;</b>":                          `"<b>&amp;</b>"`,
+		"say \"hi\" \\ there":                   `"say \"hi\" \\ there"`,
+		"a\nb\rc\td\x00e\x1bf\x7fg":             `"a\nb\rc\td\u0000e\u001bf\u007fg"`,
+		"\u0085\u009b\u2028\u2029":              `"\u0085\u009b\u2028\u2029"`,
+		"a\u200b\u200c\u200d\u200e\u200fb":      `"a\u200b\u200c\u200d\u200e\u200fb"`,
+		"\u202a\u202b\u202c\u202d\u202etxt.exe": `"\u202a\u202b\u202c\u202d\u202etxt.exe"`,
+		"\u2066\u2067\u2068\u2069":              `"\u2066\u2067\u2068\u2069"`,
+		"\u200a\u2010\u2027\u202f\u2065\u206a":  "\"\u200a\u2010\u2027\u202f\u2065\u206a\"",
+		"Søren 李小龍 🎉":                           `"Søren 李小龍 🎉"`,
+		"cut \xe6\x9d rune \xff\xfe.":           "\"cut \uFFFD rune \uFFFD.\"",
 	} {
 		r := record.Record{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"s": structpb.NewStringValue(in)}}}
 		if got := payloadJSON(t, &r); got != `{"s":`+want+`}` {

@@ -222,9 +222,17 @@ var escapes = func() (t [utf8.RuneSelf]bool) {
 
 const hex = "0123456789abcdef"
 
+// misleading reports whether r makes a line look other than it is: U+2028 and
+// U+2029, which some line readers take for an end of line; bidirectional
+// controls (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), which turn
+// text around; U+200B to U+200D, which have no width.
+func misleading(r rune) bool {
+	return 0x200b <= r && r <= 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
+}
+
 // appendEscaped appends valid UTF-8 as the inside of a JSON string. Beyond
 // what JSON asks for it escapes DEL and U+0080 to U+009F, which terminals obey,
-// and U+2028 and U+2029, which some line readers take for an end of line.
+// and what is misleading.
 func appendEscaped(b []byte, s string) []byte {
 	from := 0
 	for i := 0; i < len(s); {
@@ -252,7 +260,7 @@ func appendEscaped(b []byte, s string) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r < 0xa0 || r == 0x2028 || r == 0x2029 {
+		if r < 0xa0 || misleading(r) {
 			b = append(b, s[from:i]...)
 			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 			from = i + size

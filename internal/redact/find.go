@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // minShape is the length of the shortest text with a shape in it: "$2a$".
 const minShape = 4
@@ -9,16 +12,15 @@ const minShape = 4
 // byte that is rare in ordinary text, so that most text costs a table lookup
 // per byte and nothing else.
 var anchors = func() (t [256]bool) {
-	for _, c := range []byte("${=%: _-.JIz") {
+	for _, c := range []byte("${=%: _-.JIzHC>") {
 		t[c] = true
 	}
 	return
 }()
 
 // find returns the first secret of s that starts at from or later, as
-// s[start:end]; start is -1 where there is none. free says that s is a message
-// for people, where "password: x" means one.
-func find(s string, from int, free bool) (start, end int) {
+// s[start:end]; start is -1 where there is none.
+func find(s string, from int) (start, end int) {
 	for i := from; i < len(s); i++ {
 		if !anchors[s[i]] {
 			continue
@@ -37,13 +39,16 @@ func find(s string, from int, free bool) (start, end int) {
 		case '=':
 			start, end = assignment(s, i, i+1)
 		case '%': // "=" in a URL inside a URL
-			if i+2 < len(s) && s[i+1] == '3' && s[i+2]|0x20 == 'd' {
-				start, end = assignment(s, i, i+3)
+			if v := escaped(s, i, '3', 'd'); v > 0 {
+				start, end = assignment(s, i, v)
 			}
 		case ':':
-			start, end = colon(s, i, free)
+			start, end = colon(s, i)
+		case '>':
+			start, end = elementText(s, i)
 		case ' ':
-			if before|0x20 == 'r' || before|0x20 == 'c' {
+			switch before | 0x20 {
+			case 'r', 'c', 'n', 'y', 'p':
 				start, end = credentials(s, i)
 			}
 		case 'J':
@@ -61,8 +66,15 @@ func find(s string, from int, free bool) (start, end int) {
 				start, end = vendorKey(s, i)
 			}
 		case 'I':
-			if before == 'K' || before == 'S' {
+			switch before {
+			case 'K', 'S':
 				start, end = vendorKey(s, i)
+			case 'M':
+				start, end = derKey(s, i-1)
+			}
+		case 'H', 'C':
+			if before == 'M' {
+				start, end = derKey(s, i-1)
 			}
 		case 'z':
 			if before == 'I' {
@@ -104,6 +116,8 @@ var (
 	tokenBytes = setOf("-_.")       // JWT and API keys
 	token68    = setOf("-._~+/=")   // RFC 7235, credentials
 	nameBytes  = setOf("-_.")       // a key in text
+	derBytes   = setOf("+/-_=\r\n") // base64, on several lines
+	hostBytes  = setOf("-._:[]")    // a host and a port
 	wordBytes  = setOf("_")         // a word that a key must not be a part of
 )
 
@@ -114,6 +128,9 @@ func wordStart(s string, i int) bool {
 
 // cryptHash finds $id$… from its first "$": modular crypt and PHC strings.
 func cryptHash(s string, i int) (start, end int) {
+	if start, end = namedHash(s, i); start >= 0 {
+		return start, end
+	}
 	id := span(s, i+1, idBytes)
 	if id == i+1 || id-i > 24 || id == len(s) || s[id] != '$' {
 		return -1, -1
@@ -121,12 +138,83 @@ func cryptHash(s string, i int) (start, end int) {
 	end = span(s, id+1, hashBytes)
 	switch name := s[i+1 : id]; {
 	case name == "2a", name == "2b", name == "2x", name == "2y", strings.HasPrefix(name, "argon2"),
-		strings.HasPrefix(name, "pbkdf2"), strings.HasPrefix(name, "scrypt"), name == "1", name == "5", name == "6", name == "apr1":
+		strings.HasPrefix(name, "pbkdf2"), strings.HasPrefix(name, "scrypt"), name == "1", name == "5", name == "6", name == "apr1",
+		end-id > 4 && (name == "7" || name == "S" || name == "P" || name == "H" || name == "y" || name == "gy"):
 		return i, end
 	case end-id > 16: // the rest of a scheme not listed; short ones are templates and prices
 		return i, end
 	}
 	return -1, -1
+}
+
+// namedHash finds scheme$…$… from its first "$", as Django and Werkzeug write
+// it: pbkdf2_sha256$rounds$salt$hash, sha256$salt$hash.
+func namedHash(s string, i int) (start, end int) {
+	if i < 3 || !nameBytes[s[i-1]] {
+		return -1, -1
+	}
+	scheme, start := name(s, i)
+	scheme = strings.ToLower(scheme)
+	for _, known := range [...]string{"pbkdf2", "sha", "md5", "bcrypt", "scrypt", "argon2", "hmac"} {
+		if strings.HasPrefix(scheme, known) {
+			end = span(s, i+1, hashBytes)
+			if end-i > 10 && strings.IndexByte(s[i+1:end], '$') >= 0 {
+				return start, end
+			}
+		}
+	}
+	return -1, -1
+}
+
+// derKey finds a private key in base64 without PEM's dashes around it, by the
+// first bytes of its ASN.1 form.
+func derKey(s string, start int) (int, int) {
+	if !wordStart(s, start) {
+		return -1, -1
+	}
+	end := span(s, start, derBytes)
+	if end-start < 48 || !isPrivateDER(decode64(s[start:start+40])) {
+		return -1, -1
+	}
+	for end > start && (s[end-1] == '\r' || s[end-1] == '\n') {
+		end--
+	}
+	return start, end
+}
+
+// isPrivateDER looks at the start of a SEQUENCE. A private key starts with a
+// small version: 0 in PKCS #1 and #8, 1 in SEC 1 and for Ed25519, 3 in PKCS #12.
+// An encrypted one (PKCS #8) with an algorithm of PKCS #5. Certificates and
+// public keys start with neither.
+func isPrivateDER(b []byte) bool {
+	b, ok := sequence(b)
+	if !ok {
+		return false
+	}
+	if bytes.HasPrefix(b, []byte{2, 1}) && len(b) > 3 && b[2] <= 3 {
+		switch b[3] { // what follows: an integer, an algorithm, the key
+		case 0x02, 0x30, 0x04:
+			return true
+		}
+		return false
+	}
+	algorithm, ok := sequence(b)
+	return ok && bytes.HasPrefix(algorithm, []byte{6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5})
+}
+
+// sequence returns what stands in the ASN.1 SEQUENCE that b starts with.
+func sequence(b []byte) ([]byte, bool) {
+	if len(b) < 6 || b[0] != 0x30 {
+		return nil, false
+	}
+	skip := 2
+	if b[1] >= 0x80 {
+		skip += int(b[1] & 0x7f)
+	}
+	if skip > 5 {
+		return nil, false
+	}
+	return b[skip:], true
 }
 
 // ldapHash finds {SCHEME}base64 (RFC 2307) from its "{".
@@ -245,8 +333,47 @@ func credentials(s string, i int) (start, end int) {
 		if end-start >= 4 && strings.IndexByte(string(decode64(s[start:end])), ':') >= 0 {
 			return start, end
 		}
+	case schemeBefore(s, i, "token"), schemeBefore(s, i, "apikey"), schemeBefore(s, i, "api-key"), schemeBefore(s, i, "dpop"):
+		start = skipSpaces(s, i)
+		end = span(s, start, token68)
+		if opaque(s[start:end]) {
+			return start, end
+		}
 	}
 	return -1, -1
+}
+
+// schemeBefore reports whether the word before s[i] is word.
+func schemeBefore(s string, i int, word string) bool {
+	n := len(word)
+	return i >= n && s[i-1]|0x20 == word[n-1] && strings.EqualFold(s[i-n:i], word) && wordStart(s, i-n)
+}
+
+// opaque reports whether word is long and mixed like a random one. ZITADEL's
+// ids (digits, at_ and digits) and words joined by dashes are not.
+func opaque(word string) bool {
+	if len(word) < 16 {
+		return false
+	}
+	var lower, upper, digits int
+	for i := range len(word) {
+		switch c := word[i]; {
+		case 'a' <= c && c <= 'z':
+			lower++
+		case 'A' <= c && c <= 'Z':
+			upper++
+		case '0' <= c && c <= '9':
+			digits++
+		case c == ' ' || c == ':' || c == '{':
+			return false
+		}
+	}
+	return lower+upper >= 6 && digits >= 3 || upper >= 3 && lower >= 3 && digits >= 1 || upper >= 5 && lower >= 5 && len(word) >= 20
+}
+
+// looksLikeAuth tells credentials under the key "auth" from a word about them.
+func looksLikeAuth(s string) bool {
+	return opaque(s) || strings.IndexByte(s, ':') > 0 && !strings.Contains(s, "://") && !strings.Contains(s, ": ")
 }
 
 // isBearer tells a token from a word of a sentence such as "bearer token

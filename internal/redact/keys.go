@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // class is what the name of a key says about its value.
 type class uint8
@@ -14,26 +17,29 @@ const (
 	headerMap         // HTTP headers, where it holds an object
 	pairValue         // "value", see secretPair
 	stateName         // "state", see authRequest
+	addressName       // where data is sent: scheme and host stay
+	authName          // "auth": a secret where the value looks like one
 )
 
 // SecretKey reports whether the rule by key takes values under a key of this
 // name for secrets, whatever the event type.
 func SecretKey(name string) bool {
 	switch classOf(name) {
-	case secretName, secretPlace, secretEnd, secretLeaf:
+	case secretName, secretPlace, secretEnd, secretLeaf, addressName, authName:
 		return true
 	}
 	return false
 }
 
 // longestName bounds what of a name is looked at: its end decides.
-const longestName = 32
+const longestName = 64
 
 // classOf compares without case and separators, so that clientSecret,
 // client_secret and Client-Secret are one.
 func classOf(key string) class {
 	var room [longestName]byte
 	at := longestName
+	letters := uint32(0) // the letters of the name, a bit for each
 	for i := len(key) - 1; i >= 0 && at > 0; i-- {
 		switch c := key[i]; c {
 		case '_', '-', '.', ' ':
@@ -41,8 +47,12 @@ func classOf(key string) class {
 			if c-'A' < 26 {
 				c |= 0x20
 			}
+			if at == longestName && '0' <= c && c <= '9' {
+				continue // password1, secret_2
+			}
 			at--
 			room[at] = c
+			letters |= 1 << (c & 31)
 		}
 	}
 	name := room[at:]
@@ -52,15 +62,21 @@ func classOf(key string) class {
 	switch string(name) {
 	case "code", "codes", "pin", "otp", "totp", "hash", "jwt", "jwe", "bearer",
 		"authorization", "proxyauthorization", "assertion", "verifier", "codeverifier", "pkceverifier",
-		"crypted", "relaystate", "samlresponse", "codechecked", "oauthstate", "authstate", "idtokenhint":
+		"crypted", "relaystate", "samlresponse", "codechecked", "oauthstate", "authstate", "idtokenhint",
+		"pass", "userpass", "dbpass", "smtppass", "ldappass", "bindpass", "adminpass", "rootpass",
+		"csrf", "xsrf", "samlrequest", "magiclink", "magiclinkurl", "mnemonic":
 		return secretName
-	case "endpoint", "callurl", "callbackurl", "script", "idparguments":
+	case "script", "idparguments", "seed", "encrypted":
 		return secretPlace
-	case "credential", "credentials":
+	case "endpoint", "callurl", "callbackurl":
+		return addressName
+	case "auth", "basicauth":
+		return authName
+	case "cred", "creds", "credential", "credentials":
 		return secretLeaf
 	case "header", "headers":
 		return headerMap
-	case "value", "values":
+	case "value", "values", "val":
 		return pairValue
 	case "state":
 		return stateName
@@ -71,16 +87,116 @@ func classOf(key string) class {
 	if string(name[max(0, len(name)-6):]) == "header" {
 		return headerMap
 	}
-	for _, end := range endings(name) {
-		if rest := len(name) - len(end); rest >= 0 && string(name[rest:]) == end {
-			if rest == 0 {
-				return secretName
-			}
+	if c := ending(name); c != plainName {
+		return c
+	}
+	if base := withoutForm(name); base != nil && ending(base) != plainName {
+		return secretEnd
+	}
+	if letters&secretLetters == secretLetters && within(name, "secret") ||
+		letters&passwLetters == passwLetters && (within(name, "password") || within(name, "passwd")) {
+		return secretEnd
+	}
+	return plainName
+}
+
+// ending looks for a secret name at the end of name.
+func ending(name []byte) class {
+	ends := endings(name)
+	for i, end := range ends {
+		rest := len(name) - len(end)
+		if rest < 0 || string(name[rest:]) != end {
+			continue
+		}
+		// A password or a code may be a number; a number of tokens is none.
+		switch mayBeNumber := len(ends) == len(shortEnds) || len(ends) == len(codeEnds) || len(ends) == len(wordEnds) && i < numberEnds; {
+		case rest == 0, mayBeNumber && !quantity(name[:rest]):
+			return secretName
+		default:
 			return secretEnd
 		}
 	}
 	return plainName
 }
+
+// quantity reports whether a name starts with a word for a number of things.
+func quantity(start []byte) bool {
+	if len(start) < 3 {
+		return false
+	}
+	switch string(start[:3]) {
+	case "max", "min", "num":
+		return true
+	}
+	return bytes.HasPrefix(start, []byte("count")) || bytes.HasPrefix(start, []byte("total"))
+}
+
+// withoutForm takes the last word off tokenValue, tokenString, secretBytes and
+// the like; nil where name has no such word. A final s is gone already.
+func withoutForm(name []byte) []byte {
+	if len(name) < 4 {
+		return nil
+	}
+	n := 4
+	switch string(name[len(name)-4:]) {
+	case "byte", "text", "data", "hash":
+	case "alue":
+		n = len("value")
+	case "ring":
+		n = len("string")
+	default:
+		return nil
+	}
+	return name[:max(0, len(name)-n)]
+}
+
+// lettersOf is the set of letters that classOf compares before it searches.
+func lettersOf(word string) (set uint32) {
+	for i := range len(word) {
+		set |= 1 << (word[i] & 31)
+	}
+	return set
+}
+
+var (
+	secretLetters = lettersOf("secret")
+	passwLetters  = lettersOf("passwd")
+)
+
+// within reports whether word stands in name, with an end that does not say
+// that it is about the secret and not the secret itself.
+func within(name []byte, word string) bool {
+	at := bytes.LastIndex(name, []byte(word))
+	if at < 0 {
+		return false
+	}
+	rest := name[at+len(word):]
+	if bytes.HasPrefix(rest, []byte("les")) || bytes.HasPrefix(rest, []byte("ary")) { // passwordless (its s is gone), secretary
+		return false
+	}
+	for _, end := range about {
+		if bytes.HasSuffix(rest, []byte(end)) {
+			return false
+		}
+	}
+	return true
+}
+
+// about are the last words of names that tell about a password or a secret:
+// passwordChangeRequired, secretId, passwordCheckLifetime. A final s is gone.
+var about = []string{
+	"id", "required", "policy", "policie", "changed", "change", "type", "age", "length", "lifetime", "expiry", "expiration",
+	"expire", "expired", "expiresat", "expiresin", "changedat", "createdat", "updatedat", "setat", "usedat", "changedby", "createdby",
+	"count", "date", "set", "verified", "algorithm", "alg", "generator", "attempt", "check", "checked", "enabled", "disabled", "allowed",
+	"active", "method", "mode", "name", "state", "statu", "time", "version", "history", "format", "complexity", "strength",
+	"score", "reason", "error", "invalid", "notfound", "wrong", "missing", "empty", "failed", "succeeded", "updated", "removed", "added",
+	"sent", "requested", "day", "week", "hour", "minute", "second", "digit", "symbol", "uppercase", "lowercase", "minimum", "maximum",
+	"setting", "config", "option", "rule", "requirement", "mapping", "attribute", "field", "label", "exist", "present", "hidden", "supported",
+	"file", "path", "manager", "store",
+}
+
+// numberEnds is how many of wordEnds, the first, may be numbers.
+const numberEnds = 4
 
 // endings returns the endings of secret names that name may have, by its last
 // letters. A bare "code" or "key" is none: postalCode, publicKey.
@@ -89,7 +205,7 @@ func endings(name []byte) []string {
 		return shortEnds
 	}
 	switch string(name[len(name)-4:]) {
-	case "word", "sswd", "rase", "cret", "oken", "okie", "once", "enge":
+	case "word", "sswd", "rase", "cret", "oken", "okie", "once", "enge", "csrf", "xsrf":
 		return wordEnds
 	case "code":
 		return codeEnds
@@ -107,12 +223,12 @@ func endings(name []byte) []string {
 
 var (
 	shortEnds = []string{"pwd"}
-	wordEnds  = []string{"password", "passwd", "passphrase", "secret", "token", "cookie", "nonce", "challenge"}
+	wordEnds  = []string{"password", "passwd", "passphrase", "secret", "token", "cookie", "nonce", "challenge", "csrf", "xsrf"}
 	codeEnds  = []string{"passcode", "devicecode", "usercode", "validationcode", "verificationcode", "recoverycode", "backupcode",
 		"otpcode", "authcode", "authorizationcode", "initcode", "initializationcode", "invitecode", "resetcode", "passwordcode",
 		"smscode", "emailcode", "phonecode", "accesscode"}
 	hashEnds = []string{"encodedhash", "passwordhash", "secrethash", "codehash", "tokenhash", "pwhash"}
-	keyEnds  = []string{"privatekey", "signingkey", "secretkey", "apikey", "accesskey", "encryptionkey", "masterkey", "sharedkey", "authkey"}
+	keyEnds  = []string{"privatekey", "privkey", "sessionkey", "signingkey", "secretkey", "apikey", "accesskey", "encryptionkey", "masterkey", "sharedkey", "authkey"}
 )
 
 // harmlessHeader names the HTTP headers that stay: they say where a request

@@ -20,31 +20,147 @@ func name(s string, end int) (string, int) {
 	for i > 0 && nameBytes[s[i-1]] {
 		i--
 	}
-	// %26code, %3Fcode: the hexadecimal digits are no part of the name.
+	// %26code, %3Fcode, %253Fcode: the hexadecimal digits are no part of it.
 	if i > 0 && s[i-1] == '%' {
+		for strings.HasPrefix(s[i:end], "25") {
+			i += 2
+		}
 		i = min(i+2, end)
 	}
 	return s[i:end], i
 }
 
+// escaped returns where s goes on after a byte that stands as %XX at s[i:], or
+// as %25XX and so on, in a URL inside URLs; -1 where there is none. high and
+// low are its digits, low in lower case.
+func escaped(s string, i int, high, low byte) int {
+	for i++; strings.HasPrefix(s[i:], "25"); i += 2 {
+	}
+	if i+1 < len(s) && s[i] == high && s[i+1]|0x20 == low|0x20 {
+		return i + 2
+	}
+	return -1
+}
+
 // assignment finds the value of name=value: queries, forms, cookies, logs. eq
 // is where the name ends, v where the value starts.
 func assignment(s string, eq, v int) (start, end int) {
+	if v >= len(s) {
+		return -1, -1
+	}
+	if s[eq] == '=' && eq > 0 && (s[v] == ' ' || s[eq-1] == ' ' || s[eq-1] == ':') {
+		return spacedAssignment(s, eq, v)
+	}
 	key, at := name(s, eq)
-	if key == "" || v >= len(s) {
+	if key == "" {
 		return -1, -1
 	}
-	if !secretInText(key) && !secretCookie(key) && !(at > 0 && secretParameter(s[at-1], key)) {
+	if !secretInText(key) && !secretCookie(key) && !(at > 0 && secretParameter(s, at, key)) {
 		return -1, -1
 	}
-	start, end = v, v
-	if c := s[v]; c == '"' || c == '\'' {
-		start = v + 1
-		end = start + closing(s[start:], c, 0)
-	} else {
-		for end < len(s) && !endsValue(s, end) {
-			end++
+	start, end = valueAt(s, v)
+	return unlessKnown(s, start, end)
+}
+
+// spacedAssignment finds the value of name = value, name := value and
+// name == value. Here it may be a sentence: "code = Unavailable".
+func spacedAssignment(s string, eq, v int) (start, end int) {
+	for eq > 0 && (s[eq-1] == ' ' || s[eq-1] == ':') {
+		eq--
+	}
+	key, _ := name(s, eq)
+	if !secretInText(key) {
+		return -1, -1
+	}
+	if s[v] == '=' {
+		v++
+	}
+	start, end = valueAt(s, skipSpaces(s, v))
+	if value := s[start:end]; weakName(key) && !opaque(value) || commonWord(value) {
+		return -1, -1
+	}
+	return unlessKnown(s, start, end)
+}
+
+// valueAt returns where the value at s[v:] starts and ends, within its quotes
+// if it has any.
+func valueAt(s string, v int) (start, end int) {
+	quote := v
+	for quote < len(s) && s[quote] == '\\' {
+		quote++
+	}
+	if quote < len(s) && (s[quote] == '"' || s[quote] == '\'') {
+		start = quote + 1
+		return start, start + closing(s[start:], s[quote], quote-v)
+	}
+	for end = v; end < len(s) && !endsValue(s, end); end++ {
+	}
+	return v, end
+}
+
+// weakName names what is as often a word of a message as a secret.
+func weakName(key string) bool {
+	switch strings.ToLower(key) {
+	case "code", "codes", "hash", "pin", "otp", "totp", "pass", "bearer", "jwt", "jwe", "assertion", "verifier", "nonce", "challenge",
+		"cookie", "cookies", "cred", "creds", "credential", "credentials", "csrf", "xsrf":
+		return true
+	}
+	return false
+}
+
+// commonWord reports whether value is a word that a sentence goes on with
+// after "password:", and so no password.
+func commonWord(value string) bool {
+	value = strings.TrimRight(value, ".,;:!?)]}")
+	if len(value) > len("authentication") {
+		return false
+	}
+	_, ok := commonWords[strings.ToLower(value)]
+	return ok
+}
+
+var commonWords = func() map[string]struct{} {
+	words := map[string]struct{}{"": {}}
+	for word := range strings.FieldsSeq(`a an and are as at by can cannot could did do does for from had has have in is it its may
+		must no none not of off on or please see should that the their this to too use used was were will with yes your
+		added allowed blocked change changed check checked cleared created deleted disabled empty enabled expired expires failed
+		forbidden forced generated incorrect invalid locked mandatory maximum minimum mismatch missing new ok old optional
+		policy pending provided read refused rejected removed required reset same sent set short succeeded successful
+		successfully unchanged unexpected unknown unset unsupported updated valid verified write wrong
+		cause connection could dial error expected get got history login lookup open post request server user`) {
+		words[word] = struct{}{}
+	}
+	return words
+}()
+
+// elementText finds the text of <name>text</name> from the ">" before it.
+func elementText(s string, i int) (start, end int) {
+	const longest = 200 // of a tag with its attributes
+	open := strings.LastIndexByte(s[max(0, i-longest):i], '<')
+	if open < 0 {
+		return -1, -1
+	}
+	tag := s[max(0, i-longest)+open+1 : i]
+	if tag == "" || tag[0] == '/' || tag[len(tag)-1] == '/' {
+		return -1, -1
+	}
+	tag, _, _ = strings.Cut(tag, " ")
+	key := tag[strings.LastIndexByte(tag, ':')+1:]            // without the namespace
+	if !secretInText(key) || strings.EqualFold(key, "code") { // HTML's <code>
+		return -1, -1
+	}
+	start = i + 1
+	for end = start; ; end += 2 {
+		n := strings.Index(s[end:], "</")
+		if n < 0 {
+			break // no end: a text that was cut, or a placeholder
 		}
+		end += n
+		if rest := s[end+2:]; len(rest) >= len(tag) && strings.EqualFold(rest[:len(tag)], tag) {
+			return unlessKnown(s, start, end)
+		}
+	}
+	for end = start; end < len(s) && !endsValue(s, end); end++ {
 	}
 	return unlessKnown(s, start, end)
 }
@@ -57,13 +173,19 @@ func secretCookie(key string) bool {
 }
 
 // secretParameter names secrets in the query of a URL that are harmless words
-// elsewhere.
-func secretParameter(before byte, key string) bool {
-	if before != '?' && before != '&' && before != '#' {
+// elsewhere; the name stands at s[at:].
+func secretParameter(s string, at int, key string) bool {
+	switch s[at-1] {
+	case '?', '&', '#':
+	case 'F', 'f', '6', '3': // %3F, %26, %23
+		if at < 3 || s[at-3] != '%' && s[at-3] != '5' {
+			return false
+		}
+	default:
 		return false
 	}
 	switch strings.ToLower(key) {
-	case "state", "sig", "signature", "auth", "key", "x-amz-signature", "x-goog-signature":
+	case "state", "session_state", "sig", "signature", "auth", "key", "x-amz-signature", "x-goog-signature":
 		return true
 	}
 	return false
@@ -79,7 +201,7 @@ func endsValue(s string, i int) bool {
 	case '\\': // an escape sequence around, not a backslash within
 		return i+1 < len(s) && strings.IndexByte(`"'nrtu`, s[i+1]) >= 0
 	case '%': // "&" in a URL inside a URL
-		return i+2 < len(s) && s[i+1] == '2' && s[i+2] == '6'
+		return escaped(s, i, '2', '6') > 0
 	}
 	return false
 }
@@ -90,6 +212,8 @@ func unlessKnown(s string, start, end int) (int, int) {
 	switch v := s[start:end]; {
 	case v == "", v == Redacted, v == "true", v == "false", v == "null", v == "nil":
 		return -1, -1
+	case strings.HasPrefix(v, Redacted) && strings.Trim(v[len(Redacted):], "]})>,;.") == "": // map[password:[REDACTED]]
+		return -1, -1
 	case strings.HasPrefix(v, "{{") && strings.HasSuffix(v, "}}"):
 		return -1, -1
 	case len(v) >= 12 && strings.EqualFold(v[:6], "%7b%7b") && strings.EqualFold(v[len(v)-6:], "%7d%7d"):
@@ -98,8 +222,8 @@ func unlessKnown(s string, start, end int) (int, int) {
 	return start, end
 }
 
-// colon finds what a ":" may stand for; free see find.
-func colon(s string, i int, free bool) (start, end int) {
+// colon finds what a ":" may stand for.
+func colon(s string, i int) (start, end int) {
 	if i+1 == len(s) || i == 0 {
 		return -1, -1
 	}
@@ -107,16 +231,18 @@ func colon(s string, i int, free bool) (start, end int) {
 	for before > 1 && s[before-1] == ' ' {
 		before--
 	}
-	if c := s[before-1]; c == '"' || c == '\'' {
+	c := s[before-1]
+	switch {
+	case c == '"' || c == '\'':
 		return member(s, before, i+1)
-	}
-	switch c := s[i-1]; {
+	case !nameBytes[c], s[i+1] == '=': // ":=" is found by its "="
+		return -1, -1
 	case strings.HasPrefix(s[i:], "://"):
 		return userInfo(s, i+3)
 	case s[i+1] == '[': // Go's map[name:[value]]
 		if key, _ := name(s, i); secretInText(key) {
 			start, end = i+2, len(s)
-			if strings.HasPrefix(s[start:], Redacted+"]") {
+			if strings.HasPrefix(s[start-1:], Redacted) || strings.HasPrefix(s[start:], Redacted+"]") {
 				return -1, -1
 			}
 			if n := strings.IndexByte(s[start:], ']'); n >= 0 {
@@ -124,35 +250,54 @@ func colon(s string, i int, free bool) (start, end int) {
 			}
 			return unlessKnown(s, start, end)
 		}
-	case s[i+1] == ' ' || !nameBytes[c]:
-		return labelled(s, i, free)
-	case c|0x20 == 'e' || c|0x20 == 'n' || c|0x20 == 'y': // Cookie:, Authorization:, X-Api-Key:
-		if key, _ := name(s, i); isCredentialHeader(key) {
-			return labelled(s, i, free)
+		return -1, -1
+	}
+	if '0' <= c && c <= '9' && before > 2 && s[before-2] < 'A' && s[before-2] != '_' { // a time, an address
+		return -1, -1
+	}
+	key, at := name(s, before)
+	switch {
+	case isCredentialHeader(key):
+		start = skipSpaces(s, i+1)
+		for end = start; end < len(s) && strings.IndexByte("\r\n\"'`", s[end]) < 0 && !endsEscaped(s, end); end++ {
 		}
+		return unlessKnown(s, start, end)
+	case at > 0 && s[at-1] == '/': // host:port, paths
+		return -1, -1
+	case len(key) >= 3 && secretInText(key):
+		return labelled(s, i, key, at)
 	}
 	return -1, -1
 }
 
-// labelled finds the value of "Cookie: value" up to the end of the line, and
-// in free text that of "password: value" up to the end of the word.
-func labelled(s string, i int, free bool) (start, end int) {
-	key, _ := name(s, i)
-	start = skipSpaces(s, i+1)
-	end = start
-	switch {
-	case isCredentialHeader(key):
-		for end < len(s) && strings.IndexByte("\r\n\"'`", s[end]) < 0 && !endsEscaped(s, end) {
-			end++
-		}
-	case free && isPassword(key):
-		for end < len(s) && !endsValue(s, end) {
-			end++
-		}
-	default:
+// labelled finds the value of "password: x", {Password:x} and map[password:x].
+// After the name of a password it is a secret unless it is a word of a
+// sentence; after others, as in "fetch token: refused", where it is long and
+// random, or stands in a printed struct or map.
+func labelled(s string, i int, key string, at int) (start, end int) {
+	start, end = valueAt(s, skipSpaces(s, i+1))
+	if start, end = unlessKnown(s, start, end); start < 0 || commonWord(s[start:end]) {
 		return -1, -1
 	}
-	return unlessKnown(s, start, end)
+	value := s[start:end]
+	if (strings.HasPrefix(s, "urn:") || strings.HasPrefix(s, "arn:")) && !opaque(value) {
+		return -1, -1
+	}
+	printed := start == i+1 && strings.ContainsAny(s[:at], "{[")
+	switch {
+	case isPassword(key), opaque(value):
+	case printed && weakName(key):
+		if len(value) < 4 || strings.IndexAny(value, "0123456789") < 0 {
+			return -1, -1
+		}
+	case !printed:
+		return -1, -1
+	}
+	// The brackets around it stay.
+	if inner := strings.TrimRight(value, "]})"); inner != "" {
+		end = start + len(inner)
+	}
+	return start, end
 }
 
 func endsEscaped(s string, i int) bool { return s[i] == '\\' && endsValue(s, i) }
@@ -169,9 +314,11 @@ func isCredentialHeader(key string) bool {
 }
 
 func isPassword(key string) bool {
-	switch strings.ToLower(key) {
-	case "password", "passwd", "pwd", "passphrase", "client_secret", "clientsecret", "api_key", "apikey":
-		return true
+	key = strings.ToLower(key)
+	for _, word := range [...]string{"passw", "pwd", "passphrase", "client_secret", "clientsecret", "client-secret", "api_key", "apikey"} {
+		if strings.Contains(key, word) {
+			return true
+		}
 	}
 	return false
 }

@@ -1,6 +1,8 @@
 package redact
 
 import (
+	"strings"
+
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -44,7 +46,8 @@ const (
 	open    mode = iota // by key and by shape
 	texts               // every string is a secret
 	all                 // every string and number is a secret
-	headers             // an HTTP header map: secret but for harmless names
+	headers             // HTTP headers, a map or a list: secret but for harmless names
+	address             // a URL: what follows the host is secret
 )
 
 // walk counts what it replaces.
@@ -52,9 +55,19 @@ type walk struct{ removed int }
 
 func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth int) {
 	_, jwk := fields["kty"]
+	header := ""
+	if in == headers {
+		header = headerPair(fields)
+	}
 	for key, v := range fields {
 		child := n.child(key)
 		next := valueMode(fields, key, v, child, in)
+		if header != "" {
+			next = open
+			if isPairValue(key) && !harmlessHeader(header) {
+				next = all
+			}
+		}
 		if jwk && in == open && privateJWK(key) {
 			next = all
 		}
@@ -94,6 +107,9 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 		if c == headerMap && v.GetStructValue() != nil {
 			return headers
 		}
+		if c == addressName && v.GetStringValue() != "" {
+			return address
+		}
 		return all
 	}
 	if child != nil && child.known {
@@ -102,14 +118,23 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 	switch c {
 	case secretName, secretPlace:
 		return all
+	case addressName:
+		if v.GetStringValue() != "" {
+			return address
+		}
+		return all
 	case secretEnd:
 		return texts
+	case authName:
+		if looksLikeAuth(v.GetStringValue()) {
+			return texts
+		}
 	case secretLeaf:
 		if v.GetStructValue() == nil {
 			return texts
 		}
 	case headerMap:
-		if v.GetStructValue() != nil {
+		if v.GetStructValue() != nil || v.GetListValue() != nil {
 			return headers
 		}
 	case pairValue:
@@ -120,6 +145,9 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 		if authRequest(fields) {
 			return texts
 		}
+	}
+	if len(key) == 1 && key[0]|0x20 == 'v' && secretPair(fields) {
+		return all
 	}
 	return open
 }
@@ -169,7 +197,15 @@ func (w *walk) text(v *structpb.Value, s string, in mode) *structpb.Value {
 		w.removed++
 		return redacted
 	}
-	out := cutValue(s)
+	var out string
+	switch in {
+	case address:
+		out = cutAddress(s)
+	case headers:
+		out = cutHeaderLine(s)
+	default:
+		out = cutValue(s)
+	}
 	if out == s {
 		return v
 	}
@@ -208,15 +244,44 @@ func privateJWK(key string) bool {
 // name, as in {"key": "clientSecret", "value": "..."}.
 func secretPair(fields map[string]*structpb.Value) bool {
 	for key, v := range fields {
-		switch key {
-		case "key", "name", "Key", "Name":
-			switch classOf(v.GetStringValue()) {
-			case secretName, secretEnd, secretLeaf:
-				return true
-			}
+		if isPairName(key) && secretInText(v.GetStringValue()) {
+			return true
 		}
 	}
 	return false
+}
+
+func isPairName(key string) bool {
+	if len(key) > len("field") {
+		return false
+	}
+	switch strings.ToLower(key) {
+	case "key", "name", "k", "id", "field", "type":
+		return true
+	}
+	return false
+}
+
+func isPairValue(key string) bool {
+	return key == "v" || key == "V" || len(key) <= len("values") && classOf(key) == pairValue
+}
+
+// headerPair returns the header's name in {"name": "X-Auth", "value": "..."},
+// "" where fields are no such pair.
+func headerPair(fields map[string]*structpb.Value) (name string) {
+	value := false
+	for key, v := range fields {
+		switch {
+		case isPairValue(key):
+			value = true
+		case isPairName(key) && v.GetStringValue() != "" && (name == "" || harmlessHeader(name)):
+			name = v.GetStringValue() // of several the one that is no harmless header
+		}
+	}
+	if !value {
+		return ""
+	}
+	return name
 }
 
 // authRequest reports whether the "state" among fields is the one of an OAuth

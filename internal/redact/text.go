@@ -10,7 +10,7 @@ import (
 func String(s string) string {
 	// What is left may make a new shape together with its neighbours.
 	for range 4 {
-		out := cut(s, true)
+		out := cut(s)
 		if out == s {
 			return s
 		}
@@ -25,7 +25,7 @@ func cutValue(s string) string {
 	if len(s) < minShape {
 		return s
 	}
-	start, end := find(s, 0, false)
+	start, end := find(s, 0)
 	if start < 0 {
 		if encodedSecret(s) {
 			return Redacted
@@ -35,8 +35,8 @@ func cutValue(s string) string {
 	if start == 0 && end == len(s) || isJSON(s) {
 		return Redacted
 	}
-	out := cut(s, false)
-	if start, _ := find(out, 0, false); start >= 0 {
+	out := cut(s)
+	if start, _ := find(out, 0); start >= 0 {
 		return Redacted
 	}
 	return out
@@ -44,12 +44,12 @@ func cutValue(s string) string {
 
 // has reports whether s holds a shape of a secret.
 func has(s string) bool {
-	start, _ := find(s, 0, false)
+	start, _ := find(s, 0)
 	return start >= 0
 }
 
-func cut(s string, free bool) string {
-	start, end := find(s, 0, free)
+func cut(s string) string {
+	start, end := find(s, 0)
 	if start < 0 {
 		return s
 	}
@@ -59,10 +59,47 @@ func cut(s string, free bool) string {
 		b.WriteString(s[from:start])
 		b.WriteString(Redacted)
 		from = end
-		start, end = find(s, from, free)
+		start, end = find(s, from)
 	}
 	b.WriteString(s[from:])
 	return b.String()
+}
+
+// cutAddress keeps the scheme and the host of a URL to which ZITADEL sends
+// data; user, path, query and fragment may hold the credential. What is no
+// such URL goes as a whole.
+func cutAddress(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
+		return Redacted
+	}
+	authority := rest
+	if i := strings.IndexAny(rest, `/?#\`); i >= 0 {
+		authority = rest[:i]
+	}
+	host := authority[strings.LastIndexByte(authority, '@')+1:]
+	if host == "" || len(host) > 253+len(":65535") || span(host, 0, hostBytes) < len(host) || has(host) {
+		return Redacted
+	}
+	switch rest[len(authority):] {
+	case "", "/", "/" + Redacted:
+		if host == authority {
+			return s
+		}
+	}
+	return scheme + "://" + host + "/" + Redacted
+}
+
+// cutHeaderLine removes the value of "Name: value" unless the name is harmless.
+func cutHeaderLine(s string) string {
+	name, value, ok := strings.Cut(s, ":")
+	if !ok || value == "" || harmlessHeader(strings.TrimSpace(name)) {
+		return cutValue(s)
+	}
+	if strings.TrimSpace(value) == Redacted {
+		return s
+	}
+	return cutValue(name) + ": " + Redacted
 }
 
 func isJSON(s string) bool {
