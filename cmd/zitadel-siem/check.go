@@ -6,10 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 type checkCommand struct {
@@ -25,8 +27,9 @@ func (c *checkCommand) Help() string {
 }
 
 func (c *checkCommand) Run(ctx context.Context) error {
-	r := &report{w: os.Stdout}
+	r := &report{w: os.Stdout, tokenName: "ZITADEL_TOKEN"}
 	if c.FluentBit != "" {
+		r.tokenName = "token"
 		if err := checkFluentBit(ctx, r, c.FluentBit, c.Offline); err != nil {
 			return err
 		}
@@ -50,6 +53,7 @@ func checkValues(ctx context.Context, r *report, values map[string]string, offli
 		r.say(skips, "server", "not asked: the configuration is to be mended first", "")
 		return
 	}
+	r.hide(settings)
 	r.say(passes, "options", settings.String(), "")
 	checkState(r, settings)
 	if !offline {
@@ -72,7 +76,36 @@ type report struct {
 	w      io.Writer
 	counts [4]int
 	wrong  bool // the configuration itself
+
+	tokenName string   // what the user calls the option token
+	secrets   []string // what no line shows
 }
+
+// maxLine bounds, in runes, what a line repeats: a server has its part in it.
+const maxLine = 500
+
+// hide keeps the secrets of the settings out of every line to come.
+func (r *report) hide(s config.Settings) {
+	r.secrets = append(r.secrets, s.Token.Reveal())
+	for _, path := range []string{s.TokenFile, s.ClientSecretFile} {
+		if secret, ok := secretIn(path); ok {
+			r.secrets = append(r.secrets, secret)
+		}
+	}
+}
+
+// secretIn is the secret in a file; a file that is no such file has none.
+func secretIn(path string) (string, bool) {
+	if info, err := os.Stat(path); path == "" || err != nil || !info.Mode().IsRegular() || info.Size() > 64<<10 {
+		return "", false
+	}
+	data, err := os.ReadFile(path)
+	return strings.TrimSpace(string(data)), err == nil
+}
+
+// plain is text as it can be shown: certificates, redirects and answers are
+// written by others, who may repeat a token or forge a line.
+func (r *report) plain(text string) string { return zitadel.Line(text, maxLine, r.secrets...) }
 
 func (r *report) say(v verdict, name, text, mend string) {
 	switch v {
@@ -85,9 +118,9 @@ func (r *report) say(v verdict, name, text, mend string) {
 	case skips:
 		r.counts[3]++
 	}
-	fmt.Fprintf(r.w, "%-4s  %-9s  %s\n", v, name, text)
+	fmt.Fprintf(r.w, "%-4s  %-9s  %s\n", v, name, r.plain(text))
 	if mend != "" {
-		fmt.Fprintf(r.w, "      %-9s  -> %s\n", "", mend)
+		fmt.Fprintf(r.w, "      %-9s  -> %s\n", "", r.plain(mend))
 	}
 }
 

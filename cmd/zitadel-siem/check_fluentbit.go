@@ -32,6 +32,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 			r.say(skips, "server", where+": not asked, its options are to be mended or completed first", "")
 			continue
 		}
+		r.hide(in.Settings)
 		r.say(passes, "input", where+": "+in.Settings.String(), "")
 		checkState(r, in.Settings)
 		if !offline {

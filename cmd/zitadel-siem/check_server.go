@@ -45,7 +45,9 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 		other = zitadel.TransportGRPC
 	}
 	otherErr := checkOtherTransport(ctx, s, other)
-	client, err := newClient(ctx, s, s.Transport, quiet())
+	cfg := zitadel.ConfigOf(s, quiet())
+	cfg.TokenName = r.tokenName
+	client, err := zitadel.New(ctx, cfg)
 	if err != nil {
 		r.say(fails, "client", err.Error(), "")
 		return
@@ -103,10 +105,26 @@ func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
 		return false
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
+	page, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	if wantsTLS(s, resp.StatusCode, string(page)) {
+		r.say(fails, "tls", textTLSPort, mendTLSPort)
+		return false
+	}
 	r.say(passes, "url", s.URL.String()+" answers", "")
 	checkCertificate(r, s, resp.TLS, time.Now())
 	return true
+}
+
+const (
+	textTLSPort = "this port speaks TLS, and url says http"
+	mendTLSPort = "use https:// in url"
+)
+
+// wantsTLS knows what servers of TLS say to plain HTTP, those of Go and nginx
+// among them.
+func wantsTLS(s config.Settings, status int, page string) bool {
+	return s.URL.Scheme == "http" && status == http.StatusBadRequest &&
+		(strings.Contains(page, "HTTPS server") || strings.Contains(page, "HTTPS port"))
 }
 
 func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, now time.Time) {
@@ -151,6 +169,8 @@ func explainConnect(err error, s config.Settings) (name, text, mend string) {
 		return "tls", invalid.Error(), "have the certificate renewed, and check this machine's clock"
 	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "tls", "the server does not speak TLS on this port", "check scheme and port of url"
+	case s.URL.Scheme == "http" && strings.Contains(err.Error(), `malformed HTTP response "\x15`):
+		return "tls", textTLSPort, mendTLSPort
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return "url", fmt.Sprintf("no answer within %s", s.RequestTimeout), "check host, port, firewall and proxy"
 	case errors.As(err, &operation):
@@ -170,8 +190,8 @@ func checkToken(r *report, s config.Settings, now time.Time) {
 			r.expiry("the key in key_file", key.ExpirationDate, now)
 		}
 	case s.TokenFile != "":
-		if data, err := os.ReadFile(s.TokenFile); err == nil {
-			r.tokenExpiry(strings.TrimSpace(string(data)), now)
+		if token, ok := secretIn(s.TokenFile); ok {
+			r.tokenExpiry(token, now)
 		}
 	case s.Token != "":
 		r.tokenExpiry(s.Token.Reveal(), now)

@@ -1,13 +1,21 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -55,9 +63,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"no such name", plain, []string{"ZITADEL_URL=https://zitadel.invalid"}, exitFailed, []string{"FAIL  url", "cannot be resolved"}},
 		{"a private authority", secure, nil, exitFailed, []string{"FAIL  tls", "ca_file"}},
 		{"a private authority that is given", secure, []string{"ZITADEL_CA_FILE=" + writeFile(t, "ca.pem", string(secure.CertPEM()))}, 0, []string{"tls        verified, TLS 1.3"}},
-		{"http on the port of https", secure, []string{"ZITADEL_URL=" + strings.Replace(secure.URL(), "https", "http", 1)}, exitFailed, []string{"FAIL"}},
+		{"http on the port of https", secure, []string{"ZITADEL_URL=" + strings.Replace(secure.URL(), "https", "http", 1)}, exitFailed, []string{"FAIL  tls", "use https:// in url"}},
 		{"https on the port of http", plain, []string{"ZITADEL_URL=" + strings.Replace(plain.URL(), "http", "https", 1)}, exitFailed, []string{"does not speak TLS"}},
-		{"the token", plain, []string{"ZITADEL_TOKEN=no-such-token"}, exitFailed, []string{"FAIL  token", "renew it in"}},
+		{"the token", plain, []string{"ZITADEL_TOKEN=no-such-token"}, exitFailed, []string{"FAIL  token", "renew it in ZITADEL_TOKEN"}},
 		{"an expired JWT", plain, []string{"ZITADEL_TOKEN=" + expired}, exitFailed, []string{"was valid until 2023-11-14"}},
 		{"the role", plain, []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, exitFailed, []string{"FAIL  role", "IAM_OWNER_VIEWER"}},
 		{"no role", plain, []string{"ZITADEL_TOKEN=token-without-a-role"}, exitFailed, []string{"FAIL  role", "IAM_OWNER_VIEWER"}},
@@ -118,6 +126,11 @@ pipeline:
 	}
 	wantLines(t, bad.stdout, "FAIL  config ", "start")
 
+	binary := finish(t, program(t, nil, "check", "--fluent-bit", writeFile(t, "binary", "[INPUT]\n\x7fELF\x00\x01\n")))
+	if binary.status != exitUsage || strings.Contains(binary.stdout+binary.stderr, "ELF") || !strings.Contains(binary.stderr, "not a text file") {
+		t.Error(binary, binary.stdout)
+	}
+
 	missing := finish(t, program(t, nil, "check", "--fluent-bit", "/nowhere.yaml"))
 	if missing.status != exitUsage || !strings.Contains(missing.stderr, "/nowhere.yaml") {
 		t.Error(missing)
@@ -130,5 +143,44 @@ func wantLines(t *testing.T, out string, parts ...string) {
 		if !strings.Contains(out, part) {
 			t.Errorf("%q is missing:\n%s", part, out)
 		}
+	}
+}
+
+func TestReportCannotBeForgedByAServer(t *testing.T) {
+	const token = "tok-viewer-S3CRETTOKEN3-0123"
+	var out strings.Builder
+	r := &report{w: &out}
+	r.hide(config.Settings{Token: token, ClientSecretFile: writeFile(t, "secret", "s3cr3t-of-a-client\n")})
+	settings := config.Settings{URL: &url.URL{Scheme: "https", Host: "localhost"}}
+	leaf := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "a\nok    token      accepted \x1b[2K\u202e" + strings.Repeat("x", 5000)},
+		Issuer:   pkix.Name{CommonName: "b\r\nFAIL"},
+		NotAfter: time.Now().Add(time.Hour),
+	}
+	checkCertificate(r, settings, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}, time.Now())
+	r.say(fails, "tls", "x", "use\nok    token "+token[4:]+" s3cr3t-of-a-client")
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 4 {
+		t.Errorf("%d lines:\n%q", len(lines), lines)
+	}
+	for _, line := range lines {
+		if strings.ContainsFunc(line, func(c rune) bool { return !unicode.IsPrint(c) }) || len([]rune(line)) > maxLine+30 ||
+			strings.Contains(line, "S3CRET") || strings.Contains(line, "s3cr3t") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestCheckShowsNoTokenOfARedirect(t *testing.T) {
+	t.Parallel()
+	const token = "tok-viewer-S3CRETTOKEN3"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "http://evil.example:bad port/?token="+token)
+		w.WriteHeader(http.StatusFound)
+	}))
+	t.Cleanup(server.Close)
+	got := finish(t, program(t, []string{"ZITADEL_URL=" + server.URL, "ZITADEL_TOKEN=" + token, "ZITADEL_REQUEST_TIMEOUT=5s"}, "check"))
+	if got.status != exitFailed || strings.Contains(got.stdout+got.stderr, "S3CRET") {
+		t.Error(got, got.stdout)
 	}
 }

@@ -51,6 +51,7 @@ func openCore(ctx context.Context, settings config.Settings, log *slog.Logger) (
 func newClient(ctx context.Context, s config.Settings, transport string, log *slog.Logger) (*zitadel.Client, error) {
 	cfg := zitadel.ConfigOf(s, log)
 	cfg.Transport = transport
+	cfg.TokenName = "ZITADEL_TOKEN" // there is no such flag
 	return zitadel.New(ctx, cfg)
 }
 

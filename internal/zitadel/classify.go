@@ -104,6 +104,8 @@ var rules = []rule{
 	{said: nobody, class: Retry},
 
 	// Something else than ZITADEL answered.
+	{said: foreign, texts: []string{textTooMany},
+		class: Stop, mend: "ZITADEL keeps to the limit, so something else answers or changes the answers: check url and what stands before ZITADEL"},
 	{said: foreign, statuses: []int{301, 302, 303, 307, 308},
 		class: Stop, mend: "redirects are not followed; if {location} is your ZITADEL set url to it, otherwise let the API through whatever redirects"},
 	{said: foreign, statuses: []int{http.StatusBadRequest}, texts: []string{"HTTPS port", "HTTPS server"},

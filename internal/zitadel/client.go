@@ -29,10 +29,6 @@ const (
 	// transactions, which ZITADEL bounds by nothing; 20 s were measured.
 	defaultTimeout = 30 * time.Second
 
-	// maxAnswer bounds one answer, in bytes. ZITADEL sends protobuf of at most
-	// 10 MiB; as JSON with escapes the same page can be a few times as long.
-	maxAnswer = 64 << 20
-
 	userAgent = "zitadel-siem"
 )
 
@@ -44,6 +40,7 @@ type Config struct {
 	CAFile    string   // PEM; trusted beside the system's authorities
 
 	Token            string
+	TokenName        string // what the user calls Token; empty: token
 	TokenFile        string
 	KeyFile          string
 	ClientID         string

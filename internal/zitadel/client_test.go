@@ -450,10 +450,10 @@ func TestPageOverALimitIsTooLarge(t *testing.T) {
 		f.onHTTP(func(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
 			if transport == TransportGRPC {
-				w.Write([]byte{0, 4, 0, 0, 1}) // announces 64 MiB and a byte
+				w.Write([]byte{0, 1, 0, 0, 1}) // announces 16 MiB and a byte
 			} else {
 				block := bytes.Repeat([]byte(" "), 1<<20)
-				for range maxAnswer>>20 + 1 {
+				for range maxBody>>20 + 1 {
 					w.Write(block)
 				}
 			}

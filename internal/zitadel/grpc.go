@@ -49,7 +49,7 @@ func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, 
 		// The caller decides when to ask again, and sees every error.
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize)),
 		// Wide enough for a page in one go; fixed windows also spare the
 		// pings that measure the line.
 		grpc.WithInitialWindowSize(4<<20),
@@ -92,10 +92,11 @@ func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req 
 		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs("accept-language", t.language))
 	}
 	var header, trailer metadata.MD
+	codec := newBoundedCodec(eventsAsked(req))
 	asked := t.clock.now()
 	// As a credential of the call, unlike as metadata, the token stays out of
 	// grpc-go's binary log, and off a connection that should be TLS and is not.
-	resp, err := m.rpc(client.BearerTokenCtx(ctx, token), t.client, req, grpc.Header(&header), grpc.Trailer(&trailer))
+	resp, err := m.rpc(client.BearerTokenCtx(ctx, token), t.client, req, grpc.Header(&header), grpc.Trailer(&trailer), grpc.ForceCodecV2(codec))
 
 	first := func(name string) string {
 		for _, md := range []metadata.MD{header, trailer} {
@@ -108,6 +109,9 @@ func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req 
 	t.clock.see(first, asked)
 	if err == nil {
 		return resp, nil
+	}
+	if codec.refused != nil {
+		return nil, codec.refused
 	}
 
 	s := status.Convert(err)

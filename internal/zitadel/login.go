@@ -1,6 +1,7 @@
 package zitadel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,16 +48,16 @@ func (c *Client) newLogin(cfg Config, log *slog.Logger) (login, error) {
 	if err := sendable(token); err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return staticLogin(token), nil
+	return staticLogin{value: token, name: cmp.Or(cfg.TokenName, "token")}, nil
 }
 
 // staticLogin is a token given as an option.
-type staticLogin string
+type staticLogin struct{ value, name string }
 
-func (l staticLogin) token(context.Context) (string, error) { return string(l), nil }
+func (l staticLogin) token(context.Context) (string, error) { return l.value, nil }
 func (l staticLogin) renew(string) bool                     { return false }
 func (l staticLogin) userID() string                        { return "" }
-func (l staticLogin) option() string                        { return "token" }
+func (l staticLogin) option() string                        { return l.name }
 
 // fileLogin is a token in a file, which may be replaced at any time.
 type fileLogin struct{ secretFile }

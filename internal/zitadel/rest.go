@@ -2,6 +2,7 @@ package zitadel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -70,7 +71,12 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 		req.Header.Set("Accept-Language", t.language)
 	}
 	answer, header, f := exchange(t.http, req, t.clock)
-	if f != nil {
+	if f != nil && answer == nil {
+		return nil, f
+	}
+	// Also the start of an answer that is too large shows too many events, and
+	// then asking for fewer does not help.
+	if f := cmp.Or(boundJSON(answer, eventsAsked(msg)), f); f != nil {
 		return nil, f
 	}
 	resp := m.empty()
@@ -85,11 +91,14 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 // events, and the cursor would run on. So an empty message has to be one of the
 // gateway, or to be known by a field.
 func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
-	if !json.Valid(answer) {
-		return &failure{code: codes.Unavailable, said: byNobody, text: "the answer ends before its JSON does", cause: io.ErrUnexpectedEOF}
-	}
-	if answer = bytes.TrimSpace(answer); answer[0] != '{' {
+	if answer = bytes.TrimSpace(answer); len(answer) > 0 && answer[0] != '{' {
 		return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is no JSON object"}
+	}
+	if !json.Valid(answer) {
+		if endsTooSoon(answer) {
+			return &failure{code: codes.Unavailable, said: byNobody, text: "the answer ends before its JSON does", cause: io.ErrUnexpectedEOF}
+		}
+		return &failure{code: codes.Internal, text: textNoPage}
 	}
 	// The parser's own words would repeat what it stumbled over: payload.
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, resp); err != nil {
@@ -99,6 +108,14 @@ func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
 		return nil
 	}
 	return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is JSON, but none of ZITADEL's"}
+}
+
+// endsTooSoon tells JSON that was cut from JSON that is wrong, or nested deeper
+// than it may be: more of it would have helped.
+func endsTooSoon(answer []byte) bool {
+	var whole json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(answer)).Decode(&whole)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // fits says whether an object is empty or has at least one of the fields.
@@ -115,7 +132,8 @@ func fits(object []byte, known protoreflect.FieldDescriptors) bool {
 	return len(fields) == 0
 }
 
-// exchange sends req and reads a JSON answer, whole.
+// exchange sends req and reads a JSON answer, whole. Of one that is too large
+// the start comes with the failure.
 func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, http.Header, *failure) {
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json")
@@ -134,18 +152,19 @@ func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, htt
 	defer resp.Body.Close()
 	clock.see(resp.Header.Get, asked)
 
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, refusal(resp, answer)
+	if resp.StatusCode != http.StatusOK || !isJSON(resp.Header) {
+		page, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+		if err != nil && resp.StatusCode == http.StatusOK {
+			return nil, nil, unreachable(err)
+		}
+		return nil, nil, refusal(resp, page)
 	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
 		return nil, nil, unreachable(err)
 	}
-	if len(answer) > maxAnswer {
-		return nil, nil, &failure{code: codes.ResourceExhausted, said: byNobody, text: "the answer is larger than max (" + strconv.Itoa(maxAnswer) + " bytes)"}
-	}
-	if !isJSON(resp.Header) {
-		return nil, nil, refusal(resp, answer)
+	if len(answer) > maxBody {
+		return answer, nil, largerThanMax(maxBody, "bytes")
 	}
 	return answer, resp.Header, nil
 }
@@ -196,7 +215,7 @@ func refusal(resp *http.Response, answer []byte) *failure {
 		f.text = "redirected to " + f.location
 		return f
 	}
-	f.text = foreignText(string(answer[:min(len(answer), maxPage)]))
+	f.text = foreignText(string(answer))
 	return f
 }
 
@@ -208,7 +227,7 @@ func foreignText(page string) string {
 	return "no answer of ZITADEL's"
 }
 
-// maxPage is how much of a foreign page is looked at, in bytes.
+// maxPage is how much is read of an answer that is no page of events, in bytes.
 const maxPage = 64 << 10
 
 func isJSON(h http.Header) bool {

@@ -22,6 +22,14 @@ const (
 	// maxSecrets is how many shapes of secrets are remembered: of the token in
 	// use, of those before it, of assertions and client secrets.
 	maxSecrets = 64
+
+	// minSecret is the shortest text that is taken for a secret, in bytes:
+	// shorter ones are parts of words. minRun is the shortest part of a secret
+	// that is hidden without the rest, and anchor what a search for one goes by:
+	// every run of minRun holds a whole anchor of the secret.
+	minSecret = 8
+	minRun    = 16
+	anchor    = 8
 )
 
 // credentialText finds credentials by shape, for those that are not ours: the
@@ -44,7 +52,7 @@ func newScrubber() *scrubber { return new(scrubber) }
 // hide makes secret, in the shapes in which another side may repeat it, one of
 // those that no text shows any more.
 func (s *scrubber) hide(secret string) {
-	if secret == "" {
+	if len(secret) < minSecret {
 		return
 	}
 	shapes := []string{
@@ -73,6 +81,9 @@ func (s *scrubber) without(text string) string {
 	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, redacted)
 	}
+	for _, secret := range secrets {
+		text = withoutRuns(text, secret)
+	}
 	return credentialText.ReplaceAllStringFunc(text, func(found string) string {
 		switch {
 		case strings.HasPrefix(found, "://"):
@@ -83,6 +94,45 @@ func (s *scrubber) without(text string) string {
 		end := strings.IndexAny(found, " \t\r\n=:")
 		return found[:end+1] + redacted
 	})
+}
+
+// withoutRuns hides each part of secret, of minRun bytes or more, in text.
+func withoutRuns(text, secret string) string {
+	if len(text) < minRun {
+		return text
+	}
+	for k := 0; k+anchor <= len(secret) && len(secret) >= minRun; k += anchor {
+		for from := 0; ; {
+			at := strings.Index(text[from:], secret[k:k+anchor])
+			if at < 0 {
+				break
+			}
+			at += from
+			start, end := at, at+anchor
+			for before := k; start > 0 && before > 0 && text[start-1] == secret[before-1]; before-- {
+				start--
+			}
+			for after := k + anchor; end < len(text) && after < len(secret) && text[end] == secret[after]; after++ {
+				end++
+			}
+			if from = at + 1; end-start >= minRun {
+				text = text[:start] + redacted + text[end:]
+				from = start + len(redacted)
+			}
+		}
+	}
+	return text
+}
+
+// Line is text, which others may have a part in, for a person to read: one
+// printable line of at most limit runes, without the secrets and without
+// credentials of others.
+func Line(text string, limit int, secrets ...string) string {
+	s := newScrubber()
+	for _, secret := range secrets {
+		s.hide(secret)
+	}
+	return s.line(text, limit)
 }
 
 func (s *scrubber) clean(text string) bool { return s.without(text) == text }

@@ -116,11 +116,11 @@ func TestNoSecretComesBackInErrorsOrLogs(t *testing.T) {
 
 func TestCredentialsOfOthersAreScrubbedByShape(t *testing.T) {
 	s := newScrubber()
-	s.hide("abra")
-	s.hide("abra-cadabra")
+	s.hide("abracada")
+	s.hide("abracada-bra")
 	for text, want := range map[string]string{
 		"nothing here":                          "nothing here",
-		"got abra-cadabra":                      "got [REDACTED]",
+		"got abracada-bra":                      "got [REDACTED]",
 		"header Bearer abc.def-ghi":             "header Bearer [REDACTED]",
 		"header: bearer abc":                    "header: bearer [REDACTED]",
 		"Basic dXNlcjpwYXNz":                    "Basic [REDACTED]",
@@ -138,33 +138,33 @@ func TestCredentialsOfOthersAreScrubbedByShape(t *testing.T) {
 		t.Errorf("cut to %q", got)
 	}
 	// A secret that the cut would split is gone before the cut.
-	if got := s.line(strings.Repeat("x ", 98)+"abra-cadabra", 200); strings.Contains(got, "abra") {
+	if got := s.line(strings.Repeat("x ", 98)+"abracada-bra", 200); strings.Contains(got, "abra") {
 		t.Errorf("cut to %q", got)
 	}
 }
 
 func TestSecretInUseIsNotForgottenForOlderOnes(t *testing.T) {
 	s := newScrubber()
-	s.hide("kept")
+	s.hide("kept-secret")
 	for i := range 100 {
 		s.hide(fmt.Sprintf("assertion-%d", i))
-		s.hide("kept")
+		s.hide("kept-secret")
 	}
-	if len(s.secrets) > maxSecrets || s.without("it is kept") != "it is "+redacted {
-		t.Errorf("%d secrets; %q", len(s.secrets), s.without("it is kept"))
+	if len(s.secrets) > maxSecrets || s.without("it is kept-secret") != "it is "+redacted {
+		t.Errorf("%d secrets; %q", len(s.secrets), s.without("it is kept-secret"))
 	}
 }
 
 func FuzzScrubbedLineHasNoSecret(f *testing.F) {
-	f.Add("a S3CR3T b", 10)
-	f.Add("S3CS3CR3TR3T \xff\x00", 3)
-	f.Add("Bearer S3CR3T", 200)
+	f.Add("a S3CR3T-S b", 10)
+	f.Add("S3CS3CR3T-SR3T-S \xff\x00", 3)
+	f.Add("Bearer S3CR3T-S", 200)
 	s := newScrubber()
-	s.hide("S3CR3T")
+	s.hide("S3CR3T-S")
 	f.Fuzz(func(t *testing.T, text string, limit int) {
 		limit = limit & 0x3ff
 		line := s.line(text, limit)
-		if strings.Contains(line, "S3CR3T") && !strings.Contains(strings.ReplaceAll(text, "S3CR3T", ""), "S3C") {
+		if strings.Contains(line, "S3CR3T-S") && !strings.Contains(strings.ReplaceAll(text, "S3CR3T-S", ""), "S3C") {
 			t.Errorf("%q became %q", text, line)
 		}
 		if n := len([]rune(line)); n > limit+1 {
@@ -190,4 +190,37 @@ func FuzzDecode(f *testing.F) {
 			t.Error("no verdict")
 		}
 	})
+}
+
+func TestPartOfASecretIsASecretAndAShortOneIsNone(t *testing.T) {
+	s := newScrubber()
+	s.hide("x") // or x509 would be [REDACTED]509
+	const token = "tok-viewer-S3CRETTOKEN3-0123456789abcdef"
+	s.hide(token)
+	if text := "x509: unknown tok-viewer-"; s.line(text, 100) != text {
+		t.Errorf("%q", s.line(text, 100))
+	}
+	for from := range token {
+		for to := from + minRun; to <= len(token); to++ {
+			for _, around := range []string{"%s", "a %s b", "t%s3", "%[1]s %[1]s"} {
+				text := fmt.Sprintf(around, token[from:to])
+				line := s.line(text, 500)
+				for at := 0; at+minRun <= len(line); at++ {
+					if strings.Contains(token, line[at:at+minRun]) {
+						t.Fatalf("%q became %q", text, line)
+					}
+				}
+				if !strings.Contains(line, redacted) {
+					t.Fatalf("%q became %q", text, line)
+				}
+			}
+		}
+	}
+}
+
+func TestLineHasNoSecretAndCannotBeForged(t *testing.T) {
+	got := Line("name\nok    token \x1b[31m\u202e s3cr3t-token-1234", 30, "s3cr3t-token-1234")
+	if got != "name ok token [31m [REDACTED]" {
+		t.Errorf("%q", got)
+	}
 }

@@ -1,6 +1,7 @@
 package flbconf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -137,6 +138,9 @@ func readBounded(path string) ([]byte, error) {
 	}
 	if len(data) > maxFileSize {
 		return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
+		return nil, errors.New("not a text file: it holds a NUL byte")
 	}
 	return data, nil
 }
