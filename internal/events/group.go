@@ -66,9 +66,13 @@ func (g *group) report() {
 	for _, c := range g.unreadable {
 		g.r.reportUnreadable(c, g.date)
 	}
+	text := "more events share one creation date than the API can show; some may be missing"
+	if len(g.unreadable) > 0 {
+		text = "events of the same date, type and sequence as one that cannot be read may be missing"
+	}
 	for _, part := range g.unproved {
 		g.r.stats.Unproved.Add(1)
-		g.r.log.Error("more events share one creation date than the API can show; some may be missing", "created", g.date, "event_type", part, "read", len(g.events))
+		g.r.log.Error(text, "created", g.date, "event_type", part, "read", len(g.events))
 	}
 }
 
@@ -91,9 +95,7 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 		}
 		last, err := g.ask(ctx, req, false)
 		if err == nil {
-			meet := slices.ContainsFunc(last, func(e *eventpb.Event) bool {
-				return slices.ContainsFunc(first, func(f *eventpb.Event) bool { return sameKey(e, f) })
-			})
+			meet := meeting(first, last)
 			slices.Reverse(last)
 			g.add(last)
 			// Two aggregates of one id share sequences: then the order proves nothing.
@@ -108,16 +110,21 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 	}
 	if g.endsOnly {
 		if bad { // a late event may stand beside the one that cannot be read
-			if _, err := g.longest(ctx, req, true); err != nil {
-				return err
-			}
-			_, err := g.longest(ctx, req, false)
-			return err
+			return g.ends(ctx, req)
 		}
 		return nil
 	}
 	g.inParts = true
 	return g.split(ctx, req, bad)
+}
+
+// meeting reports whether two answers share an event.
+func meeting(first, last []*eventpb.Event) bool {
+	keys := make(map[eventKey]bool, len(first))
+	for _, e := range first {
+		keys[keyOf(e)] = true
+	}
+	return slices.ContainsFunc(last, func(e *eventpb.Event) bool { return keys[keyOf(e)] })
 }
 
 // split covers req in smaller parts. The catalogue names every type that
@@ -144,9 +151,7 @@ func (g *group) parts(ctx context.Context, req *adminpb.ListEventsRequest, bad b
 		return g.splitBy(ctx, req, g.eventTypes, maxEventTypes, setEventTypes)
 	case len(req.EventTypes) > 1:
 		return g.splitBy(ctx, req, req.EventTypes, (len(req.EventTypes)+1)/2, setEventTypes)
-	case bad:
-		return g.byAggregate(ctx, req)
-	case req.AggregateId != "":
+	case !bad && req.AggregateId != "":
 		return g.aggregate(ctx, req)
 	default:
 		return g.byAggregate(ctx, req)
@@ -205,7 +210,7 @@ func (g *group) behind(ctx context.Context, req *adminpb.ListEventsRequest) erro
 		sub := proto.CloneOf(req)
 		sub.Sequence, sub.Limit = c.sequence, apiLimit
 		if req.AggregateId == "" {
-			if _, err := g.longest(ctx, sub, asc); err != nil {
+			if err := g.longest(ctx, sub, asc); err != nil {
 				return err
 			}
 			continue
@@ -327,22 +332,28 @@ func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
 // around reads what stands before and behind an event of one type that cannot
 // be read, by asking for fewer and fewer from both ends, and finds its key.
 func (g *group) around(ctx context.Context, req *adminpb.ListEventsRequest) error {
-	for _, asc := range []bool{true, false} {
-		if _, err := g.longest(ctx, req, asc); err != nil {
-			return err
-		}
+	if err := g.ends(ctx, req); err != nil {
+		return err
 	}
 	return g.behind(ctx, req)
 }
 
-// longest adds the longest answer that can be read, and returns its limit.
-func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) (good int, err error) {
-	for bad := apiLimit + 1; good < bad-1; {
+// ends adds what can be read from both ends.
+func (g *group) ends(ctx context.Context, req *adminpb.ListEventsRequest) error {
+	if err := g.longest(ctx, req, true); err != nil {
+		return err
+	}
+	return g.longest(ctx, req, false)
+}
+
+// longest adds the longest answer that can be read.
+func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) error {
+	for good, bad := 0, apiLimit+1; good < bad-1; {
 		sub := proto.CloneOf(req)
 		sub.Limit = uint32((good + bad) / 2)
 		page, isBad, err := g.try(ctx, sub, asc)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if isBad {
 			bad = int(sub.Limit)
@@ -354,7 +365,7 @@ func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc
 			break
 		}
 	}
-	return good, nil
+	return nil
 }
 
 // identify finds the sequence of the event that cannot be read: asking for
@@ -368,7 +379,8 @@ func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (c
 	if len(req.EventTypes) == 1 {
 		c.eventType = req.EventTypes[0]
 	}
-	below, from := req.Sequence, uint64(1)<<40 // no aggregate has that many events
+	const most = uint64(1) << 40 // no aggregate has that many events
+	below, from := req.Sequence, most
 	for from-below > 1 {
 		sub := proto.CloneOf(req)
 		sub.Sequence = below + (from-below)/2
@@ -382,7 +394,9 @@ func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (c
 			from = sub.Sequence
 		}
 	}
-	c.sequence = from
+	if from < most { // else no sequence is to blame
+		c.sequence = from
+	}
 	asked := make(map[string]bool)
 	for _, e := range g.events {
 		id := e.GetAggregate().GetId()

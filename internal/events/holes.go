@@ -204,7 +204,7 @@ func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 				return err
 			}
 		}
-		r.settleHole(k, o, len(found) > 0, &changed)
+		changed = r.settleHole(k, o, len(found) > 0) || changed
 	}
 	r.stats.HolesOpen.Store(int64(r.holes.count))
 	if changed {
@@ -213,8 +213,9 @@ func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 	return nil
 }
 
-// settleHole decides what becomes of a hole that was just asked for.
-func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
+// settleHole decides what becomes of a hole that was just asked for, and
+// reports whether it was dropped.
+func (r *Reader) settleHole(k aggregateKey, o hole, found bool) (dropped bool) {
 	switch {
 	case found:
 		r.misses = 0
@@ -223,11 +224,10 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
 		// enough to ask: such an event is old.
 		r.holes.drop(k, o.First, o.Last)
 		r.stats.Hidden.Add(o.Last - o.First + 1)
-		*changed = true
 		if r.misses++; r.misses == enoughMisses {
 			r.chaseBeginnings = false
 		}
-		return
+		return true
 	}
 	if time.Now().After(o.giveUp) {
 		r.stats.HolesGivenUp.Add(1)
@@ -235,10 +235,10 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool, changed *bool) {
 			"aggregate_type", k.typ, "aggregate_id", k.id, "first", o.First, "last", o.Last, "asked_for", holeWait,
 			"mend", "they were removed, or audit-log retention or the reader's role hides them")
 		r.holes.drop(k, o.First, o.Last)
-		*changed = true
-		return
+		return true
 	}
 	r.holes.reschedule(k, time.Now())
+	return false
 }
 
 // askHole reads an aggregate's sequences First to Last, some 10,000 at a time.
