@@ -1,13 +1,14 @@
 package record
 
 import (
-	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
-	"github.com/tinylib/msgp/msgp"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
 const (
@@ -20,100 +21,103 @@ const (
 
 // AppendMsgpack appends r to b as one Fluent Bit event: [EventTime, map].
 func AppendMsgpack(b []byte, r *Record) []byte {
-	b = msgp.AppendArrayHeader(b, 2)
-	b = appendEventTime(b, r)
-	return appendRecord(b, asMsgpack, r)
-}
-
-// AppendJSON appends r to b as one line of JSON without the newline.
-func AppendJSON(b []byte, r *Record) []byte {
-	return appendRecord(b, asJSON, r)
-}
-
-// appendEventTime writes Fluent Bit's EventTime: fixext 8 (0xd7) of type 0,
-// seconds and nanoseconds in big endian.
-func appendEventTime(b []byte, r *Record) []byte {
 	t := r.Time
 	if t.IsZero() {
 		t = r.Read
 	}
-	// EventTime has 32 bits for the seconds: 1970 to 2106.
-	seconds := min(max(t.Unix(), 0), math.MaxUint32)
-	nanos := t.Nanosecond()
-	return append(b, 0xd7, 0,
-		byte(seconds>>24), byte(seconds>>16), byte(seconds>>8), byte(seconds),
-		byte(nanos>>24), byte(nanos>>16), byte(nanos>>8), byte(nanos))
+	return appendRecord(encode.AppendEventHead(b, t), encode.Msgpack, r)
+}
+
+// AppendJSON appends r to b as one line of JSON without the newline.
+func AppendJSON(b []byte, r *Record) []byte {
+	return appendRecord(b, encode.JSON, r)
 }
 
 // appendRecord is the one walk over the fields.
-func appendRecord(b []byte, f format, r *Record) []byte {
+func appendRecord(b []byte, f encode.Format, r *Record) []byte {
 	hasEditor := r.Editor != Editor{}
-	b = f.openMap(b, 4+count(hasEditor)+count(r.Payload != nil))
+	b = f.OpenMap(b, 4+count(hasEditor)+count(r.Payload != nil))
 
-	b = f.field(b, 0, "event")
-	b = f.openMap(b, 3+count(r.LocalizedType != "")+count(!r.Time.IsZero())+count(!r.Read.IsZero()))
-	b = f.field(b, 0, "id")
-	b = f.id(b, r.Key)
-	b = f.field(b, 1, "type")
-	b = f.text(b, r.Type)
+	b = f.Field(b, 0, "event")
+	b = f.OpenMap(b, 3+count(r.LocalizedType != "")+count(!r.Time.IsZero())+count(!r.Read.IsZero()))
+	b = f.Field(b, 0, "id")
+	b = appendID(b, f, r.Key)
+	b = f.Field(b, 1, "type")
+	b = f.Text(b, r.Type)
 	if r.LocalizedType != "" {
-		b = f.field(b, 1, "type_localized")
-		b = f.text(b, r.LocalizedType)
+		b = f.Field(b, 1, "type_localized")
+		b = f.Text(b, r.LocalizedType)
 	}
-	b = f.field(b, 1, "sequence")
-	b = f.unsigned(b, r.Sequence)
+	b = f.Field(b, 1, "sequence")
+	b = f.Uint(b, r.Sequence)
 	b = appendTime(b, f, "time", r.Time)
 	b = appendTime(b, f, "read_at", r.Read)
-	b = f.closeMap(b)
+	b = f.CloseMap(b)
 
-	b = f.field(b, 1, "aggregate")
-	b = f.openMap(b, 2+count(r.ResourceOwner != ""))
-	b = f.field(b, 0, "type")
-	b = f.text(b, r.AggregateType)
-	b = f.field(b, 1, "id")
-	b = f.text(b, r.AggregateID)
+	b = f.Field(b, 1, "aggregate")
+	b = f.OpenMap(b, 2+count(r.ResourceOwner != ""))
+	b = f.Field(b, 0, "type")
+	b = f.Text(b, r.AggregateType)
+	b = f.Field(b, 1, "id")
+	b = f.Text(b, r.AggregateID)
 	if r.ResourceOwner != "" {
-		b = f.field(b, 1, "resource_owner")
-		b = f.text(b, r.ResourceOwner)
+		b = f.Field(b, 1, "resource_owner")
+		b = f.Text(b, r.ResourceOwner)
 	}
-	b = f.closeMap(b)
+	b = f.CloseMap(b)
 
 	if hasEditor {
-		b = f.field(b, 1, "editor")
+		b = f.Field(b, 1, "editor")
 		b = appendEditor(b, f, &r.Editor)
 	}
 	if r.Payload != nil {
-		b = f.field(b, 1, "payload")
+		b = f.Field(b, 1, "payload")
 		s := scratchPool.Get().(*scratch)
 		b = s.appendMap(b, f, r.Payload.Fields, 1)
 		s.release()
 	}
-	b = f.field(b, 1, "instance")
-	b = f.text(b, r.Instance)
-	b = f.field(b, 1, "source")
-	b = f.text(b, r.Source)
-	return f.closeMap(b)
+	b = f.Field(b, 1, "instance")
+	b = f.Text(b, r.Instance)
+	b = f.Field(b, 1, "source")
+	b = f.Text(b, r.Source)
+	return f.CloseMap(b)
 }
 
-func appendEditor(b []byte, f format, e *Editor) []byte {
+// appendID writes [Key.ID] without building it apart where no part needs a change.
+func appendID(b []byte, f encode.Format, k Key) []byte {
+	if !encode.Plain(k.Instance) || !encode.Plain(k.AggregateType) || !encode.Plain(k.AggregateID) {
+		return f.Text(b, k.ID())
+	}
+	var room [20]byte
+	sequence := strconv.AppendUint(room[:0], k.Sequence, 10)
+	if f == encode.Msgpack {
+		b = encode.AppendStringHeader(b, len(k.Instance)+len(k.AggregateType)+len(k.AggregateID)+3+len(sequence))
+		return k.AppendID(b)
+	}
+	b = append(b, '"')
+	b = k.AppendID(b)
+	return append(b, '"')
+}
+
+func appendEditor(b []byte, f encode.Format, e *Editor) []byte {
 	n := 0
-	b = f.openMap(b, count(e.ID != "")+count(e.Name != "")+count(e.Service != ""))
+	b = f.OpenMap(b, count(e.ID != "")+count(e.Name != "")+count(e.Service != ""))
 	for _, m := range [...]struct{ name, value string }{{"id", e.ID}, {"name", e.Name}, {"service", e.Service}} {
 		if m.value != "" {
-			b = f.field(b, n, m.name)
-			b = f.text(b, m.value)
+			b = f.Field(b, n, m.name)
+			b = f.Text(b, m.value)
 			n++
 		}
 	}
-	return f.closeMap(b)
+	return f.CloseMap(b)
 }
 
-func appendTime(b []byte, f format, name string, t time.Time) []byte {
+func appendTime(b []byte, f encode.Format, name string, t time.Time) []byte {
 	if t.IsZero() {
 		return b
 	}
-	b = f.field(b, 1, name)
-	return f.time(b, t)
+	b = f.Field(b, 1, name)
+	return f.Time(b, t)
 }
 
 func count(present bool) int {
@@ -139,50 +143,50 @@ func (s *scratch) release() {
 	scratchPool.Put(s)
 }
 
-func (s *scratch) appendMap(b []byte, f format, fields map[string]*structpb.Value, depth int) []byte {
+func (s *scratch) appendMap(b []byte, f encode.Format, fields map[string]*structpb.Value, depth int) []byte {
 	from := len(s.keys)
 	for k := range fields {
 		s.keys = append(s.keys, k)
 	}
 	slices.Sort(s.keys[from:])
 
-	b = f.openMap(b, len(fields))
+	b = f.OpenMap(b, len(fields))
 	for i := range len(fields) {
 		// By index: a nested map may have moved the stack.
 		k := s.keys[from+i]
-		b = f.key(b, i, k)
+		b = f.Key(b, i, k)
 		b = s.appendValue(b, f, fields[k], depth)
 	}
 	s.keys = s.keys[:from]
-	return f.closeMap(b)
+	return f.CloseMap(b)
 }
 
 // appendValue writes a value that stands in a list or map of the given depth.
-func (s *scratch) appendValue(b []byte, f format, v *structpb.Value, depth int) []byte {
+func (s *scratch) appendValue(b []byte, f encode.Format, v *structpb.Value, depth int) []byte {
 	switch v := v.GetKind().(type) {
 	case *structpb.Value_StringValue:
-		return f.text(b, v.StringValue)
+		return f.Text(b, v.StringValue)
 	case *structpb.Value_NumberValue:
-		return f.number(b, v.NumberValue)
+		return f.Number(b, v.NumberValue)
 	case *structpb.Value_BoolValue:
-		return f.boolean(b, v.BoolValue)
+		return f.Bool(b, v.BoolValue)
 	case *structpb.Value_StructValue:
 		if depth == MaxDepth {
-			return f.text(b, TooDeep)
+			return f.Text(b, TooDeep)
 		}
 		return s.appendMap(b, f, v.StructValue.GetFields(), depth+1)
 	case *structpb.Value_ListValue:
 		if depth == MaxDepth {
-			return f.text(b, TooDeep)
+			return f.Text(b, TooDeep)
 		}
 		values := v.ListValue.GetValues()
-		b = f.openList(b, len(values))
+		b = f.OpenList(b, len(values))
 		for i, element := range values {
-			b = f.element(b, i)
+			b = f.Element(b, i)
 			b = s.appendValue(b, f, element, depth+1)
 		}
-		return f.closeList(b)
+		return f.CloseList(b)
 	default: // null, or a value without a kind
-		return f.null(b)
+		return f.Null(b)
 	}
 }

@@ -1,4 +1,7 @@
-package record
+// Package encode writes the tokens of records: msgpack as Fluent Bit takes it, or
+// JSON in which no foreign text can break a line or drive a terminal. Every
+// record has one walk over its fields, and both encodings come from it.
+package encode
 
 import (
 	"math"
@@ -10,88 +13,100 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// format says into what the walk writes its tokens. Only here do the two
+// Format says into what the walk writes its tokens. Only here do the two
 // encodings differ.
-type format bool
+type Format bool
 
 const (
-	asMsgpack format = false
-	asJSON    format = true
+	Msgpack Format = false
+	JSON    Format = true
 )
 
-func (f format) openMap(b []byte, n int) []byte {
-	if f == asMsgpack {
+// AppendEventHead begins a Fluent Bit event, [EventTime, map], up to the map.
+// EventTime is fixext 8 (0xd7) of type 0: seconds and nanoseconds in big endian.
+func AppendEventHead(b []byte, t time.Time) []byte {
+	b = msgp.AppendArrayHeader(b, 2)
+	// EventTime has 32 bits for the seconds: 1970 to 2106.
+	seconds := min(max(t.Unix(), 0), math.MaxUint32)
+	nanos := t.Nanosecond()
+	return append(b, 0xd7, 0,
+		byte(seconds>>24), byte(seconds>>16), byte(seconds>>8), byte(seconds),
+		byte(nanos>>24), byte(nanos>>16), byte(nanos>>8), byte(nanos))
+}
+
+func (f Format) OpenMap(b []byte, n int) []byte {
+	if f == Msgpack {
 		return msgp.AppendMapHeader(b, uint32(n))
 	}
 	return append(b, '{')
 }
 
-func (f format) closeMap(b []byte) []byte {
-	if f == asMsgpack {
+func (f Format) CloseMap(b []byte) []byte {
+	if f == Msgpack {
 		return b
 	}
 	return append(b, '}')
 }
 
-func (f format) openList(b []byte, n int) []byte {
-	if f == asMsgpack {
+func (f Format) OpenList(b []byte, n int) []byte {
+	if f == Msgpack {
 		return msgp.AppendArrayHeader(b, uint32(n))
 	}
 	return append(b, '[')
 }
 
-func (f format) closeList(b []byte) []byte {
-	if f == asMsgpack {
+func (f Format) CloseList(b []byte) []byte {
+	if f == Msgpack {
 		return b
 	}
 	return append(b, ']')
 }
 
-// element comes before the i-th element of a list.
-func (f format) element(b []byte, i int) []byte {
-	if f == asMsgpack || i == 0 {
+// Element comes before the i-th element of a list.
+func (f Format) Element(b []byte, i int) []byte {
+	if f == Msgpack || i == 0 {
 		return b
 	}
 	return append(b, ',')
 }
 
-// key writes the i-th key of a map; only whether i is zero matters.
-func (f format) key(b []byte, i int, name string) []byte {
-	b = f.element(b, i)
-	b = f.text(b, name)
-	if f == asMsgpack {
+// Key writes the i-th key of a map; only whether i is zero matters.
+func (f Format) Key(b []byte, i int, name string) []byte {
+	b = f.Element(b, i)
+	b = f.Text(b, name)
+	if f == Msgpack {
 		return b
 	}
 	return append(b, ':')
 }
 
-// field is key for a name that is known to need no escape.
-func (f format) field(b []byte, i int, name string) []byte {
-	if f == asMsgpack {
+// Field is key for a name that is known to need no escape.
+func (f Format) Field(b []byte, i int, name string) []byte {
+	if f == Msgpack {
 		return msgp.AppendString(b, name)
 	}
-	b = f.element(b, i)
+	b = f.Element(b, i)
 	b = append(b, '"')
 	b = append(b, name...)
 	return append(b, '"', ':')
 }
 
-func (f format) null(b []byte) []byte {
-	if f == asMsgpack {
+func (f Format) Null(b []byte) []byte {
+	if f == Msgpack {
 		return msgp.AppendNil(b)
 	}
 	return append(b, "null"...)
 }
 
-func (f format) boolean(b []byte, v bool) []byte {
-	if f == asMsgpack {
+func (f Format) Bool(b []byte, v bool) []byte {
+	if f == Msgpack {
 		return msgp.AppendBool(b, v)
 	}
 	return strconv.AppendBool(b, v)
 }
 
-func (f format) unsigned(b []byte, v uint64) []byte {
-	if f == asMsgpack {
+func (f Format) Uint(b []byte, v uint64) []byte {
+	if f == Msgpack {
 		return msgp.AppendUint64(b, v)
 	}
 	return strconv.AppendUint(b, v, 10)
@@ -100,21 +115,21 @@ func (f format) unsigned(b []byte, v uint64) []byte {
 // maxExact is the largest number up to which a float64 holds every integer.
 const maxExact = 1 << 53
 
-func (f format) number(b []byte, v float64) []byte {
+func (f Format) Number(b []byte, v float64) []byte {
 	if math.Abs(v) <= maxExact && v == math.Trunc(v) {
-		if f == asMsgpack {
+		if f == Msgpack {
 			return msgp.AppendInt64(b, int64(v))
 		}
 		return strconv.AppendInt(b, int64(v), 10)
 	}
 	switch {
 	case math.IsNaN(v):
-		return f.text(b, "NaN") // the names that protobuf's JSON uses
+		return f.Text(b, "NaN") // the names that protobuf's JSON uses
 	case math.IsInf(v, 1):
-		return f.text(b, "Infinity")
+		return f.Text(b, "Infinity")
 	case math.IsInf(v, -1):
-		return f.text(b, "-Infinity")
-	case f == asMsgpack:
+		return f.Text(b, "-Infinity")
+	case f == Msgpack:
 		return msgp.AppendFloat64(b, v)
 	case math.Abs(v) < 1e-6 || math.Abs(v) > maxExact:
 		// With an exponent nobody takes it for an exact integer.
@@ -124,29 +139,42 @@ func (f format) number(b []byte, v float64) []byte {
 	}
 }
 
-// time writes RFC 3339 in UTC with six fractional digits, ZITADEL's precision.
-func (f format) time(b []byte, t time.Time) []byte {
+// Time writes RFC 3339 in UTC with six fractional digits, the precision of
+// ZITADEL's events.
+func (f Format) Time(b []byte, t time.Time) []byte { return f.timestamp(b, t, 6) }
+
+// TimeNano is Time with nine fractional digits, the precision of ZITADEL's log.
+func (f Format) TimeNano(b []byte, t time.Time) []byte { return f.timestamp(b, t, 9) }
+
+// timestamp writes t with 6 or 9 fractional digits.
+func (f Format) timestamp(b []byte, t time.Time, precision int) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
 	if year < 0 || year > 9999 {
 		// RFC 3339 has four digits for the year; this is no time at all.
-		return f.text(b, t.Format("2006-01-02T15:04:05.000000Z"))
+		return f.Text(b, t.Format("2006-01-02T15:04:05.000000Z"))
 	}
-	var s [27]byte
-	copy(s[:], "0000-00-00T00:00:00.000000Z")
+	var room [30]byte
+	s := room[:21+precision]
+	copy(s, "0000-00-00T00:00:00.")
 	digits(s[0:4], year)
 	digits(s[5:7], int(month))
 	digits(s[8:10], day)
 	digits(s[11:13], hour)
 	digits(s[14:16], minute)
 	digits(s[17:19], second)
-	digits(s[20:26], t.Nanosecond()/1000)
-	if f == asMsgpack {
-		return msgp.AppendStringFromBytes(b, s[:])
+	fraction := t.Nanosecond()
+	if precision == 6 {
+		fraction /= 1000
+	}
+	digits(s[20:20+precision], fraction)
+	s[20+precision] = 'Z'
+	if f == Msgpack {
+		return msgp.AppendStringFromBytes(b, s)
 	}
 	b = append(b, '"')
-	b = append(b, s[:]...)
+	b = append(b, s...)
 	return append(b, '"')
 }
 
@@ -158,24 +186,8 @@ func digits(b []byte, v int) {
 	}
 }
 
-// id writes [Key.ID] without building it apart where no part needs a change.
-func (f format) id(b []byte, k Key) []byte {
-	if !plain(k.Instance) || !plain(k.AggregateType) || !plain(k.AggregateID) {
-		return f.text(b, k.ID())
-	}
-	var room [20]byte
-	sequence := strconv.AppendUint(room[:0], k.Sequence, 10)
-	if f == asMsgpack {
-		b = appendStringHeader(b, len(k.Instance)+len(k.AggregateType)+len(k.AggregateID)+3+len(sequence))
-		return k.AppendID(b)
-	}
-	b = append(b, '"')
-	b = k.AppendID(b)
-	return append(b, '"')
-}
-
-// appendStringHeader writes what goes before the bytes of a msgpack str.
-func appendStringHeader(b []byte, n int) []byte {
+// AppendStringHeader writes what goes before the bytes of a msgpack str.
+func AppendStringHeader(b []byte, n int) []byte {
 	switch {
 	case n < 1<<5:
 		return append(b, 0xa0|byte(n))
@@ -188,11 +200,11 @@ func appendStringHeader(b []byte, n int) []byte {
 	}
 }
 
-func (f format) text(b []byte, s string) []byte {
+func (f Format) Text(b []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	if f == asMsgpack {
+	if f == Msgpack {
 		return msgp.AppendString(b, s)
 	}
 	b = append(b, '"')
@@ -200,8 +212,8 @@ func (f format) text(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// plain reports whether s stands in JSON as it is, and is ASCII.
-func plain(s string) bool {
+// Plain reports whether s stands in JSON as it is, and is ASCII.
+func Plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || escapes[c] {
 			return false
@@ -225,7 +237,7 @@ const hex = "0123456789abcdef"
 // misleading reports whether r makes a line look other than it is: U+2028 and
 // U+2029, which some line readers take for an end of line; bidirectional
 // controls (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), which turn
-// text around; U+200B to U+200D, which have no width.
+// Text around; U+200B to U+200D, which have no width.
 func misleading(r rune) bool {
 	return 0x200b <= r && r <= 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
