@@ -1,17 +1,246 @@
 package parser
 
+import (
+	"strconv"
+	"time"
+	"unsafe"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+)
+
 // AppendJSON appends r to b as one line of JSON without the newline.
-func AppendJSON(b []byte, r *Record) []byte { return b }
+func AppendJSON(b []byte, r *Record) []byte {
+	return appendRecord(b, encode.JSON, r, 0, nil)
+}
 
 // AppendMsgpack appends r to b as one Fluent Bit event, [EventTime, map]. The
 // map gets more further entries, whose keys and values stand encoded in pairs;
 // none of their keys may be a [Reserved] one.
-func AppendMsgpack(b []byte, r *Record, more int, pairs []byte) []byte { return b }
+func AppendMsgpack(b []byte, r *Record, more int, pairs []byte) []byte {
+	t := r.Time
+	if t.IsZero() {
+		t = r.Read
+	}
+	return appendRecord(encode.AppendEventHead(b, t), encode.Msgpack, r, more, pairs)
+}
 
 // Reserved reports whether name is a top-level key of records.
-func Reserved(name string) bool { return false }
+func Reserved(name string) bool {
+	switch name {
+	case "event", "login", "unverified", "message", "run", "access", "raw", "cut", "format", "trust", "action_id", "instance", "source":
+		return true
+	}
+	return false
+}
 
-// Scrub appends line to b without the secrets that ZITADEL's scripts and access
-// records write: forms, cookies, authorization headers and codes, at any depth
-// of escaping, also where the end is missing; and what internal/redact knows by shape.
-func Scrub(b, line []byte) []byte { return append(b, line...) }
+// eventTypes are the values of event.type by kind. A Log that tells of a login
+// is an action.login.
+var eventTypes = [kinds]string{"log.other", "log.malformed", "action.log", "action.run.started", "action.run.succeeded", "action.run.failed", "access"}
+
+// EventType is what stands in event.type.
+func (r *Record) EventType() string {
+	if r.Kind == Log && r.Format != FormatText {
+		return "action.login"
+	}
+	return eventTypes[r.Kind]
+}
+
+// ID identifies what was logged: the same line has the same id, however often and
+// by whomever it is read. It is empty where the line does not say when it was
+// logged: two such lines may be equal and still be two.
+func (r *Record) ID() string { return string(r.appendID(nil)) }
+
+func (r *Record) appendID(b []byte) []byte {
+	if r.Time.IsZero() {
+		return b
+	}
+	b = append(b, r.Instance...)
+	b = append(b, "/"+Source+"/"...)
+	b = strconv.AppendInt(b, r.Time.UnixNano(), 10)
+	b = append(b, '/')
+	const hex = "0123456789abcdef"
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, hex[r.hash>>shift&15])
+	}
+	return b
+}
+
+// loginFields are the fields of a login, in the order of the record.
+var loginFields = [...]struct {
+	name string
+	of   func(*Login) *string
+}{
+	{"outcome", func(l *Login) *string { return &l.Outcome }},
+	{"error", func(l *Login) *string { return &l.Error }},
+	{"method", func(l *Login) *string { return &l.Method }},
+	{"auth_request_id", func(l *Login) *string { return &l.AuthRequestID }},
+	{"agent_id", func(l *Login) *string { return &l.AgentID }},
+	{"user_id", func(l *Login) *string { return &l.UserID }},
+	{"user_name", func(l *Login) *string { return &l.UserName }},
+	{"login_name", func(l *Login) *string { return &l.LoginName }},
+	{"resource_owner", func(l *Login) *string { return &l.ResourceOwner }},
+	{"application_id", func(l *Login) *string { return &l.ApplicationID }},
+	{"idp_id", func(l *Login) *string { return &l.IDPID }},
+	{"remote_addr", func(l *Login) *string { return &l.RemoteAddr }},
+	{"forwarded_for", func(l *Login) *string { return &l.ForwardedFor }},
+	{"user_agent", func(l *Login) *string { return &l.UserAgent }},
+	{"auth_time", func(l *Login) *string { return &l.AuthTime }},
+	{"change_date", func(l *Login) *string { return &l.ChangeDate }},
+	{"request_method", func(l *Login) *string { return &l.RequestMethod }},
+	{"request_url", func(l *Login) *string { return &l.RequestURL }},
+	{"request_host", func(l *Login) *string { return &l.RequestHost }},
+	{"cut_fields", func(l *Login) *string { return &l.CutFields }},
+}
+
+// counter adds up how many entries a map will have.
+type counter int
+
+func (c *counter) add(present bool) bool {
+	if present {
+		*c++
+	}
+	return present
+}
+
+// appendRecord is the one walk over the fields.
+func appendRecord(b []byte, f encode.Format, r *Record, more int, pairs []byte) []byte {
+	n := counter(3 + more) // event, instance or source, trust
+	n.add(r.Instance != "")
+	login, unverified := r.Login != Login{}, r.Unverified != Login{}
+	n.add(login)
+	n.add(unverified)
+	message := n.add(r.Kind == Log && r.Format == FormatText)
+	run := n.add(r.Kind == RunSucceeded || r.Kind == RunFailed)
+	access := n.add(r.Kind == Access)
+	raw := n.add(r.Raw != "")
+	n.add(r.Cut)
+	format := n.add(r.Kind == Log)
+	n.add(r.ActionID != "")
+
+	b = f.OpenMap(b, int(n))
+	b = f.Field(b, 0, "event")
+	b = appendEvent(b, f, r)
+	if login {
+		b = f.Field(b, 1, "login")
+		b = appendLogin(b, f, &r.Login)
+	}
+	if unverified {
+		b = f.Field(b, 1, "unverified")
+		b = appendLogin(b, f, &r.Unverified)
+	}
+	if message {
+		b = appendText(b, f, "message", r.Message)
+	}
+	if run {
+		b = f.Field(b, 1, "run")
+		b = appendRun(b, f, r)
+	}
+	if access {
+		b = f.Field(b, 1, "access")
+		b = appendAccess(b, f, &r.Access)
+	}
+	if raw {
+		b = appendText(b, f, "raw", r.Raw)
+	}
+	if r.Cut {
+		b = f.Field(b, 1, "cut")
+		b = f.Bool(b, true)
+	}
+	if format {
+		b = appendText(b, f, "format", r.Format.String())
+	}
+	b = appendText(b, f, "trust", r.Trust.String())
+	if r.ActionID != "" {
+		b = appendText(b, f, "action_id", r.ActionID)
+	}
+	if r.Instance != "" {
+		b = appendText(b, f, "instance", r.Instance)
+	}
+	b = appendText(b, f, "source", Source)
+	b = append(b, pairs...)
+	return f.CloseMap(b)
+}
+
+func appendText(b []byte, f encode.Format, name, value string) []byte {
+	b = f.Field(b, 1, name)
+	return f.Text(b, value)
+}
+
+func appendEvent(b []byte, f encode.Format, r *Record) []byte {
+	n := counter(1)
+	at := n.add(!r.Time.IsZero())
+	n.add(at) // an id comes with a time
+	read := n.add(!r.Read.IsZero())
+	n.add(r.Level != "")
+	b = f.OpenMap(b, int(n))
+	b = f.Field(b, 0, "type")
+	b = f.Text(b, r.EventType())
+	if at {
+		var room [128]byte
+		b = f.Field(b, 1, "id")
+		id := r.appendID(room[:0])
+		b = f.Text(b, unsafe.String(unsafe.SliceData(id), len(id)))
+		b = appendTime(b, f, "time", r.Time)
+	}
+	if read {
+		b = appendTime(b, f, "read_at", r.Read)
+	}
+	if r.Level != "" {
+		b = appendText(b, f, "level", r.Level)
+	}
+	return f.CloseMap(b)
+}
+
+func appendTime(b []byte, f encode.Format, name string, t time.Time) []byte {
+	b = f.Field(b, 1, name)
+	return f.TimeNano(b, t)
+}
+
+func appendLogin(b []byte, f encode.Format, l *Login) []byte {
+	n := counter(0)
+	for i := range loginFields {
+		n.add(*loginFields[i].of(l) != "")
+	}
+	b = f.OpenMap(b, int(n))
+	i := 0
+	for j := range loginFields {
+		if s := *loginFields[j].of(l); s != "" {
+			b = f.Field(b, i, loginFields[j].name)
+			b = f.Text(b, s)
+			i++
+		}
+	}
+	return f.CloseMap(b)
+}
+
+func appendRun(b []byte, f encode.Format, r *Record) []byte {
+	n := counter(1)
+	failed := n.add(r.Error != "")
+	b = f.OpenMap(b, int(n))
+	b = f.Field(b, 0, "took_ns")
+	b = f.Uint(b, uint64(max(r.Took, 0)))
+	if failed {
+		b = appendText(b, f, "error", r.Error)
+	}
+	return f.CloseMap(b)
+}
+
+func appendAccess(b []byte, f encode.Format, a *Request) []byte {
+	fields := [...]struct{ name, value string }{
+		{"protocol", a.Protocol}, {"url", a.URL}, {"host", a.Host}, {"domain", a.Domain},
+		{"project_id", a.ProjectID}, {"user_agent", a.UserAgent}, {"forwarded_for", a.ForwardedFor},
+	}
+	n := counter(1)
+	for _, field := range fields {
+		n.add(field.value != "")
+	}
+	b = f.OpenMap(b, int(n))
+	b = f.Field(b, 0, "status")
+	b = f.Uint(b, uint64(max(a.Status, 0)))
+	for _, field := range fields {
+		if field.value != "" {
+			b = appendText(b, f, field.name, field.value)
+		}
+	}
+	return f.CloseMap(b)
+}

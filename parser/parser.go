@@ -1,5 +1,14 @@
 package parser
 
+import (
+	"bytes"
+	"unsafe"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+)
+
 // Options say what a caller wants.
 type Options struct {
 	// Kinds are the kinds that Parse fills a record for; zero means [DefaultKinds].
@@ -14,10 +23,30 @@ type Options struct {
 type Parser struct {
 	opts   Options
 	counts Counts
+
+	buf      []byte  // the record's strings, one after the other
+	fields   []field // where they go
+	tmp      []byte
+	doc      []byte
+	env      envelope
+	instance string // the last one: a log is of one instance
+}
+
+// field is a string of the record that is being made, p.buf[from:to].
+type field struct {
+	dst *string
+	span
 }
 
 // Counts is how many lines of each kind were seen, wanted or not, by [Kind].
 type Counts [kinds]uint64
+
+// Add adds other to c.
+func (c *Counts) Add(other Counts) {
+	for k, n := range other {
+		c[k] += n
+	}
+}
 
 // New returns a parser.
 func New(opts Options) *Parser {
@@ -27,13 +56,272 @@ func New(opts Options) *Parser {
 	return &Parser{opts: opts}
 }
 
-// Parse reads one line, without or with its line end, into r and reports whether
-// its kind is wanted. It does not keep the line. Where it returns false, r is
-// of no use and the line is counted.
-func (p *Parser) Parse(line []byte, r *Record) bool {
-	*r = Record{}
-	return false
-}
-
 // Counts returns the lines seen so far, by kind.
 func (p *Parser) Counts() Counts { return p.counts }
+
+// Parse reads one line, without or with its line end, into r and reports whether
+// its kind is wanted. It does not keep the line. Where it returns false, r is
+// not touched. Every line is counted. Of a line longer than [MaxLine] the rest
+// is not looked at.
+func (p *Parser) Parse(line []byte, r *Record) bool {
+	kind, done := p.line(line, r)
+	p.counts[kind]++
+	if !done && p.opts.Kinds.Has(kind) { // a line without a record in it
+		p.begin(r, kind, TrustNone)
+		r.Cut = len(line) > MaxLine
+		if p.opts.Raw {
+			p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
+		}
+		p.finish(r)
+		done = true
+	}
+	return done
+}
+
+// line tells the kind of a line; done says that r was made.
+func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
+	if len(line) > MaxLine {
+		line = line[:MaxLine]
+	}
+	t, _ := unwrap(trimEnd(line))
+	record, v := locate(t)
+	trust := TrustFull
+	if v == unclear {
+		trust = TrustNone
+		record, v = t.search()
+	}
+	switch v {
+	case foreign:
+		return Other, false
+	case broken:
+		return Malformed, false
+	}
+	return p.record(record, trust, r)
+}
+
+func trimEnd(line []byte) []byte {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r"))
+}
+
+// record reads what the log store wrote.
+func (p *Parser) record(t text, trust Trust, r *Record) (kind Kind, done bool) {
+	e := &p.env
+	*e = envelope{}
+	start, access, ok := e.head(t)
+	if ok && !access {
+		m := message{e: e, text: text{t.b, start, t.n + 1}, trust: trust}
+		if kind, done, ok = p.message(&m, r); ok {
+			return kind, done
+		}
+	}
+	if !access {
+		var plain []byte
+		*e, plain, access, ok = p.plain(t)
+		if ok && !access {
+			m := message{e: e, text: text{plain, 0, 0}, trust: trust}
+			if kind, done, ok = p.message(&m, r); ok {
+				return kind, done
+			}
+		}
+	}
+	if access && !p.opts.Kinds.Has(Access) {
+		return Access, false
+	}
+	if access && p.access(t, trust, r) {
+		return Access, true
+	}
+	return Malformed, false
+}
+
+// message is the message of an action's record; quotes in it stand at layer n.
+type message struct {
+	text
+	e     *envelope
+	trust Trust
+}
+
+// end finds the end of the message and reads what comes behind it.
+func (m *message) end(from int) (end int, ok bool) {
+	if m.n == 0 {
+		return len(m.b), true
+	}
+	end, _, how := stringEnd(m.b, from, m.n-1)
+	return end, how == closed && m.e.tail(end)
+}
+
+var litRun = newLiteral("action run ")
+
+// message reads an action's message. ok is false where the record is not whole.
+func (p *Parser) message(m *message, r *Record) (kind Kind, done, ok bool) {
+	switch {
+	case at(m.b, m.i, litRun[0]):
+		return p.run(m, r)
+	case !p.opts.Kinds.Has(Log):
+		_, ok := m.end(m.i)
+		return Log, false, ok
+	case at(m.b, m.i, officialSuccess), at(m.b, m.i, officialFailure):
+		if ok, told := p.official(m, r); told {
+			return Log, ok, ok
+		}
+	case at(m.b, m.i, litPostAuthLog[m.n]):
+		if ok, told := p.postAuthLog(m, r); told {
+			return Log, ok, ok
+		}
+	}
+	return p.plainText(m, r)
+}
+
+// plainText is a message of another script.
+func (p *Parser) plainText(m *message, r *Record) (kind Kind, done, ok bool) {
+	end, ok := m.end(m.i)
+	if !ok {
+		return Log, false, false
+	}
+	p.beginAction(r, Log, m)
+	from := len(p.buf)
+	if p.keep(&r.Message, m.b[m.i:end], m.n) {
+		r.Cut = len(p.buf)-from >= cutLength
+		p.scrubLast()
+	}
+	p.finish(r)
+	return Log, true, true
+}
+
+// run reads the messages that frame an action's run. ZITADEL gives a duration
+// at the end of a run, and never for what a script prints.
+func (p *Parser) run(m *message, r *Record) (kind Kind, done, ok bool) {
+	const failed = "failed: "
+	end, ok := m.end(m.i)
+	if !ok {
+		return Log, false, false
+	}
+	rest := m.b[m.i+len(litRun[0]) : end]
+	kind = Log
+	switch {
+	case string(rest) == "started" && m.e.took == 0:
+		kind = RunStarted
+	case string(rest) == "succeeded" && m.e.took > 0:
+		kind = RunSucceeded
+	case bytes.HasPrefix(rest, []byte(failed)) && m.e.took > 0:
+		kind = RunFailed
+	}
+	if !p.opts.Kinds.Has(kind) {
+		return kind, false, true
+	}
+	if kind == Log {
+		return p.plainText(m, r)
+	}
+	p.beginAction(r, kind, m)
+	r.Took = m.e.took
+	if kind == RunFailed {
+		from := len(p.buf)
+		if p.keep(&r.Error, rest[len(failed):], m.n) {
+			r.Cut = len(litRun[0])+len(failed)+len(p.buf)-from >= cutLength
+			p.scrubLast()
+		}
+	}
+	p.finish(r)
+	return kind, true, true
+}
+
+// begin starts a record.
+func (p *Parser) begin(r *Record, kind Kind, trust Trust) {
+	*r = Record{Kind: kind, Trust: trust}
+	p.buf, p.fields = p.buf[:0], p.fields[:0]
+}
+
+// beginAction starts a record with what the envelope says.
+func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
+	p.begin(r, kind, m.trust)
+	r.Time = m.e.date
+	level := m.e.level.of(m.e.b)
+	switch string(level) {
+	case "info":
+		r.Level = "info"
+	case "warning":
+		r.Level = "warning"
+	case "error":
+		r.Level = "error"
+	default:
+		p.keep(&r.Level, level, m.e.n+1)
+	}
+	p.label(r, m.e.instance.of(m.e.b), m.e.n+1)
+	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.n+1)
+}
+
+// label sets the instance.
+func (p *Parser) label(r *Record, id []byte, layers uint) {
+	switch {
+	case p.opts.Instance != "":
+		r.Instance = p.opts.Instance
+	case string(id) == p.instance:
+		r.Instance = p.instance
+	case len(id) <= 64 && bytes.IndexByte(id, '\\') < 0 && bytes.IndexByte(id, '/') < 0:
+		p.instance = string(id)
+		r.Instance = p.instance
+	default:
+		p.keep(&r.Instance, id, layers)
+	}
+}
+
+// keep adds a string of the record, quoted layers times, unless it is empty.
+func (p *Parser) keep(dst *string, raw []byte, layers uint) bool {
+	from := len(p.buf)
+	p.buf, p.tmp = unescape(p.buf, raw, layers, p.tmp)
+	if len(p.buf) == from {
+		return false
+	}
+	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
+	return true
+}
+
+// keepText adds foreign text, scrubbed.
+func (p *Parser) keepText(dst *string, raw []byte) {
+	from := len(p.buf)
+	p.buf = Scrub(p.buf, raw)
+	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
+}
+
+// last is the string that was added last.
+func (p *Parser) last() []byte { return p.fields[len(p.fields)-1].of(p.buf) }
+
+// scrubLast scrubs it as text.
+func (p *Parser) scrubLast() {
+	p.tmp = Scrub(p.tmp[:0], p.last())
+	p.replaceLast(p.tmp)
+}
+
+// cutLast cuts out what has the shape of a secret.
+func (p *Parser) cutLast() {
+	s := p.last()
+	view := unsafe.String(unsafe.SliceData(s), len(s))
+	if out := redact.String(view); out != view {
+		p.replaceLast([]byte(out))
+	}
+}
+
+// dropLast takes it out again.
+func (p *Parser) dropLast() {
+	f := p.fields[len(p.fields)-1]
+	p.buf, p.fields = p.buf[:f.from], p.fields[:len(p.fields)-1]
+}
+
+func (p *Parser) replaceLast(b []byte) {
+	f := &p.fields[len(p.fields)-1]
+	p.buf = append(p.buf[:f.from], b...)
+	f.to = len(p.buf)
+}
+
+// finish gives the record its strings, in one allocation.
+func (p *Parser) finish(r *Record) {
+	r.hash = xxhash.Sum64(p.buf)
+	if len(p.fields) == 0 {
+		return
+	}
+	all := string(p.buf)
+	for i, f := range p.fields {
+		*f.dst = all[f.from:f.to]
+		p.fields[i].dst = nil
+	}
+}

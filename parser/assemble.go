@@ -1,0 +1,63 @@
+package parser
+
+import "bytes"
+
+// Assembler joins the parts of lines that a container runtime split (CRI's P
+// lines, Docker's JSON without a newline at its end; both at 16 KiB). Lines that
+// were not split pass through as they are. Of what is longer than [MaxLine]
+// only the beginning is kept, enough for [Parser.Parse] to mark it as cut.
+type Assembler struct {
+	parts [2][]byte // of stdout and stderr
+	room  []byte
+	tmp   []byte
+}
+
+// NewAssembler returns an assembler for the lines of one container.
+func NewAssembler() *Assembler { return &Assembler{} }
+
+// Add takes the next line and returns a whole one, or false where more parts
+// are to come. What it returns is valid until the next call.
+func (a *Assembler) Add(line []byte) (whole []byte, ok bool) {
+	t, partial := unwrap(trimEnd(line))
+	stream := 0
+	if len(t.b) < len(line) && isStderr(line) {
+		stream = 1
+	}
+	held := a.parts[stream]
+	if !partial && len(held) == 0 {
+		return line, true
+	}
+	if len(held) <= MaxLine {
+		held, a.tmp = unescape(held, t.b[t.i:], t.n, a.tmp)
+	}
+	if partial {
+		a.parts[stream] = held
+		return nil, false
+	}
+	a.parts[stream] = held[:0]
+	a.room = append(a.room[:0], held...)
+	return a.room, true
+}
+
+// Flush returns what is left of a line whose end has not come. Call it until
+// it returns false.
+func (a *Assembler) Flush() (rest []byte, ok bool) {
+	for i, held := range a.parts {
+		if len(held) > 0 {
+			a.parts[i] = held[:0]
+			a.room = append(a.room[:0], held...)
+			return a.room, true
+		}
+	}
+	return nil, false
+}
+
+// isStderr tells the stream of a line that [unwrap] took out of its wrapping.
+func isStderr(line []byte) bool {
+	if line[0] == '{' { // Docker's JSON
+		tail := line[max(0, len(line)-200):]
+		return bytes.LastIndex(tail, []byte(`","stream":"stderr"`)) > bytes.LastIndex(tail, []byte(`","stream":"stdout"`))
+	}
+	head := line[:min(len(line), 48)]
+	return bytes.Contains(head, []byte(" stderr "))
+}

@@ -1,0 +1,179 @@
+package parser
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+)
+
+// The record of an action, as ZITADEL marshals its ExecutionLog:
+//
+//	{"logDate":"...","took":0,"message":"...","logLevel":"info","instanceId":"..."}
+//
+// newer versions with "actionId" and "metadata" behind it.
+var (
+	litDate    = newLiteral(`{"logDate":"`)
+	litTook    = newLiteral(`","took":`)
+	litAccess  = newLiteral(`","protocol":`)
+	litMessage = newLiteral(`,"message":"`)
+	litLevel   = newLiteral(`","logLevel":"`)
+	litIID     = newLiteral(`","instanceId":"`)
+	litAction  = newLiteral(`,"actionId":"`)
+)
+
+// envelope is what stands around an action's message. The spans are parts of b,
+// quoted n times.
+type envelope struct {
+	b        []byte
+	n        uint
+	date     time.Time
+	took     time.Duration
+	level    span
+	instance span
+	action   span
+}
+
+// head reads the envelope up to the message, whose first byte it returns. access
+// says that this is an access record.
+func (e *envelope) head(t text) (next int, access, ok bool) {
+	b, n := t.b, t.n
+	e.b, e.n = b, n
+	if !at(b, t.i, litDate[n]) {
+		return 0, false, false
+	}
+	from := t.i + len(litDate[n])
+	end, _, how := stringEnd(b, from, n)
+	if how != closed {
+		return 0, false, false
+	}
+	if e.date, ok = parseTime(b[from:end]); !ok {
+		return 0, false, false
+	}
+	if at(b, end, litAccess[n]) {
+		return end, true, true
+	}
+	if !at(b, end, litTook[n]) {
+		return 0, false, false
+	}
+	took, i, ok := digits(b, end+len(litTook[n]))
+	if !ok || !at(b, i, litMessage[n]) {
+		return 0, false, false
+	}
+	e.took = time.Duration(took)
+	return i + len(litMessage[n]), false, true
+}
+
+// tail reads the envelope behind the message, from its closing quote on.
+func (e *envelope) tail(i int) bool {
+	b, n := e.b, e.n
+	if !at(b, i, litLevel[n]) {
+		return false
+	}
+	var how ending
+	next := 0
+	e.level.from = i + len(litLevel[n])
+	if e.level.to, next, how = stringEnd(b, e.level.from, n); how != closed {
+		return false
+	}
+	if !at(b, e.level.to, litIID[n]) {
+		return false
+	}
+	e.instance.from = e.level.to + len(litIID[n])
+	if e.instance.to, next, how = stringEnd(b, e.instance.from, n); how != closed {
+		return false
+	}
+	if at(b, next, litAction[n]) {
+		e.action.from = next + len(litAction[n])
+		if e.action.to, next, how = stringEnd(b, e.action.from, n); how != closed {
+			return false
+		}
+	}
+	// Metadata is not read; that the record is whole, is.
+	if at(b, next, ",") {
+		s := jsonScanner{b: b, i: next + 1, n: n}
+		for {
+			if _, ok := s.quoted(); !ok || !s.is(':') || !s.value(1) {
+				return false
+			}
+			if !at(b, s.i, ",") {
+				break
+			}
+			s.i++
+		}
+		next = s.i
+	}
+	return at(b, next, "}") && (n == 0 || at(b, next+1, quote[n-1]))
+}
+
+// plain reads a record with its fields in another order, or with fields between
+// them: it is unquoted as a whole first. The message is then unquoted as well; it
+// and the envelope stay valid until the next line.
+func (p *Parser) plain(t text) (e envelope, message []byte, access, ok bool) {
+	doc, ok := p.unquote(t)
+	if !ok {
+		return e, nil, false, false
+	}
+	get := func(name string) gjson.Result { return gjson.Get(doc, name) }
+	if e.date, ok = parseTime([]byte(get("logDate").Str)); !ok {
+		return e, nil, false, false
+	}
+	msg, level := get("message"), get("logLevel")
+	if msg.Type != gjson.String || level.Type != gjson.String {
+		return e, nil, get("protocol").Exists(), get("protocol").Exists()
+	}
+	e.took = time.Duration(get("took").Int())
+	keep := func(s string) span {
+		from := len(e.b)
+		e.b = append(e.b, s...)
+		return span{from, len(e.b)}
+	}
+	m := keep(msg.Str)
+	e.level, e.instance, e.action = keep(level.Str), keep(get("instanceId").Str), keep(get("actionId").Str)
+	return e, m.of(e.b), false, true
+}
+
+// unquote returns the record as JSON. It stays valid until the next call.
+func (p *Parser) unquote(t text) (doc string, ok bool) {
+	end := len(t.b)
+	if t.n > 0 {
+		to, _, how := stringEnd(t.b, t.i, t.n-1)
+		if how != closed {
+			return "", false
+		}
+		end = to
+	}
+	p.doc, p.tmp = unescape(p.doc[:0], t.b[t.i:end], t.n, p.tmp)
+	doc = unsafe.String(unsafe.SliceData(p.doc), len(p.doc))
+	return doc, gjson.Valid(doc)
+}
+
+// parseTime reads RFC 3339 with up to nine fractional digits.
+func parseTime(b []byte) (time.Time, bool) {
+	if len(b) < len("2006-01-02T15:04:05Z") || len(b) > len("2006-01-02T15:04:05.999999999+00:00") {
+		return time.Time{}, false
+	}
+	if b[len(b)-1] != 'Z' {
+		t, err := time.Parse(time.RFC3339Nano, string(b))
+		return t, err == nil
+	}
+	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
+	const shape = "0000-00-00T00:00:00.000000000"
+	for i, c := range b[:len(b)-1] {
+		if shape[i] == '0' && c-'0' > 9 || shape[i] != '0' && c != shape[i] {
+			return time.Time{}, false
+		}
+	}
+	month, day, hour, minute, second := two(5), two(8), two(11), two(14), two(17)
+	if month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	nanos, scale := 0, 100_000_000
+	if len(b) > 20 {
+		for _, c := range b[20 : len(b)-1] {
+			nanos += int(c-'0') * scale
+			scale /= 10
+		}
+	}
+	return time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC), true
+}

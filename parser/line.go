@@ -1,0 +1,237 @@
+package parser
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// MaxLine is how much of a line is read, 1 MiB. ZITADEL's longest record is
+// some 15 kB (2,000 bytes of message, each escaped to six and quoted again).
+const MaxLine = 1 << 20
+
+// marker is the message of every line that ZITADEL's log store prints.
+const marker = "log record emitted"
+
+// text is a part of a line, b[i:], in which quotes stand at layer n.
+type text struct {
+	b []byte
+	i int
+	n uint
+}
+
+// verdict is what the outer format of a line says.
+type verdict uint8
+
+const (
+	foreign verdict = iota // no record of the log store
+	found                  // the record begins here
+	unclear                // not in a format that says so for certain
+	broken                 // a record is announced and is not there
+)
+
+// unwrap takes a line out of Docker's JSON or CRI's prefix. partial says that
+// more of the line comes in the next one.
+func unwrap(line []byte) (t text, partial bool) {
+	if inner, flag, ok := cri(line); ok {
+		return text{b: inner}, flag == 'P'
+	}
+	const head = `{"log":"`
+	if at(line, 0, head) {
+		// Quotes within the log stand behind backslashes, so that this is
+		// Docker's own; the search from the right is short.
+		if end := bytes.LastIndex(line, []byte(`","stream":"`)); end >= len(head) {
+			inner := line[:end]
+			whole := bytes.TrimSuffix(inner, []byte(`\n`))
+			return text{b: bytes.TrimSuffix(whole, []byte(`\r`)), i: len(head), n: 1}, len(whole) == len(inner)
+		}
+	}
+	return text{b: line}, false
+}
+
+// cri takes a line of the container runtime interface apart: time, stream,
+// flag F (full) or P (partial), content.
+func cri(line []byte) (content []byte, flag byte, ok bool) {
+	// 2016-10-06T00:17:09.669794202Z stderr F content
+	if len(line) < 30 || line[4] != '-' || line[10] != 'T' || line[0]-'0' > 9 {
+		return nil, 0, false
+	}
+	space := bytes.IndexByte(line[:min(len(line), 40)], ' ')
+	if space < 0 || !at(line, space, " stdout ") && !at(line, space, " stderr ") {
+		return nil, 0, false
+	}
+	rest := line[space+len(" stdout "):]
+	if len(rest) < 2 || rest[0] != 'F' && rest[0] != 'P' || rest[1] != ' ' && rest[1] != ':' {
+		return nil, 0, false
+	}
+	flags := bytes.IndexByte(rest, ' ') // "F", or "P:" and what newer runtimes add
+	if flags < 0 {
+		return nil, 0, false
+	}
+	return rest[flags+1:], rest[0], true
+}
+
+// locate finds the record in a line, as logrus writes it: text or JSON.
+func locate(t text) (record text, v verdict) {
+	if t.i < len(t.b) && t.b[t.i] == '{' {
+		f := jsonFields{scan: jsonScanner{b: t.b, i: t.i, n: t.n}}
+		return f.locate()
+	}
+	return t.logfmt()
+}
+
+// logfmt reads key=value from the left. Values are quoted where they must be:
+// what stands in quotes is never taken for a key.
+func (t text) logfmt() (record text, v verdict) {
+	q := quote[t.n]
+	announced := false
+	for i := t.i; i < len(t.b); {
+		eq := bytes.IndexByte(t.b[i:], '=')
+		if eq <= 0 {
+			break
+		}
+		key := t.b[i : i+eq]
+		if bytes.IndexByte(key, ' ') >= 0 || bytes.IndexByte(key, '"') >= 0 {
+			break
+		}
+		i += eq + 1
+		quoted := at(t.b, i, q)
+		if quoted && announced && string(key) == "record" {
+			return text{t.b, i + len(q), t.n + 1}, found
+		}
+		var value []byte
+		if quoted {
+			from := i + len(q)
+			end, next, how := stringEnd(t.b, from, t.n)
+			if how != closed || next < len(t.b) && t.b[next] != ' ' {
+				break
+			}
+			value, i = t.b[from:end], next+1
+		} else {
+			end := bytes.IndexByte(t.b[i:], ' ')
+			if end < 0 {
+				end = len(t.b) - i
+			}
+			value = t.b[i : i+end]
+			i += end + 1
+		}
+		switch {
+		case string(value) == marker:
+			announced = true
+		case string(key) == "msg" && quoted:
+			return text{}, foreign
+		}
+		if i >= len(t.b) && !announced {
+			return text{}, foreign // read to the end
+		}
+	}
+	if announced {
+		return text{}, broken
+	}
+	return text{}, unclear
+}
+
+// jsonFields looks through the members of a JSON line, and of the objects in
+// it: logrus can put fields into one (DataKey).
+type jsonFields struct {
+	scan      jsonScanner
+	depth     int
+	announced bool
+	foreign   bool
+	record    int // where the content of "record" begins, 0 for not yet
+}
+
+func (f *jsonFields) locate() (record text, v verdict) {
+	whole := f.scan.object(0, f.member)
+	switch {
+	case f.foreign:
+		return text{}, foreign
+	case f.announced && f.record > 0:
+		return text{f.scan.b, f.record, f.scan.n + 1}, found
+	case f.announced:
+		return text{}, broken
+	case whole:
+		return text{}, foreign
+	}
+	return text{}, unclear
+}
+
+// member steps over one value; false ends the search.
+func (f *jsonFields) member(key []byte) bool {
+	s := &f.scan
+	if at(s.b, s.i, "{") && f.depth < 2 {
+		f.depth++
+		ok := s.object(f.depth, f.member)
+		f.depth--
+		return ok
+	}
+	if !at(s.b, s.i, quote[s.n]) {
+		return s.value(1)
+	}
+	from := s.i + len(quote[s.n])
+	if string(key) == "record" {
+		f.record = from
+		if f.announced {
+			return false // its end need not be searched twice
+		}
+	}
+	value, ok := s.quoted()
+	switch {
+	case !ok:
+		return false
+	case string(value.of(s.b)) == marker:
+		f.announced = true
+		return f.record == 0
+	case string(key) == "msg":
+		f.foreign = true
+		return false
+	}
+	return true
+}
+
+// search looks for a record where the format says nothing for certain:
+// unquoted text, a terminal's colours, a prefix that some tool put before.
+func (t text) search() (record text, v verdict) {
+	said := bytes.Index(t.b[t.i:], []byte(marker))
+	if said < 0 {
+		return text{}, foreign
+	}
+	for i := t.i + said; ; {
+		d := bytes.Index(t.b[i:], []byte("record"))
+		if d < 0 {
+			return text{}, broken
+		}
+		i += d + len("record")
+		at0 := i
+		for _, reset := range [...]string{"\x1b[0m", `\u001b[0m`} { // the latter in Docker's JSON
+			if at(t.b, i, reset) {
+				at0 = i + len(reset)
+			}
+		}
+		if !at(t.b, at0, "=") {
+			continue
+		}
+		at0++
+		switch {
+		case at(t.b, at0, "{"):
+			return text{t.b, at0, t.n}, found
+		case at(t.b, at0, quote[t.n]):
+			return text{t.b, at0 + len(quote[t.n]), t.n + 1}, found
+		}
+	}
+}
+
+// digits steps over a decimal number, negative ones too.
+func digits(b []byte, i int) (v int64, next int, ok bool) {
+	from := i
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	for i < len(b) && b[i]-'0' < 10 {
+		i++
+	}
+	if i-from > 19 {
+		return 0, i, false
+	}
+	v, err := strconv.ParseInt(string(b[from:i]), 10, 64)
+	return v, i, err == nil
+}

@@ -1,0 +1,399 @@
+package parser
+
+import (
+	"bytes"
+	"time"
+)
+
+// The text of ZITADEL's example script, which people have in production:
+//
+//	successful login: username/U, timestamp/T, appID/A, remoteAddr/R, request/JSON
+//	authentication failed: error/E, username/U, timestamp/T, ...
+//
+// It quotes nothing, and U is what somebody typed: it may hold all that
+// follows it in this text. So nothing is searched from the left. The request
+// is the one place where `, request/{"method":"` begins JSON that is valid up to
+// the very end of the message: had U opened JSON, the first quote of the true
+// request would close a string of it, and a bare `method` would follow; and
+// inside the true request every quote that a client sends stands behind a
+// backslash. Before the request stand, from the right, an address, a number and
+// a time that hold no comma; what is left is E and U.
+//
+// This holds for a whole message. Of a longer one ZITADEL keeps 1,999 bytes,
+// and a user name can be long enough to push the true rest out and end in a
+// forged one, to the byte. Then nothing behind the outcome can be known.
+const (
+	officialSuccess = "successful login: username/"
+	officialFailure = "authentication failed: error/"
+
+	sepUser      = ", username/"
+	sepTime      = ", timestamp/"
+	sepApp       = ", appID/"
+	sepRemote    = ", remoteAddr/"
+	sepRequest   = ", request/"
+	officialJSON = `{"method":"`
+
+	// cutLength is what ZITADEL leaves of a message of more than 2,000 bytes
+	// (internal/logstore/record, cutString). Cut inside a rune it gets longer
+	// once unquoted, never shorter.
+	cutLength = 1999
+
+	// What the lengths of A, R and T are bounded by: an id of old versions is
+	// number@project, an address has a zone at most, a time a monotonic clock.
+	maxApp, maxRemote, maxTime = 200, 80, 80
+
+	// maxCandidates bounds how often the request's beginning is looked for:
+	// 2,000 bytes hold fewer.
+	maxCandidates = 100
+)
+
+var litRequest = newLiteral(sepRequest + officialJSON)
+
+// official is what the text says, as parts of the line.
+type official struct {
+	*message
+	from    int  // behind the fixed beginning
+	end     int  // of the message
+	failed  bool // the outcome
+	request int  // where sepRequest begins, -1 where there is none
+	whole   bool // the text was read from the right, to its end
+
+	err, user, date, app, remote span
+	ambiguous                    bool // where err ends and user begins
+
+	// Of the request.
+	method, url, host, peer, agent span
+	forwarded, form                span // lists
+	strings                        int
+}
+
+// official reads the official script's text. told is false where it is another
+// script's that only begins like it; ok is false where the record is not whole.
+func (p *Parser) official(m *message, r *Record) (ok, told bool) {
+	o := official{message: m, from: m.i + len(officialSuccess), failed: at(m.b, m.i, officialFailure), request: -1}
+	if o.failed {
+		o.from = m.i + len(officialFailure)
+	}
+	if o.end, ok = m.end(o.read()); !ok {
+		return false, true
+	}
+	cut := p.cutByZITADEL(&o)
+	if o.request < 0 && !cut {
+		return false, false
+	}
+	o.whole = o.whole && !cut && o.left()
+
+	p.beginAction(r, Log, m)
+	r.Format, r.Cut = FormatOfficial, cut
+	sure, rest := &r.Login, &r.Login
+	if !o.whole || o.ambiguous {
+		r.Trust = min(r.Trust, TrustPartial)
+	}
+	if !o.whole {
+		o.leftmost()
+		rest = &r.Unverified
+	}
+	if r.Trust == TrustNone {
+		sure, rest = &r.Unverified, &r.Unverified
+	}
+	sure.Outcome = "success"
+	if o.failed {
+		sure.Outcome = "failure"
+	}
+	p.officialText(&o, r, rest)
+	p.officialRequest(&o, r, rest)
+	p.finish(r)
+	return true, true
+}
+
+// read looks for the request, and returns from where on the message's end is to
+// be searched.
+func (o *official) read() (from int) {
+	from = o.from
+	for i, n := o.from, 0; n < maxCandidates; n++ {
+		d := bytes.Index(o.b[i:], []byte(litRequest[o.n]))
+		if d < 0 {
+			break
+		}
+		i += d
+		o.method, o.url, o.host, o.peer, o.agent, o.forwarded, o.form = span{}, span{}, span{}, span{}, span{}, span{}, span{}
+		s := jsonScanner{b: o.b, i: i + len(sepRequest), n: o.n}
+		whole := s.object(0, func(key []byte) bool { return o.member(&s, key) })
+		if whole && !s.ended() {
+			whole = false
+		} else if whole || s.cut {
+			o.request, o.whole, o.strings = i, whole, s.strings
+			return s.i
+		}
+		i++
+	}
+	return from
+}
+
+// ended reports whether the message ends here.
+func (s *jsonScanner) ended() bool {
+	if s.n == 0 {
+		return s.i == len(s.b)
+	}
+	return at(s.b, s.i, quote[s.n-1])
+}
+
+// member reads a member of the request. Names further in are a client's choice.
+func (o *official) member(s *jsonScanner, key []byte) (ok bool) {
+	var to *span
+	switch string(key) {
+	case "method":
+		to = &o.method
+	case "url":
+		to = &o.url
+	case "host":
+		to = &o.host
+	case "remoteAddr":
+		to = &o.peer
+	case "form":
+		return s.object(1, func(key []byte) bool { return o.listed(s, key, "authRequestID", &o.form) })
+	case "headers":
+		return s.object(1, func(key []byte) bool {
+			if len(key) == len("User-Agent") {
+				return o.listed(s, key, "User-Agent", &o.agent)
+			}
+			return o.listed(s, key, "X-Forwarded-For", &o.forwarded)
+		})
+	default:
+		return s.value(1)
+	}
+	if *to != (span{}) {
+		return false // twice: this is not the script's
+	}
+	*to, ok = s.quoted()
+	return ok
+}
+
+// listed keeps the list under a name.
+func (o *official) listed(s *jsonScanner, key []byte, name string, to *span) bool {
+	from := s.i
+	ok := s.value(2)
+	if string(key) == name {
+		*to = span{from, s.i}
+	}
+	return ok
+}
+
+// cutByZITADEL reports whether the message may have lost its end.
+func (p *Parser) cutByZITADEL(o *official) bool {
+	size := o.end - o.i
+	if o.whole { // every quote of the request takes more than one byte here
+		size -= o.strings * 2 * (1<<o.n - 1)
+	}
+	if size < cutLength {
+		return false
+	}
+	p.doc, p.tmp = unescape(p.doc[:0], o.b[o.i:o.end], o.n, p.tmp)
+	return len(p.doc) >= cutLength
+}
+
+// left reads what stands before the request, from the right.
+func (o *official) left() bool {
+	to := o.request
+	before := func(sep string, longest int) (s span, ok bool) {
+		from := max(o.from, to-longest-len(sep))
+		d := bytes.LastIndex(o.b[from:to], []byte(sep))
+		if d < 0 {
+			return span{}, false
+		}
+		s = span{from + d + len(sep), to}
+		to = from + d
+		return s, true
+	}
+	var ok bool
+	if o.remote, ok = before(sepRemote, maxRemote); !ok || !bytes.Equal(o.remote.of(o.b), o.peer.of(o.b)) || !isAddr(o.peer.of(o.b)) {
+		return false
+	}
+	if o.app, ok = before(sepApp, maxApp); !ok || !isApp(o.app.of(o.b)) {
+		return false
+	}
+	if o.date, ok = before(sepTime, maxTime); !ok || !isDate(o.date.of(o.b)) {
+		return false
+	}
+	o.user = span{o.from, to}
+	if !o.failed {
+		return true
+	}
+	d := bytes.Index(o.b[o.from:to], []byte(sepUser))
+	if d < 0 {
+		return false
+	}
+	o.err = span{o.from, o.from + d}
+	o.user = span{o.err.to + len(sepUser), to}
+	o.ambiguous = bytes.Contains(o.user.of(o.b), []byte(sepUser))
+	return true
+}
+
+// leftmost reads what stands before the request from the left, for want of
+// anything better.
+func (o *official) leftmost() {
+	limit, from := o.end, o.from
+	if o.request >= 0 {
+		limit = o.request
+	}
+	next := func(sep string) (s span, ok bool) {
+		d := bytes.Index(o.b[from:limit], []byte(sep))
+		if d < 0 {
+			s = span{from, limit}
+			from = limit
+			return s, false
+		}
+		s = span{from, from + d}
+		from += d + len(sep)
+		return s, true
+	}
+	ok := true
+	if o.failed {
+		if o.err, ok = next(sepUser); !ok {
+			return
+		}
+	}
+	if o.user, ok = next(sepTime); !ok {
+		return
+	}
+	if o.date, ok = next(sepApp); !ok || !isDate(o.date.of(o.b)) {
+		o.date = span{}
+	}
+	if o.app, ok = next(sepRemote); !ok || !isApp(o.app.of(o.b)) {
+		o.app = span{}
+	}
+	if o.remote, _ = next(sepRequest); !isAddr(o.remote.of(o.b)) {
+		o.remote = span{}
+	}
+}
+
+// isAddr tells an address with its port from other text.
+func isAddr(b []byte) bool {
+	return len(b) <= maxRemote && only(b, addrBytes)
+}
+
+func isApp(b []byte) bool { return len(b) <= maxApp && only(b, appBytes) }
+
+var (
+	addrBytes = setOf(".:[]%-@")
+	appBytes  = setOf("._-@:")
+)
+
+func setOf(extra string) *[256]bool {
+	var t [256]bool
+	for c := range 256 {
+		t[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || bytes.IndexByte([]byte(extra), byte(c)) >= 0
+	}
+	return &t
+}
+
+func only(b []byte, set *[256]bool) bool {
+	for _, c := range b {
+		if !set[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// isDate tells what time.Time prints.
+func isDate(b []byte) bool {
+	var room [64]byte
+	_, ok := appendDate(room[:0], b)
+	return ok
+}
+
+// appendDate turns what time.Time prints, 2026-11-22 09:24:58.049990376 +0000 UTC,
+// into RFC 3339. ok is false for anything else.
+func appendDate(dst, b []byte) (out []byte, ok bool) {
+	if i := bytes.Index(b, []byte(" m=")); i > 0 { // a monotonic clock
+		b = b[:i]
+	}
+	const shape = "0000-00-00 00:00:00"
+	if len(b) < len(shape)+len(" +0000 UTC") || len(b) > maxTime || b[10] != ' ' {
+		return dst, false
+	}
+	if utc, ok := bytes.CutSuffix(b, []byte(" +0000 UTC")); ok {
+		from := len(dst)
+		dst = append(append(dst, utc...), 'Z')
+		dst[from+10] = 'T'
+		if _, ok := parseTime(dst[from:]); ok {
+			return dst, true
+		}
+		return dst[:from], false
+	}
+	t, err := time.Parse("2006-01-02 15:04:05.999999999 -0700 MST", string(b))
+	if err != nil {
+		return dst, false
+	}
+	return t.In(time.UTC).AppendFormat(dst, time.RFC3339Nano), true
+}
+
+// officialText keeps what stands before the request.
+func (p *Parser) officialText(o *official, r *Record, rest *Login) {
+	names := rest
+	if o.ambiguous {
+		names = &r.Unverified
+	}
+	if p.keep(&names.Error, o.err.of(o.b), o.n) {
+		p.scrubLast()
+	}
+	if p.keep(&names.UserName, o.user.of(o.b), o.n) && names == &r.Unverified {
+		p.scrubLast() // nobody knows where it ends
+	}
+	from := len(p.buf)
+	var ok bool
+	if p.buf, ok = appendDate(p.buf, o.date.of(o.b)); ok {
+		p.fields = append(p.fields, field{&rest.ChangeDate, span{from, len(p.buf)}})
+	}
+	p.keep(&rest.ApplicationID, o.app.of(o.b), o.n)
+	p.keep(&rest.RemoteAddr, o.remote.of(o.b), o.n)
+}
+
+// officialRequest keeps what an audit trail wants of the request, and nothing
+// else: forms and cookies are not read.
+func (p *Parser) officialRequest(o *official, r *Record, rest *Login) {
+	n := o.n + 1
+	p.keep(&rest.RequestMethod, o.method.of(o.b), n)
+	if p.keep(&rest.RequestURL, o.url.of(o.b), n) {
+		p.scrubURL()
+	}
+	if p.keep(&rest.RequestHost, o.host.of(o.b), n) {
+		p.cutLast()
+	}
+	if p.keepList(&rest.UserAgent, o, o.agent) {
+		p.cutLast()
+	}
+	if p.keepList(&rest.ForwardedFor, o, o.forwarded) {
+		p.cutLast()
+	}
+	// The form is the client's own.
+	if p.keepList(&r.Unverified.AuthRequestID, o, o.form) && !only(p.last(), appBytes) {
+		p.dropLast()
+	}
+}
+
+// keepList keeps the strings of a list, joined by ", " as HTTP joins the
+// values of a header. The end of the list may be missing.
+func (p *Parser) keepList(dst *string, o *official, list span) bool {
+	from := len(p.buf)
+	s := jsonScanner{b: o.b[:list.to], i: list.from + 1, n: o.n}
+	for s.i < list.to {
+		content, ok := s.quoted()
+		if content == (span{}) {
+			break
+		}
+		if len(p.buf) > from {
+			p.buf = append(p.buf, ", "...)
+		}
+		p.buf, p.tmp = unescape(p.buf, content.of(o.b), o.n+1, p.tmp)
+		if !ok || !s.is(',') {
+			break
+		}
+	}
+	if len(p.buf) == from {
+		return false
+	}
+	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
+	return true
+}

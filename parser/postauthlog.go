@@ -1,0 +1,121 @@
+package parser
+
+import "bytes"
+
+// The JSON of actions-scripts/post_auth_log.js. JSON quotes what it holds, so
+// that no value can pass for another; what is not exactly in its form, order
+// included, is another script's text.
+var litPostAuthLog = newLiteral(`{"post_auth_log":1,"outcome":"`)
+
+// postAuthLogFields are the script's keys behind "outcome", in its order. They
+// are called in the record as they are there.
+const postAuthLogFields = 14 // loginFields[1:15]
+
+// postAuthLog is one message, as parts of the line.
+type postAuthLog struct {
+	scan    jsonScanner
+	outcome string
+	next    int // the first field that may still come
+	values  [postAuthLogFields]span
+	cut     span
+}
+
+// postAuthLog reads our own script's message. told is false where it is another
+// script's; ok is false where the record is not whole.
+func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
+	l := postAuthLog{scan: jsonScanner{b: m.b, i: m.i + len(litPostAuthLog[m.n]), n: m.n}}
+	if !l.read() {
+		return false, false
+	}
+	if _, ok := m.end(l.scan.i); !ok {
+		return false, true
+	}
+	p.beginAction(r, Log, m)
+	r.Format = FormatPostAuthLog
+	login := &r.Login
+	if r.Trust == TrustNone {
+		login = &r.Unverified
+	}
+	login.Outcome = l.outcome
+	for i, value := range l.values {
+		field := &loginFields[1+i]
+		if p.keep(field.of(login), value.of(m.b), m.n+1) {
+			switch field.name {
+			case "error":
+				p.scrubLast()
+			case "user_agent", "forwarded_for":
+				p.cutLast()
+			}
+		}
+	}
+	if l.cut.to > l.cut.from {
+		p.keepNames(&login.CutFields, l.cut.of(m.b))
+	}
+	p.finish(r)
+	return true, true
+}
+
+// read steps over the message. The scanner stands behind the outcome's opening quote.
+func (l *postAuthLog) read() bool {
+	s := &l.scan
+	end, next, how := stringEnd(s.b, s.i, s.n)
+	if how != closed {
+		return false
+	}
+	switch string(s.b[s.i:end]) {
+	case "success":
+		l.outcome = "success"
+	case "failure":
+		l.outcome = "failure"
+	case "unknown":
+		l.outcome = "unknown"
+	default:
+		return false
+	}
+	for s.i = next; s.is(','); {
+		key, ok := s.quoted()
+		if !ok || !s.is(':') || !l.member(key.of(s.b)) {
+			return false
+		}
+	}
+	return s.is('}') && s.ended()
+}
+
+func (l *postAuthLog) member(key []byte) (ok bool) {
+	s := &l.scan
+	if string(key) == "cut" && l.cut == (span{}) {
+		l.next = postAuthLogFields
+		from := s.i
+		if !at(s.b, s.i, "[") || !s.value(1) {
+			return false
+		}
+		l.cut = span{from + 1, s.i - 1}
+		return true
+	}
+	for i := l.next; i < postAuthLogFields; i++ {
+		if string(key) == loginFields[1+i].name {
+			l.next = i + 1
+			l.values[i], ok = s.quoted()
+			return ok
+		}
+	}
+	return false
+}
+
+// keepNames keeps the names of a list of plain words, joined by commas.
+func (p *Parser) keepNames(dst *string, list []byte) {
+	from := len(p.buf)
+	for name := range bytes.SplitSeq(list, []byte(",")) {
+		name = bytes.Trim(name, `\"`)
+		if !only(name, appBytes) || len(name) == 0 {
+			continue
+		}
+		if len(p.buf) > from {
+			p.buf = append(p.buf, ',')
+		}
+		p.buf = append(p.buf, name...)
+	}
+	if len(p.buf) > from {
+		p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
+	}
+}

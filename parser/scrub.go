@@ -1,0 +1,123 @@
+package parser
+
+import (
+	"bytes"
+	"math/bits"
+	"unsafe"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+)
+
+// Scrub appends line to b without the secrets that ZITADEL's scripts and access
+// records write: forms go as a whole, at any depth of quoting, also where their
+// end is missing; then cookies, authorization headers, codes, tokens and
+// hashes, by name and by shape, as internal/redact knows them. line may be a
+// whole line as well as a message out of it.
+func Scrub(b, line []byte) []byte {
+	from := len(b)
+	b = scrubForms(b, line)
+	s := b[from:]
+	view := unsafe.String(unsafe.SliceData(s), len(s))
+	if out := redact.String(view); out != view {
+		b = append(b[:from], out...)
+	}
+	return b
+}
+
+// scrubForms replaces the values of form and postForm.
+func scrubForms(b, line []byte) []byte {
+	for {
+		q := formKey(line)
+		if q < 0 {
+			return append(b, line...)
+		}
+		n := slashes(line, q)
+		from := q + 1
+		for from < len(line) && (line[from] == ':' || line[from] == ' ') {
+			from++
+		}
+		to := valueEnd(line, from, n)
+		b = append(b, line[:from]...)
+		quote := line[q-n : q+1]
+		b = append(b, quote...)
+		b = append(b, redact.Redacted...)
+		b = append(b, quote...)
+		line = line[to:]
+	}
+}
+
+// formKey returns where the quote behind the next key form or postForm stands,
+// or -1. Its value is an object or a list.
+func formKey(line []byte) int {
+	for i := 0; ; {
+		d := bytes.Index(line[i:], []byte(`":`))
+		if d < 0 {
+			return -1
+		}
+		q := i + d
+		i = q + 1
+		n := slashes(line, q)
+		value := bytes.TrimLeft(line[q+2:], " ")
+		if len(value) == 0 || value[0] != '{' && value[0] != '[' {
+			continue
+		}
+		for _, key := range [...]string{"form", "postform", "post_form"} {
+			open := q - n - len(key) - 1
+			if open-n < 0 || line[open] != '"' || slashes(line, open) != n {
+				continue
+			}
+			if bytes.EqualFold(line[open+1:q-n], []byte(key)) {
+				return q
+			}
+		}
+	}
+}
+
+// slashes counts the backslashes before b[i].
+func slashes(b []byte, i int) (n int) {
+	for n < i && b[i-1-n] == '\\' {
+		n++
+	}
+	return n
+}
+
+// valueEnd returns the end of the object or list that begins at b[i], in which
+// quotes stand behind n backslashes. Where the end is missing, it is the quote
+// that ends the text around it, or the end of b.
+func valueEnd(b []byte, i, n int) int {
+	layer := uint(bits.Len(uint(n)))
+	if n != 1<<layer-1 {
+		return len(b) // no quoting makes that many
+	}
+	for depth := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case '\\', '"':
+			run := 0
+			for i+run < len(b) && b[i+run] == '\\' {
+				run++
+			}
+			if i+run == len(b) {
+				return len(b)
+			}
+			if b[i+run] != '"' || run > n {
+				i += run
+				continue
+			}
+			if run < n {
+				return i
+			}
+			end, next, how := stringEnd(b, i+run+1, layer)
+			if how != closed {
+				return end
+			}
+			i = next - 1
+		}
+	}
+	return len(b)
+}
