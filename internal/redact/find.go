@@ -18,9 +18,19 @@ var anchors = func() (t [256]bool) {
 	return
 }()
 
-// find returns the first secret of s that starts at from or later, as
-// s[start:end]; start is -1 where there is none.
-func find(s string, from int) (start, end int) {
+// finder looks through one text. What holds for the whole of it is looked for once.
+type finder struct {
+	s       string
+	run     int // end of the run of base64url bytes that was looked at last
+	bracket int // where the first "{" or "[" stands; -1 for not looked for yet
+}
+
+func newFinder(s string) finder { return finder{s: s, bracket: -1} }
+
+// next returns the first secret that starts at from or later, as s[start:end];
+// start is -1 where there is none.
+func (f *finder) next(from int) (start, end int) {
+	s := f.s
 	for i := from; i < len(s); i++ {
 		if !anchors[s[i]] {
 			continue
@@ -43,7 +53,7 @@ func find(s string, from int) (start, end int) {
 				start, end = assignment(s, i, v)
 			}
 		case ':':
-			start, end = colon(s, i)
+			start, end = f.colon(i)
 		case '>':
 			start, end = elementText(s, i)
 		case ' ':
@@ -53,7 +63,10 @@ func find(s string, from int) (start, end int) {
 			}
 		case 'J':
 			if before == 'y' {
-				start, end = webToken(s, i)
+				if i >= f.run { // "eyJeyJeyJ...": all of them share one end
+					f.run = span(s, i, urlBytes)
+				}
+				start, end = webToken(s, i, f.run)
 			}
 		case '-':
 			if i+1 < len(s) && s[i+1] == '-' {
@@ -172,8 +185,12 @@ func derKey(s string, start int) (int, int) {
 	if !wordStart(s, start) {
 		return -1, -1
 	}
+	// The end comes last: a text of nothing but such beginnings has one end.
+	if len(s)-start < 48 || !isPrivateDER(decode64(s[start:start+40])) {
+		return -1, -1
+	}
 	end := span(s, start, derBytes)
-	if end-start < 48 || !isPrivateDER(decode64(s[start:start+40])) {
+	if end-start < 48 {
 		return -1, -1
 	}
 	for end > start && (s[end-1] == '\r' || s[end-1] == '\n') {
@@ -234,13 +251,13 @@ func ldapHash(s string, i int) (start, end int) {
 	return -1, -1
 }
 
-// webToken finds a JWT or JWE by its first three letters, eyJ, from the J.
-func webToken(s string, i int) (start, end int) {
+// webToken finds a JWT or JWE by its first three letters, eyJ, from the J. Its
+// header ends at s[header].
+func webToken(s string, i, header int) (start, end int) {
 	start = i - 2
 	if start < 0 || s[start:i] != "ey" {
 		return -1, -1
 	}
-	header := span(s, i, urlBytes)
 	if header-start < 10 {
 		return -1, -1
 	}
@@ -349,11 +366,17 @@ func schemeBefore(s string, i int, word string) bool {
 	return i >= n && s[i-1]|0x20 == word[n-1] && strings.EqualFold(s[i-n:i], word) && wordStart(s, i-n)
 }
 
+// longestWord is longer than any word of a sentence, paths and ids included.
+const longestWord = 1024
+
 // opaque reports whether word is long and mixed like a random one. ZITADEL's
 // ids (digits, at_ and digits) and words joined by dashes are not.
 func opaque(word string) bool {
 	if len(word) < 16 {
 		return false
+	}
+	if len(word) > longestWord {
+		return true
 	}
 	var lower, upper, digits int
 	for i := range len(word) {

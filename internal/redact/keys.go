@@ -31,6 +31,9 @@ func SecretKey(name string) bool {
 	return false
 }
 
+// HarmlessHeader reports whether the value of the HTTP header of this name stays.
+func HarmlessHeader(name string) bool { return harmlessHeader(name) }
+
 // longestName bounds what of a name is looked at: its end decides.
 const longestName = 64
 

@@ -133,6 +133,10 @@ var commonWords = func() map[string]struct{} {
 	return words
 }()
 
+// longestElement bounds how far the end of an element is looked for. Without one the
+// text up to the next tag goes.
+const longestElement = 4096
+
 // elementText finds the text of <name>text</name> from the ">" before it.
 func elementText(s string, i int) (start, end int) {
 	const longest = 200 // of a tag with its attributes
@@ -150,8 +154,9 @@ func elementText(s string, i int) (start, end int) {
 		return -1, -1
 	}
 	start = i + 1
+	within := s[:min(len(s), start+longestElement)]
 	for end = start; ; end += 2 {
-		n := strings.Index(s[end:], "</")
+		n := strings.Index(within[min(end, len(within)):], "</")
 		if n < 0 {
 			break // no end: a text that was cut, or a placeholder
 		}
@@ -223,7 +228,8 @@ func unlessKnown(s string, start, end int) (int, int) {
 }
 
 // colon finds what a ":" may stand for.
-func colon(s string, i int) (start, end int) {
+func (f *finder) colon(i int) (start, end int) {
+	s := f.s
 	if i+1 == len(s) || i == 0 {
 		return -1, -1
 	}
@@ -265,7 +271,7 @@ func colon(s string, i int) (start, end int) {
 	case at > 0 && s[at-1] == '/': // host:port, paths
 		return -1, -1
 	case len(key) >= 3 && secretInText(key):
-		return labelled(s, i, key, at)
+		return f.labelled(i, key, at)
 	}
 	return -1, -1
 }
@@ -273,8 +279,9 @@ func colon(s string, i int) (start, end int) {
 // labelled finds the value of "password: x", {Password:x} and map[password:x].
 // After the name of a password it is a secret unless it is a word of a
 // sentence; after others, as in "fetch token: refused", where it is long and
-// random, or stands in a printed struct or map.
-func labelled(s string, i int, key string, at int) (start, end int) {
+// random, or stands in a printed struct or map, behind a bracket.
+func (f *finder) labelled(i int, key string, at int) (start, end int) {
+	s := f.s
 	start, end = valueAt(s, skipSpaces(s, i+1))
 	if start, end = unlessKnown(s, start, end); start < 0 || commonWord(s[start:end]) {
 		return -1, -1
@@ -283,7 +290,12 @@ func labelled(s string, i int, key string, at int) (start, end int) {
 	if (strings.HasPrefix(s, "urn:") || strings.HasPrefix(s, "arn:")) && !opaque(value) {
 		return -1, -1
 	}
-	printed := start == i+1 && strings.ContainsAny(s[:at], "{[")
+	if f.bracket < 0 {
+		if f.bracket = strings.IndexAny(s, "{["); f.bracket < 0 {
+			f.bracket = len(s)
+		}
+	}
+	printed := start == i+1 && f.bracket < at
 	switch {
 	case isPassword(key), opaque(value):
 	case printed && weakName(key):

@@ -25,7 +25,8 @@ func cutValue(s string) string {
 	if len(s) < minShape {
 		return s
 	}
-	start, end := find(s, 0)
+	f := newFinder(s)
+	start, end := f.next(0)
 	if start < 0 {
 		if encodedSecret(s) {
 			return Redacted
@@ -36,7 +37,7 @@ func cutValue(s string) string {
 		return Redacted
 	}
 	out := cut(s)
-	if start, _ := find(out, 0); start >= 0 {
+	if has(out) {
 		return Redacted
 	}
 	return out
@@ -44,12 +45,14 @@ func cutValue(s string) string {
 
 // has reports whether s holds a shape of a secret.
 func has(s string) bool {
-	start, _ := find(s, 0)
+	f := newFinder(s)
+	start, _ := f.next(0)
 	return start >= 0
 }
 
 func cut(s string) string {
-	start, end := find(s, 0)
+	f := newFinder(s)
+	start, end := f.next(0)
 	if start < 0 {
 		return s
 	}
@@ -59,7 +62,7 @@ func cut(s string) string {
 		b.WriteString(s[from:start])
 		b.WriteString(Redacted)
 		from = end
-		start, end = find(s, from)
+		start, end = f.next(from)
 	}
 	b.WriteString(s[from:])
 	return b.String()
