@@ -1,0 +1,215 @@
+// post_auth_webhook sends one compact JSON document for each login attempt, for
+// ZITADEL Actions V1: flows Internal and External Authentication, trigger Post
+// Authentication. Name the action post_auth_webhook, as the function.
+//
+// THE LOGIN WAITS for the answer, or for the timeout of the action: set a short one, such
+// as 2s (left out, it is 20s). "Allowed to fail" MUST be on: a refused connection, a
+// denied address and a timeout leave fetch as a Go panic, which no catch of a script
+// sees; without it they end every login. Nothing is sent a second time.
+//
+// It reads no form, no cookie and no token. Of the headers it reads two.
+
+// Where to: https, no redirect (the key would follow it), nothing on ZITADEL's deny list.
+var ENDPOINT = "https://siem.example.com/zitadel/post-auth";
+// The secret that the endpoint knows too. Who may read actions in ZITADEL can read it.
+var KEY = "CHANGE-ME";
+
+// The action. It returns nothing: ZITADEL takes anything else for an error.
+function post_auth_webhook(ctx, api) {
+  try {
+    send(postAuthMessage(ctx));
+  } catch (e) {
+    complain("not sent: ", e);
+  }
+}
+
+function send(message) {
+  if (KEY === "CHANGE-ME") {
+    complain("set ENDPOINT and KEY in the script", "");
+    return;
+  }
+  var answer = require("zitadel/http").fetch(ENDPOINT, {
+    method: "POST",
+    // Lists, since ZITADEL splits a string at its commas. Giving headers takes its own away.
+    headers: { "Content-Type": ["application/json"], "X-Zitadel-Siem-Key": [KEY] },
+    // An object, since ZITADEL writes the body as JSON: a string would arrive in quotes.
+    body: JSON.parse(message)
+  });
+  // Not answer.json(): it panics where the answer is no JSON, and none is needed.
+  var status = answer.status || answer.statusCode; // the second is the name of old versions
+  if (!(status >= 200 && status < 300)) {
+    complain("the endpoint answered ", status);
+  }
+}
+
+// complain tells ZITADEL's log, which only who hosts it can see.
+function complain(what, detail) {
+  try {
+    require("zitadel/log").warn("%s", "post_auth_webhook: " + what + detail);
+  } catch (e) {
+    // The login has to go on.
+  }
+}
+
+// --- begin: shared by post_auth_log.js and post_auth_webhook.js, byte for byte ---
+
+// The fields of the message, in its order: name, the most bytes that the escaped
+// value may take, and where it is read. ZITADEL cuts a log message of more than 2,000
+// bytes, which breaks the JSON, so the worst case has to stay below that:
+//    38  {"post_auth_log":1,"outcome":"success"
+//   221  14 times ,"NAME":"" with 137 bytes of names
+//  1536  the values: the sum of the budgets below
+//   187  ,"cut":[...] with all 14 names
+//     1  }
+//  1983  bytes at most
+var FIELDS = [
+  ["error", 220, function (v1) { return errorText(v1); }, withoutSecrets],
+  ["method", 24, function (v1) { return v1.authMethod; }],
+  ["auth_request_id", 64, function (v1) { return v1.authRequest.id; }],
+  ["agent_id", 48, function (v1) { return v1.authRequest.agentId; }],
+  ["user_id", 96, function (v1) { return v1.authRequest.userId; }],
+  ["user_name", 200, function (v1) { return v1.authRequest.userName; }],
+  ["login_name", 200, function (v1) { return v1.authRequest.loginName; }],
+  ["resource_owner", 72, function (v1) { return v1.authRequest.resourceOwner; }],
+  ["application_id", 64, function (v1) { return v1.authRequest.applicationId; }],
+  ["idp_id", 64, function (v1) { return v1.authRequest.selectedIdpConfigId; }],
+  ["remote_addr", 64, function (v1) { return v1.httpRequest.remoteAddr; }],
+  ["forwarded_for", 160, function (v1) { return header(v1.httpRequest.headers, "x-forwarded-for", 160); }],
+  ["user_agent", 220, function (v1) { return header(v1.httpRequest.headers, "user-agent", 220); }],
+  ["auth_time", 40, function (v1) { return rfc3339(v1.authRequest.authTime); }]
+];
+
+// postAuthMessage returns the message as JSON. It never throws.
+function postAuthMessage(ctx) {
+  try {
+    return build(read(function () { return ctx.v1; }));
+  } catch (e) {
+    return '{"post_auth_log":1,"outcome":"unknown"}';
+  }
+}
+
+function build(v1) {
+  // Only what ZITADEL calls "none" is a success, whatever else authError may be.
+  var success = text(function () { return v1.authError; }) === "none";
+  var json = '{"post_auth_log":1,"outcome":' + (success ? '"success"' : '"failure"');
+  var cut = [];
+  FIELDS.forEach(function (field) {
+    var value = text(function () { return field[2](v1); });
+    if (value === undefined || value === "") {
+      return;
+    }
+    var fitted = fit(value, field[1], field[3]);
+    json += ',"' + field[0] + '":"' + fitted.json + '"';
+    if (fitted.cut) {
+      cut.push('"' + field[0] + '"');
+    }
+  });
+  // The list of names is the mark of a cut value: a user can type an ellipsis.
+  return json + (cut.length > 0 ? ',"cut":[' + cut.join(",") + "]" : "") + "}";
+}
+
+// read returns what f returns, or undefined where it throws.
+function read(f) {
+  try {
+    return f();
+  } catch (e) {
+    return undefined;
+  }
+}
+
+// text returns what f returns if that is text, else undefined. ZITADEL's authMethod
+// is a Go type of its own, which the engine shows as an object around a string.
+function text(f) {
+  var value = read(f);
+  if (typeof value === "object") {
+    value = read(function () { return value.valueOf(); });
+  }
+  return typeof value === "string" ? value : undefined;
+}
+
+function errorText(v1) {
+  var error = text(function () { return v1.authError; });
+  if (error === undefined) {
+    return "authError is missing or no text";
+  }
+  return error === "none" ? "" : error;
+}
+
+// withoutSecrets is for errors of an identity provider's client, which may quote a URL
+// or a form.
+function withoutSecrets(error) {
+  return error
+    .replace(/(:\/\/[^\s"'?#]*[?#])[^\s"']*/g, "$1[REDACTED]")
+    .replace(/((?:code|token|assertion|secret|password)(?:=|"\s*:\s*"))[^\s"'&;,]+/gi, "$1[REDACTED]");
+}
+
+// header joins the lines of a header, as far as enough characters are there to fill
+// the budget. Each line adds two at least, so that this ends for every list.
+function header(headers, name, enough) {
+  var joined = "", lines = 0;
+  Object.keys(headers).sort().forEach(function (key) {
+    if (key.toLowerCase() !== name) {
+      return;
+    }
+    var values = typeof headers[key] === "string" ? [headers[key]] : headers[key];
+    for (var i = 0; i < values.length && joined.length <= enough; i++) {
+      joined += (lines++ > 0 ? ", " : "") + (text(function () { return values[i]; }) || "");
+    }
+  });
+  return joined;
+}
+
+// rfc3339 takes a Go time.Time or a Date, which both know how to become JSON, or a string.
+// It returns undefined for the zero time, which ZITADEL has at a first password check.
+function rfc3339(time) {
+  var value = typeof time === "string" ? time : JSON.parse(JSON.stringify(time));
+  var valid = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value);
+  return valid && value.slice(0, 10) !== "0001-01-01" ? value : undefined;
+}
+
+// fit cleans a value, if there is a function for it, and escapes it, character by
+// character, until the next one would not fit any more.
+function fit(value, budget, clean) {
+  // No more than the beginning is worked on: a regular expression of this engine needs
+  // seconds for some texts of 20,000 characters that are not ASCII.
+  var enough = value.codePointAt(999) > 0xffff ? 999 : 1000;
+  var cut = value.length > enough;
+  value = value.slice(0, enough);
+  value = clean ? clean(value) : value;
+  var json = "", used = 0;
+  for (var i = 0; i < value.length;) {
+    var code = value.codePointAt(i);
+    var piece = escaped(code);
+    used += size(piece);
+    if (used > budget) {
+      return { json: json, cut: true };
+    }
+    json += piece;
+    i += code > 0xffff ? 2 : 1;
+  }
+  return { json: json, cut: cut };
+}
+
+// escaped returns a code point as it stands in a JSON string. A lone surrogate has no
+// UTF-8. What moves a cursor, breaks a line or turns the direction of a text is escaped
+// too, so that it does nothing to whoever looks at the log.
+function escaped(code) {
+  if (code === 0x22 || code === 0x5c) {
+    return "\\" + String.fromCharCode(code);
+  }
+  if (code >= 0xd800 && code <= 0xdfff) {
+    return "\ufffd";
+  }
+  if (code < 0x20 || (code >= 0x7f && code <= 0x9f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) {
+    return "\\u" + ("000" + code.toString(16)).slice(-4);
+  }
+  return String.fromCodePoint(code);
+}
+
+// size returns the bytes that a piece from escaped takes in UTF-8.
+function size(piece) {
+  var code = piece.codePointAt(0);
+  return code < 0x80 ? piece.length : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+}
+
+// --- end: shared ---
