@@ -46,17 +46,22 @@ func (r *Record) EventType() string {
 }
 
 // ID identifies what was logged: the same line has the same id, however often and
-// by whomever it is read. It is empty where the line does not say when it was
-// logged: two such lines may be equal and still be two.
+// by whomever it is read. Where the line does not say when it was logged, the time
+// at which it was read stands in: two such lines may be equal and still be two.
+// It is empty where that is not set either.
 func (r *Record) ID() string { return string(r.appendID(nil)) }
 
 func (r *Record) appendID(b []byte) []byte {
-	if r.Time.IsZero() {
+	at := r.Time
+	if at.IsZero() {
+		at = r.Read
+	}
+	if at.IsZero() {
 		return b
 	}
 	b = append(b, r.Instance...)
 	b = append(b, "/"+Source+"/"...)
-	b = strconv.AppendInt(b, r.Time.UnixNano(), 10)
+	b = strconv.AppendInt(b, at.UnixNano(), 10)
 	b = append(b, '/')
 	const hex = "0123456789abcdef"
 	for shift := 60; shift >= 0; shift -= 4 {
@@ -169,17 +174,18 @@ func appendText(b []byte, f encode.Format, name, value string) []byte {
 func appendEvent(b []byte, f encode.Format, r *Record) []byte {
 	n := counter(1)
 	at := n.add(!r.Time.IsZero())
-	n.add(at) // an id comes with a time
 	read := n.add(!r.Read.IsZero())
+	id := n.add(at || read)
 	n.add(r.Level != "")
 	b = f.OpenMap(b, int(n))
 	b = f.Field(b, 0, "type")
 	b = f.Text(b, r.EventType())
-	if at {
+	if id {
 		var room [128]byte
-		b = f.Field(b, 1, "id")
-		id := r.appendID(room[:0])
-		b = f.Text(b, unsafe.String(unsafe.SliceData(id), len(id)))
+		s := r.appendID(room[:0])
+		b = appendText(b, f, "id", unsafe.String(unsafe.SliceData(s), len(s)))
+	}
+	if at {
 		b = appendTime(b, f, "time", r.Time)
 	}
 	if read {

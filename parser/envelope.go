@@ -103,7 +103,7 @@ func (e *envelope) tail(i int) bool {
 		}
 		next = s.i
 	}
-	return at(b, next, "}") && (n == 0 || at(b, next+1, quote[n-1]))
+	return at(b, next, "}")
 }
 
 // plain reads a record with its fields in another order, or with fields between
@@ -137,11 +137,7 @@ func (p *Parser) plain(t text) (e envelope, message []byte, access, ok bool) {
 func (p *Parser) unquote(t text) (doc string, ok bool) {
 	end := len(t.b)
 	if t.n > 0 {
-		to, _, how := stringEnd(t.b, t.i, t.n-1)
-		if how != closed {
-			return "", false
-		}
-		end = to
+		end, _, _ = stringEnd(t.b, t.i, t.n-1)
 	}
 	p.doc, p.tmp = unescape(p.doc[:0], t.b[t.i:end], t.n, p.tmp)
 	doc = unsafe.String(unsafe.SliceData(p.doc), len(p.doc))

@@ -79,12 +79,16 @@ func locate(t text) (record text, v verdict) {
 	return t.logfmt()
 }
 
+// fixed is how many pairs logrus writes before the fields: time, level, message.
+const fixed = 3
+
 // logfmt reads key=value from the left. Values are quoted where they must be:
-// what stands in quotes is never taken for a key.
+// what stands in quotes is never taken for a key. A value that should be
+// quoted and is not says that nothing is quoted here, and that anything may follow.
 func (t text) logfmt() (record text, v verdict) {
 	q := quote[t.n]
-	announced := false
-	for i := t.i; i < len(t.b); {
+	announced, loose := false, false
+	for i, pair := t.i, 0; i < len(t.b); pair++ {
 		eq := bytes.IndexByte(t.b[i:], '=')
 		if eq <= 0 {
 			break
@@ -95,7 +99,10 @@ func (t text) logfmt() (record text, v verdict) {
 		}
 		i += eq + 1
 		quoted := at(t.b, i, q)
-		if quoted && announced && string(key) == "record" {
+		if quoted && announced && string(key) == "record" && at(t.b, i+len(q), "{") {
+			if loose {
+				return text{}, unclear
+			}
 			return text{t.b, i + len(q), t.n + 1}, found
 		}
 		var value []byte
@@ -112,16 +119,20 @@ func (t text) logfmt() (record text, v verdict) {
 				end = len(t.b) - i
 			}
 			value = t.b[i : i+end]
+			loose = loose || !only(value, bareBytes)
 			i += end + 1
 		}
 		switch {
-		case string(value) == marker:
+		case string(value) == marker && pair < fixed:
 			announced = true
-		case string(key) == "msg" && quoted:
+		case string(key) != "msg":
+		case !quoted && string(value) == "log": // perhaps the marker, unquoted
+			return text{}, unclear
+		default:
 			return text{}, foreign
 		}
-		if i >= len(t.b) && !announced {
-			return text{}, foreign // read to the end
+		if !announced && !loose && (pair >= fixed || i >= len(t.b)) {
+			return text{}, foreign
 		}
 	}
 	if announced {
@@ -130,8 +141,12 @@ func (t text) logfmt() (record text, v verdict) {
 	return text{}, unclear
 }
 
-// jsonFields looks through the members of a JSON line, and of the objects in
-// it: logrus can put fields into one (DataKey).
+// bareBytes are what logrus leaves without quotes.
+var bareBytes = setOf("-._/@^+")
+
+// jsonFields looks through the members of a JSON line. The message stands among
+// them, the record too, or one level further in: logrus can put fields into an
+// object (DataKey). Further in, names are anybody's choice.
 type jsonFields struct {
 	scan      jsonScanner
 	depth     int
@@ -147,7 +162,7 @@ func (f *jsonFields) locate() (record text, v verdict) {
 		return text{}, foreign
 	case f.announced && f.record > 0:
 		return text{f.scan.b, f.record, f.scan.n + 1}, found
-	case f.announced:
+	case f.announced && !whole:
 		return text{}, broken
 	case whole:
 		return text{}, foreign
@@ -158,7 +173,7 @@ func (f *jsonFields) locate() (record text, v verdict) {
 // member steps over one value; false ends the search.
 func (f *jsonFields) member(key []byte) bool {
 	s := &f.scan
-	if at(s.b, s.i, "{") && f.depth < 2 {
+	if at(s.b, s.i, "{") && f.depth == 0 {
 		f.depth++
 		ok := s.object(f.depth, f.member)
 		f.depth--
@@ -168,7 +183,7 @@ func (f *jsonFields) member(key []byte) bool {
 		return s.value(1)
 	}
 	from := s.i + len(quote[s.n])
-	if string(key) == "record" {
+	if string(key) == "record" && f.record == 0 && at(s.b, from, "{") {
 		f.record = from
 		if f.announced {
 			return false // its end need not be searched twice
@@ -176,8 +191,8 @@ func (f *jsonFields) member(key []byte) bool {
 	}
 	value, ok := s.quoted()
 	switch {
-	case !ok:
-		return false
+	case !ok || f.depth > 0:
+		return ok
 	case string(value.of(s.b)) == marker:
 		f.announced = true
 		return f.record == 0

@@ -12,8 +12,8 @@ import (
 //
 // It quotes nothing, and U is what somebody typed: it may hold all that
 // follows it in this text. So nothing is searched from the left. The request
-// is the one place where `, request/{"method":"` begins JSON that is valid up to
-// the very end of the message: had U opened JSON, the first quote of the true
+// is the one place where `, request/{"method":"` begins JSON whose strings, braces and commas
+// are in order up to the very end of the message (its escapes do not matter here): had U opened JSON, the first quote of the true
 // request would close a string of it, and a bare `method` would follow; and
 // inside the true request every quote that a client sends stands behind a
 // backslash. Before the request stand, from the right, an address, a number and
@@ -47,7 +47,13 @@ const (
 	maxCandidates = 100
 )
 
-var litRequest = newLiteral(sepRequest + officialJSON)
+// litRequest as bytes: bytes.Index wants them, and a conversion would allocate.
+var litRequest = func() (l [maxLayer + 1][]byte) {
+	for n, s := range newLiteral(sepRequest + officialJSON) {
+		l[n] = []byte(s)
+	}
+	return l
+}()
 
 // official is what the text says, as parts of the line.
 type official struct {
@@ -111,7 +117,7 @@ func (p *Parser) official(m *message, r *Record) (ok, told bool) {
 func (o *official) read() (from int) {
 	from = o.from
 	for i, n := o.from, 0; n < maxCandidates; n++ {
-		d := bytes.Index(o.b[i:], []byte(litRequest[o.n]))
+		d := bytes.Index(o.b[i:], litRequest[o.n])
 		if d < 0 {
 			break
 		}
@@ -189,8 +195,13 @@ func (p *Parser) cutByZITADEL(o *official) bool {
 		return false
 	}
 	p.doc, p.tmp = unescape(p.doc[:0], o.b[o.i:o.end], o.n, p.tmp)
-	return len(p.doc) >= cutLength
+	return isCut(len(p.doc))
 }
+
+// isCut tells by its length whether a message may have lost its end. 2,000 bytes
+// fit, and no cut leaves them: a part of a rune, one to three bytes, becomes
+// as many U+FFFD of three bytes.
+func isCut(size int) bool { return size >= cutLength && size != 2000 }
 
 // left reads what stands before the request, from the right.
 func (o *official) left() bool {

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
@@ -29,6 +30,7 @@ type Parser struct {
 	tmp      []byte
 	doc      []byte
 	env      envelope
+	name     []byte
 	instance string // the last one: a log is of one instance
 }
 
@@ -69,8 +71,9 @@ func (p *Parser) Parse(line []byte, r *Record) bool {
 	if !done && p.opts.Kinds.Has(kind) { // a line without a record in it
 		p.begin(r, kind, TrustNone)
 		r.Cut = len(line) > MaxLine
-		if p.opts.Raw {
-			p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
+		p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
+		if !p.opts.Raw {
+			p.fields = p.fields[:0] // it only tells the lines apart, in the id
 		}
 		p.finish(r)
 		done = true
@@ -181,7 +184,7 @@ func (p *Parser) plainText(m *message, r *Record) (kind Kind, done, ok bool) {
 	p.beginAction(r, Log, m)
 	from := len(p.buf)
 	if p.keep(&r.Message, m.b[m.i:end], m.n) {
-		r.Cut = len(p.buf)-from >= cutLength
+		r.Cut = isCut(len(p.buf) - from)
 		p.scrubLast()
 	}
 	p.finish(r)
@@ -217,7 +220,7 @@ func (p *Parser) run(m *message, r *Record) (kind Kind, done, ok bool) {
 	if kind == RunFailed {
 		from := len(p.buf)
 		if p.keep(&r.Error, rest[len(failed):], m.n) {
-			r.Cut = len(litRun[0])+len(failed)+len(p.buf)-from >= cutLength
+			r.Cut = isCut(len(litRun[0]) + len(failed) + len(p.buf) - from)
 			p.scrubLast()
 		}
 	}
@@ -250,19 +253,17 @@ func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.n+1)
 }
 
-// label sets the instance.
+// label sets the instance. It is no part of the hash: it stands in the id itself.
 func (p *Parser) label(r *Record, id []byte, layers uint) {
-	switch {
-	case p.opts.Instance != "":
+	if p.opts.Instance != "" {
 		r.Instance = p.opts.Instance
-	case string(id) == p.instance:
-		r.Instance = p.instance
-	case len(id) <= 64 && bytes.IndexByte(id, '\\') < 0 && bytes.IndexByte(id, '/') < 0:
-		p.instance = string(id)
-		r.Instance = p.instance
-	default:
-		p.keep(&r.Instance, id, layers)
+		return
 	}
+	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
+	if string(p.name) != p.instance {
+		p.instance = string(p.name)
+	}
+	r.Instance = p.instance
 }
 
 // keep adds a string of the record, quoted layers times, unless it is empty.
@@ -313,15 +314,19 @@ func (p *Parser) replaceLast(b []byte) {
 	f.to = len(p.buf)
 }
 
-// finish gives the record its strings, in one allocation.
+// finish gives the record its strings, in one allocation, and its hash: of all
+// that it tells, in a fixed order.
 func (p *Parser) finish(r *Record) {
+	if len(p.fields) > 0 {
+		all := string(p.buf)
+		for i, f := range p.fields {
+			*f.dst = all[f.from:f.to]
+			p.fields[i].dst = nil
+		}
+	}
+	p.buf = append(p.buf, byte(r.Kind), byte(r.Format))
+	p.buf = append(p.buf, r.Login.Outcome...)
+	p.buf = append(p.buf, r.Level...)
+	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(r.Took))
 	r.hash = xxhash.Sum64(p.buf)
-	if len(p.fields) == 0 {
-		return
-	}
-	all := string(p.buf)
-	for i, f := range p.fields {
-		*f.dst = all[f.from:f.to]
-		p.fields[i].dst = nil
-	}
 }

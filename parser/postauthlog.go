@@ -1,6 +1,10 @@
 package parser
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+)
 
 // The JSON of actions-scripts/post_auth_log.js. JSON quotes what it holds, so
 // that no value can pass for another; what is not exactly in its form, order
@@ -27,8 +31,14 @@ func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
 	if !l.read() {
 		return false, false
 	}
-	if _, ok := m.end(l.scan.i); !ok {
+	end, ok := m.end(l.scan.i)
+	if !ok {
 		return false, true
+	}
+	// The scanner asks for the order of things; this, for the escapes in them.
+	p.doc, p.tmp = unescape(p.doc[:0], m.b[m.i:end], m.n, p.tmp)
+	if !gjson.ValidBytes(p.doc) {
+		return false, false
 	}
 	p.beginAction(r, Log, m)
 	r.Format = FormatPostAuthLog
@@ -85,12 +95,21 @@ func (l *postAuthLog) member(key []byte) (ok bool) {
 	s := &l.scan
 	if string(key) == "cut" && l.cut == (span{}) {
 		l.next = postAuthLogFields
-		from := s.i
-		if !at(s.b, s.i, "[") || !s.value(1) {
+		from := s.i + 1
+		if !s.is('[') {
 			return false
 		}
-		l.cut = span{from + 1, s.i - 1}
-		return true
+		for {
+			if name, ok := s.quoted(); !ok || !only(name.of(s.b), appBytes) {
+				return false
+			}
+			if !at(s.b, s.i, ",") {
+				break
+			}
+			s.i++
+		}
+		l.cut = span{from, s.i}
+		return s.is(']')
 	}
 	for i := l.next; i < postAuthLogFields; i++ {
 		if string(key) == loginFields[1+i].name {

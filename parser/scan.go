@@ -2,6 +2,8 @@ package parser
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 )
 
@@ -51,11 +53,10 @@ func stringEnd(b []byte, i int, n uint) (end, next int, how ending) {
 	unit := 1 << n
 	own := unit - 1
 	for j := i; ; {
-		d := bytes.IndexByte(b[j:], '"')
-		if d < 0 {
+		q := nextQuote(b, j)
+		if q < 0 {
 			return len(b), len(b), noEnd
 		}
-		q := j + d
 		slashes := 0
 		for k := q - 1; k >= i && b[k] == '\\'; k-- {
 			slashes++
@@ -70,6 +71,35 @@ func stringEnd(b []byte, i int, n uint) (end, next int, how ending) {
 		}
 		j = q + 1 // a quote of the text
 	}
+}
+
+// nextQuote finds the first quote from i on, or -1. Most strings are shorter than
+// what a call of IndexByte takes.
+func nextQuote(b []byte, i int) int {
+	const (
+		ones   uint64 = 0x0101010101010101
+		tops   uint64 = 0x8080808080808080
+		quotes        = '"' * ones
+	)
+	for stop := i + 32; i+8 <= len(b); i += 8 {
+		if i >= stop {
+			if d := bytes.IndexByte(b[i:], '"'); d >= 0 {
+				return i + d
+			}
+			return -1
+		}
+		// The classic search for a zero byte: the lowest hit is exact.
+		x := binary.LittleEndian.Uint64(b[i:]) ^ quotes
+		if hit := (x - ones) &^ x & tops; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] == '"' {
+			return i
+		}
+	}
+	return -1
 }
 
 // maxDepth bounds the nesting of JSON in messages. The official script's has three levels.

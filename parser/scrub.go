@@ -24,7 +24,9 @@ func Scrub(b, line []byte) []byte {
 	return b
 }
 
-// scrubForms replaces the values of form and postForm.
+// scrubForms takes out what follows a key form or postForm, up to the end of the
+// text that is quoted as deep as the key. The value's own end is not looked for: a
+// user name with a quote in it stands before, and turns what is in quotes inside out.
 func scrubForms(b, line []byte) []byte {
 	for {
 		q := formKey(line)
@@ -32,17 +34,13 @@ func scrubForms(b, line []byte) []byte {
 			return append(b, line...)
 		}
 		n := slashes(line, q)
-		from := q + 1
-		for from < len(line) && (line[from] == ':' || line[from] == ' ') {
-			from++
-		}
-		to := valueEnd(line, from, n)
-		b = append(b, line[:from]...)
 		quote := line[q-n : q+1]
+		b = append(b, line[:q+1]...)
+		b = append(b, ':')
 		b = append(b, quote...)
 		b = append(b, redact.Redacted...)
 		b = append(b, quote...)
-		line = line[to:]
+		line = line[outerQuote(line, q+1, n):]
 	}
 }
 
@@ -81,43 +79,19 @@ func slashes(b []byte, i int) (n int) {
 	return n
 }
 
-// valueEnd returns the end of the object or list that begins at b[i], in which
-// quotes stand behind n backslashes. Where the end is missing, it is the quote
-// that ends the text around it, or the end of b.
-func valueEnd(b []byte, i, n int) int {
+// outerQuote returns where the first quote from i on begins that stands behind fewer
+// than n backslashes, its backslashes included, or the end of b. It ends the text in
+// which quotes stand behind n.
+func outerQuote(b []byte, i, n int) int {
 	layer := uint(bits.Len(uint(n)))
-	if n != 1<<layer-1 {
-		return len(b) // no quoting makes that many
+	if n == 0 || n != 1<<layer-1 { // nothing around it, or no quoting that we know
+		return len(b)
 	}
-	for depth := 0; i < len(b); i++ {
-		switch b[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case '\\', '"':
-			run := 0
-			for i+run < len(b) && b[i+run] == '\\' {
-				run++
-			}
-			if i+run == len(b) {
-				return len(b)
-			}
-			if b[i+run] != '"' || run > n {
-				i += run
-				continue
-			}
-			if run < n {
-				return i
-			}
-			end, next, how := stringEnd(b, i+run+1, layer)
-			if how != closed {
-				return end
-			}
-			i = next - 1
+	for {
+		end, next, how := stringEnd(b, i, layer)
+		if how != closed {
+			return end
 		}
+		i = next
 	}
-	return len(b)
 }

@@ -20,6 +20,10 @@ func name(s string, end int) (string, int) {
 	for i > 0 && nameBytes[s[i-1]] {
 		i--
 	}
+	// \u0026code, as JSON writes "&": the escape is no part of it.
+	if i > 0 && s[i-1] == '\\' && end-i >= 5 && s[i] == 'u' && strings.Trim(s[i+1:i+5], "0123456789abcdefABCDEF") == "" {
+		i += 5
+	}
 	// %26code, %3Fcode, %253Fcode: the hexadecimal digits are no part of it.
 	if i > 0 && s[i-1] == '%' {
 		for strings.HasPrefix(s[i:end], "25") {
@@ -182,7 +186,10 @@ func secretCookie(key string) bool {
 func secretParameter(s string, at int, key string) bool {
 	switch s[at-1] {
 	case '?', '&', '#':
-	case 'F', 'f', '6', '3': // %3F, %26, %23
+	case 'F', 'f', '6', '3': // %3F, %26, %23; \u0026
+		if at >= 6 && s[at-6:at-2] == `\u00` {
+			break
+		}
 		if at < 3 || s[at-3] != '%' && s[at-3] != '5' {
 			return false
 		}

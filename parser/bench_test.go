@@ -1,0 +1,123 @@
+package parser_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// The benchmarks read the recorded lines with the official script's text, one after the
+// other, beside two ways that a user would write: see baseline_test.go.
+
+// unwanted returns the recorded lines that DefaultKinds leave out.
+func unwanted(tb testing.TB) (lines [][]byte) {
+	tb.Helper()
+	for _, rec := range recordings(tb) {
+		for _, line := range rec.lines {
+			if k := decodeReference(line).kind; !bytes.HasPrefix(line, []byte("\x1b")) && (k == parser.Other || k == parser.Access) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// each runs f on one line after the other, and reports bytes and lines.
+func each(b *testing.B, lines [][]byte, f func(line []byte)) {
+	b.Helper()
+	size := 0
+	for _, line := range lines {
+		size += len(line)
+	}
+	b.SetBytes(int64(size / len(lines)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		f(lines[i%len(lines)])
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
+
+// BenchmarkParse is a line to a record.
+func BenchmarkParse(b *testing.B) {
+	p := parser.New(parser.Options{})
+	var r parser.Record
+	each(b, benchLines(b), func(line []byte) {
+		if !p.Parse(line, &r) {
+			b.Fatal("not wanted")
+		}
+	})
+}
+
+// BenchmarkParseAndEncode is a line to Fluent Bit's msgpack.
+func BenchmarkParseAndEncode(b *testing.B) {
+	p := parser.New(parser.Options{})
+	var r parser.Record
+	var out []byte
+	each(b, benchLines(b), func(line []byte) {
+		if !p.Parse(line, &r) {
+			b.Fatal("not wanted")
+		}
+		out = parser.AppendMsgpack(out[:0], &r, 0, nil)
+	})
+}
+
+// BenchmarkParseWrapped is BenchmarkParse of the lines as Docker and Kubernetes keep them.
+func BenchmarkParseWrapped(b *testing.B) {
+	for _, w := range wrappings {
+		if w.name != "Docker" && w.name != "CRI" {
+			continue
+		}
+		b.Run(w.name, func(b *testing.B) {
+			var lines [][]byte
+			for _, line := range benchLines(b) {
+				lines = append(lines, w.wrap(line))
+			}
+			p := parser.New(parser.Options{})
+			var r parser.Record
+			each(b, lines, func(line []byte) { p.Parse(line, &r) })
+		})
+	}
+}
+
+// BenchmarkUnwanted is what a line costs that nobody asked for.
+func BenchmarkUnwanted(b *testing.B) {
+	for _, kind := range []parser.Kind{parser.Other, parser.Access} {
+		b.Run(kind.String(), func(b *testing.B) {
+			var lines [][]byte
+			for _, line := range unwanted(b) {
+				if decodeReference(line).kind == kind {
+					lines = append(lines, line)
+				}
+			}
+			p := parser.New(parser.Options{})
+			var r parser.Record
+			each(b, lines, func(line []byte) {
+				if p.Parse(line, &r) {
+					b.Fatal("wanted")
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkMixed is the log as it really looks: most lines are not wanted.
+func BenchmarkMixed(b *testing.B) {
+	lines := splitLines(readFile(b, "testdata/recorded/mixed.stderr.gz"))
+	p := parser.New(parser.Options{})
+	var r parser.Record
+	each(b, lines, func(line []byte) { p.Parse(line, &r) })
+}
+
+// BenchmarkBaseline is what a user would write instead, on the same lines.
+func BenchmarkBaseline(b *testing.B) {
+	for _, base := range baselines {
+		b.Run(base.name, func(b *testing.B) {
+			each(b, benchLines(b), func(line []byte) {
+				if _, ok := base.parse(line); !ok {
+					b.Fatal("no official line")
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,159 @@
+package parser_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+	"pgregory.net/rapid"
+)
+
+// forgedRecords are whole lines, and parts of lines, as somebody who can choose a
+// value in another line would write them.
+func forgedRecords() (all []string) {
+	record := executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record()
+	for _, f := range formats {
+		line := string(recordLine(f.formatter, record))
+		all = append(all, line, "\n"+line, `" `+line, `x" `+line+` y="`, ` `+line, strings.ReplaceAll(line, `\`, ``), strings.ReplaceAll(line, `"`, ``))
+	}
+	return append(all, logMessage, `msg="`+logMessage+`" record="`+record+`"`, ` record=`+record, `", "msg":"`+logMessage+`","record":`+stringify(record)+`,"a":"`,
+		"log record emitted record="+record, "log record emitted \x1b[36mrecord\x1b[0m="+record, record)
+}
+
+// A line whose message is another one is no log record, whatever its values hold.
+func TestOtherLinesAreNeverTakenForRecords(t *testing.T) {
+	record := forgedRecords()[0]
+	for _, forged := range forgedRecords() {
+		for _, f := range formats {
+			if !f.quoted {
+				continue
+			}
+			for _, fields := range []logrus.Fields{
+				{"path": forged}, {"a": forged, "path": forged}, {"record": forged}, {"error": fmt.Errorf("%s", forged)}, {"a": logMessage, "b": "record=" + forged, "zz": forged},
+				{"a": logMessage, "record": forged}, {"zzzz": logMessage, "record": forged}, {"caller": logMessage, "record": forged}, {"a": logMessage, "record": record},
+				{"headers": map[string]string{"a": logMessage, "msg": logMessage, "record": forged}}, {"h": map[string]any{"b": map[string]string{"a": logMessage, "record": record}}},
+				{"data": map[string]string{"msg": logMessage, "record": forged}}, {"fields": []string{logMessage, "record", forged}},
+			} {
+				// Where the message may have any name, one of these can be it.
+				anyName := strings.Contains(f.name, "field map") || strings.Contains(f.name, "message ")
+				if a, ok := fields["record"]; ok && a != nil && len(fields) > 1 && anyName {
+					continue
+				}
+				for _, message := range []string{"activity", "request served", forged + " ", "a=b c"} {
+					line := logLine(f.formatter, message, fields)
+					for _, w := range wrappings {
+						r := parse(t, w.wrap(line))
+						// Where any key may be the message's, another value can announce a record.
+						if r.Kind != parser.Other && (r.Kind != parser.Malformed || !anyName) {
+							t.Errorf("%s, %s: a %v of %.400s", f.name, w.name, r.Kind, line)
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// slog writes ZITADEL's own operation, in text or JSON; what it quotes stays quoted.
+func TestSlogLinesAreNeverTakenForRecords(t *testing.T) {
+	for _, forged := range forgedRecords() {
+		for _, name := range []string{"text", "json"} {
+			for _, message := range []string{"request served", "x", forged + ".", "log record emitted by somebody"} {
+				var out bytes.Buffer
+				var h slog.Handler = slog.NewTextHandler(&out, nil)
+				if name == "json" {
+					h = slog.NewJSONHandler(&out, nil)
+				}
+				slog.New(h).Info(message, "path", forged, "error", fmt.Errorf("%s", forged), slog.Group("request", "msg", logMessage, "record", forged), "record", forged)
+				if bytes.Count(out.Bytes(), []byte("\n")) != 1 {
+					t.Fatalf("slog wrote more than one line: %q", out.Bytes())
+				}
+				for _, w := range wrappings {
+					if r := parse(t, w.wrap(bytes.TrimSpace(out.Bytes()))); r.Kind != parser.Other {
+						t.Errorf("%s, %s: a %v of %.400s", name, w.name, r.Kind, out.Bytes())
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Where text is printed raw, a forged line cannot be told from a true one; but
+// what is not known to be quoted is believed nowhere.
+func TestUnquotedFormatsAreNotBelieved(t *testing.T) {
+	for _, forged := range forgedRecords() {
+		for _, f := range formats {
+			if f.quoted {
+				continue
+			}
+			line := logLine(f.formatter, "activity", logrus.Fields{"path": forged})
+			// From the first newline on a forger has the line to himself.
+			line, _, _ = bytes.Cut(line, []byte("\n"))
+			if r := parse(t, line); r.Trust != parser.TrustNone && r.Login != (parser.Login{}) {
+				t.Errorf("%s: trust %v login %+v of %.300q", f.name, r.Trust, r.Login, line)
+				return
+			}
+		}
+	}
+}
+
+// Random other lines: values, and names of values further in, are a client's.
+func TestRandomOtherLinesAreNeverTakenForRecords(t *testing.T) {
+	forged := forgedRecords()
+	rapid.Check(t, func(t *rapid.T) {
+		value := func(label string) string {
+			return strings.Join(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(forged), rapid.SampledFrom(pieces), rapid.String()), 0, 4).Draw(t, label), "")
+		}
+		fields := logrus.Fields{}
+		for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"caller", "path", "record", "user", "zz", "data", "error"}), rapid.ID[string]).Draw(t, "names") {
+			if rapid.IntRange(0, 3).Draw(t, "nested") == 0 {
+				fields[name] = map[string]string{value("key"): value("value"), "record": value("nested record")}
+			} else {
+				fields[name] = value(name)
+			}
+		}
+		f := rapid.SampledFrom(formats).Draw(t, "format")
+		if !f.quoted {
+			return
+		}
+		line := logLine(f.formatter, rapid.SampledFrom([]string{"activity", "request served"}).Draw(t, "message"), fields)
+		r := parse(t, rapid.SampledFrom(wrappings).Draw(t, "wrapping").wrap(line))
+		if r.Kind != parser.Other && (r.Kind != parser.Malformed || !strings.Contains(f.name, "field map")) {
+			t.Fatalf("%s: a %v of %.800q", f.name, r.Kind, line)
+		}
+	})
+}
+
+// Odd lines are Other or Malformed, with their text where it was asked for (law 8).
+func TestWhatIsNotUnderstoodIsKept(t *testing.T) {
+	good := string(recordLine(formats[0].formatter, executionLog{LogDate: logged, Message: "hello", LogLevel: "info", InstanceID: instance}.record()))
+	for line, kind := range map[string]parser.Kind{
+		"": parser.Other, " ": parser.Other, "\x00": parser.Other, "{": parser.Other, "{}": parser.Other, "null": parser.Other, `{"log":"`: parser.Other, "=": parser.Other, "a=": parser.Other, `a="`: parser.Other,
+		"2026-11-22T09:24:58.001346628Z stderr F ": parser.Other, "panic: runtime error": parser.Other, logMessage: parser.Malformed,
+		strings.Replace(good, `"{\"logDate`, `"[{\"logDate`, 1):                 parser.Malformed,
+		strings.Replace(good, `\"message\"`, `\"nachricht\"`, 1):                parser.Malformed,
+		strings.Replace(good, `2026-11-22T09:24:58.169`, `2026-13-45T99:24`, 1): parser.Malformed,
+		good[:len(good)-2]:  parser.Malformed,
+		good[:len(good)-30]: parser.Malformed,
+		strings.Replace(good, `record=`, `recorded=`, 1): parser.Malformed,
+	} {
+		r := parse(t, []byte(line))
+		if r.Kind != kind && line != logMessage {
+			t.Errorf("%.400q is a %v, want %v", line, r.Kind, kind)
+		}
+		if (r.Kind == parser.Other || r.Kind == parser.Malformed) && r.Raw == "" && strings.TrimSpace(line) != "" {
+			t.Errorf("%q: the line is lost", line)
+		}
+		var out map[string]any
+		if err := json.Unmarshal(parser.AppendJSON(nil, r), &out); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}

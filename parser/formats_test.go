@@ -1,0 +1,189 @@
+package parser_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// plainAttempt is a login without anything hostile.
+func plainAttempt() *attempt {
+	form := []header{{"loginName", []string{"alice"}}, {"password", []string{secretSign + "Passw0rd!x"}}, {"authRequestID", []string{"400712895614159910"}}}
+	return &attempt{
+		user: "alice", changed: time.Date(2026, 11, 22, 9, 24, 58, 49990376, time.UTC), app: "400712808473365542", peer: "127.0.0.1:41676",
+		method: "POST", url: "/password", host: "localhost:18080", form: form, post: form, length: 186,
+		headers: []header{
+			{"Accept", []string{"*/*"}}, {"Cookie", []string{"zitadel.useragent=" + secretSign}},
+			{"User-Agent", []string{"Mozilla/5.0 (X11; Linux x86_64)"}}, {"X-Forwarded-For", []string{"203.0.113.7, 10.0.0.1", "10.0.0.2"}},
+		},
+	}
+}
+
+// Every format of logrus, in every wrapping, tells the same of the same record,
+// and as much of it is believed as the format's quoting allows.
+func TestEveryFormatInEveryWrapping(t *testing.T) {
+	records := []struct {
+		name string
+		log  executionLog
+		want parser.Record
+	}{
+		{"started", executionLog{Message: "action run started"}, parser.Record{Kind: parser.RunStarted}},
+		{"succeeded", executionLog{Message: "action run succeeded", Took: 675908}, parser.Record{Kind: parser.RunSucceeded, Took: 675908}},
+		{"failed", executionLog{Message: "action run failed: Error: \"a\nb\" at log (<eval>:3:7(3))", Took: 1, LogLevel: "error"}, parser.Record{Kind: parser.RunFailed, Took: 1, Error: "Error: \"a\nb\" at log (<eval>:3:7(3))"}},
+		{"a script that says succeeded", executionLog{Message: "action run succeeded"}, parser.Record{Kind: parser.Log, Message: "action run succeeded"}},
+		{"text", executionLog{Message: "a \"b\" \\ <c> & \x7f\u2028\U000e0001\x00 ü", LogLevel: "warning"}, parser.Record{Kind: parser.Log, Message: "a \"b\" \\ <c> & \x7f\u2028\U000e0001\x00 ü"}},
+		{"official", executionLog{Message: plainAttempt().message()}, parser.Record{Kind: parser.Log, Format: parser.FormatOfficial, Login: plainAttempt().truth()}},
+		{"with action id and metadata", executionLog{Message: "m", ActionID: "77", Metadata: map[string]any{"a": "b", "c": []int{1}, "d": map[string]any{"e": nil}}}, parser.Record{Kind: parser.Log, Message: "m", ActionID: "77"}},
+	}
+	for _, c := range records {
+		for _, f := range formats {
+			for _, w := range wrappings {
+				log, want := c.log, c.want
+				log.LogDate, log.InstanceID = logged, instance
+				if log.LogLevel == "" {
+					log.LogLevel = "info"
+				}
+				want.Time, want.Instance, want.Level, want.Trust = logged, instance, log.LogLevel, parser.TrustFull
+				if !f.quoted {
+					want.Trust, want.Login, want.Unverified = parser.TrustNone, parser.Login{}, want.Login
+				}
+				got := *parse(t, w.wrap(recordLine(f.formatter, log.record())))
+				got.Unverified.AuthRequestID = ""
+				if got.Trust == parser.TrustPartial && c.name == "official" {
+					got.Trust = parser.TrustFull // for the client's auth request id alone
+				}
+				ignore := cmpopts.IgnoreUnexported(parser.Record{})
+				if diff := cmp.Diff(want, got, ignore); diff != "" {
+					t.Errorf("%s, %s, %s: -want +got\n%s", c.name, f.name, w.name, diff)
+				}
+			}
+		}
+	}
+}
+
+// What a script logs is told apart from what ZITADEL logs by the time that a
+// run took, which no script can choose.
+func TestScriptCannotEndARun(t *testing.T) {
+	for _, message := range []string{"action run succeeded", "action run failed: x", "action run failed", "action run succeeded "} {
+		for _, f := range formats {
+			r := parse(t, recordLine(f.formatter, executionLog{LogDate: logged, Message: message, LogLevel: "info", InstanceID: instance}.record()))
+			if r.Kind != parser.Log {
+				t.Errorf("%s: %q of a script is a %v", f.name, message, r.Kind)
+			}
+		}
+	}
+}
+
+// Options: kinds that are not wanted are counted, and the label is the caller's.
+func TestUnwantedKindsAreCounted(t *testing.T) {
+	p := parser.New(parser.Options{Instance: "prod"})
+	want := parser.Counts{}
+	for _, rec := range recordings(t) {
+		for _, line := range rec.lines {
+			var r parser.Record
+			wanted := p.Parse(line, &r)
+			kind := decodeReference(line).kind
+			want[kind]++
+			if wanted != parser.DefaultKinds.Has(kind) {
+				t.Errorf("%v: wanted %v: %.100q", kind, wanted, line)
+			}
+			if wanted && r.Instance != "prod" {
+				t.Errorf("instance %q", r.Instance)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, p.Counts()); diff != "" {
+		t.Errorf("counts: -want +got\n%s", diff)
+	}
+	if got := parser.KindsOf(parser.KindNames()...); got != parser.AllKinds {
+		t.Errorf("KindsOf(KindNames()) is %b", got)
+	}
+}
+
+// The strings of a record outlive the line and the parser's next one.
+func TestRecordsKeepTheirStrings(t *testing.T) {
+	p := everything()
+	var records []parser.Record
+	var before []string
+	for _, line := range recordedOfficial(t) {
+		line = append([]byte(nil), line...)
+		var r parser.Record
+		p.Parse(line, &r)
+		records, before = append(records, r), append(before, string(parser.AppendJSON(nil, &r)))
+		for i := range line {
+			line[i] = '#'
+		}
+	}
+	for i := range records {
+		if got := string(parser.AppendJSON(nil, &records[i])); got != before[i] {
+			t.Errorf("record %d changed\nfrom %s\n  to %s", i, before[i], got)
+		}
+	}
+}
+
+// Lines that were split by the container's runtime are joined again, whatever the sizes.
+func TestAssemblerJoinsWhatWasSplit(t *testing.T) {
+	line := string(recordLine(formats[0].formatter, executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record()))
+	want := string(parser.AppendJSON(nil, parse(t, []byte(line))))
+	for _, size := range []int{1, 7, 16, 100, 1000, len(line) - 1, len(line), 16384} {
+		for _, runtime := range []string{"CRI", "Docker"} {
+			a := parser.NewAssembler()
+			for rest := line; ; {
+				part := rest[:min(size, len(rest))]
+				rest = rest[len(part):]
+				whole, ok := a.Add(splitPart(runtime, part, rest == ""))
+				if ok != (rest == "") {
+					t.Fatalf("%s, %d: a line after %q with %d bytes left", runtime, size, part, len(rest))
+				}
+				if !ok {
+					if other, ok := a.Add([]byte("2026-11-22T09:24:58.001346628Z stdout F other")); !ok || !strings.Contains(string(other), "other") {
+						t.Fatalf("%s: the other stream's line is kept back", runtime)
+					}
+					continue
+				}
+				if got := string(parser.AppendJSON(nil, parse(t, whole))); got != want {
+					t.Errorf("%s, %d:\n got %s\nwant %s", runtime, size, got, want)
+				}
+				break
+			}
+		}
+	}
+}
+
+func splitPart(runtime, part string, last bool) []byte {
+	switch {
+	case runtime == "Docker" && last:
+		return docker([]byte(part), true)
+	case runtime == "Docker":
+		return []byte(strings.Replace(string(docker([]byte(part), true)), `\n","stream"`, `","stream"`, 1))
+	case last:
+		return []byte("2026-11-22T09:24:58.001346628Z stderr F " + part)
+	}
+	return []byte("2026-11-22T09:24:58.001346628Z stderr P " + part)
+}
+
+// The same record has the same id, however it was wrapped and quoted, and another one has another.
+func TestIDIsTheRecordsOwn(t *testing.T) {
+	ids := map[string]string{}
+	for _, message := range []string{plainAttempt().message(), "hello", "hello ", "", ownMessage("success", map[string]string{"user_name": "é<\""}, nil), ownMessage("failure", map[string]string{"user_name": "é<\""}, nil)} {
+		for _, f := range formats {
+			for _, w := range wrappings {
+				if !f.quoted {
+					continue
+				}
+				id := parse(t, logOf(f, w, message)).ID()
+				if other, ok := ids[id]; ok && other != message {
+					t.Fatalf("%q and %q have one id", message, other)
+				}
+				ids[id] = message
+			}
+		}
+	}
+	if len(ids) != 6 {
+		t.Errorf("6 messages have %d ids: %q", len(ids), ids)
+	}
+}

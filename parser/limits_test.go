@@ -1,0 +1,110 @@
+package parser_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// longest is what may come out for a line of any length: the most that is read of it, escaped twice.
+const longest = 14 << 20
+
+// checkOutput holds any record's encodings to what their readers need.
+func checkOutput(t fataler, r *parser.Record, size int) {
+	t.Helper()
+	out := parser.AppendJSON(nil, r)
+	if !json.Valid(out) || bytes.IndexByte(out, '\n') >= 0 {
+		t.Fatalf("no line of JSON: %.300q", out)
+	}
+	packed := parser.AppendMsgpack(nil, r, 0, nil)
+	decodeMsgpack(t, packed)
+	if most := min(14*size+4096, longest); len(out) > most || len(packed) > most {
+		t.Fatalf("%d bytes of JSON and %d of msgpack from %d", len(out), len(packed), size)
+	}
+	if len(r.Raw) > 2*parser.MaxLine {
+		t.Fatalf("a raw line of %d bytes", len(r.Raw))
+	}
+}
+
+// Lines over 1 MiB are cut and marked, and nobody waits for them. What is
+// repeated here is each thing that something is searched for from.
+func TestEndlessLinesAreCutAndMarked(t *testing.T) {
+	record := executionLog{LogDate: logged, Message: "hello", LogLevel: "info", InstanceID: instance}.record()
+	head := string(recordLine(formats[0].formatter, record))
+	head = head[:strings.Index(head, "hello")]
+	for i, unit := range []string{
+		"x", " ", `"`, `\`, `\"`, `\\\"`, "=", "a=", `a="`, `a="" `, "{", "[", `{"`, `{"a":`, `[[`, `{"log":"`, `","stream":"stderr"`, "record", "record=", ` record="`, ` record="{\"logDate\":\"`, "\x1b[0m", logMessage, `msg="` + logMessage + `" `,
+		`"form":{`, `\"form\":{`, `"form":[`, `form":`, `"postForm":{"`, `"password":"`, "password=", "Cookie: ", "code=", "zitadel.useragent=", ", username/", ", timestamp/", `, request/{"method":"`, `, request/{\"method\":\"`, `, request/{\\\"method\\\":\\\"`, `, request/{\\\"method\\\":\\\"\\\",\\\"a\\\":{`,
+		`\u`, `\u0000`, `\x`, "\xff", "\x00", "ü", "eyJhbGciOi", "$2a$", "Bearer ", "P ", "2026-11-22T09:24:58.001346628Z stderr F ", "&a=", "https://a:b@", `{\\\"post_auth_log\\\":1,`, `\"},`,
+	} {
+		for name, start := range map[string]string{
+			"bare": "", "record": head, "official": head + "successful login: username/", "failed": head + "authentication failed: error/", "own": head + `{\\\"post_auth_log\\\":1,\\\"outcome\\\":\\\"success\\\",\\\"user_name\\\":\\\"`,
+			"request": head + `authentication failed: error/x, username/x, timestamp/2026-11-22 09:24:58 +0000 UTC, appID/1, remoteAddr/1:1, request/{\\\"method\\\":\\\"POST\\\",\\\"form\\\":{\\\"a\\\":[\\\"`,
+			"json":    `{"level":"info","msg":"log record emitted","record":"{\"logDate\":\"2026-11-22T09:24:58Z\",\"took\":0,\"message\":\"`, "docker": `{"log":"`, "cri": "2026-11-22T09:24:58.001346628Z stderr F ", "slog": `time=2026-11-22T09:24:58Z level=INFO msg="`,
+		} {
+			if name != "bare" && name != "request" && (i+len(name))%4 != 0 {
+				continue // each start with a quarter of the units
+			}
+			line := []byte(start + strings.Repeat(unit, (parser.MaxLine+5000)/len(unit)))
+			var r *parser.Record
+			// The race detector makes this ten times slower; a mebibyte read once is milliseconds.
+			within(t, 10*time.Second, fmt.Sprintf("%q of %q", name, unit), func() { r = parse(t, line) })
+			if !r.Cut {
+				t.Errorf("%s of %q: %d bytes, and not marked as cut", name, unit, len(line))
+			}
+			if r.Kind != parser.Other && r.Kind != parser.Malformed && r.Login.RemoteAddr != "" {
+				t.Errorf("%s of %q: %+v is believed", name, unit, r.Login)
+			}
+			checkOutput(t, r, len(line))
+		}
+	}
+}
+
+// A line that is not wanted costs no allocation, and an official one at most one.
+func TestAllocations(t *testing.T) {
+	var r parser.Record
+	var dockers, cris [][]byte
+	for _, line := range benchLines(t) {
+		dockers, cris = append(dockers, docker(line, true)), append(cris, append([]byte("2026-11-22T09:24:58.001346628Z stderr F "), line...))
+	}
+	for name, lines := range map[string][][]byte{"official": recordedOfficial(t), "official in Docker": dockers, "official in CRI": cris, "unwanted": unwanted(t)} {
+		p := parser.New(parser.Options{})
+		run := func() {
+			for _, line := range lines {
+				p.Parse(line, &r)
+			}
+		}
+		run() // the buffers grow once
+		most := float64(btoi(name != "unwanted"))
+		if got := testing.AllocsPerRun(10, run) / float64(len(lines)); got > most {
+			t.Errorf("%s: %.2f allocations for a line, want at most %v", name, got, most)
+		}
+	}
+	// Into a buffer that is there, encoding costs none.
+	line, p := recordedOfficial(t)[0], parser.New(parser.Options{})
+	p.Parse(line, &r)
+	buf := make([]byte, 0, 1<<16)
+	if got := testing.AllocsPerRun(100, func() { buf = parser.AppendMsgpack(buf[:0], &r, 0, nil); buf = parser.AppendJSON(buf[:0], &r) }); got > 0 {
+		t.Errorf("%v allocations to encode", got)
+	}
+}
+
+// Memory of one endless line is not kept in what comes after it.
+func TestOneParserSurvivesEverything(t *testing.T) {
+	p := everything()
+	good := recordedOfficial(t)[0]
+	want := string(parser.AppendJSON(nil, parse(t, good)))
+	for _, bad := range [][]byte{nil, {0}, bytes.Repeat([]byte{'"'}, 3<<20), good[:len(good)/2], []byte("{"), docker(good[:700], true)} {
+		var r parser.Record
+		p.Parse(bad, &r)
+		p.Parse(good, &r)
+		if got := string(parser.AppendJSON(nil, &r)); got != want {
+			t.Errorf("after %.40q\n got %s\nwant %s", bad, got, want)
+		}
+	}
+}
