@@ -15,7 +15,7 @@ import (
 )
 
 type checkCommand struct {
-	FluentBit string `help:"Check the zitadel inputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
+	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
 	Offline   bool   `help:"Look at the configuration alone, ask no server."`
 
 	kong.Plugins
@@ -34,14 +34,14 @@ func (c *checkCommand) Run(ctx context.Context) error {
 			return err
 		}
 	} else {
-		checkValues(ctx, r, optionValues(c.Plugins), c.Offline)
+		checkValues(ctx, r, optionValues(config.Input, c.Plugins), c.Offline)
 	}
 	return r.end()
 }
 
 // checkValues checks options as flags and environment gave them.
 func checkValues(ctx context.Context, r *report, values map[string]string, offline bool) {
-	settings, warnings, problems := config.Check(values, config.ParseOptions{})
+	settings, warnings, problems := config.Input.Check(values, config.ParseOptions{})
 	for _, w := range warnings {
 		r.problem(warns, w)
 	}

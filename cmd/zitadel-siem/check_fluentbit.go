@@ -8,7 +8,7 @@ import (
 )
 
 // checkFluentBit checks the file, and then each zitadel input of it as far as
-// its options are known.
+// its options are known. Of an output nothing else is to be asked.
 func checkFluentBit(ctx context.Context, r *report, path string, offline bool) error {
 	found, err := flbconf.Check(path, flbconf.Options{})
 	if err != nil {
@@ -25,6 +25,12 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 	}
 	if len(found.Findings) == 0 {
 		r.say(passes, "config", fmt.Sprintf("%s: nothing in it loses events", path), "")
+	}
+	for _, out := range found.Outputs {
+		r.secrets = append(r.secrets, out.Settings.SharedKey.Reveal())
+		if out.Usable {
+			r.say(passes, "output", fmt.Sprintf("%s:%d: match=%s %s", out.File, out.Line, out.Match, out.Settings), "")
+		}
 	}
 	for _, in := range found.Inputs {
 		where := fmt.Sprintf("%s:%d", in.File, in.Line)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,11 +12,11 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// newOptionFlags makes one flag for each option of the configuration, so that
-// the command line cannot know other ones. An unset flag is a nil *string.
-func newOptionFlags() kong.Plugins {
+// newOptionFlags makes one flag for each option of a table, so that the
+// command line cannot know other ones. An unset flag is a nil *string.
+func newOptionFlags[S any](table config.Table[S]) kong.Plugins {
 	var fields []reflect.StructField
-	for _, o := range config.Options {
+	for _, o := range table.Options {
 		if o.Secret {
 			fields = append(fields, reflect.StructField{
 				Name: fieldName(o),
@@ -26,7 +25,7 @@ func newOptionFlags() kong.Plugins {
 			})
 			continue
 		}
-		group := "Options of the reader"
+		group := table.Title
 		if o.Advanced {
 			group = "Seldom changed"
 		}
@@ -47,16 +46,16 @@ func fieldName(o config.Option) string {
 
 // optionValues joins the flags with the environment; a flag wins over the
 // variable of the same option.
-func optionValues(flags kong.Plugins) map[string]string {
-	values := config.FromEnv(os.Getenv)
-	maps.Copy(values, flagValues(flags))
+func optionValues[S any](table config.Table[S], flags kong.Plugins) map[string]string {
+	values := table.FromEnv(os.Getenv)
+	maps.Copy(values, flagValues(table, flags))
 	return values
 }
 
-func flagValues(flags kong.Plugins) map[string]string {
+func flagValues[S any](table config.Table[S], flags kong.Plugins) map[string]string {
 	values := map[string]string{}
 	v := reflect.ValueOf(flags[0]).Elem()
-	for _, o := range config.Options {
+	for _, o := range table.Options {
 		if s, ok := v.FieldByName(fieldName(o)).Interface().(*string); ok && s != nil {
 			values[o.Name] = *s
 		}
@@ -65,12 +64,12 @@ func flagValues(flags kong.Plugins) map[string]string {
 }
 
 // settingsOf reads flags and environment; warnings go to the console.
-func settingsOf(flags kong.Plugins, console *console) (config.Settings, error) {
-	return parseValues(optionValues(flags), console)
+func settingsOf[S any](table config.Table[S], flags kong.Plugins, console *console) (S, error) {
+	return parseValues(table, optionValues(table, flags), console)
 }
 
-func parseValues(values map[string]string, console *console) (config.Settings, error) {
-	settings, warnings, err := config.ParseMap(values, config.ParseOptions{})
+func parseValues[S any](table config.Table[S], values map[string]string, console *console) (S, error) {
+	settings, warnings, err := table.ParseMap(values, config.ParseOptions{})
 	for _, w := range warnings {
 		console.warn(w)
 	}
@@ -93,7 +92,8 @@ type forbiddenFlag string
 // it, and refuses it.
 func (*forbiddenFlag) Decode(ctx *kong.DecodeContext) error {
 	ctx.Scan.Pop()
-	option, _ := config.Lookup(strings.ReplaceAll(ctx.Value.Name, "-", "_"))
-	return errors.New("every user of this machine can see it in the process list; put it into the environment variable " +
-		option.Env() + " or into a file named by --token-file. Treat the token you just gave as known to others")
+	option := config.Option{Name: strings.ReplaceAll(ctx.Value.Name, "-", "_")}
+	return fmt.Errorf("every user of this machine can see it in the process list; put it into the environment variable %s "+
+		"or into a file named by --%s-file. Treat the %s you just gave as known to others",
+		option.Env(), option.Flag(), strings.ReplaceAll(option.Name, "_", " "))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -28,11 +29,11 @@ func (c *pullCommand) Help() string {
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *console) error {
-	values := optionValues(c.Plugins)
+	values := optionValues(config.Input, c.Plugins)
 	if _, ended := values["end"]; c.Once && ended {
 		return fmt.Errorf("--once and --end contradict each other: give one%w", silent{errUsage})
 	}
-	settings, err := settingsOf(c.Plugins, console)
+	settings, err := settingsOf(config.Input, c.Plugins, console)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,11 @@ func readFile(t *testing.T, path string) string {
 }
 
 func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
-	got, want := section(t, readFile(t, "../../README.md"), "options"), config.Markdown()
-	if got != want {
-		t.Errorf("the table of options in README.md differs from the code's. Put this between the comments:\n%s", want)
+	readme := readFile(t, "../../README.md")
+	for name, want := range map[string]string{"options": config.Input.Markdown() + config.Syntax, "output options": config.Output.Markdown()} {
+		if got := section(t, readme, name); got != want {
+			t.Errorf("the table of %s in README.md differs from the code's. Put this between the comments:\n%s", name, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -67,13 +68,13 @@ func (p *parser) checkFile(o Option, path string) {
 	}
 	data, mode, err := readFile(path)
 	if err == nil {
-		err = fileContent(o.Name, data)
+		err = o.fileContent(data)
 	}
 	if err != nil {
 		p.refuse(o, path, err)
 		return
 	}
-	if o.Name == "ca_file" || runtime.GOOS == "windows" { // no permission bits there
+	if o.public || runtime.GOOS == "windows" { // no permission bits there
 		return
 	}
 	if perm := mode.Perm(); perm&0o077 != 0 {
@@ -82,25 +83,27 @@ func (p *parser) checkFile(o Option, path string) {
 }
 
 // fileContent looks at a file as its reader will.
-func fileContent(option string, data []byte) error {
-	text := strings.TrimSpace(string(data))
-	if text == "" {
+func (o Option) fileContent(data []byte) error {
+	if strings.TrimSpace(string(data)) == "" {
 		return &valueError{"is empty", ""}
 	}
-	switch option {
-	case "token_file", "client_secret_file":
-		if strings.HasPrefix(text, "{") {
-			return &valueError{"holds JSON, not a bare secret", "a service user's JSON key belongs to key_file"}
-		}
-		if strings.ContainsAny(text, " \t\r\n") {
-			return &valueError{"holds white space inside the secret", "write the secret alone, on one line"}
-		}
-	case "key_file":
-		return keyContent(data)
-	case "ca_file":
-		if !x509.NewCertPool().AppendCertsFromPEM(data) {
-			return &valueError{"holds no PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
-		}
+	return o.content(data)
+}
+
+func bareSecret(data []byte) error {
+	text := strings.TrimSpace(string(data))
+	if strings.HasPrefix(text, "{") {
+		return &valueError{"holds JSON, not a bare secret", "a service user's JSON key belongs to key_file"}
+	}
+	if strings.ContainsAny(text, " \t\r\n") {
+		return &valueError{"holds white space inside the secret", "write the secret alone, on one line"}
+	}
+	return nil
+}
+
+func certificates(data []byte) error {
+	if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		return &valueError{"holds no PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
 	}
 	return nil
 }
@@ -150,4 +153,20 @@ func (p *parser) checkStatePath(o Option, path string) {
 func likeSecret(v string) bool {
 	return strings.HasPrefix(v, "{") || strings.HasPrefix(v, "-----BEGIN") || strings.HasPrefix(v, "eyJ") ||
 		len(v) >= 20 && !strings.ContainsAny(v, `/\.`)
+}
+
+// privateKey looks for a PEM key that needs no passphrase.
+func privateKey(data []byte) error {
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return &valueError{"holds no PEM private key", "it begins with -----BEGIN PRIVATE KEY-----"}
+		}
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+			return &valueError{"holds a private key with a passphrase, which nobody could type in", "take the passphrase away: openssl pkey -in FILE -out FILE.plain"}
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			return nil
+		}
+	}
 }

@@ -10,9 +10,9 @@ import (
 // checkEventTypes looks at an event type filter. ZITADEL matches exactly and
 // answers a wrong type with nothing, so that a slip of the pen would be a
 // silent hole in the audit trail.
-func (p *parser) checkEventTypes(o Option, types []string) {
+func checkEventTypes(p *parser, o Option, types *[]string) {
 	known, aggregates := EventTypes(), AggregateTypes()
-	for _, t := range types {
+	for _, t := range *types {
 		switch {
 		case catalogue()[t] != "":
 		case strings.ContainsAny(t, "*?%"):
@@ -36,9 +36,9 @@ func (p *parser) checkEventTypes(o Option, types []string) {
 	}
 }
 
-func (p *parser) checkAggregateTypes(o Option, types []string) {
+func checkAggregateTypes(p *parser, o Option, types *[]string) {
 	known := AggregateTypes()
-	for _, t := range types {
+	for _, t := range *types {
 		switch {
 		case slices.Contains(known, t):
 		case catalogue()[t] != "":
@@ -56,8 +56,7 @@ func (p *parser) checkAggregateTypes(o Option, types []string) {
 }
 
 // crossFilters finds filters that shut each other out.
-func (p *parser) crossFilters() {
-	s := &p.s
+func crossFilters(p *parser, s *Settings) {
 	var both []string
 	for _, t := range s.EventTypes {
 		if slices.Contains(s.ExcludeEventTypes, t) {

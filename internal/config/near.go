@@ -51,13 +51,13 @@ func Nearest(s string, candidates []string) string {
 }
 
 // NearestOption returns the option that a wrong name most likely means, by
-// [Meant] first and edit distance second; "" where none is near.
-func NearestOption(name string) string {
-	if o := Meant(name); o != "" {
+// Meant first and edit distance second; "" where none is near.
+func (os Options) NearestOption(name string) string {
+	if o := os.Meant(name); o != "" {
 		return o
 	}
-	names := make([]string, 0, len(Options))
-	for _, o := range Options {
+	names := make([]string, 0, len(os))
+	for _, o := range os {
 		names = append(names, o.Name)
 	}
 	return Nearest(name, names)
@@ -65,9 +65,9 @@ func NearestOption(name string) string {
 
 // Meant returns the option for another spelling (token-file, tokenFile) or
 // another product's word (api_token); "" where there is none.
-func Meant(name string) string {
+func (os Options) Meant(name string) string {
 	norm := normal(name)
-	for _, o := range Options {
+	for _, o := range os {
 		if normal(o.Name) == norm || slices.ContainsFunc(o.also, func(a string) bool { return normal(a) == norm }) {
 			return o.Name
 		}
@@ -82,11 +82,11 @@ func normal(name string) string {
 
 // misspellings returns the wrong names worth asking a host for that only
 // answers by name, each with the option it means: known wrong names, other
-// ways to join words, a letter left out, doubled or swapped. About 1,300, in
-// a fixed order.
-func misspellings() []misspelling {
+// ways to join words, a letter left out, doubled or swapped. About 1,300 for
+// the input, in a fixed order.
+func (os Options) misspellings() []misspelling {
 	known := map[string]bool{}
-	for _, o := range Options {
+	for _, o := range os {
 		known[o.Name] = true
 	}
 	var list []misspelling
@@ -96,12 +96,12 @@ func misspellings() []misspelling {
 			list = append(list, misspelling{wrong, right})
 		}
 	}
-	for _, o := range Options {
+	for _, o := range os {
 		for _, a := range o.also {
 			add(a, o.Name)
 		}
 	}
-	for _, o := range Options {
+	for _, o := range os {
 		for _, a := range append([]string{o.Name}, o.also...) {
 			add(strings.ReplaceAll(a, "_", ""), o.Name)
 			add(strings.ReplaceAll(a, "_", "-"), o.Name)
@@ -110,7 +110,7 @@ func misspellings() []misspelling {
 		add(o.Name+"s", o.Name)
 		add(strings.TrimSuffix(o.Name, "s"), o.Name)
 	}
-	for _, o := range Options {
+	for _, o := range os {
 		n := o.Name
 		if len(n) < 4 {
 			continue // "url" and "end" less a letter are no words of ours

@@ -12,89 +12,26 @@ import (
 	"unicode/utf8"
 )
 
-// ParseOptions say what the caller needs.
-type ParseOptions struct {
-	// NeedState makes state_path required, as for the plugin. Without it, a
-	// missing state_path is a warning.
-	NeedState bool
-	// NoFiles leaves the file system alone, for a configuration that is
-	// checked on another machine than the one it is for.
-	NoFiles bool
-	// Unknown names options that are set, but whose values cannot be known
-	// here. They count as given and are not looked at.
-	Unknown []string
-	// Now is the clock, nil for the real one.
-	Now func() time.Time
-}
-
-// Parse reads every option from a host that answers by name only and gives
-// "" for what is unset, as Fluent Bit does. It also asks for likely
-// misspellings, since such a host hides them otherwise. Warnings are single
-// lines. The error is an [*Error] that holds all problems; the settings are
-// then of no use.
-func Parse(get func(name string) string, opts ParseOptions) (Settings, []string, error) {
-	values := map[string]string{}
-	for _, o := range Options {
-		if v := get(o.Name); v != "" {
-			values[o.Name] = v
-		}
-	}
-	for _, m := range misspellings() {
-		if v := get(m.wrong); v != "" {
-			values[m.wrong] = v
-		}
-	}
-	return ParseMap(values, opts)
-}
-
-// ParseMap reads options from a map, refusing names it does not know. A name
-// with an empty value is a problem: who means unset leaves it out. Warnings
-// and error are as for [Parse].
-func ParseMap(values map[string]string, opts ParseOptions) (Settings, []string, error) {
-	s, warnings, problems := Check(values, opts)
-	lines := make([]string, 0, len(warnings))
-	for _, w := range warnings {
-		lines = append(lines, w.String())
-	}
-	if len(problems) > 0 {
-		return Settings{}, lines, &Error{Problems: problems}
-	}
-	return s, lines, nil
-}
-
-// Check is [ParseMap] for callers that want to know which option each
-// warning and each problem belongs to. The settings are complete when there
-// is no problem.
-func Check(values map[string]string, opts ParseOptions) (s Settings, warnings, problems []Problem) {
-	p := &parser{opts: opts, now: time.Now(), raw: values, given: map[string]bool{}, bad: map[string]bool{}}
-	if opts.Now != nil {
-		p.now = opts.Now()
-	}
-	p.keepSecrets()
-	p.unknownNames()
-	for _, o := range Options {
-		p.option(o)
-	}
-	p.authentication()
-	p.state()
-	p.connection()
-	p.times()
-	p.crossFilters()
-	p.sort(p.warnings)
-	p.sort(p.problems)
-	return p.s, p.warnings, p.problems
-}
-
+// parser reads one set of values into one struct of settings.
 type parser struct {
+	options  Options
+	settings any // a pointer to them
 	opts     ParseOptions
 	now      time.Time
 	raw      map[string]string
 	given    map[string]bool // set and not empty, right or wrong
 	bad      map[string]bool // has a problem
 	secrets  []string        // values that no message may repeat
-	s        Settings
 	warnings []Problem
 	problems []Problem
+}
+
+func newParser(options Options, settings any, values map[string]string, opts ParseOptions) *parser {
+	p := &parser{options: options, settings: settings, opts: opts, now: time.Now(), raw: values, given: map[string]bool{}, bad: map[string]bool{}}
+	if opts.Now != nil {
+		p.now = opts.Now()
+	}
+	return p
 }
 
 func (p *parser) fail(option, value, why, mend string) {
@@ -118,8 +55,8 @@ func (p *parser) refuse(o Option, value string, err error) {
 	}
 	if likeSecret(value) && o.Kind == KindFile {
 		mend = "this looks like the secret itself, but the option wants the path of a file that holds it"
-		if o.Name == "token_file" {
-			mend += ", or use token"
+		if plain, ok := p.options.Lookup(strings.TrimSuffix(o.Name, "_file")); ok && plain.Secret {
+			mend += ", or use " + plain.Name
 		}
 	}
 	p.fail(o.Name, p.show(o, value), ve.why, mend)
@@ -128,10 +65,12 @@ func (p *parser) refuse(o Option, value string, err error) {
 // show repeats a value as far as that is safe.
 func (p *parser) show(o Option, value string) string {
 	switch {
-	case o.Secret, o.Kind == KindFile && o.Name != "ca_file" && likeSecret(value), p.holdsSecret(value):
+	case o.Secret, o.secretFile() && likeSecret(value), p.holdsSecret(value):
 		return conceal(value)
 	case o.Kind == KindURL:
 		return showURL(value)
+	case o.Kind == KindForward:
+		return showForward(value)
 	}
 	return quote(value)
 }
@@ -162,10 +101,10 @@ func (p *parser) scrub(pr Problem) Problem {
 // sort brings problems into the order of the table, unknown names last.
 func (p *parser) sort(list []Problem) {
 	place := func(name string) int {
-		if i := slices.IndexFunc(Options, func(o Option) bool { return o.Name == name }); i >= 0 {
+		if i := slices.IndexFunc(p.options, func(o Option) bool { return o.Name == name }); i >= 0 {
 			return i
 		}
-		return len(Options)
+		return len(p.options)
 	}
 	slices.SortStableFunc(list, func(a, b Problem) int { return place(a.Option) - place(b.Option) })
 }
@@ -175,15 +114,15 @@ func (p *parser) sort(list []Problem) {
 func (p *parser) keepSecrets() {
 	for name, v := range p.raw {
 		v = strings.TrimSpace(v)
-		o, ok := Lookup(name)
+		o, ok := p.options.Lookup(name)
 		if v == "" || unexpanded.MatchString(v) {
 			continue
 		}
 		if !ok { // may be a token under a wrong name
-			o, _ = Lookup(NearestOption(name))
+			o, _ = p.options.Lookup(p.options.NearestOption(name))
 			o.Secret = o.Secret || likeSecret(v)
 		}
-		if o.Secret || o.Kind == KindFile && o.Name != "ca_file" && likeSecret(v) {
+		if o.Secret || o.secretFile() && likeSecret(v) {
 			p.secrets = append(p.secrets, v)
 		}
 	}
@@ -192,8 +131,8 @@ func (p *parser) keepSecrets() {
 
 func (p *parser) unknownNames() {
 	for _, name := range slices.Sorted(maps.Keys(p.raw)) {
-		if _, ok := Lookup(name); !ok {
-			p.fail(shortName(name), "", "is no option of zitadel-siem", didYouMean(NearestOption(name)))
+		if _, ok := p.options.Lookup(name); !ok {
+			p.fail(shortName(name), "", "is no option of zitadel-siem", didYouMean(p.options.NearestOption(name)))
 		}
 	}
 	for _, name := range p.opts.Unknown {
@@ -252,17 +191,14 @@ func (p *parser) store(o Option, v string) {
 		return
 	}
 	var err error
-	switch f := o.field(&p.s).(type) {
+	switch f := o.field(p.settings).(type) {
 	case *string:
 		*f = v
 		if err = p.text(o, v); err == nil && o.Kind == KindEnum {
 			*f, err = parseEnum(v, o.Values)
 		}
 	case *Secret:
-		if strings.ContainsFunc(v, unicode.IsSpace) || strings.ContainsFunc(v, unicode.IsControl) {
-			err = &valueError{"holds white space or control characters", "give the token alone, on one line"}
-		}
-		*f = Secret(v)
+		*f, err = Secret(v), o.text(v)
 	case *bool:
 		*f, err = parseSwitch(v)
 	case *int:
@@ -280,11 +216,13 @@ func (p *parser) store(o Option, v string) {
 	case *time.Time:
 		*f, err = parseTime(v, p.now)
 	case *[]string:
-		if *f, err = parseList(v); err == nil {
-			p.list(o, *f)
+		if *f, err = parseList(v); err == nil && o.items != nil {
+			o.items(p, o, f)
 		}
 	case *Start:
 		*f, err = parseStart(v)
+	case *Forward:
+		*f, err = parseForward(v)
 	case **url.URL:
 		*f, err = parseURL(v)
 	}
@@ -292,12 +230,6 @@ func (p *parser) store(o Option, v string) {
 		p.refuse(o, v, err)
 	}
 }
-
-// languageShape is a BCP 47 tag, as in "de" or "pt-BR".
-var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-
-// maxLabel bounds the instance label, which stands in every event id.
-const maxLabel = 255
 
 // text checks options that are plain strings. What concerns files reports by
 // itself, since it may warn.
@@ -307,31 +239,8 @@ func (p *parser) text(o Option, v string) error {
 		p.checkFile(o, v)
 	case o.Kind == KindPath:
 		p.checkStatePath(o, v)
-	case o.Name == "instance":
-		return labelError(v)
-	case o.Name == "language" && !languageShape.MatchString(v):
-		return &valueError{"is no language tag such as en or pt-BR", ""}
-	case o.Name == "client_id" && strings.ContainsFunc(v, unicode.IsSpace):
-		return &valueError{"holds white space", ""}
+	case o.text != nil:
+		return o.text(v)
 	}
 	return nil
-}
-
-func labelError(v string) error {
-	if strings.Contains(v, "/") {
-		return &valueError{`holds a "/", which separates the parts of an event id`, "did you mean " + quote(strings.Trim(strings.ReplaceAll(v, "/", "-"), "-")) + "?"}
-	}
-	if len(v) > maxLabel {
-		return &valueError{"is longer than 255 bytes", ""}
-	}
-	return nil
-}
-
-func (p *parser) list(o Option, list []string) {
-	switch o.Name {
-	case "event_types", "exclude_event_types":
-		p.checkEventTypes(o, list)
-	case "aggregate_types":
-		p.checkAggregateTypes(o, list)
-	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // authentication wants exactly one way.
-func (p *parser) authentication() {
+func authentication(p *parser, _ *Settings) {
 	const ways = "token, token_file, key_file, or client_id with client_secret_file"
 	var given []string
 	for _, name := range []string{"token", "token_file", "key_file"} {
@@ -34,11 +34,11 @@ func (p *parser) authentication() {
 	}
 }
 
-func (p *parser) state() {
+func state(p *parser, _ *Settings) {
 	if p.given["state_path"] {
 		return
 	}
-	o, _ := Lookup("state_path")
+	o, _ := p.options.Lookup("state_path")
 	if p.opts.NeedState {
 		p.fail("state_path", "", "is missing: without it every restart would begin again at start", "for example "+o.Example)
 		return
@@ -48,26 +48,26 @@ func (p *parser) state() {
 
 // connection wants a url whose traffic nobody can read, and completes the
 // instance label.
-func (p *parser) connection() {
-	u := p.s.URL
+func connection(p *parser, s *Settings) {
+	u := s.URL
 	if u == nil {
 		if !p.given["url"] {
 			p.fail("url", "", "is missing", "for example https://zitadel.example.com")
 		}
 		return
 	}
-	if p.s.Instance == "" {
-		p.s.Instance = u.Host
+	if s.Instance == "" {
+		s.Instance = u.Host
 	}
 	clear := u.Scheme == "http"
 	switch {
 	case clear && loopback(u.Hostname()):
-	case clear && p.s.Insecure:
+	case clear && s.Insecure:
 		p.warn("insecure", "", "lets the token and all events travel in clear to "+u.Host, "use https where others share the network")
 	case clear && !p.bad["insecure"]:
 		p.fail("url", quote(u.String()), "would send the token in clear to another host than loopback",
 			"did you mean https://"+u.Host+"? Otherwise set insecure on")
-	case p.s.Insecure:
+	case s.Insecure:
 		p.warn("insecure", "", "changes nothing for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
 	}
 	if clear && p.given["ca_file"] {
@@ -76,25 +76,25 @@ func (p *parser) connection() {
 }
 
 // times compares start with end, and both with the clock.
-func (p *parser) times() {
-	if !p.bad["overlap"] && p.s.Overlap < 2*time.Second { // 2 s was the least that missed nothing
-		p.warn("overlap", quote(p.s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
+func times(p *parser, s *Settings) {
+	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the least that missed nothing
+		p.warn("overlap", quote(s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
 	}
-	s, end := p.s.Start, p.s.End
-	if !p.bad["start"] && s.At.After(p.now) {
-		p.warn("start", quote(s.String()), "lies in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
+	start, end := s.Start, s.End
+	if !p.bad["start"] && start.At.After(p.now) {
+		p.warn("start", quote(start.String()), "lies in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
 	}
 	if end.IsZero() || p.bad["start"] || p.bad["end"] {
 		return
 	}
-	from := s.At
+	from := start.At
 	switch {
-	case s.Now:
+	case start.Now:
 		from = p.now
-	case s.Back > 0:
-		from = p.now.Add(-s.Back)
+	case start.Back > 0:
+		from = p.now.Add(-start.Back)
 	}
-	if !s.Beginning && !end.After(from) {
+	if !start.Beginning && !end.After(from) {
 		p.fail("end", quote(end.Format(time.RFC3339Nano)), "is not after start ("+from.UTC().Format(time.RFC3339)+"), so that nothing would be read",
 			"choose a later end or an earlier start")
 	}

@@ -47,6 +47,29 @@ type Settings struct {
 	Language  string // Accept-Language of localized names
 }
 
+// OutputSettings are those of the Fluent Bit output and of `zitadel-siem
+// parse`, checked and complete with defaults.
+type OutputSettings struct {
+	Forward Forward // the zero value only where ParseOptions.NeedForward is not set
+	// SharedKey is set from SharedKeyFile too, unless ParseOptions.NoFiles.
+	SharedKey     Secret
+	SharedKeyFile string
+	CAFile        string
+	CertFile      string // CertFile and CertKeyFile are set together
+	CertKeyFile   string
+	Insecure      bool // tcp to other hosts than loopback was asked for
+
+	LineKeys []string // at least one
+	Kinds    []string // known ones, without "all"; at least one
+	Raw      bool
+	Instance string // label; empty: the instance that the line names
+	Tag      string // empty: that of the incoming chunk
+
+	AckTimeout   time.Duration
+	SelfHostname string // empty: that of the machine
+	ChunkSize    int    // bytes of records in one message
+}
+
 // Start is where a reader without a state begins. Exactly one field is set.
 type Start struct {
 	Beginning bool

@@ -9,10 +9,27 @@ import (
 )
 
 // String returns "name=value" of every option that is set, without secrets.
-func (s Settings) String() string {
+func (s Settings) String() string { return Input.show(&s) }
+
+// GoString keeps %#v as silent about secrets as %v.
+func (s Settings) GoString() string { return "config.Settings{" + s.String() + "}" }
+
+// LogValue implements [slog.LogValuer]: one attribute per option that is set.
+func (s Settings) LogValue() slog.Value { return Input.attrs(&s) }
+
+// String is as that of [Settings].
+func (s OutputSettings) String() string { return Output.show(&s) }
+
+// GoString is as that of [Settings].
+func (s OutputSettings) GoString() string { return "config.OutputSettings{" + s.String() + "}" }
+
+// LogValue is as that of [Settings].
+func (s OutputSettings) LogValue() slog.Value { return Output.attrs(&s) }
+
+func (os Options) show(settings any) string {
 	var b strings.Builder
-	for _, o := range Options {
-		if v := o.shown(&s); v != "" {
+	for _, o := range os {
+		if v := o.shown(settings); v != "" {
 			if b.Len() > 0 {
 				b.WriteByte(' ')
 			}
@@ -24,14 +41,10 @@ func (s Settings) String() string {
 	return b.String()
 }
 
-// GoString keeps %#v as silent about secrets as %v.
-func (s Settings) GoString() string { return "config.Settings{" + s.String() + "}" }
-
-// LogValue implements [slog.LogValuer]: one attribute per option that is set.
-func (s Settings) LogValue() slog.Value {
+func (os Options) attrs(settings any) slog.Value {
 	var attrs []slog.Attr
-	for _, o := range Options {
-		if v := o.shown(&s); v != "" {
+	for _, o := range os {
+		if v := o.shown(settings); v != "" {
 			attrs = append(attrs, slog.String(o.Name, v))
 		}
 	}
@@ -39,8 +52,8 @@ func (s Settings) LogValue() slog.Value {
 }
 
 // shown is the value of one option as text; empty where it is not set.
-func (o Option) shown(s *Settings) string {
-	switch f := o.field(s).(type) {
+func (o Option) shown(settings any) string {
+	switch f := o.field(settings).(type) {
 	case *string:
 		return *f
 	case *Secret:
@@ -62,6 +75,8 @@ func (o Option) shown(s *Settings) string {
 	case *[]string:
 		return strings.Join(*f, ",")
 	case *Start:
+		return f.String()
+	case *Forward:
 		return f.String()
 	case **url.URL:
 		if *f == nil {

@@ -292,3 +292,12 @@ func within[T int | time.Duration](o Option, v T, parse func(string) (T, error))
 	}
 	return nil
 }
+
+// Bytes is a size in Fluent Bit's syntax; unset, or none, for what is no size.
+func Bytes(v string, none int) int {
+	n, err := parseSize(v)
+	if err != nil {
+		return none
+	}
+	return n
+}

@@ -5,50 +5,70 @@ import (
 	"strings"
 )
 
-// filters finds emitters that hold our records in memory, and follows the
-// tags that they make.
-func (c *checker) filters() {
-	for _, s := range c.kind("filter") {
-		if !strings.EqualFold(c.value(s, "name"), "rewrite_tag") || !c.selector(s).any(c.tags) {
+// rewriters are the filters that give records another tag.
+func (c *checker) rewriters() []*section {
+	return slices.DeleteFunc(c.kind("filter"), func(s *section) bool { return c.name(s) != "rewrite_tag" })
+}
+
+// follow adds the tags that filters make of these.
+func (c *checker) follow(tags []string) []string {
+	tags = slices.Clone(tags)
+	for _, s := range c.rewriters() {
+		if !c.selector(s).any(tags) {
 			continue
 		}
 		for _, p := range s.props {
 			if tag := ruleTag(c.expand(p.value).value); p.key == "rule" && tag != "" {
-				c.tags = append(c.tags, tag)
+				tags = append(tags, tag)
 			}
 		}
-		if !strings.EqualFold(c.value(s, "emitter_storage.type"), "filesystem") {
+	}
+	return tags
+}
+
+// emitters finds those that hold our records in memory.
+func (c *checker) emitters(tags []string) {
+	for _, s := range c.rewriters() {
+		if c.selector(s).any(tags) && !strings.EqualFold(c.value(s, "emitter_storage.type"), "filesystem") {
 			c.find(Warning, s, lineOf(s, "emitter_storage.type"), "emitter_storage.type is not filesystem",
 				"rewrite_tag takes our records out of the files and holds them in memory, where a stop loses them", s.write("emitter_storage.type", "filesystem"))
 		}
 	}
 }
 
+// taker says what an output gets by its own words.
+func (c *checker) taker(s *section) selector {
+	sel := c.selector(s)
+	if sel.pattern == "" && sel.regex == nil && len(c.kind("output")) == 1 && len(c.kind("input")) == 1 {
+		sel.all = true // Fluent Bit joins a lone input and a lone output
+	}
+	return sel
+}
+
+// routed says that one of the inputs names the output in its own routes.
+func (c *checker) routed(inputs []flow, output *section) bool {
+	alias, name := c.value(output, "alias"), c.value(output, "name")
+	return slices.ContainsFunc(inputs, func(f flow) bool {
+		return alias != "" && slices.Contains(f.at.routes, alias) || slices.Contains(f.at.routes, name)
+	})
+}
+
 // sure are outputs that cannot fail, so that nothing is to be retried.
 var sure = []string{"stdout", "null", "counter", "flowcounter"}
 
-// outputs checks those that get our records.
-func (c *checker) outputs(ours []*section) {
-	all := c.kind("output")
-	single := len(all) == 1 && len(c.kind("input")) == 1
-	var routed []string
-	for _, s := range ours {
-		routed = append(routed, s.routes...)
-	}
+// outputs checks those that get our records, and those that are ours.
+func (c *checker) outputs(flows []flow, tags []string) {
 	reached := map[string]bool{}
 	direct := false
-	for _, s := range all {
-		sel := c.selector(s)
-		if single && sel.pattern == "" && sel.regex == nil && !sel.all {
-			sel.all = true // Fluent Bit joins a lone input and a lone output
-		}
-		hit := false
-		for _, t := range c.tags {
+	for _, s := range c.kind("output") {
+		sel := c.taker(s)
+		hit := c.name(s) == PluginName
+		for _, t := range tags {
 			if sel.matches(t) {
 				hit, reached[t] = true, true
 			}
 		}
-		if slices.Contains(routed, c.value(s, "alias")) && c.value(s, "alias") != "" || slices.Contains(routed, c.value(s, "name")) {
+		if c.routed(flows, s) {
 			hit, direct = true, true
 		}
 		if hit {
@@ -56,14 +76,13 @@ func (c *checker) outputs(ours []*section) {
 		}
 	}
 	if !direct {
-		c.unmatched(ours, reached)
+		c.unmatched(flows, reached)
 	}
 }
 
 func (c *checker) output(s *section) {
-	name := strings.ToLower(c.value(s, "name"))
 	switch limit := strings.ToLower(c.value(s, "retry_limit")); {
-	case slices.Contains(sure, name), limit == "no_limits", limit == "false", limit == "off":
+	case slices.Contains(sure, c.name(s)), limit == "no_limits", limit == "false", limit == "off":
 	default:
 		c.find(Warning, s, lineOf(s, "retry_limit"), "retry_limit is not no_limits",
 			"Fluent Bit drops our records after that many failed tries, by default after one", s.write("retry_limit", "no_limits"))
@@ -72,30 +91,28 @@ func (c *checker) output(s *section) {
 		c.find(Warning, s, lineOf(s, "storage.total_limit_size"), "storage.total_limit_size is set",
 			"when the buffer is full Fluent Bit drops the oldest records and goes on", s.write("storage.total_limit_size", "off"))
 	}
-	if isOff(c.value(s, "tls.verify")) {
+	if isOff(c.value(s, "tls.verify")) && c.name(s) != PluginName { // ours does not get it
 		c.find(Warning, s, lineOf(s, "tls.verify"), "tls.verify is off",
 			"anybody on the way can read and change the audit trail", s.write("tls.verify", "on"))
 	}
 }
 
 // unmatched finds records that no output gets.
-func (c *checker) unmatched(ours []*section, reached map[string]bool) {
-	for i, s := range ours {
-		in := c.inputs[i]
-		tags := tagsOf(in.Tag, in.Settings.TagBy)
-		missing := slices.DeleteFunc(tags, func(t string) bool { return reached[t] })
-		total := len(tagsOf(in.Tag, in.Settings.TagBy))
+func (c *checker) unmatched(flows []flow, reached map[string]bool) {
+	for _, f := range flows {
+		missing := slices.DeleteFunc(slices.Clone(f.tags), func(t string) bool { return reached[t] })
 		if len(missing) == 0 {
 			continue
 		}
 		key, severity, why := "tag", Error, "Fluent Bit drops records that no output matches"
-		if len(missing) < total {
+		if len(missing) < len(f.tags) {
 			key, severity = "tag_by", Warning
 		}
 		if c.rewritten(missing) {
 			severity, why = Warning, "Fluent Bit drops what no rule of rewrite_tag takes"
 		}
-		c.find(severity, s, lineOf(s, key), "no output matches the tag "+bounded(c.scrub(missing[0])), why, s.write(matchKey(s), in.Tag+"*")+" in an output")
+		c.find(severity, f.at, lineOf(f.at, key), "no output matches the tag "+bounded(c.scrub(missing[0])), why,
+			f.at.write(matchKey(f.at), bounded(f.tag)+"*")+" in an output")
 	}
 }
 
@@ -109,11 +126,8 @@ func matchKey(s *section) string {
 
 // rewritten says that a rewrite_tag filter gives all these tags another name.
 func (c *checker) rewritten(tags []string) bool {
-	for _, s := range c.kind("filter") {
-		if strings.EqualFold(c.value(s, "name"), "rewrite_tag") {
-			sel := c.selector(s)
-			tags = slices.DeleteFunc(slices.Clone(tags), sel.matches)
-		}
+	for _, s := range c.rewriters() {
+		tags = slices.DeleteFunc(slices.Clone(tags), c.selector(s).matches)
 	}
 	return len(tags) == 0
 }

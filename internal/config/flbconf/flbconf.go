@@ -18,7 +18,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// PluginName is the name of our input in a Fluent Bit configuration.
+// PluginName is the name of our input and of our output in a Fluent Bit configuration.
 const PluginName = "zitadel"
 
 // Severity of a finding.
@@ -63,9 +63,19 @@ type Input struct {
 	Usable   bool // the settings have no problem and no unknown part
 }
 
+// Output is one zitadel output of the configuration.
+type Output struct {
+	File     string
+	Line     int
+	Match    string // match, or match_regex where there is no match
+	Settings config.OutputSettings
+	Usable   bool // as that of [Input]
+}
+
 // Report is what a configuration holds.
 type Report struct {
 	Inputs   []Input
+	Outputs  []Output
 	Findings []Finding // in the order of files and lines; nil when all is well
 }
 
@@ -74,7 +84,8 @@ type Options struct {
 	// LookupEnv gives the environment that Fluent Bit will run in; nil for
 	// that of this process.
 	LookupEnv func(name string) (string, bool)
-	// Parse is handed to the check of our own options; NeedState is implied.
+	// Parse is handed to the check of our own options; NeedState and NeedForward
+	// are implied.
 	Parse config.ParseOptions
 }
 
@@ -84,7 +95,7 @@ func Check(path string, opts Options) (Report, error) {
 	if opts.LookupEnv == nil {
 		opts.LookupEnv = os.LookupEnv
 	}
-	opts.Parse.NeedState = true
+	opts.Parse.NeedState, opts.Parse.NeedForward = true, true
 	l := newLoader(path)
 	if err := l.load(path, formatOf(path), 0); err != nil {
 		return Report{}, fmt.Errorf("fluent bit configuration %s: %w", path, err)
@@ -98,7 +109,7 @@ func Check(path string, opts Options) (Report, error) {
 		}
 		return a.Line - b.Line
 	})
-	return Report{Inputs: c.inputs, Findings: c.findings}, nil
+	return Report{Inputs: c.inputs, Outputs: c.parsers, Findings: c.findings}, nil
 }
 
 func formatOf(path string) format {

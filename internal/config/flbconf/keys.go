@@ -1,45 +1,66 @@
 package flbconf
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// hostKeys are what Fluent Bit 5.1.1 itself takes from any input
-// (flb_input_set_property), and "name", "processors" and "routes", which its
-// configuration reader takes.
-var hostKeys = []string{
-	"name", "processors", "routes",
-	"tag", "alias", "log_level", "log_suppress_interval", "routable", "mem_buf_limit",
-	"storage.type", "storage.pause_on_chunks_overlimit",
-	"threaded", "thread.ring_buffer.capacity", "thread.ring_buffer.window",
-	"rate_window", "rate_gate", "rate_gate.max_bytes", "rate_gate.max_records", "rate_gate.backpressure", "rate_gate.resume_ratio",
+// hosted is what Fluent Bit 5.1.1 itself takes from any input
+// (flb_input_set_property) or any output (flb_output_set_property), so that a
+// plugin never sees it.
+type hosted struct {
+	keys     []string          // to be used, beside ours
+	idle     map[string]string // without effect for a Go plugin, each with our option that does what is meant
+	prefixes map[string]string // the same for whole families of keys
+	tlsBy    string            // what decides about TLS instead
 }
 
-// idleKeys are also Fluent Bit's, but do nothing for a Go plugin, each with
-// our option that does what is meant.
-var idleKeys = map[string]string{
-	"host": "url", "port": "url", "listen": "url", "ipv6": "url",
-	"tls": "url", "tls.verify": "ca_file", "tls.verify_client_cert": "ca_file", "tls.verify_hostname": "ca_file",
-	"tls.debug": "", "tls.vhost": "url", "tls.ca_path": "ca_file", "tls.ca_file": "ca_file", "tls.crt_file": "", "tls.key_file": "",
-	"tls.key_passwd": "", "tls.min_version": "", "tls.max_version": "", "tls.ciphers": "",
+// hostedBy has "name", "processors" and "routes" too, which the reader of
+// configurations takes.
+var hostedBy = map[string]hosted{
+	"input": {
+		keys: []string{
+			"name", "processors", "routes",
+			"tag", "alias", "log_level", "log_suppress_interval", "routable", "mem_buf_limit",
+			"storage.type", "storage.pause_on_chunks_overlimit",
+			"threaded", "thread.ring_buffer.capacity", "thread.ring_buffer.window",
+			"rate_window", "rate_gate", "rate_gate.max_bytes", "rate_gate.max_records", "rate_gate.backpressure", "rate_gate.resume_ratio",
+		},
+		idle: map[string]string{
+			"host": "url", "port": "url", "listen": "url", "ipv6": "url",
+			"tls": "url", "tls.verify": "ca_file", "tls.verify_client_cert": "ca_file", "tls.verify_hostname": "ca_file",
+			"tls.debug": "", "tls.vhost": "url", "tls.ca_path": "ca_file", "tls.ca_file": "ca_file", "tls.crt_file": "", "tls.key_file": "",
+			"tls.key_passwd": "", "tls.min_version": "", "tls.max_version": "", "tls.ciphers": "",
+		},
+		prefixes: map[string]string{"net.": "request_timeout", "oauth2": "client_id"},
+		tlsBy:    "the url",
+	},
+	"output": {
+		keys: []string{
+			"name", "processors",
+			"match", "match_regex", "alias", "log_level", "log_suppress_interval", "retry_limit", "workers", "storage.total_limit_size",
+		},
+		idle: map[string]string{
+			"host": "forward", "port": "forward", "ipv6": "forward",
+			"tls": "forward", "tls.verify": "ca_file", "tls.verify_hostname": "ca_file",
+			"tls.debug": "", "tls.vhost": "forward", "tls.ca_path": "ca_file", "tls.ca_file": "ca_file",
+			"tls.crt_file": "cert_file", "tls.key_file": "cert_key_file",
+			"tls.key_passwd": "", "tls.min_version": "", "tls.max_version": "", "tls.ciphers": "",
+		},
+		prefixes: map[string]string{"net.": "ack_timeout", "oauth2": "", "tls.proxy.": ""},
+		tlsBy:    "forward",
+	},
 }
 
-// idle says whether key is Fluent Bit's own without effect here.
-func idle(key string) (ours string, ok bool) {
-	if ours, ok = idleKeys[key]; ok {
+// swallowed says whether key is Fluent Bit's own without effect here.
+func (h hosted) swallowed(key string) (ours string, ok bool) {
+	if ours, ok = h.idle[key]; ok {
 		return ours, true
 	}
-	switch {
-	case strings.HasPrefix(key, "net."):
-		return "request_timeout", true
-	case strings.HasPrefix(key, "oauth2"):
-		return "client_id", true
+	for prefix, ours := range h.prefixes {
+		if strings.HasPrefix(key, prefix) {
+			return ours, true
+		}
 	}
 	return "", false
 }
-
-func isHostKey(key string) bool { return slices.Contains(hostKeys, key) }
 
 // isOff is Fluent Bit's false (flb_utils_bool).
 func isOff(v string) bool {

@@ -28,6 +28,37 @@ func matchTag(pattern, tag string) bool {
 	return strings.HasSuffix(tag, parts[last])
 }
 
+// meet says whether one tag can match both, where "*" stands for any text in
+// either. row[j] says it of the part of a that was looked at and b[:j].
+func meet(a, b string) bool {
+	const most = 4096 // the work grows with the product
+	switch {
+	case !strings.Contains(b, "*"):
+		return matchTag(a, b)
+	case len(a) > most || len(b) > most:
+		return true
+	}
+	row := make([]bool, len(b)+1)
+	row[0] = true
+	for j := range len(b) {
+		row[j+1] = row[j] && b[j] == '*'
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = row[0] && a[i] == '*'
+		for j := range len(b) {
+			above := row[j+1]
+			if a[i] == '*' || b[j] == '*' {
+				row[j+1] = above || row[j]
+			} else {
+				row[j+1] = diagonal && a[i] == b[j]
+			}
+			diagonal = above
+		}
+	}
+	return row[len(b)]
+}
+
 // selector says which tags a filter or an output gets.
 type selector struct {
 	pattern string
@@ -50,7 +81,7 @@ func (c *checker) selector(s *section) selector {
 }
 
 func (s selector) matches(tag string) bool {
-	return s.all || s.pattern != "" && matchTag(s.pattern, tag) || s.regex != nil && s.regex.MatchString(tag)
+	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.MatchString(strings.ReplaceAll(tag, "*", "x"))
 }
 
 func (s selector) any(tags []string) bool {
@@ -60,6 +91,14 @@ func (s selector) any(tags []string) bool {
 		}
 	}
 	return false
+}
+
+func tagsIn(flows []flow) []string {
+	var tags []string
+	for _, f := range flows {
+		tags = append(tags, f.tags...)
+	}
+	return tags
 }
 
 // tagsOf are the tags that an input's records can have: with tag_by one for
@@ -92,3 +131,12 @@ func ruleTag(rule string) string {
 }
 
 var dollarPart = regexp.MustCompile(`\$[A-Za-z_0-9]+(\[[^\]]*\])*`)
+
+// meets says whether one tag can match both; where a regular expression takes
+// part, that is not known.
+func (s selector) meets(other selector) bool {
+	if s.all || other.all || s.regex != nil || other.regex != nil {
+		return true
+	}
+	return meet(s.pattern, other.pattern)
+}

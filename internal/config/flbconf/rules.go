@@ -15,8 +15,16 @@ type checker struct {
 	doc      *document
 	findings []Finding
 	inputs   []Input
-	tags     []string          // every tag that our records can have
+	parsers  []Output
 	secrets  map[string]string // values that no finding may repeat, with what to write instead
+}
+
+// flow is where records come in, with the tags that they can have before any
+// filter. A tag may hold "*", for a part that is known at run time only.
+type flow struct {
+	at   *section
+	tag  string // to be matched, less what is appended
+	tags []string
 }
 
 func (c *checker) find(sev Severity, s *section, line int, what, why, mend string) {
@@ -24,27 +32,57 @@ func (c *checker) find(sev Severity, s *section, line int, what, why, mend strin
 }
 
 func (c *checker) check(main string) {
-	var ours []*section
-	nth := map[string]int{} // Fluent Bit numbers the instances of one plugin
-	for _, s := range c.kind("input") {
-		name := strings.ToLower(c.value(s, "name"))
-		if name == PluginName {
-			ours = append(ours, s)
-			c.input(s, nth[name])
-		}
-		nth[name]++
-	}
-	if len(ours) == 0 {
+	inputs, outputs := c.named("input"), c.named("output")
+	if len(inputs)+len(outputs) == 0 {
 		if len(c.findings) == 0 { // else it may stand in what could not be read
 			c.noInput(main)
 		}
 		return
 	}
+	var events []flow
+	for _, s := range inputs {
+		events = append(events, c.input(s))
+	}
+	for _, s := range outputs {
+		c.parser(s)
+	}
 	c.loading()
-	c.storagePath(ours)
-	c.sharedState(ours)
-	c.filters()
-	c.outputs(ours)
+	c.sharedState(inputs)
+	lines, parsed := c.lines(outputs)
+	stored := inputs
+	for _, f := range slices.Concat(lines, parsed) {
+		if !slices.Contains(stored, f.at) {
+			stored = append(stored, f.at)
+		}
+	}
+	c.storagePath(stored)
+	tags := c.follow(tagsIn(append(events, parsed...)))
+	c.emitters(append(c.follow(tagsIn(lines)), tags...))
+	c.outputs(append(events, parsed...), tags)
+}
+
+// named are our own sections of a kind.
+func (c *checker) named(kind string) []*section {
+	return slices.DeleteFunc(c.kind(kind), func(s *section) bool { return c.name(s) != PluginName })
+}
+
+func (c *checker) name(s *section) string { return strings.ToLower(c.value(s, "name")) }
+
+// tagOf is an input's own tag; Fluent Bit numbers the inputs of one plugin.
+func (c *checker) tagOf(s *section) string {
+	if tag := c.value(s, "tag"); tag != "" {
+		return tag
+	}
+	nth := 0
+	for _, other := range c.kind("input") {
+		if other == s {
+			break
+		}
+		if c.name(other) == c.name(s) {
+			nth++
+		}
+	}
+	return fmt.Sprintf("%s.%d", c.name(s), nth)
 }
 
 func (c *checker) kind(kind string) []*section {
@@ -76,94 +114,114 @@ func lineOf(s *section, key string) int {
 
 func (c *checker) noInput(main string) {
 	f := Finding{Error, main, 1, "no input named " + PluginName, "this configuration reads nothing from ZITADEL", "add an input with name " + PluginName}
-	for _, s := range c.kind("input") {
-		if name := c.value(s, "name"); config.Nearest(strings.TrimPrefix(strings.ToLower(name), "in_"), []string{PluginName}) != "" {
+	for _, s := range append(c.kind("output"), c.kind("input")...) {
+		bare := strings.TrimPrefix(strings.TrimPrefix(c.name(s), "in_"), "out_")
+		if config.Nearest(bare, []string{PluginName}) != "" {
+			f.What = "no " + s.kind + " named " + PluginName
 			f.File, f.Line, f.Mend = s.file, lineOf(s, "name"), s.write("name", PluginName)
+			if s.kind == "output" {
+				f.Why = "this configuration parses nothing of ZITADEL's log"
+			}
 		}
 	}
 	c.findings = append(c.findings, f)
 }
 
-// input checks one of our inputs by itself.
-func (c *checker) input(s *section, nth int) {
+// checkOptions checks what one of our sections says to the plugin. It is
+// usable where nothing is wrong or unknown.
+func checkOptions[S any](c *checker, s *section, table config.Table[S]) (settings S, usable bool) {
 	values, seen := map[string]string{}, map[string]bool{}
 	opts := c.opts.Parse
 	opts.Unknown = slices.Clone(opts.Unknown)
 	for _, p := range s.props {
-		option, known := config.Lookup(p.key)
+		option, known := table.Lookup(p.key)
 		switch {
 		case !known:
-			c.foreignKey(s, p)
-		case p.nested:
-			c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
-			opts.Unknown = append(opts.Unknown, p.key)
-		case p.list && strings.Contains(p.value, ","):
-			mend := "one value, not a list"
-			if option.Kind == config.KindList {
-				mend = s.write(p.key, p.value)
-			}
-			c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", mend)
-			opts.Unknown = append(opts.Unknown, p.key)
+			c.foreignKey(s, p, table.Options)
 		case seen[p.key]:
 			c.find(Warning, s, p.line, p.key+" is given twice", "Fluent Bit takes the first one only", "keep one of them")
 		default:
-			e := c.expand(p.value)
-			if len(e.unset) > 0 {
-				c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
-					"set it in the environment of Fluent Bit")
-			}
-			if len(e.unset) > 0 || e.file {
-				opts.Unknown = append(opts.Unknown, p.key)
+			if value, ok := c.optionValue(s, p, option); ok {
+				values[p.key] = value
 			} else {
-				values[p.key] = e.value
-				if option.Secret {
-					c.keep(e.value, "[REDACTED]")
-				}
+				opts.Unknown = append(opts.Unknown, p.key)
 			}
 		}
 		seen[p.key] = true
 	}
-	settings, warnings, problems := config.Check(values, opts)
+	settings, warnings, problems := table.Check(values, opts)
 	for _, p := range problems {
 		c.find(Error, s, lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
 	}
 	for _, p := range warnings {
 		c.find(Warning, s, lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
 	}
-	c.threaded(s)
-	c.storageType(s)
+	return settings, len(problems)+len(opts.Unknown) == 0
+}
 
-	tag := c.value(s, "tag")
-	if tag == "" {
-		tag = fmt.Sprintf("%s.%d", PluginName, nth)
+// optionValue is what the plugin will read, as far as that is known here.
+func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
+	switch {
+	case p.nested:
+		c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
+		return "", false
+	case p.list && strings.Contains(p.value, ","):
+		mend := "one value, not a list"
+		if option.Kind == config.KindList {
+			mend = s.write(p.key, p.value)
+		}
+		c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", mend)
+		return "", false
 	}
-	c.inputs = append(c.inputs, Input{File: s.file, Line: s.line, Tag: tag, Settings: settings, Usable: len(problems)+len(opts.Unknown) == 0})
-	c.tags = append(c.tags, tagsOf(tag, settings.TagBy)...)
+	e := c.expand(p.value)
+	if len(e.unset) > 0 {
+		c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
+			"set it in the environment of Fluent Bit")
+	}
+	if len(e.unset) > 0 || e.file {
+		return "", false
+	}
+	if option.Secret {
+		c.keep(e.value, "[REDACTED]")
+	}
+	return e.value, true
+}
+
+// input checks one of our inputs by itself.
+func (c *checker) input(s *section) flow {
+	settings, usable := checkOptions(c, s, config.Input)
+	if !isOff(c.value(s, "threaded")) { // a Go input is threaded by default
+		c.threaded(s)
+	}
+	c.storageType(s)
+	tag := c.tagOf(s)
+	c.inputs = append(c.inputs, Input{File: s.file, Line: s.line, Tag: tag, Settings: settings, Usable: usable})
+	return flow{s, tag, tagsOf(tag, settings.TagBy)}
 }
 
 // foreignKey is a key that is no option of ours.
-func (c *checker) foreignKey(s *section, p property) {
-	key := bounded(p.key)
-	if isHostKey(p.key) {
+func (c *checker) foreignKey(s *section, p property, options config.Options) {
+	key, host := bounded(p.key), hostedBy[s.kind]
+	if slices.Contains(host.keys, p.key) {
 		return
 	}
-	if ours, ok := idle(p.key); ok {
+	if ours, ok := host.swallowed(p.key); ok {
 		mend := ""
 		if ours != "" {
-			option, _ := config.Lookup(ours)
+			option, _ := options.Lookup(ours)
 			mend = s.write(ours, option.Example)
 		}
 		if p.key == "tls" && isOn(c.expand(p.value).value) {
-			c.find(Error, s, p.line, key, "Fluent Bit does not start: this input does not take TLS from it, the url decides", mend)
+			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", mend)
 			return
 		}
 		c.find(Warning, s, p.line, key, "Fluent Bit swallows it and the plugin never sees it", mend)
 		return
 	}
-	near := config.Meant(p.key)
+	near := options.Meant(p.key)
 	if near == "" {
-		names := slices.Clone(hostKeys)
-		for _, o := range config.Options {
+		names := slices.Clone(host.keys)
+		for _, o := range options {
 			names = append(names, o.Name)
 		}
 		near = config.Nearest(p.key, names)
@@ -176,10 +234,8 @@ func (c *checker) foreignKey(s *section, p property) {
 }
 
 func (c *checker) threaded(s *section) {
-	if !isOff(c.value(s, "threaded")) {
-		c.find(Warning, s, lineOf(s, "threaded"), "threaded is not off",
-			"on an input thread records wait in memory after Fluent Bit took them, and a killed process loses them or reads them twice", s.write("threaded", "off"))
-	}
+	c.find(Warning, s, lineOf(s, "threaded"), "threaded is not off",
+		"on an input thread records wait in memory after Fluent Bit took them, and a killed process loses them or reads them twice", s.write("threaded", "off"))
 }
 
 // filesystem says whether an input's chunks go to disk. The service gives a
@@ -249,7 +305,7 @@ func (c *checker) loading() {
 		case !strings.Contains(p.path, "/"):
 			c.find(Error, at, p.line, "plugins: "+bounded(p.path), "Fluent Bit does not load a bare file name", "./"+base+" or an absolute path")
 		case strings.HasPrefix(base, "flb-"):
-			c.find(Error, at, p.line, "plugins: "+bounded(p.path), "Fluent Bit takes a file named flb-* for a native plugin", "in_zitadel.so")
+			c.find(Error, at, p.line, "plugins: "+bounded(p.path), "Fluent Bit takes a file named flb-* for a native plugin", strings.TrimPrefix(base, "flb-"))
 		}
 	}
 }

@@ -1,11 +1,7 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +32,7 @@ func base(pairs ...string) map[string]string {
 }
 
 func TestDefaultsParse(t *testing.T) {
-	s, warnings, err := ParseMap(base("state_path", filepath.Join(t.TempDir(), "s")), at(t))
+	s, warnings, err := Input.ParseMap(base("state_path", filepath.Join(t.TempDir(), "s")), at(t))
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
@@ -48,67 +44,6 @@ func TestDefaultsParse(t *testing.T) {
 		TagBy: "none", Redact: true, Language: "en",
 	}
 	if d := cmp.Diff(want, s); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestEveryOptionIsDocumentedAndItsDefaultAndBoundsParse(t *testing.T) {
-	seen := map[string]bool{}
-	md := Markdown()
-	for _, o := range Options {
-		if seen[o.Name] {
-			t.Errorf("%s is there twice", o.Name)
-		}
-		seen[o.Name] = true
-		if o.Doc == "" || o.Example == "" || strings.HasSuffix(o.Doc, ".") || kindNames[o.Kind] == "" && o.Kind != KindEnum {
-			t.Errorf("%s is not documented right", o.Name)
-		}
-		if !strings.Contains(md, "| `"+o.Name+"` |") {
-			t.Errorf("%s is missing in Markdown", o.Name)
-		}
-		if !strings.Contains(o.Help(), "$"+o.Env()) {
-			t.Errorf("%s: help %q", o.Name, o.Help())
-		}
-		if o.Kind == KindToken != o.Secret {
-			t.Errorf("%s: a token is a secret, and nothing else here", o.Name)
-		}
-		bounded := o.Kind == KindDuration || o.Kind == KindSize || o.Kind == KindNumber
-		if bounded != (o.Min != "" && o.Max != "" && o.Bounds != "") {
-			t.Errorf("%s: bounds", o.Name)
-		}
-		for _, v := range []string{o.Min, o.Max, o.fallback()} {
-			p := &parser{opts: ParseOptions{NoFiles: true}, now: testNow, bad: map[string]bool{}}
-			if p.store(o, v); len(p.problems) > 0 {
-				t.Errorf("%s: %q: %v", o.Name, v, p.problems)
-			}
-		}
-		if o.Kind != KindToken {
-			p := &parser{opts: ParseOptions{NoFiles: true}, now: testNow, bad: map[string]bool{}}
-			if p.store(o, o.Example); len(p.problems)+len(p.warnings) > 0 {
-				t.Errorf("%s: example: %v %v", o.Name, p.problems, p.warnings)
-			}
-		}
-		for _, a := range o.also {
-			if got := NearestOption(a); got != o.Name {
-				t.Errorf("%s: wrong name %s leads to %s", o.Name, a, got)
-			}
-		}
-	}
-	for line := range strings.Lines(md) {
-		if n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "|") && n != 5 {
-			t.Errorf("row has %d bars: %s", n, line)
-		}
-	}
-}
-
-func TestEnvironmentAndFlagNames(t *testing.T) {
-	o, _ := Lookup("token_file")
-	if o.Env() != "ZITADEL_TOKEN_FILE" || o.Flag() != "token-file" {
-		t.Error(o.Env(), o.Flag())
-	}
-	env := map[string]string{"ZITADEL_URL": "https://a.b", "ZITADEL_TOKEN": "", "ZITADEL_MASTERKEY": "x"}
-	got := FromEnv(func(k string) string { return env[k] })
-	if d := cmp.Diff(map[string]string{"url": "https://a.b"}, got); d != "" {
 		t.Error(d)
 	}
 }
@@ -144,12 +79,12 @@ func TestValues(t *testing.T) {
 		{"instance", "prod eu", "prod eu"},
 		{"token", " padded ", "[REDACTED]"},
 	} {
-		s, _, err := ParseMap(base(c.name, c.value), at(t))
+		s, _, err := Input.ParseMap(base(c.name, c.value), at(t))
 		if err != nil {
 			t.Errorf("%s=%q: %v", c.name, c.value, err)
 			continue
 		}
-		o, _ := Lookup(c.name)
+		o, _ := Input.Lookup(c.name)
 		if got := o.shown(&s); got != c.want {
 			t.Errorf("%s=%q: got %s, want %s", c.name, c.value, got, c.want)
 		}
@@ -161,7 +96,7 @@ func TestInstanceDefaultsToHostWithPort(t *testing.T) {
 		"https://a.example": "a.example", "https://a.example:443": "a.example", "https://a.example:8443": "a.example:8443",
 		"http://localhost:80": "localhost", "http://localhost:443": "localhost:443",
 	} {
-		s, _, err := ParseMap(base("url", url), at(t))
+		s, _, err := Input.ParseMap(base("url", url), at(t))
 		if err != nil || s.Instance != want {
 			t.Errorf("%s: %q %v", url, s.Instance, err)
 		}
@@ -230,7 +165,7 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"state_path", dir}, `state_path: "` + dir + `" is a directory; did you mean ` + dir + `/zitadel-siem.state?`},
 		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; it is relative to the directory the process was started in, unless it begins with /`},
 	} {
-		_, _, err := ParseMap(base(c.pairs...), at(t))
+		_, _, err := Input.ParseMap(base(c.pairs...), at(t))
 		var e *Error
 		if !errors.As(err, &e) {
 			t.Errorf("%q: no problem found", c.pairs)
@@ -248,7 +183,7 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 func TestOnlyOneWayToAuthenticate(t *testing.T) {
 	opts := at(t)
 	opts.NoFiles = true
-	_, _, err := ParseMap(base("token_file", "./t", "client_secret_file", "./c"), opts)
+	_, _, err := Input.ParseMap(base("token_file", "./t", "client_secret_file", "./c"), opts)
 	want := `2 problems in the configuration:
   token: stands beside another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
   client_secret_file: is given without client_id; add client_id`
@@ -258,7 +193,7 @@ func TestOnlyOneWayToAuthenticate(t *testing.T) {
 }
 
 func TestAllProblemsAtOnceInTableOrder(t *testing.T) {
-	_, _, err := ParseMap(map[string]string{
+	_, _, err := Input.ParseMap(map[string]string{
 		"urll": "x", "settle": "-1", "overlap": "x", "page_size": "0", "transport": "http", "start": "x", "tag_by": "y",
 	}, ParseOptions{NeedState: true})
 	var e *Error
@@ -294,48 +229,9 @@ func TestWarnings(t *testing.T) {
 		{[]string{"overlap", "1s"}, `overlap: "1s" is less than 2s: events that become visible late can be missed; the default is 10s`},
 		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" lies in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
 	} {
-		_, warnings, err := ParseMap(base(append([]string{"state_path", state}, c.pairs...)...), at(t))
+		_, warnings, err := Input.ParseMap(base(append([]string{"state_path", state}, c.pairs...)...), at(t))
 		if err != nil || !slices.Equal(warnings, []string{c.want}) {
 			t.Errorf("%q:\n got %q %v\nwant %q", c.pairs, warnings, err, c.want)
-		}
-	}
-}
-
-func TestParseAsksForMisspellings(t *testing.T) {
-	for wrong, right := range map[string]string{
-		"api_token": "token", "access_token": "token", "pat": "token", "host": "url", "interval": "poll_interval",
-		"state_file": "state_path", "statefile": "state_path", "db": "state_path", "path": "state_path",
-		"exclude_evnt_types": "exclude_event_types", "exclude_event_type": "exclude_event_types", "token-file": "token_file",
-		"tokenfile": "token_file", "setttle": "settle", "ovelrap": "overlap", "poll.interval": "poll_interval", "since": "start",
-	} {
-		values := base("state_path", filepath.Join(t.TempDir(), "s"), wrong, "marker-value")
-		_, _, err := Parse(func(name string) string { return values[name] }, at(t))
-		want := "1 problem in the configuration:\n  " + wrong + ": is no option of zitadel-siem; did you mean " + right + "?"
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v", wrong, err)
-		}
-	}
-	asked := map[string]int{}
-	_, _, err := Parse(func(name string) string { asked[name]++; return base()[name] }, at(t))
-	if err != nil {
-		t.Error(err)
-	}
-	if len(asked) > 2000 {
-		t.Errorf("%d names asked for", len(asked))
-	}
-	for name, n := range asked {
-		if n > 1 {
-			t.Errorf("%s asked %d times", name, n)
-		}
-	}
-}
-
-// Names that Fluent Bit's common keys use must not be refused by Parse: the
-// host swallows most of them, but not on every version.
-func TestMisspellingsLeaveFluentBitsOwnKeysAlone(t *testing.T) {
-	for _, m := range misspellings() {
-		if slices.Contains([]string{"name", "tag", "alias", "threaded", "storage.type", "mem_buf_limit", "log_level", "match", "routable"}, m.wrong) {
-			t.Errorf("%s is a key of Fluent Bit", m.wrong)
 		}
 	}
 }
@@ -344,126 +240,9 @@ func TestUnknownValuesCountAsGiven(t *testing.T) {
 	opts := at(t)
 	opts.Unknown = []string{"url", "token"}
 	opts.NoFiles = true
-	_, _, err := ParseMap(map[string]string{"state_path": "./s"}, opts)
+	_, _, err := Input.ParseMap(map[string]string{"state_path": "./s"}, opts)
 	if err != nil {
 		t.Error(err)
-	}
-}
-
-const marker = "MARKER-s3cr3t-0123456789abcdef"
-
-// Law 6: a secret stays out of every error and warning, wherever it was given.
-func TestNoSecretInAnyErrorOrWarning(t *testing.T) {
-	secretOptions := []string{"token", "token_file", "key_file", "client_secret_file"}
-	for _, v := range []string{
-		marker, marker + " x", " " + marker + "\n", marker + "\n" + marker, `"` + marker + `"`, "${" + marker, "${X}" + marker,
-		"eyJ" + marker + "." + marker, `{"key":"` + marker + `"}`, "-----BEGIN RSA PRIVATE KEY-----\n" + marker,
-	} {
-		for _, name := range append(secretOptions, "api_token", "pat", "no_such_thing") {
-			_, warnings, err := ParseMap(base("token", "-", name, v, "start", marker), at(t))
-			if out := fmt.Sprint(warnings, err); strings.Contains(out, marker) && !(name == "no_such_thing" || v != marker) {
-				t.Errorf("%s=%q: %s", name, v, out)
-			}
-			_, warnings, err = ParseMap(base("token", "-", name, v), at(t))
-			if out := fmt.Sprint(warnings, err); strings.Contains(out, marker) {
-				t.Errorf("%s=%q: %s", name, v, out)
-			}
-		}
-	}
-	for _, o := range Options { // the token stands in a second option as well
-		for _, v := range []string{marker, "x" + marker, "${" + marker, marker + "/" + marker, strings.Repeat("x", 110) + marker} {
-			values := base("token", marker, o.Name, v)
-			_, warnings, err := ParseMap(values, at(t))
-			if out := fmt.Sprint(warnings, err); strings.Contains(strings.ToUpper(out), strings.ToUpper(marker)) || strings.Contains(out, "x"+marker[:8]) {
-				t.Errorf("%s=%s: %s", o.Name, v, out)
-			}
-		}
-	}
-	for _, u := range []string{
-		"https://u:" + marker + "@h.example", "https://h.example/?token=" + marker, "https://u:" + marker + "/x@h.example", marker + "@h.example",
-		"https:\\\\u:" + marker + "@h.example", "https://h.example/" + marker, "https://h.example#" + marker,
-	} {
-		_, warnings, err := ParseMap(base("url", u), at(t))
-		if out := fmt.Sprint(warnings, err); err == nil || strings.Contains(strings.ToUpper(out), strings.ToUpper(marker)) {
-			t.Errorf("%s: %s", u, out)
-		}
-	}
-}
-
-func TestSettingsNeverShowTheToken(t *testing.T) {
-	s, _, err := ParseMap(base("token", marker), at(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Token.Reveal() != marker {
-		t.Fatal("the token is lost")
-	}
-	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		fmt.Fprintf(&out, verb+verb+verb, s, &s, s.Token)
-	}
-	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("m", "settings", s, "pointer", &s, "token", s.Token, "any", []any{s.Token, struct{ T Secret }{s.Token}})
-	}
-	j, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out.Write(j)
-	for _, hidden := range []string{marker, fmt.Sprintf("%x", marker), fmt.Sprint([]byte(marker))} {
-		if strings.Contains(out.String(), hidden) {
-			t.Error(out.String())
-		}
-	}
-	if !strings.Contains(s.String(), "token=[REDACTED]") || !strings.Contains(s.String(), "overlap=10s") {
-		t.Error(s)
-	}
-}
-
-func TestFiles(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, content string, mode os.FileMode) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), mode); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	key := `{"type":"serviceaccount","keyId":"1","key":"` + marker + `","userId":"2"}`
-	for _, c := range []struct {
-		option, path, want string
-	}{
-		{"token_file", write("good", marker+"\n", 0o600), ""},
-		{"token_file", write("open", marker, 0o644), "can be read by others (mode 0644); chmod 600 "},
-		{"token_file", write("group", marker, 0o640), "can be read by others (mode 0640)"},
-		{"token_file", write("empty", " \n", 0o600), "is empty"},
-		{"token_file", write("two", marker+"\n"+marker, 0o600), "holds white space inside the secret"},
-		{"token_file", write("json", key, 0o600), "a service user's JSON key belongs to key_file"},
-		{"token_file", dir, "is a directory, not a file"},
-		{"token_file", "/dev/null", "is no regular file"},
-		{"token_file", marker, "a value of 30 bytes does not exist; this looks like the secret itself"},
-		{"key_file", write("key.json", key, 0o600), ""},
-		{"key_file", write("app.json", `{"type":"application","keyId":"1","key":"k"}`, 0o600), "is the key of an application"},
-		{"key_file", write("half.json", `{"type":"serviceaccount","keyId":"1"}`, 0o600), "lacks one of keyId, key, userId"},
-		{"key_file", write("pem", marker, 0o600), "is not the JSON key"},
-		{"ca_file", write("ca.pem", marker, 0o644), "holds no PEM certificate"},
-		{"ca_file", write("big.pem", strings.Repeat("x", maxFile+1), 0o644), "holds more than 1 MiB"},
-	} {
-		values := base("state_path", filepath.Join(dir, "s"), c.option, c.path)
-		if c.option != "ca_file" {
-			delete(values, "token")
-		}
-		_, warnings, err := ParseMap(values, at(t))
-		out := strings.Join(warnings, "\n")
-		if err != nil {
-			out += err.Error()
-		}
-		if c.want == "" && out != "" || !strings.Contains(out, c.want) || strings.Contains(out, marker) {
-			t.Errorf("%s=%s: %s, want %q", c.option, filepath.Base(c.path), out, c.want)
-		}
 	}
 }
 
@@ -474,30 +253,4 @@ func TestCatalogue(t *testing.T) {
 	if !slices.IsSorted(EventTypes()) || catalogue()["user.human.added"] != "user" {
 		t.Error("catalogue is not as its origin")
 	}
-}
-
-func FuzzValues(f *testing.F) {
-	f.Add("start", "7d")
-	f.Add("url", "https://u:p@h:1/x?y#z")
-	f.Add("buffer_size", "1.5G")
-	f.Add("event_types", "a,b*,[c]")
-	f.Fuzz(func(t *testing.T, name, value string) {
-		values := base(name, value, "token", marker)
-		s, warnings, err := ParseMap(values, ParseOptions{NoFiles: true, Now: func() time.Time { return testNow }})
-		if strings.Contains(fmt.Sprint(s, warnings, err), marker) && !strings.Contains(value+name, marker) {
-			t.Fatal("the token shows")
-		}
-		if err == nil && (s.URL == nil || s.Instance == "" || s.BufferSize < 2_000_000 || s.PollInterval < 100*time.Millisecond || s.Settle < 0) {
-			t.Fatalf("accepted: %s", s)
-		}
-		starts := 0
-		for _, set := range []bool{s.Start.Beginning, s.Start.Now, !s.Start.At.IsZero(), s.Start.Back != 0} {
-			if set {
-				starts++
-			}
-		}
-		if err == nil && starts != 1 {
-			t.Fatalf("start %+v", s.Start)
-		}
-	})
 }

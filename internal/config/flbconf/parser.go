@@ -1,0 +1,269 @@
+package flbconf
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+// parser checks one of our outputs by itself.
+func (c *checker) parser(s *section) {
+	settings, usable := checkOptions(c, s, config.Output)
+	match := c.value(s, "match")
+	if match == "" {
+		match = c.value(s, "match_regex")
+	}
+	c.parsers = append(c.parsers, Output{File: s.file, Line: s.line, Match: match, Settings: settings, Usable: usable})
+}
+
+// lines follows the lines of a log into our outputs, and out of them again
+// where they send to an input of the same configuration. It returns the flows
+// of lines that come to them, and the flows of records that come back.
+func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
+	for i, out := range outputs {
+		forward := c.parsers[i].Settings.Forward
+		receiver := c.receiver(forward)
+		feeders := c.feeders(out, receiver)
+		if len(feeders) == 0 {
+			c.find(Warning, out, lineOf(out, "match"), "match takes the tag of no other input", "this output then gets nothing", "the tag of the input that reads ZITADEL's log")
+		}
+		c.workers(out, forward, receiver)
+		if receiver != nil {
+			back := c.back(out, c.parsers[i].Settings.Tag, receiver, feeders)
+			c.sameLanguage(out, forward, receiver)
+			c.loop(out, back, feeders)
+			parsed = append(parsed, back)
+		}
+		c.bypass(out, feeders)
+		lines = append(lines, feeders...)
+	}
+	seen := map[*section]bool{}
+	for _, f := range slices.Concat(lines, parsed) {
+		if !seen[f.at] {
+			seen[f.at] = true
+			c.keeps(f.at)
+		}
+	}
+	return lines, parsed
+}
+
+// feeders are the inputs whose records an output of ours gets, but for those
+// that come back to it. Events of ZITADEL's API do not belong there.
+func (c *checker) feeders(out, receiver *section) []flow {
+	sel := c.taker(out)
+	var feeders []flow
+	for _, s := range c.kind("input") {
+		f := c.lineFlow(s)
+		if s == receiver || !sel.any(c.follow(f.tags)) && !c.routed([]flow{f}, out) {
+			continue
+		}
+		if c.name(s) == PluginName {
+			c.find(Error, out, lineOf(out, "match"), fmt.Sprintf("match takes the events of the input at %s:%d", s.file, s.line),
+				"they hold no line of a log, so that this output would leave them out", "a match that is not "+bounded(f.tag))
+			continue
+		}
+		feeders = append(feeders, f)
+	}
+	return feeders
+}
+
+// placeholder is a part of a tail's tag that tag_regex fills in.
+var placeholder = regexp.MustCompile(`<[^<>]*>`)
+
+// lineFlow is what any input emits, as far as its tag is known here.
+func (c *checker) lineFlow(s *section) flow {
+	tag := c.tagOf(s)
+	switch c.name(s) {
+	case "forward": // the sender gives the tag (fw_prot.c)
+		if prefix := c.value(s, "tag_prefix"); prefix != "" || c.value(s, "tag") == "" {
+			return flow{s, prefix, []string{prefix + "*"}}
+		}
+	case "tail":
+		tag = placeholder.ReplaceAllString(tag, "*")
+		if path := c.value(s, "path"); strings.Contains(tag, "*") && path != "" {
+			return flow{s, tag, pathTags(tag, path)}
+		}
+	}
+	return flow{s, tag, []string{tag}}
+}
+
+// pathTags puts the paths of a tail into its tag as Fluent Bit does (tail_file.c).
+func pathTags(tag, paths string) []string {
+	var tags []string
+	for path := range strings.SplitSeq(paths, ",") {
+		path = strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(path), "/"), "/", ".")
+		tags = append(tags, strings.ReplaceAll(tag, "*", path))
+	}
+	return tags
+}
+
+// receiver is the input of the same process that an output sends to.
+func (c *checker) receiver(to config.Forward) *section {
+	for _, s := range c.kind("input") {
+		if c.name(s) == "forward" && to.Network != "" && c.address(s, to) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *checker) address(s *section, to config.Forward) bool {
+	path := c.value(s, "unix_path")
+	if to.Network == "unix" || path != "" {
+		return to.Network == "unix" && path != "" && filepath.Clean(path) == filepath.Clean(to.Address)
+	}
+	port := c.value(s, "port")
+	if port == "" {
+		port = config.ForwardPort
+	}
+	return strings.HasSuffix(to.Address, ":"+port) && (to.Local() || strings.EqualFold(to.Host, c.value(s, "listen")))
+}
+
+// workers wants a thread for the flush, which waits for an acknowledgement.
+func (c *checker) workers(out *section, to config.Forward, receiver *section) {
+	if number(c.value(out, "workers")) > 0 || to.Network == "" {
+		return
+	}
+	what, mend := "workers is not set, or 0", out.write("workers", "1")
+	if receiver != nil && !isOn(c.value(receiver, "threaded")) && number(c.value(receiver, "workers")) < 2 {
+		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("sending then holds the thread on which the input at %s:%d would have to acknowledge, so that nothing ever arrives",
+			receiver.file, receiver.line), mend)
+		return
+	}
+	c.find(Warning, out, lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", mend)
+}
+
+// number reads as atoi does where it matters: what is no number is 0.
+func number(v string) int {
+	n, _ := strconv.Atoi(v)
+	return n
+}
+
+// sameLanguage wants both ends to agree on TLS and on the handshake.
+func (c *checker) sameLanguage(out *section, to config.Forward, receiver *section) {
+	at := fmt.Sprintf("the input at %s:%d ", receiver.file, receiver.line)
+	if secure := isOn(c.value(receiver, "tls")); secure != to.TLS {
+		says, scheme := "does not speak TLS", "tcp://"
+		if secure {
+			says, scheme = "speaks TLS only", "tls://"
+		}
+		mend := out.write("forward", scheme+to.Address)
+		if to.Network == "unix" {
+			mend = receiver.write("tls", "off") + " in that input"
+		}
+		c.find(Error, out, lineOf(out, "forward"), "forward "+to.String(), at+says, mend)
+	}
+	_, file := out.get("shared_key_file")
+	_, ours := out.get("shared_key")
+	_, theirs := receiver.get("shared_key")
+	switch {
+	case theirs && !ours && !file:
+		c.find(Error, out, lineOf(out, "shared_key"), "shared_key is missing", at+"wants one", out.write("shared_key_file", "/etc/zitadel-siem/shared-key"))
+	case !theirs && !isOn(c.value(receiver, "empty_shared_key")) && (ours || file):
+		c.find(Error, out, lineOf(out, "shared_key"), "shared_key is given", at+"has none, and never begins the handshake that this output waits for", "leave it out, or set it there as well")
+	case theirs && ours && c.value(out, "shared_key") != c.value(receiver, "shared_key"):
+		c.find(Error, out, lineOf(out, "shared_key"), "shared_key differs", at+"has another one", "the same in both")
+	}
+}
+
+// back is the flow of records that an output sends to an input of the same
+// configuration (fw_prot.c: tag_prefix, then a tag of its own, then the
+// sender's).
+func (c *checker) back(out *section, tag string, receiver *section, feeders []flow) flow {
+	sent := []string{tag}
+	if tag == "" {
+		sent = slices.DeleteFunc(c.follow(tagsIn(feeders)), func(t string) bool { return !c.taker(out).matches(t) })
+	}
+	prefix, own := c.value(receiver, "tag_prefix"), c.value(receiver, "tag")
+	if prefix == "" && own != "" {
+		return flow{receiver, own, []string{own}}
+	}
+	tags := prefixed(prefix, sent)
+	first := prefix
+	if len(tags) == 1 {
+		first = tags[0]
+	}
+	return flow{receiver, strings.TrimSuffix(first, "*"), tags}
+}
+
+func prefixed(prefix string, tags []string) []string {
+	list := make([]string, 0, len(tags))
+	for _, t := range tags {
+		list = append(list, prefix+t)
+	}
+	return list
+}
+
+// loop finds records that come back to where they came from.
+func (c *checker) loop(out *section, back flow, feeders []flow) {
+	sel := c.taker(out)
+	tags := c.follow(back.tags)
+	i := slices.IndexFunc(tags, sel.matches)
+	if i < 0 {
+		return
+	}
+	const prefix = "parsed."
+	mend := back.at.write("tag_prefix", prefix)
+	if _, given := back.at.get("tag_prefix"); given || sel.any(prefixed(prefix, back.tags)) {
+		mend = fmt.Sprintf("a match at %s:%d that takes the lines only", out.file, out.line)
+		if len(feeders) > 0 {
+			mend = fmt.Sprintf("%s at %s:%d, and %s here", out.write(matchKey(out), bounded(feeders[0].tag)), out.file, out.line, back.at.write("tag_prefix", prefix))
+		}
+	}
+	c.find(Error, back.at, lineOf(back.at, "tag_prefix"), "the output zitadel gets its own records again",
+		fmt.Sprintf("the output at %s:%d sends to this input, and its match takes the tag %s with which they come back: an endless loop", out.file, out.line, bounded(tags[i])), mend)
+}
+
+// bypass finds outputs that get the lines as they are.
+func (c *checker) bypass(out *section, feeders []flow) {
+	ours := c.taker(out)
+	for _, s := range c.kind("output") {
+		if c.name(s) == PluginName || slices.Contains([]string{"null", "counter", "flowcounter"}, c.name(s)) {
+			continue
+		}
+		theirs := c.taker(s)
+		both := func(tag string) bool { return ours.matches(tag) && theirs.matches(tag) && ours.meets(theirs) }
+		tags := c.follow(tagsIn(feeders))
+		if i := slices.IndexFunc(tags, both); i >= 0 {
+			c.find(Warning, s, lineOf(s, "match"), "the lines of "+bounded(tags[i])+" go to this output as they are",
+				"they can hold passwords in clear, as ZITADEL's own example of a script logs them, and are not redacted", s.write(matchKey(s), "a tag of parsed records"))
+		}
+	}
+}
+
+// keeps wants an input that holds what it took.
+func (c *checker) keeps(s *section) {
+	if isOn(c.value(s, "threaded")) {
+		c.threaded(s)
+	}
+	c.storageType(s)
+	if c.name(s) == "tail" {
+		c.tail(s)
+	}
+}
+
+// longLine is four times the longest line of ZITADEL that was seen (14.5 kB),
+// for what a container's log adds, and for names that a client chooses.
+const longLine = 64_000
+
+// tail wants a tail that goes on where it stopped, and over long lines. Its
+// buffer is 32,768 bytes by default, and a longer line ends the reading of
+// that file for good (tail_file.c).
+func (c *checker) tail(s *section) {
+	if c.value(s, "db") == "" {
+		c.find(Warning, s, lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
+			s.write("db", "/var/lib/fluent-bit/tail.db"))
+	}
+	if size := c.value(s, "buffer_max_size"); config.Bytes(size, 32_768) < longLine {
+		c.find(Warning, s, lineOf(s, "buffer_max_size"), "buffer_max_size is less than 64k", "a longer line, and a client can make one, is lost", s.write("buffer_max_size", "1M"))
+	}
+	if !isOn(c.value(s, "skip_long_lines")) && !isOn(c.value(s, "truncate_long_lines")) {
+		c.find(Warning, s, lineOf(s, "skip_long_lines"), "skip_long_lines is not on", "one line that is longer than buffer_max_size ends the reading of its file",
+			s.write("skip_long_lines", "on"))
+	}
+}

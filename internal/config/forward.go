@@ -1,0 +1,140 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// ForwardPort is the usual port of the forward protocol.
+const ForwardPort = "24224"
+
+// Forward is where records go by the forward protocol. The zero value is
+// nowhere.
+type Forward struct {
+	Network string // "tcp" or "unix", as net.Dial takes it
+	Address string // host:port, or the path of the socket
+	TLS     bool
+	Host    string // the name in the certificate; empty for a socket
+}
+
+// String returns it as it could be written in a configuration.
+func (f Forward) String() string {
+	switch {
+	case f.Network == "":
+		return ""
+	case f.Network == "unix":
+		return "unix:" + f.Address
+	case f.TLS:
+		return "tls://" + f.Address
+	}
+	return "tcp://" + f.Address
+}
+
+// Local says that it does not leave this machine.
+func (f Forward) Local() bool {
+	return f.Network == "unix" || f.Network == "tcp" && loopback(f.Host)
+}
+
+// maxSocketPath is what sockaddr_un holds on Linux, less its final zero byte.
+const maxSocketPath = 107
+
+// parseForward reads HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and
+// unix:PATH. What it says about a wrong one repeats no user info and no path
+// behind a host: these may hold a secret.
+func parseForward(v string) (Forward, error) {
+	if path, ok := socketPath(v); ok {
+		return parseSocket(path)
+	}
+	if strings.HasPrefix(v, "/") || strings.HasPrefix(v, "./") {
+		return Forward{}, &valueError{"is a path", "did you mean unix:" + v + "?"}
+	}
+	m := urlShape.FindStringSubmatch(v)
+	if m == nil || bareWord(v) {
+		return Forward{}, &valueError{"is no address", ""}
+	}
+	scheme, hostport, rest := strings.ToLower(m[1]), strings.ToLower(m[3]), m[4]
+	if strings.Contains(rest, "@") {
+		return Forward{}, &valueError{"has user info, or an @ behind the host", "write it as tls://siem.example.com:" + ForwardPort}
+	}
+	if _, err := netip.ParseAddr(hostport); err == nil && strings.Contains(hostport, ":") {
+		hostport = "[" + hostport + "]"
+	}
+	host, port, ok := splitHost(strings.TrimSuffix(hostport, ":"))
+	if !ok {
+		return Forward{}, hostError(hostport)
+	}
+	var why []string
+	right := forwardScheme(scheme)
+	if scheme != right {
+		why = append(why, "has the scheme "+scheme+", which is none of tcp, tls, unix")
+	}
+	if strings.Contains(v, "@") {
+		why = append(why, "has user info before the host")
+	}
+	if rest != "" && rest != "/" {
+		why = append(why, "has a path, query or fragment after the host")
+	}
+	usual := ""
+	if port == "" {
+		why, port, usual = append(why, "has no port"), ForwardPort, " ("+ForwardPort+" is the usual one)"
+	}
+	f := Forward{Network: "tcp", Address: net.JoinHostPort(host, port), TLS: right == "tls", Host: host}
+	if len(why) > 0 {
+		return Forward{}, &valueError{strings.Join(why, " and "), didYouMean(f.String()) + usual}
+	}
+	return f, nil
+}
+
+// forwardScheme is the nearest right scheme; none stays none.
+func forwardScheme(scheme string) string {
+	switch scheme {
+	case "", "tcp":
+		return scheme
+	case "tls", "ssl", "https", "tcps", "tcp+tls":
+		return "tls"
+	}
+	return "tcp"
+}
+
+// hostError sees the last colon of an address of IPv6 without brackets.
+func hostError(hostport string) error {
+	if i := strings.LastIndexByte(hostport, ':'); i > 0 && strings.Count(hostport, ":") > 1 {
+		if _, err := netip.ParseAddr(hostport[:i]); err == nil {
+			return &valueError{"has an IPv6 address without brackets", didYouMean(net.JoinHostPort(hostport[:i], hostport[i+1:]))}
+		}
+	}
+	return &valueError{"has no right host and port", ""}
+}
+
+func socketPath(v string) (string, bool) {
+	const scheme = "unix:"
+	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
+		return "", false
+	}
+	return v[len(scheme):], true
+}
+
+func parseSocket(path string) (Forward, error) {
+	if rest, ok := strings.CutPrefix(path, "//"); ok {
+		if !strings.HasPrefix(rest, "/") && rest != "" {
+			return Forward{}, &valueError{"has a host where the path begins", "did you mean unix:/" + rest + "?"}
+		}
+		path = rest
+	}
+	switch {
+	case path == "":
+		return Forward{}, &valueError{"names no socket", "for example unix:/run/fluent-bit/forward.sock"}
+	case len(path) > maxSocketPath:
+		return Forward{}, &valueError{"is longer than the path of a socket can be, 107 bytes", ""}
+	}
+	return Forward{Network: "unix", Address: path}, nil
+}
+
+// showForward repeats an address without what may be secret in it.
+func showForward(v string) string {
+	if _, ok := socketPath(v); ok || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "./") {
+		return quote(v)
+	}
+	return showURL(v)
+}

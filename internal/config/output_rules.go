@@ -1,0 +1,91 @@
+package config
+
+import (
+	"crypto/tls"
+	"slices"
+	"strings"
+)
+
+// receiverBuffer is buffer_max_size of in_forward where nobody sets it
+// (fw_conn.h); a larger message breaks the connection, again and again.
+const receiverBuffer = 6_144_000
+
+// destination wants a way that nobody can read on.
+func destination(p *parser, s *OutputSettings) {
+	f := s.Forward
+	if f.Network == "" {
+		if p.opts.NeedForward && !p.given["forward"] {
+			p.fail("forward", "", "is missing", "for example tls://siem.example.com:"+ForwardPort)
+		}
+		return
+	}
+	clear := !f.TLS && !f.Local()
+	switch {
+	case clear && s.Insecure:
+		p.warn("insecure", "", "lets all records travel in clear to "+f.Address, "use tls:// where others share the network")
+	case clear && !p.bad["insecure"]:
+		p.fail("forward", quote(f.String()), "would send all records in clear to another host than loopback",
+			"did you mean tls://"+f.Address+"? Otherwise set insecure on")
+	case s.Insecure:
+		p.warn("insecure", "", "changes nothing for "+f.String(), "leave it out; TLS is always verified, and for a private certificate authority there is ca_file")
+	}
+	if !f.TLS {
+		p.withoutTLS(f)
+	}
+	if !p.bad["chunk_size"] && s.ChunkSize >= receiverBuffer {
+		p.warn("chunk_size", "", "is more than in_forward takes by default, and it closes the connection then",
+			"set buffer_max_size of the receiving in_forward higher, or use the default 2M")
+	}
+}
+
+// withoutTLS refuses what only TLS makes use of: who gives it, means TLS.
+func (p *parser) withoutTLS(f Forward) {
+	mend := "leave it out"
+	if f.Network == "tcp" {
+		mend = "did you mean forward tls://" + f.Address + "?"
+	}
+	for _, name := range []string{"ca_file", "cert_file", "cert_key_file"} {
+		if p.given[name] {
+			p.fail(name, "", "is of no use without TLS: forward is "+f.String(), mend)
+		}
+	}
+}
+
+// sharedKeys wants one shared key at most, and reads the one in a file.
+func sharedKeys(p *parser, s *OutputSettings) {
+	switch {
+	case p.given["shared_key"] && p.given["shared_key_file"]:
+		p.fail("shared_key", "", "stands beside shared_key_file", "keep one of them")
+	case s.SharedKeyFile != "" && !p.bad["shared_key_file"] && !p.opts.NoFiles:
+		data, _, err := readFile(s.SharedKeyFile)
+		if err != nil { // it could be read a moment ago
+			o, _ := p.options.Lookup("shared_key_file")
+			p.refuse(o, s.SharedKeyFile, err)
+			return
+		}
+		s.SharedKey = Secret(strings.TrimSpace(string(data)))
+	}
+}
+
+// clientCertificate wants certificate and key, of one pair, or neither.
+func clientCertificate(p *parser, s *OutputSettings) {
+	cert, key := p.given["cert_file"], p.given["cert_key_file"]
+	switch {
+	case cert && !key:
+		p.fail("cert_file", "", "is given without cert_key_file", "add cert_key_file, the path of the file that holds its private key")
+	case key && !cert:
+		p.fail("cert_key_file", "", "is given without cert_file", "add cert_file, the path of the file that holds the certificate")
+	case !cert || p.opts.NoFiles || p.bad["cert_file"] || p.bad["cert_key_file"] || s.CertFile == "" || s.CertKeyFile == "":
+	default:
+		if _, err := tls.LoadX509KeyPair(s.CertFile, s.CertKeyFile); err != nil {
+			p.fail("cert_key_file", "", "does not belong to the certificate in cert_file, or cannot be read", "give both files of one pair, the key without a passphrase")
+		}
+	}
+}
+
+// rawLines sees raw where no line that it is for is sent.
+func rawLines(p *parser, s *OutputSettings) {
+	if s.Raw && !p.bad["kinds"] && !slices.Contains(s.Kinds, "malformed") && !slices.Contains(s.Kinds, "other") {
+		p.warn("raw", "", "changes nothing where kinds has neither malformed nor other", "add one of them to kinds")
+	}
+}

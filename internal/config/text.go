@@ -1,0 +1,69 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// languageShape is a BCP 47 tag, as in "de" or "pt-BR".
+var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+func languageTag(v string) error {
+	if !languageShape.MatchString(v) {
+		return &valueError{"is no language tag such as en or pt-BR", ""}
+	}
+	return nil
+}
+
+// maxLabel bounds the instance label, which stands in every event id.
+const maxLabel = 255
+
+func labelError(v string) error {
+	if strings.Contains(v, "/") {
+		return &valueError{`holds a "/", which separates the parts of an event id`, "did you mean " + quote(strings.Trim(strings.ReplaceAll(v, "/", "-"), "-")) + "?"}
+	}
+	if len(v) > maxLabel {
+		return &valueError{"is longer than 255 bytes", ""}
+	}
+	return nil
+}
+
+func noSpace(v string) error {
+	if strings.ContainsFunc(v, unicode.IsSpace) {
+		return &valueError{"holds white space", ""}
+	}
+	return nil
+}
+
+// tagShape wants a tag as it stands in a record: nothing in it is replaced.
+func tagShape(v string) error {
+	if strings.Contains(v, "*") {
+		return &valueError{`holds a "*", but a tag is taken as it is written`, ""}
+	}
+	return noSpace(v)
+}
+
+// oneWord is the shape of a token.
+func oneWord(v string) error {
+	if strings.ContainsFunc(v, unicode.IsSpace) || strings.ContainsFunc(v, unicode.IsControl) {
+		return &valueError{"holds white space or control characters", "give the token alone, on one line"}
+	}
+	return nil
+}
+
+// oneLine is the shape of a shared key, in which Fluent Bit takes spaces too.
+func oneLine(v string) error {
+	if strings.ContainsFunc(v, unicode.IsControl) {
+		return &valueError{"holds control characters", "give the shared key alone, on one line"}
+	}
+	return nil
+}
+
+// sharedKey is the shape of a file that holds one.
+func sharedKey(data []byte) error {
+	if oneLine(strings.TrimSpace(string(data))) != nil {
+		return &valueError{"holds more than one line, or control characters", "write the shared key alone, on one line"}
+	}
+	return nil
+}
