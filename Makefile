@@ -12,9 +12,9 @@ help: ## this list
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
 	@exec build/zitadel-siem demo
 
-build: plugin sidecar ## build/in_zitadel.so and build/zitadel-siem
+build: plugin sidecar ## both plugins and the binary, into build/
 
-plugin: ## build/in_zitadel.so, the Fluent Bit input plugin
+plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 	@./build.sh plugin
 
 sidecar: ## build/zitadel-siem, one static binary
@@ -50,7 +50,7 @@ fmt: ## gofmt, in place
 	$(GO) fmt ./...
 
 fmt-check:
-	@unformatted=$$(./build.sh exec gofmt -l cmd conf internal plugin) || exit 1; \
+	@unformatted=$$(./build.sh exec gofmt -l cmd conf internal parser plugin) || exit 1; \
 	if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change these files; make fmt does it:"; echo "$$unformatted"; exit 1; \
 	fi

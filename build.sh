@@ -2,8 +2,9 @@
 # The one way to build zitadel-siem. The Makefile and CI call this file and
 # repeat nothing of it.
 #
-#   ./build.sh            the plugin and the binary, into build/
-#   ./build.sh plugin     build/in_zitadel.so, the Fluent Bit input plugin
+#   ./build.sh            the plugins and the binary, into build/
+#   ./build.sh plugin     build/in_zitadel.so and build/out_zitadel.so, the
+#                         Fluent Bit input and output plugins
 #   ./build.sh sidecar    build/zitadel-siem, one static binary
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
 #   ./build.sh exec CMD   run CMD with the Go that was found, for example
@@ -15,7 +16,7 @@
 # cannot install, it says what to do and exits with 1.
 #
 # Environment: VERSION (default: git describe), GO (a go command to use), CC,
-# GLIBC_MAX (fail when the plugin needs a newer glibc than this).
+# GLIBC_MAX (fail when a plugin needs a newer glibc than this).
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
@@ -201,7 +202,7 @@ need_compiler() {
     if may_install && install_compiler && compiler_works; then
         return 0
     fi
-    die "a C compiler with the libc headers and readelf is needed (the plugin is loaded by a C program), and could not be installed from here.
+    die "a C compiler with the libc headers and readelf is needed (the plugins are loaded by a C program), and could not be installed from here.
   Debian, Ubuntu:  sudo apt-get install gcc libc6-dev binutils
   Fedora, RHEL:    sudo dnf install gcc glibc-devel binutils
   Alpine:          sudo apk add gcc musl-dev binutils
@@ -219,27 +220,31 @@ version() {
 }
 
 # netgo and osusergo: the resolver and the user look-up are Go's own, so that
-# the plugin asks little of the host's glibc.
+# the plugins ask little of the host's glibc.
 go_build() {
     (cd "$root" && go build -trimpath -buildvcs=false -tags netgo,osusergo -ldflags "-s -w -X main.version=$(version)" "$@")
 }
 
-build_plugin() {
+build_plugins() {
     need_go
     need_compiler
     mkdir -p "$out"
-    say "building build/in_zitadel.so"
-    CGO_ENABLED=1 go_build -buildmode=c-shared -o "$out/in_zitadel.so" ./plugin/in_zitadel
-    rm -f "$out/in_zitadel.h"
-    check_plugin "$out/in_zitadel.so"
+    # What Fluent Bit looks up by name when it loads a Go input or output.
+    build_plugin in_zitadel "FLBPluginRegister FLBPluginInit FLBPluginInputCallback FLBPluginExit FLBPluginUnregister"
+    build_plugin out_zitadel "FLBPluginRegister FLBPluginInit FLBPluginFlushCtx FLBPluginFlush FLBPluginExitCtx FLBPluginExit FLBPluginUnregister"
 }
 
-# What Fluent Bit looks up by name when it loads a Go input.
-exports="FLBPluginRegister FLBPluginInit FLBPluginInputCallback FLBPluginExit"
+# build_plugin NAME EXPORTS
+build_plugin() {
+    say "building build/$1.so"
+    CGO_ENABLED=1 go_build -buildmode=c-shared -o "$out/$1.so" "./plugin/$1"
+    rm -f "$out/$1.h"
+    check_plugin "$out/$1.so" "$2"
+}
 
 check_plugin() {
     defined=$(readelf --dyn-syms -W "$1" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 ~ /^FLB/ { print $8 }')
-    for name in $exports; do
+    for name in $2; do
         case "
 $defined
 " in
@@ -267,7 +272,7 @@ $name
     if [ -n "${GLIBC_MAX:-}" ] && ! newer_or_same "$GLIBC_MAX" "$glibc"; then
         die "$1 needs glibc $glibc, but GLIBC_MAX is $GLIBC_MAX"
     fi
-    say "in_zitadel.so: $(size "$1"), needs glibc $glibc or newer: $runs"
+    say "${1##*/}: $(size "$1"), needs glibc $glibc or newer: $runs"
 }
 
 build_sidecar() {
@@ -289,10 +294,10 @@ size() {
 
 case ${1:-all} in
 all)
-    build_plugin
+    build_plugins
     build_sidecar
     ;;
-plugin) build_plugin ;;
+plugin) build_plugins ;;
 sidecar) build_sidecar ;;
 test-deps)
     need_go

@@ -17,6 +17,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -185,7 +186,7 @@ func start(t *testing.T, newPuller func(cursor.State) (Puller, error), c *memory
 		Tag:        "zitadel",
 		TagBy:      "none",
 		BufferSize: 16_000_000,
-		Log:        NewLog("test", slog.LevelDebug, false, log).Logger(),
+		Log:        hostlog.New("input", hostlog.Host{Name: "test", Level: slog.LevelDebug, Stderr: log}).Logger(),
 	}
 	for _, f := range change {
 		f(&o)

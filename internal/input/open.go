@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -23,19 +23,15 @@ const stopTime = 2 * time.Second
 
 // Host is what the shell knows about the process that loaded it.
 type Host struct {
-	Name  string     // of the input instance: its alias, or zitadel.0
-	Level slog.Level // the host's log_level for this instance
+	// Host is its logger. Open, Collect, Next, Done and Stop print on their
+	// caller's thread.
+	hostlog.Host
 	// Tag asks for the instance's tag; empty where the host does not tell. It
 	// is called only by Open, and only for tag_by.
 	Tag func() string
 	// Generation counts how often the host loaded its configuration. Inputs of
 	// one generation are meant to run side by side.
 	Generation int
-	// Print is the host's own logger, nil where it has none. Open, Collect,
-	// Next, Done and Stop call it on their caller's thread.
-	Print Printer
-	// Stderr is where lines go that Print cannot take.
-	Stderr io.Writer
 }
 
 // Input is one instance of the plugin.
@@ -43,7 +39,7 @@ type Input struct {
 	Settings config.Settings
 
 	host  Host
-	lines *Log
+	lines *hostlog.Log
 	log   *slog.Logger
 	pipe  *Pipe
 
@@ -58,13 +54,13 @@ type Input struct {
 // reading, and heals without a restart.
 func Open(get func(string) string, host Host) (*Input, error) {
 	in := &Input{host: host, done: make(chan struct{})}
-	in.lines = NewLog(host.Name, host.Level, host.Print != nil, host.Stderr)
+	in.lines = hostlog.New("input", host.Host)
 	in.log = in.lines.Logger()
 	err := in.open(get)
 	if err != nil {
 		in.log.Error(err.Error())
 	}
-	in.print()
+	in.lines.Print()
 	if err != nil {
 		in.lines.Detach()
 		return nil, err
@@ -73,7 +69,7 @@ func Open(get func(string) string, host Host) (*Input, error) {
 }
 
 func (in *Input) open(get func(string) string) error {
-	s, warnings, err := config.Parse(get, config.ParseOptions{NeedState: true})
+	s, warnings, err := config.Input.Parse(get, config.ParseOptions{NeedState: true})
 	for _, w := range warnings {
 		in.log.Warn(w)
 	}
@@ -157,21 +153,21 @@ func (in *Input) Collect(threaded bool, add func(tag string, data []byte) bool) 
 		in.warnUnowned("this input runs on a thread of its own, where Fluent Bit does not say whether it stored a record: set `threaded: off`")
 	}
 	in.pipe.Drain(add)
-	in.print()
+	in.lines.Print()
 }
 
 // Next is for a host without an append of its own; see [Pipe.Next].
 func (in *Input) Next() []byte {
 	in.warnUnowned("this Fluent Bit does not say whether it stored a record (it exports no flb_input_log_append): use version 4.1 or later, with `threaded: off`")
 	data := in.pipe.Next()
-	in.print()
+	in.lines.Print()
 	return data
 }
 
 // Done says that the host has what Next gave; see [Pipe.Done].
 func (in *Input) Done() {
 	in.pipe.Done()
-	in.print()
+	in.lines.Print()
 }
 
 // warnUnowned sets the pipe to commit late and tells why, once.
@@ -201,21 +197,15 @@ func Stop(inputs ...*Input) {
 		case <-ctx.Done():
 			in.log.Warn("stopping takes long, it is not waited for", "error", errors.Join(err, ctx.Err()))
 		}
-		in.print()
+		in.lines.Print()
 		in.lines.Detach()
 	}
 }
 
 // Refuse tells why an instance cannot be.
 func Refuse(host Host, why string) {
-	in := &Input{host: host, lines: NewLog(host.Name, host.Level, host.Print != nil, host.Stderr)}
+	in := &Input{host: host, lines: hostlog.New("input", host.Host)}
 	in.lines.Logger().Error(why)
-	in.print()
+	in.lines.Print()
 	in.lines.Detach()
-}
-
-func (in *Input) print() {
-	if in.host.Print != nil {
-		in.lines.Print(in.host.Print)
-	}
 }

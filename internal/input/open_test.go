@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -36,7 +37,7 @@ func newSetup(t *testing.T) *setup {
 			"url": srv.URL(), "token": srv.Token(), "state_path": filepath.Join(t.TempDir(), "state"),
 			"instance": "lab", "settle": "0s", "poll_interval": "100ms",
 		},
-		host: Host{Name: "zitadel.0", Level: slog.LevelInfo, Tag: func() string { return "audit" }, Stderr: log},
+		host: Host{Host: hostlog.Host{Name: "zitadel.0", Level: slog.LevelInfo, Stderr: log}, Tag: func() string { return "audit" }},
 		log:  log,
 	}
 }

@@ -6,23 +6,21 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // What loading the plugin costs a host: dlopen, the start of Go's runtime and
 // registration, in a process of its own each time.
 func BenchmarkLoad(b *testing.B) {
-	so := plugin(b)
-	host := currentHost()
-	if host.err != nil {
-		b.Fatal(host.err)
-	}
+	so, host := plugintest.Plugin(b, "in_zitadel"), plugintest.Current.Path(b)
 	info, err := os.Stat(so)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
 		b.StopTimer()
-		cmd := exec.Command(host.path)
+		cmd := exec.Command(host)
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			b.Fatal(err)

@@ -1,37 +1,19 @@
 package main_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
-// text collects the output of a process; it may be read meanwhile.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
+func TestMain(m *testing.M) { plugintest.Main(m) }
 
 // zitadel starts a look-alike with the recorded events.
 func zitadel(t *testing.T) *zitadeltest.Server {
@@ -111,16 +93,6 @@ func committed(t *testing.T, path string) uint64 {
 		t.Fatal(err)
 	}
 	return s.Events
-}
-
-// until waits for ok, which is asked again and again.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited a minute for: %s", what)
-		}
-	}
 }
 
 func pendingFiles(t *testing.T, state string) []string {

@@ -2,32 +2,23 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "_cgo_export.h"
 #include "host.h"
 
-static struct {
-	int (*append)(void *, const char *, size_t, const void *, size_t);
-	const char *(*name)(void *);
-	int (*log_check)(void *, int);
-	void (*log_print)(int, const char *, int, const char *, ...);
-} host;
+static int (*append)(void *, const char *, size_t, const void *, size_t);
 
-void host_find(void)
+void host_find_append(void)
 {
-	host.append = dlsym(RTLD_DEFAULT, "flb_input_log_append");
-	host.name = dlsym(RTLD_DEFAULT, "flb_input_name");
-	host.log_check = dlsym(RTLD_DEFAULT, "flb_input_log_check");
-	host.log_print = dlsym(RTLD_DEFAULT, "flb_log_print");
+	append = dlsym(RTLD_DEFAULT, "flb_input_log_append");
 }
 
-int host_can_append(void) { return host.append != NULL; }
+int host_can_append(void) { return append != NULL; }
 
 int host_append(void *instance, const char *tag, size_t tag_len, const void *data, size_t size)
 {
-	return host.append(instance, tag_len ? tag : NULL, tag_len, data, size);
+	return append(instance, tag_len ? tag : NULL, tag_len, data, size);
 }
 
 int host_knows_contexts(struct host_plugin *plugin)
@@ -38,43 +29,6 @@ int host_knows_contexts(struct host_plugin *plugin)
 void host_set_context(struct host_plugin *plugin, uintptr_t id)
 {
 	plugin->context->remote_context = (void *) id;
-}
-
-const char *host_name(void *instance)
-{
-	return host.name ? host.name(instance) : NULL;
-}
-
-int host_level(void *instance)
-{
-	int level;
-
-	if (!host.log_check) {
-		return 0;
-	}
-	for (level = 5; level > 1; level--) {
-		if (host.log_check(instance, level)) {
-			break;
-		}
-	}
-	return level;
-}
-
-int host_can_print(void) { return host.log_print != NULL; }
-
-void host_print(int level, const char *name, const char *text)
-{
-	host.log_print(level, NULL, 0, "[input:zitadel:%s] %s", name, text);
-}
-
-int host_on_input_thread(void)
-{
-	char name[16] = "";
-
-	// Fluent Bit names them flb-in-<instance>-w<n>, cut to 15 characters
-	// (src/flb_input_thread.c); the engine's is flb-pipeline.
-	prctl(PR_GET_NAME, name);
-	return strncmp(name, "flb-in-", 7) == 0;
 }
 
 // The middle of struct flb_input_instance, 4.0.0 to 5.1.1 (flb_input.h); char
@@ -102,12 +56,11 @@ static int peek(const void *from, void *to, size_t size)
 	return ok;
 }
 
-size_t host_tag(struct host_plugin *plugin, char *out, size_t size)
+size_t host_tag(struct host_plugin *plugin, const char *name, char *out, size_t size)
 {
 	// alias is at byte 144 in 5.1.1; what comes before depends on the build.
 	char head[512];
 	struct instance_part part;
-	const char *name = host_name(plugin->instance);
 	const char *before;
 	size_t at;
 

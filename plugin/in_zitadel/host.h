@@ -1,5 +1,5 @@
-// What Fluent Bit lets a Go input reach, beyond fluent-bit-go: its own append,
-// logger and instance, found by name in the running process. Nothing here needs
+// What Fluent Bit lets a Go input reach, beyond fluent-bit-go and plugin/host:
+// its own append and instance, found by name in the running process. Nothing here needs
 // Fluent Bit's headers, and everything may be missing.
 #ifndef IN_ZITADEL_HOST_H
 #define IN_ZITADEL_HOST_H
@@ -29,8 +29,8 @@ struct host_context {
 	void *proxy;
 };
 
-// Looks the host's functions up. Call it before anything else here.
-void host_find(void);
+// Looks the host's append up. Call it before anything else here.
+void host_find_append(void);
 
 // Whether the host has an append of its own, and one call of it: 0 when the
 // host has the bytes, -1 when it has not. An empty tag is the instance's own.
@@ -42,20 +42,8 @@ int host_append(void *instance, const char *tag, size_t tag_len, const void *dat
 int host_knows_contexts(struct host_plugin *plugin);
 void host_set_context(struct host_plugin *plugin, uintptr_t id);
 
-// Name of the instance, or NULL; the highest of Fluent Bit's log levels that it
-// wants (1 error to 5 trace), or 0 where the host does not tell.
-const char *host_name(void *instance);
-int host_level(void *instance);
-
 // Copies the instance's tag, NUL-terminated, and returns its length, or 0 where
-// it cannot be found for certain (before 4.0).
-size_t host_tag(struct host_plugin *plugin, char *out, size_t size);
-
-// Whether there is a logger, and one line for it.
-int host_can_print(void);
-void host_print(int level, const char *name, const char *text);
-
-// Whether this is an input's own thread, rather than the engine's.
-int host_on_input_thread(void);
+// it cannot be found for certain (before 4.0). name is the host's own string.
+size_t host_tag(struct host_plugin *plugin, const char *name, char *out, size_t size);
 
 #endif

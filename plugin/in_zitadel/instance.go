@@ -7,14 +7,14 @@ package main
 import "C"
 
 import (
-	"log/slog"
-	"os"
+	"strings"
 	"sync"
 	"unsafe"
 
 	flb "github.com/fluent/fluent-bit-go/input"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/input"
+	"github.com/zitadel-siem/zitadel-siem/plugin/host"
 )
 
 // instance is one `name: zitadel` of the host's configuration.
@@ -63,18 +63,18 @@ func (r *registry) only() *instance {
 // All properties are read here: later the host answers for another instance.
 func (r *registry) start(p unsafe.Pointer) bool {
 	plugin := (*C.struct_host_plugin)(p)
-	host := describe(plugin)
+	about := describe(plugin)
 
 	r.mu.Lock()
-	host.Generation = r.generation
+	about.Generation = r.generation
 	second := r.exits[r.generation] > 0
 	r.mu.Unlock()
 	contexts := C.host_knows_contexts(plugin) != 0
 	if second && !contexts {
-		input.Refuse(host, "this Fluent Bit cannot tell two zitadel inputs apart: use version 4.1.0 or later, or a process for each")
+		input.Refuse(about, "this Fluent Bit cannot tell two zitadel inputs apart: use version 4.1.0 or later, or a process for each")
 		return false
 	}
-	in, err := input.Open(func(key string) string { return property(p, key) }, host)
+	in, err := input.Open(func(key string) string { return property(p, key) }, about)
 	if err != nil {
 		return false
 	}
@@ -82,8 +82,8 @@ func (r *registry) start(p unsafe.Pointer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
-	r.live[r.last] = &instance{input: in, host: plugin.instance, generation: host.Generation}
-	r.exits[host.Generation]++
+	r.live[r.last] = &instance{input: in, host: plugin.instance, generation: about.Generation}
+	r.exits[about.Generation]++
 	if contexts {
 		C.host_set_context(plugin, C.uintptr_t(r.last))
 	}
@@ -121,43 +121,24 @@ func property(plugin unsafe.Pointer, key string) string {
 }
 
 func describe(plugin *C.struct_host_plugin) input.Host {
-	h := input.Host{Name: "zitadel", Level: slog.LevelInfo, Stderr: os.Stderr}
-	if s := C.host_name(plugin.instance); s != nil {
-		h.Name = C.GoString(s)
-	}
-	if level := C.host_level(plugin.instance); level > 0 {
-		h.Level = levels[level]
-	}
-	if C.host_can_print() != 0 {
-		h.Print = func(level slog.Level, line string) { printLine(h.Name, level, line) }
-	}
+	h := input.Host{Host: host.Log(host.Input, plugin.instance)}
 	h.Tag = func() string {
 		var tag [1024]C.char
-		n := C.host_tag(plugin, &tag[0], C.size_t(len(tag)))
+		n := C.host_tag(plugin, (*C.char)(host.Name(plugin.instance)), &tag[0], C.size_t(len(tag)))
 		return C.GoStringN(&tag[0], C.int(n))
 	}
 	return h
 }
 
-// levels are Fluent Bit's (flb_log.h), by number.
-var levels = [...]slog.Level{1: slog.LevelError, 2: slog.LevelWarn, 3: slog.LevelInfo, 4: slog.LevelDebug, 5: slog.LevelDebug - 4}
-
-func printLine(name string, level slog.Level, line string) {
-	number := 1
-	for number < len(levels)-1 && level < levels[number] {
-		number++
-	}
-	cname, cline := C.CString(name), C.CString(line)
-	defer C.free(unsafe.Pointer(cname))
-	defer C.free(unsafe.Pointer(cline))
-	C.host_print(C.int(number), cname, cline)
-}
+// onInputThread says that this is an input's own thread rather than the engine's.
+// Fluent Bit names them flb-in-<instance>-w<n> (src/flb_input_thread.c).
+func onInputThread() bool { return strings.HasPrefix(host.Thread(), "flb-in-") }
 
 // collect hands over what is ready. It returns bytes, allocated in C, only to
 // a host without an append of its own.
 func (i *instance) collect() (unsafe.Pointer, C.size_t) {
 	if C.host_can_append() != 0 {
-		i.input.Collect(C.host_on_input_thread() != 0, i.append)
+		i.input.Collect(onInputThread(), i.append)
 		return nil, 0
 	}
 	data := i.input.Next()

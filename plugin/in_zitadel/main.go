@@ -21,6 +21,8 @@ import (
 	"unsafe"
 
 	flb "github.com/fluent/fluent-bit-go/input"
+
+	"github.com/zitadel-siem/zitadel-siem/plugin/host"
 )
 
 const (
@@ -45,7 +47,8 @@ func contain(ret *C.int) {
 //export FLBPluginRegister
 func FLBPluginRegister(def unsafe.Pointer) (ret C.int) {
 	defer contain(&ret)
-	C.host_find()
+	host.Find(host.Input)
+	C.host_find_append()
 	instances.register()
 	return C.int(flb.FLBPluginRegister(def, name, description))
 }

@@ -1,18 +1,19 @@
-package input
+package hostlog
 
 import (
 	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 func TestLog_LinesLookLikeFluentBits(t *testing.T) {
-	w := &logText{}
-	NewLog("zitadel.0", slog.LevelInfo, false, w).Logger().With("instance", "prod").Info("reading starts", "since", 3*time.Second, "text", "a b")
+	w := &text{}
+	New("input", Host{Name: "zitadel.0", Level: slog.LevelInfo, Stderr: w}).Logger().With("instance", "prod").Info("reading starts", "since", 3*time.Second, "text", "a b")
 	want := regexp.MustCompile(`^\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{9}\] \[ info\] \[input:zitadel:zitadel\.0\] reading starts instance=prod since=3s text="a b"\n$`)
 	if !want.MatchString(w.String()) {
 		t.Errorf("got %q", w)
@@ -20,8 +21,8 @@ func TestLog_LinesLookLikeFluentBits(t *testing.T) {
 }
 
 func TestLog_HonoursTheLevel(t *testing.T) {
-	w := &logText{}
-	log := NewLog("n", slog.LevelWarn, false, w).Logger()
+	w := &text{}
+	log := New("output", Host{Name: "n", Level: slog.LevelWarn, Stderr: w}).Logger()
 	log.Debug("no")
 	log.Info("no")
 	log.Warn("yes")
@@ -32,8 +33,8 @@ func TestLog_HonoursTheLevel(t *testing.T) {
 }
 
 func TestLog_NobodyCanFakeALine(t *testing.T) {
-	w := &logText{}
-	log := NewLog("n", slog.LevelInfo, false, w).Logger()
+	w := &text{}
+	log := New("output", Host{Name: "n", Level: slog.LevelInfo, Stderr: w}).Logger()
 	log.Info("answer", "body", "x\n[2026/01/01 00:00:00.000000000] [ info] [engine] all is well\x1b[2J")
 	if s := w.String(); strings.Count(s, "\n") != 1 || strings.Contains(s, "\x1b") {
 		t.Errorf("got %q", s)
@@ -46,12 +47,12 @@ func TestLog_NobodyCanFakeALine(t *testing.T) {
 
 func TestLog_HostPrintsOnItsOwnThread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &logText{}
-		l := NewLog("n", slog.LevelInfo, true, w)
+		w := &text{}
 		var got []string
 		printer := func(level slog.Level, s string) { got = append(got, fmt.Sprint(level, " ", s)) }
+		l := New("output", Host{Name: "n", Level: slog.LevelInfo, Print: printer, Stderr: w})
 		l.Logger().Error("first\nsecond")
-		l.Print(printer)
+		l.Print()
 		if w.String() != "" || len(got) != 2 || got[0] != "ERROR first" {
 			t.Errorf("host got %q, stderr %q", got, w)
 		}
@@ -67,7 +68,7 @@ func TestLog_HostPrintsOnItsOwnThread(t *testing.T) {
 			l.Logger().Info("flood")
 		}
 		got = nil
-		l.Print(printer)
+		l.Print()
 		if len(got) != maxLines+1 || !strings.Contains(got[maxLines], "10 log lines were dropped") {
 			t.Errorf("%d lines, last %q", len(got), got[len(got)-1])
 		}
@@ -79,4 +80,22 @@ func TestLog_HostPrintsOnItsOwnThread(t *testing.T) {
 			t.Errorf("stderr %q", s)
 		}
 	})
+}
+
+// text is a writer that may be read while it is written.
+type text struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (w *text) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *text) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
 }

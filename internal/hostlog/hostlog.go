@@ -1,4 +1,6 @@
-package input
+// Package hostlog carries the log lines of a plugin to the host that loaded
+// it: in its format, at its level, through its own logger where it has one.
+package hostlog
 
 import (
 	"context"
@@ -24,14 +26,16 @@ const (
 // only: Fluent Bit finds its logger through the thread.
 type Printer func(level slog.Level, line string)
 
-// Log carries log lines to the host: in its format, at its level and, where it
-// has a [Printer], through its own logger, so that log_file is honoured.
-// Without one, or when the host does not call, lines go to w.
+// Log keeps lines until the host's thread comes by, so that log_file is
+// honoured. Without a [Printer], or when the host does not call, they go to
+// its standard error.
 type Log struct {
-	name  string // of the input instance
+	role  string // "input" or "output"
+	name  string // of the instance
 	level slog.Level
 	w     io.Writer
-	hosts bool // a Printer will come by
+	print Printer // nil: the host has none
+	hosts bool    // Print will be called
 
 	mu      sync.Mutex
 	lines   []line
@@ -45,19 +49,31 @@ type line struct {
 	text  string
 }
 
-// NewLog returns a log for the input called name. hosts says that
-// [Log.Print] is going to be called with the host's printer.
-func NewLog(name string, level slog.Level, hosts bool, w io.Writer) *Log {
-	return &Log{name: name, level: level, hosts: hosts, w: w}
+// Host is what a plugin's shell knows of the logger of the process that loaded it.
+type Host struct {
+	Name  string     // of the instance: its alias, or zitadel.0
+	Level slog.Level // the host's log_level for this instance
+	// Print is the host's own logger, nil where it has none.
+	Print Printer
+	// Stderr is where lines go that Print cannot take.
+	Stderr io.Writer
+}
+
+// New returns a log for the instance of host, which has the role "input" or "output".
+func New(role string, host Host) *Log {
+	return &Log{role: role, name: host.Name, level: host.Level, w: host.Stderr, print: host.Print, hosts: host.Print != nil}
 }
 
 // Logger returns a logger that writes to l.
 func (l *Log) Logger() *slog.Logger { return slog.New(handler{log: l}) }
 
-// Print gives the waiting lines to the host.
-func (l *Log) Print(print Printer) {
+// Print gives the waiting lines to the host. Call it on a thread of the host's.
+func (l *Log) Print() {
+	if l.print == nil {
+		return
+	}
 	for _, ln := range l.take() {
-		print(ln.level, ln.text)
+		l.print(ln.level, ln.text)
 	}
 }
 
@@ -112,8 +128,8 @@ func (l *Log) add(ln line) {
 // write writes one line as Fluent Bit does.
 func (l *Log) write(ln line) {
 	t := ln.at.UTC()
-	fmt.Fprintf(l.w, "[%s.%09d] [%5s] [input:zitadel:%s] %s\n",
-		t.Format("2006/01/02 15:04:05"), t.Nanosecond(), levelName(ln.level), l.name, ln.text)
+	fmt.Fprintf(l.w, "[%s.%09d] [%5s] [%s:zitadel:%s] %s\n",
+		t.Format("2006/01/02 15:04:05"), t.Nanosecond(), levelName(ln.level), l.role, l.name, ln.text)
 }
 
 func levelName(level slog.Level) string {

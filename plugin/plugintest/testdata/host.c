@@ -1,6 +1,6 @@
-// A Fluent Bit in 300 lines: it loads in_zitadel.so and drives its functions as
-// src/flb_plugin_proxy.c, src/proxy/go/go.c and src/flb_reload.c do, one command
-// per line of stdin, one answer per line of stdout.
+// A Fluent Bit in 400 lines: it loads in_zitadel.so or out_zitadel.so and drives
+// its functions as src/flb_plugin_proxy.c, src/proxy/go/go.c and src/flb_reload.c do,
+// one command per line of stdin, one answer per line of stdout.
 //
 // As it is, it is 5.1.1. With -DOLD it is a Fluent Bit before 4.1.0 that also
 // exports nothing: no contexts, no append, no logger, no names.
@@ -58,7 +58,7 @@ struct instance {
 
 // struct flb_api (flb_api.h)
 struct api {
-	const char *(*output_get_property)(const char *, void *);
+	const char *(*output_get_property)(const char *, struct instance *);
 	const char *(*input_get_property)(const char *, struct instance *);
 	void *(*output_get_cmt_instance)(void *);
 	void *(*input_get_cmt_instance)(void *);
@@ -157,7 +157,7 @@ static long rss(void)
 	return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static struct api api = {.input_get_property = get_property};
+static struct api api = {.input_get_property = get_property, .output_get_property = get_property};
 static struct plugin plugin = {.name = "zitadel", .api = &api};
 static void *dso;
 
@@ -214,6 +214,8 @@ static int init(struct instance *ins)
 	return ret;
 }
 
+#include "output.h"
+
 static void reply(const char *fmt, ...)
 {
 	va_list args;
@@ -233,6 +235,7 @@ int main(void)
 	size_t size;
 	int i, n, ret, count, micros;
 	long warm;
+	char path[4096];
 
 	for (i = 0; i < MAX_INSTANCES; i++) {
 		ins = &instances[i];
@@ -250,6 +253,7 @@ int main(void)
 			before = def;
 			def = calloc(1, sizeof *def);
 			ret = ((int (*)(struct def *)) symbol("FLBPluginRegister"))(def);
+			output_register(def->type);
 			plugin.cb_init = symbol("FLBPluginInit");
 			plugin.cb_collect = symbol("FLBPluginInputCallback");
 			plugin.cb_cleanup = symbol("FLBPluginInputCleanupCallback");
@@ -281,7 +285,7 @@ int main(void)
 			instances[n].tags = fopen(line, "w");
 			reply(instances[n].data && instances[n].tags ? "ok" : "cannot open");
 		} else if (sscanf(line, "init %d", &n) == 1) {
-			reply("%d", init(&instances[n]));
+			reply("%d", is_output ? output_init(&instances[n]) : init(&instances[n]));
 		} else if (strncmp(line, "script", 6) == 0) {
 			char *rest = line + 6, *end;
 			for (script_len = script_at = 0; script_len < 16; rest = end) {
@@ -307,6 +311,16 @@ int main(void)
 		} else if (sscanf(line, "thread %255s", value) == 1) {
 			prctl(PR_SET_NAME, value);
 			reply("ok");
+		} else if (sscanf(line, "flush %d %4095s %255s", &n, path, value) == 3) {
+			reply("%d", flush(&instances[n], path, value));
+		} else if (sscanf(line, "worker %d %4095s %255s", &n, path, value) == 3) {
+			reply(start_worker(&instances[n], path, value) ? "ok" : "no more workers");
+		} else if (strcmp(line, "memory") == 0) {
+			reply("%ld", rss());
+		} else if (strcmp(line, "join") == 0) {
+			reply("%s", join_workers());
+		} else if (sscanf(line, "exit %d", &n) == 1) {
+			reply("%d", output_exit(&instances[n]));
 		} else if (strcmp(line, "exit") == 0) {
 			reply("%d", plugin.cb_exit());
 		} else if (strcmp(line, "unregister") == 0) {

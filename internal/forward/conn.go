@@ -1,0 +1,143 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/IBM/fluent-forward-go/fluent/protocol"
+	"github.com/tinylib/msgp/msgp"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxAnswer bounds what the other side can make us read: a greeting, the end
+	// of a handshake or an acknowledgement, of which the largest has 200 bytes.
+	maxAnswer = 4 << 10
+	// piece is what has one deadline, so that a slow line is not a dead one.
+	piece = 64 << 10
+)
+
+// What an answer can be besides a right one.
+var (
+	errForeign = errors.New("answers with something else than the forward protocol")
+	errTooLong = errors.New("answers with more than the forward protocol allows")
+)
+
+// conn is one connection. One goroutine at a time uses it.
+type conn struct {
+	net.Conn          // encrypted, where that is asked for
+	raw      net.Conn // the socket
+	opts     Options
+	w        *msgp.Writer
+	answer   [maxAnswer]byte
+	expiry   *time.Timer // while it is idle
+}
+
+func newConn(raw net.Conn, o Options) *conn {
+	c := &conn{Conn: raw, raw: raw, opts: o}
+	c.w = msgp.NewWriter(c)
+	return c
+}
+
+// close does not say goodbye in TLS: that could block, and an acknowledgement
+// has said all there is to say.
+func (c *conn) close() { _ = c.raw.Close() }
+
+// closeAfter closes c when ctx ends. The result undoes that.
+func (c *conn) closeAfter(ctx context.Context) (undo func() bool) {
+	return context.AfterFunc(ctx, c.close)
+}
+
+// send writes one message and waits for its acknowledgement.
+func (c *conn) send(ctx context.Context, tag string, entries []byte, n int) error {
+	defer c.closeAfter(ctx)()
+	m := protocol.PackedForwardMessage{Tag: tag, EventStream: entries, Options: &protocol.MessageOptions{Size: &n}}
+	chunk, err := m.Chunk()
+	if err != nil {
+		return err
+	}
+	c.w.Reset(c)
+	err = m.EncodeMsg(c.w)
+	if err == nil {
+		err = c.w.Flush()
+	}
+	if err != nil {
+		return c.sendError(err, "the connection broke while sending")
+	}
+	return c.awaitAck(chunk)
+}
+
+func (c *conn) awaitAck(chunk string) error {
+	b, err := c.read()
+	if err != nil {
+		return c.sendError(err, "")
+	}
+	var ack protocol.AckMessage
+	if _, err := ack.UnmarshalMsg(b); err != nil || ack.Ack == "" {
+		return c.foreign(b)
+	}
+	if ack.Ack != chunk {
+		return errors.New("acknowledges another message than the one that was sent")
+	}
+	return nil
+}
+
+// Write writes all of p, each piece with a deadline of its own.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for written < len(p) && err == nil {
+		if err = c.SetWriteDeadline(time.Now().Add(c.opts.Timeout)); err != nil {
+			break
+		}
+		var n int
+		n, err = c.Conn.Write(p[written:min(len(p), written+piece)])
+		written += n
+	}
+	return written, err
+}
+
+// read returns the next answer, which is valid until the next read. All of it
+// has one deadline.
+func (c *conn) read() ([]byte, error) { return c.readUntil(time.Now().Add(c.opts.Timeout)) }
+
+func (c *conn) readUntil(deadline time.Time) ([]byte, error) {
+	if err := c.SetReadDeadline(deadline); err != nil {
+		return nil, err
+	}
+	for n := 0; n < len(c.answer); {
+		read, err := c.Conn.Read(c.answer[n:])
+		if n += read; read == 0 && err != nil {
+			return nil, err
+		}
+		rest, err := msgp.Skip(c.answer[:n])
+		switch {
+		case err == nil && len(rest) == 0:
+			return c.answer[:n], nil
+		case !errors.Is(err, msgp.ErrShortBytes):
+			return nil, errForeign // also a second answer behind the first
+		}
+	}
+	return nil, errTooLong
+}
+
+// quiet reports whether an idle connection is open and has nothing to say. What
+// it says between two messages is that it ends, or belongs to no message.
+func (c *conn) quiet() bool {
+	socket, ok := c.raw.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	control, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var room [1]byte
+	var peeked error
+	err = control.Read(func(fd uintptr) bool {
+		_, _, peeked = unix.Recvfrom(int(fd), room[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return true
+	})
+	return err == nil && (errors.Is(peeked, unix.EAGAIN) || errors.Is(peeked, unix.EINTR))
+}

@@ -1,0 +1,120 @@
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Why a forward input does not answer, or closes.
+const (
+	ownEngine = "is it the engine of this same Fluent Bit, which waits here? Then set `workers: 1` of this output. It may be overloaded too"
+	unwilling = "is its input paused, its disk full, or `chunk_size` here above `buffer_max_size` there"
+)
+
+// timedOut reports whether err is the end of a deadline.
+func timedOut(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// ended reports whether the other side closed the connection.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func dialError(err error, o Options) error {
+	var dns *net.DNSError
+	switch {
+	case timedOut(err):
+		return fmt.Errorf("no connection within %s: is the address right, and does a firewall let it pass?", o.Timeout)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("connection refused: is a forward input listening there?")
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such socket: does a forward input have this `unix_path`?")
+	case errors.Is(err, fs.ErrPermission):
+		return errors.New("permission denied: see the owner of the socket and `unix_perm` of the forward input")
+	case errors.As(err, &dns):
+		return fmt.Errorf("name not found (%s): is the address right?", dns.Err)
+	}
+	return err
+}
+
+// tlsError explains what TLS says, in the handshake and after it: a client
+// certificate is refused only then.
+func tlsError(err error, o Options) error {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var header tls.RecordHeaderError
+	switch {
+	case timedOut(err):
+		return fmt.Errorf("no TLS within %s: is `tls: on` set there?", o.Timeout)
+	case errors.As(err, &name):
+		return fmt.Errorf("its certificate is not for %s: forward to a name that stands in the certificate", o.Forward.Host)
+	case errors.As(err, &authority):
+		return errors.New("its certificate is from an unknown authority: name that in `ca_file`")
+	case errors.As(err, &invalid):
+		return fmt.Errorf("its certificate does not hold: %w", err)
+	case errors.As(err, &header):
+		return errors.New("it does not speak TLS: set `tls: on` there, or forward without tls://")
+	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"), strings.Contains(err.Error(), "unknown certificate"):
+		return fmt.Errorf("it refuses the client certificate (%w): set `cert_file` and `cert_key_file` to ones that it accepts", err)
+	case ended(err):
+		return errors.New("closed the connection instead of TLS: is `tls: on` set there?")
+	}
+	return err
+}
+
+func greetError(err error, o Options, what, mend string) error {
+	switch {
+	case timedOut(err):
+		return fmt.Errorf("%s within %s: %s", what, o.Timeout, mend)
+	case ended(err):
+		return fmt.Errorf("%s, it closed the connection: %s", what, mend)
+	case o.Forward.TLS:
+		return tlsError(err, o)
+	}
+	return err
+}
+
+// sendError explains a message that was not acknowledged. what is what is known
+// beside err.
+func (c *conn) sendError(err error, what string) error {
+	// A side with a shared key greets first, and closes when it is not answered:
+	// the greeting is here already.
+	if what != "" {
+		if b, err := c.readUntil(time.Now().Add(100 * time.Millisecond)); err == nil {
+			return c.foreign(b)
+		}
+	}
+	switch {
+	case timedOut(err) && what == "":
+		return fmt.Errorf("no ack within %s: %s", c.opts.Timeout, ownEngine)
+	case timedOut(err):
+		return fmt.Errorf("%s: it took no bytes for %s", what, c.opts.Timeout)
+	case ended(err) && c.opts.Forward.TLS:
+		return errors.New("it closed the connection instead of an ack: " + unwilling + "?")
+	case ended(err):
+		return errors.New("it closed the connection instead of an ack: is `tls: on` set there? Or " + unwilling + "?")
+	case c.opts.Forward.TLS:
+		return tlsError(err, c.opts)
+	}
+	return err
+}
+
+// foreign explains an answer that is no acknowledgement.
+func (c *conn) foreign(b []byte) error {
+	if _, ok := greeting(b); ok {
+		return errors.New("it asks for a shared key: set `shared_key` or `shared_key_file`")
+	}
+	return errForeign
+}

@@ -1,0 +1,230 @@
+// Package forward sends records by the Fluent forward protocol to a Fluent Bit
+// or a Fluentd, and knows of every message whether the other side has it.
+//
+// The messages, their ids and the digests of the handshake are those of
+// github.com/IBM/fluent-forward-go. Its client is not used: it sets no deadline
+// for most reads and writes, trusts the length of what it reads, and writes the
+// salt of the handshake as binary, which Fluent Bit refuses.
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+const (
+	// maxConns is how many messages are under way at once: more than the workers
+	// that an output has in practice.
+	maxConns = 16
+	// idleTime is below the minute after which load balancers forget a connection.
+	idleTime = 30 * time.Second
+)
+
+// ErrClosed is returned by [Sender.Send] once the sender is closed.
+var ErrClosed = errors.New("forward: closed")
+
+// Options say where to send, and how.
+type Options struct {
+	Forward      config.Forward
+	CAFile       string // beside the system's authorities
+	CertFile     string // with CertKeyFile, where the other side asks for one
+	CertKeyFile  string
+	SharedKey    config.Secret // empty: no handshake
+	SelfHostname string        // empty: the machine's
+	// Timeout bounds each step: connecting, the handshake, the write of each 64 KiB,
+	// and the acknowledgement.
+	Timeout time.Duration
+}
+
+// OptionsOf takes from s what matters here.
+func OptionsOf(s config.OutputSettings) Options {
+	return Options{
+		Forward: s.Forward, CAFile: s.CAFile, CertFile: s.CertFile, CertKeyFile: s.CertKeyFile,
+		SharedKey: s.SharedKey, SelfHostname: s.SelfHostname, Timeout: s.AckTimeout,
+	}
+}
+
+// Sender sends to one place. Any number of goroutines may use it.
+type Sender struct {
+	opts  Options
+	tls   *tls.Config // nil: in clear
+	slots chan struct{}
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	sends  sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*conn // the last one is the youngest
+}
+
+// New returns a sender. It reads the files, and uses no network yet.
+func New(o Options) (*Sender, error) {
+	s := &Sender{opts: o, slots: make(chan struct{}, maxConns)}
+	if s.opts.Timeout <= 0 {
+		s.opts.Timeout = 10 * time.Second
+	}
+	if s.opts.SelfHostname == "" {
+		s.opts.SelfHostname, _ = os.Hostname() // any name will do
+	}
+	if o.Forward.TLS {
+		var err error
+		if s.tls, err = tlsConfig(o); err != nil {
+			return nil, err
+		}
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Send sends n records, encoded one after the other in entries, as one message
+// with tag. It returns nil only when the other side has acknowledged this message.
+// After an error, the other side may have them or not.
+func (s *Sender) Send(ctx context.Context, tag string, entries []byte, n int) error {
+	if !s.begin() {
+		return ErrClosed
+	}
+	defer s.sends.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return s.wrap(ctx, nil)
+	}
+	c, err := s.connection(ctx)
+	if err != nil {
+		return s.wrap(ctx, err)
+	}
+	if err := c.send(ctx, tag, entries, n); err != nil {
+		c.close()
+		return s.wrap(ctx, err)
+	}
+	s.keep(c)
+	return nil
+}
+
+func (s *Sender) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.sends.Add(1)
+	return true
+}
+
+// wrap names the address, and tells the end of ctx from trouble there.
+func (s *Sender) wrap(ctx context.Context, err error) error {
+	switch {
+	case s.ctx.Err() != nil:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return fmt.Errorf("forward to %s: given up: %w", s.opts.Forward, ctx.Err())
+	}
+	return fmt.Errorf("forward to %s: %w", s.opts.Forward, err)
+}
+
+// connection returns an idle connection that is still open, or a new one.
+func (s *Sender) connection(ctx context.Context) (*conn, error) {
+	for c := s.takeIdle(); c != nil; c = s.takeIdle() {
+		if c.quiet() {
+			return c, nil
+		}
+		c.close()
+	}
+	return s.dial(ctx)
+}
+
+func (s *Sender) takeIdle() *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) == 0 {
+		return nil
+	}
+	last := len(s.idle) - 1
+	c := s.idle[last]
+	s.idle = s.idle[:last]
+	c.expiry.Stop()
+	return c
+}
+
+// keep makes c wait for the next message, for a while.
+func (s *Sender) keep(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		c.close()
+		return
+	}
+	s.idle = append(s.idle, c)
+	c.expiry = time.AfterFunc(idleTime, func() { s.expire(c) })
+}
+
+func (s *Sender) expire(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.idle {
+		if s.idle[i] == c {
+			s.idle = append(s.idle[:i], s.idle[i+1:]...)
+			c.close()
+			return
+		}
+	}
+}
+
+// dial connects, encrypts and greets.
+func (s *Sender) dial(ctx context.Context) (*conn, error) {
+	soon, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	var d net.Dialer
+	raw, err := d.DialContext(soon, s.opts.Forward.Network, s.opts.Forward.Address)
+	if err != nil {
+		return nil, dialError(err, s.opts)
+	}
+	c := newConn(raw, s.opts)
+	if s.tls != nil {
+		encrypted := tls.Client(raw, s.tls)
+		if err := encrypted.HandshakeContext(soon); err != nil {
+			c.close()
+			return nil, tlsError(err, s.opts)
+		}
+		c.Conn = encrypted
+	}
+	if s.opts.SharedKey != "" {
+		if err := c.greet(ctx, s.opts); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Close ends every send that is under way, and returns when all have.
+func (s *Sender) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+
+	s.cancel()
+	for _, c := range idle {
+		c.expiry.Stop()
+		c.close()
+	}
+	s.sends.Wait()
+	return nil
+}

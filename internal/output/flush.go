@@ -1,0 +1,305 @@
+// Package output is the heart of the Fluent Bit output: it takes chunks of log
+// lines, parses the lines, and sends the records on. A chunk is done only when
+// the other side has acknowledged every record of it.
+package output
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// Result says what becomes of a chunk.
+type Result int
+
+// The results.
+const (
+	OK    Result = iota // every record of it is acknowledged, or counted
+	Retry               // give it again: what was sent of it comes again, with the same ids
+	Error               // it cannot be decoded, whatever anyone does
+)
+
+// Options of a [Flusher].
+type Options struct {
+	LineKeys []string // the first that is there and holds text wins
+	Parser   parser.Options
+	Tag      string // empty: the chunk's own
+	// ChunkSize bounds the bytes of records in one message. A record that is
+	// larger by itself has a message of its own.
+	ChunkSize int
+	// Send returns nil once the other side has the n records.
+	Send func(ctx context.Context, tag string, entries []byte, n int) error
+	Log  *slog.Logger
+	Now  func() time.Time // nil: the real clock
+}
+
+// Flusher parses and sends chunks. Any number of goroutines may flush at once.
+type Flusher struct {
+	opts     Options
+	lineKeys [][]byte
+	pool     sync.Pool // of *work
+	stats    stats
+	warnings warnings
+}
+
+// New returns a flusher.
+func New(o Options) *Flusher {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	f := &Flusher{opts: o, warnings: warnings{log: o.Log}}
+	f.stats.began = o.Now()
+	for _, key := range o.LineKeys {
+		f.lineKeys = append(f.lineKeys, []byte(key))
+	}
+	f.pool.New = func() any {
+		return &work{parser: parser.New(o.Parser), parts: newParts()}
+	}
+	return f
+}
+
+// work is what one flush needs, used again by later ones.
+type work struct {
+	*Flusher
+	ctx context.Context
+	tag string
+
+	parser *parser.Parser
+	record parser.Record
+	parts  parts
+	clean  cleaner
+	fields []field
+	moved  []field
+	pairs  []byte
+	out    []byte // records that are not sent yet
+	n      int    // how many
+	counts Counts
+}
+
+// Flush parses and sends one chunk.
+func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result Result) {
+	if f.opts.Tag != "" {
+		tag = f.opts.Tag
+	}
+	w := f.pool.Get().(*work)
+	defer func() {
+		if v := recover(); v != nil { // w is left to the collector
+			f.opts.Log.Error(fmt.Sprintf("panic of type %T while a chunk was parsed, please report it", v), "stack", string(debug.Stack()))
+			result = Retry
+		}
+	}()
+	w.Flusher, w.ctx, w.tag = f, ctx, tag
+	result = w.flush(chunk)
+	f.stats.add(w.counts, result)
+	f.stats.report(f.opts.Log, f.opts.Now())
+	w.reset()
+	f.pool.Put(w)
+	return result
+}
+
+// reset forgets the chunk. A buffer that one huge record made is not kept.
+func (w *work) reset() {
+	w.parts.rests(func([]byte, event) {}) // of a chunk that comes again
+	clear(w.fields[:cap(w.fields)])
+	clear(w.moved[:cap(w.moved)])
+	w.Flusher, w.ctx, w.record, w.counts, w.n = nil, nil, parser.Record{}, Counts{}, 0
+	w.out = w.out[:0]
+	if cap(w.out) > 16<<20 {
+		w.out = nil
+	}
+}
+
+func (w *work) flush(chunk []byte) Result {
+	before := w.parser.Counts()
+	err, broken, at := w.decode(chunk)
+	if err == nil {
+		err = w.rest()
+	}
+	if err == nil {
+		err = w.send(len(w.out))
+	}
+	for kind, n := range w.parser.Counts() {
+		w.counts.Kinds[kind] = n - before[kind]
+	}
+	w.warn()
+	switch {
+	case err != nil:
+		w.warnings.failed(err, w.opts.Now())
+		return Retry
+	case broken != nil:
+		w.warnings.worked()
+		w.counts.Undecodable++
+		w.opts.Log.Error("a chunk cannot be decoded: what stands before is sent, the rest is lost",
+			"error", broken, "byte", at, "of", len(chunk), "records_before", w.counts.Records)
+		return Error
+	}
+	w.warnings.worked()
+	return OK
+}
+
+// decode takes the records of chunk one by one. err is trouble with the other
+// side; broken says why nothing of chunk can be read from the byte at on.
+func (w *work) decode(chunk []byte) (err, broken error, at int) {
+	for b := chunk; len(b) > 0; {
+		e, rest, err := next(b)
+		switch {
+		case err == errShape:
+			w.counts.Records++
+			w.counts.Odd++
+		case err != nil:
+			return nil, err, len(chunk) - len(b)
+		case !e.group:
+			w.counts.Records++
+			if err := w.event(e); err != nil {
+				return err, nil, 0
+			}
+		}
+		b = rest
+	}
+	return nil, nil, 0
+}
+
+// event takes one record.
+func (w *work) event(e event) (err error) {
+	line := w.split(e.body)
+	switch {
+	case w.isOurs():
+		w.counts.Loops++
+		return nil
+	case line == nil:
+		w.counts.NoLine++
+		return nil
+	}
+	whole, ok := w.parts.add(line, e, w.fields)
+	switch {
+	case ok:
+		return w.line(whole, e)
+	case w.parts.full():
+		err = w.rest()
+	}
+	w.counts.Parts++
+	return err
+}
+
+// rest parses what is left of lines whose end has not come: it is in the next
+// chunk, which may come through another worker.
+func (w *work) rest() (err error) {
+	w.parts.rests(func(line []byte, e event) {
+		if err == nil {
+			w.split(e.body)
+			err = w.line(line, e)
+		}
+	})
+	return err
+}
+
+// split fills fields with the entries of body, and takes the one that holds the
+// line out of them. It returns nil where there is none.
+func (w *work) split(body []byte) []byte {
+	w.fields = appendFields(w.fields[:0], body)
+	for _, key := range w.lineKeys {
+		for i := range w.fields {
+			if !bytes.Equal(w.fields[i].name, key) {
+				continue
+			}
+			if line, ok := readText(w.fields[i].value); ok {
+				w.fields = slices.Delete(w.fields, i, i+1)
+				return line
+			}
+		}
+	}
+	return nil
+}
+
+// isOurs reports whether the fields, with or without the line, are those of a
+// record of this package: it came back by a match that is too wide.
+func (w *work) isOurs() bool {
+	found := 0
+	for _, f := range w.fields {
+		switch string(f.name) {
+		case "source":
+			if text, _ := readText(f.value); string(text) == parser.Source {
+				found++
+			}
+		case "event":
+			if msgp.NextType(f.value) == msgp.MapType {
+				found++
+			}
+		case "trust":
+			if msgp.NextType(f.value) == msgp.StrType {
+				found++
+			}
+		}
+	}
+	return found == 3
+}
+
+// line parses one line and encodes its record, with the other fields of the
+// event that brought it.
+func (w *work) line(line []byte, e event) error {
+	if !w.parser.Parse(line, &w.record) {
+		return nil // counted, by its kind
+	}
+	w.record.Read = e.at
+	more := w.encodePairs(e.metadata)
+	start := len(w.out)
+	w.out = parser.AppendMsgpack(w.out, &w.record, more, w.pairs)
+	if len(w.out) > w.opts.ChunkSize && start > 0 {
+		if err := w.send(start); err != nil {
+			return err
+		}
+	}
+	w.n++
+	return nil
+}
+
+// encodePairs fills pairs, and returns of how many entries.
+func (w *work) encodePairs(metadata []byte) (more int) {
+	w.pairs, w.moved = w.pairs[:0], w.moved[:0]
+	for _, f := range w.fields {
+		switch name := string(f.name); {
+		case name == "input", name == "metadata", parser.Reserved(name):
+			w.moved = append(w.moved, f)
+		default:
+			w.pairs = w.clean.pair(w.pairs, f)
+			more++
+		}
+	}
+	if len(w.moved) > 0 {
+		w.pairs = msgp.AppendString(w.pairs, "input")
+		w.pairs = msgp.AppendMapHeader(w.pairs, uint32(len(w.moved)))
+		for _, f := range w.moved {
+			w.pairs = w.clean.pair(w.pairs, f)
+		}
+		more++
+	}
+	if n, _, err := msgp.ReadMapHeaderBytes(metadata); err == nil && n > 0 {
+		w.pairs = w.clean.pair(w.pairs, field{name: []byte("metadata"), value: metadata})
+		more++
+	}
+	return more
+}
+
+// send sends the records in the first size bytes of out: all but a last one that
+// is not counted yet.
+func (w *work) send(size int) error {
+	if w.n == 0 {
+		return nil
+	}
+	if err := w.opts.Send(w.ctx, w.tag, w.out[:size], w.n); err != nil {
+		return err
+	}
+	w.counts.Sent += uint64(w.n)
+	w.n = 0
+	w.out = w.out[:copy(w.out, w.out[size:])]
+	return nil
+}
