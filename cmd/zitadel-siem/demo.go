@@ -11,13 +11,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
 type demoCommand struct {
 	For     time.Duration `help:"End by itself after this long; without it, at Ctrl-C." env:"DEMO_FOR" placeholder:"10s"`
 	Sidecar bool          `help:"Do not use Fluent Bit, even where there is one."`
-	Plugin  string        `help:"The plugin that Fluent Bit loads; default in_zitadel.so beside this program." placeholder:"FILE" type:"path"`
+	Dir     string        `name:"plugins" help:"Where in_zitadel.so and out_zitadel.so are, for Fluent Bit; default beside this program." placeholder:"DIR" type:"path"`
 	Rate    float64       `help:"New transactions a second in the look-alike." default:"5"`
 
 	kong.Plugins
@@ -25,8 +26,8 @@ type demoCommand struct {
 
 func (c *demoCommand) Help() string {
 	return "Without ZITADEL_URL (or --url) a ZITADEL look-alike is started on loopback. It holds the 2,881 events that a " +
-		"real ZITADEL wrote, as if the last one were new, and goes on writing. The real pipeline reads it: Fluent Bit " +
-		"($FLUENT_BIT, or fluent-bit on PATH) with the built plugin and conf/fluent-bit.yaml, otherwise this program."
+		"real ZITADEL wrote, as if the last one were new, and goes on writing; logins run its actions, which write to a log. The real pipeline reads it: Fluent Bit " +
+		"($FLUENT_BIT, or fluent-bit on PATH) with the built plugins and conf/sources.yaml, otherwise this program."
 }
 
 // catchUpWithin is how long the end waits for what the look-alike wrote last:
@@ -48,18 +49,18 @@ func (c *demoCommand) Run(ctx context.Context, console *console) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	values := optionValues(c.Plugins)
+	values := optionValues(config.Input, c.Plugins)
 	ledger := newLedger()
 	var writer *lookAlike
 	if values["url"] == "" {
-		if writer, err = startLookAlike(ledger, c.Rate); err != nil {
+		if writer, err = startLookAlike(ledger, c.Rate, filepath.Join(dir, actionsFile)); err != nil {
 			return err
 		}
 		defer writer.close()
 		if values, err = writer.options(dir, values); err != nil {
 			return err
 		}
-		console.line(fmt.Sprintf("look-alike of ZITADEL at %s: %s recorded events, and new ones all the time", values["url"], thousands(ledger.written())))
+		console.line(fmt.Sprintf("look-alike of ZITADEL at %s: %s recorded events, and new ones all the time; logins run its actions, which print", values["url"], thousands(ledger.written())))
 	} else {
 		ledger = nil // what a real store holds is not known
 	}
@@ -80,27 +81,32 @@ func (c *demoCommand) pipeline(ctx context.Context, dir string, values map[strin
 	if fluentBit == "" {
 		fluentBit, _ = exec.LookPath("fluent-bit")
 	}
-	plugin := c.Plugin
-	if plugin == "" {
+	dirOfPlugins := c.Dir
+	if dirOfPlugins == "" {
 		if self, err := os.Executable(); err == nil {
-			plugin = filepath.Join(filepath.Dir(self), "in_zitadel.so")
+			dirOfPlugins = filepath.Dir(self)
 		}
 	}
-	_, noPlugin := os.Stat(plugin)
+	var missing error
+	for _, name := range []string{inPlugin, outPlugin} {
+		if _, err := os.Stat(filepath.Join(dirOfPlugins, name)); err != nil {
+			missing = errors.Join(missing, err)
+		}
+	}
 	switch {
 	case c.Sidecar:
 		console.line("pipeline: the sidecar (--sidecar)")
 	case fluentBit == "":
 		console.line("pipeline: the sidecar; there is no fluent-bit on PATH, and FLUENT_BIT is not set")
-	case noPlugin != nil && c.Plugin != "":
-		return nil, fmt.Errorf("--plugin: %w%w", noPlugin, silent{errUsage})
-	case noPlugin != nil:
-		console.line("pipeline: the sidecar; there is no in_zitadel.so beside this program (./build.sh makes it)")
+	case missing != nil && c.Dir != "":
+		return nil, fmt.Errorf("--plugins: %w%w", missing, silent{errUsage})
+	case missing != nil:
+		console.line("pipeline: the sidecar; the plugins are not beside this program (./build.sh makes them)")
 	default:
-		console.line(fmt.Sprintf("pipeline: %s with %s", fluentBit, plugin))
-		return newFluentBit(fluentBit, plugin, dir, values, console)
+		console.line(fmt.Sprintf("pipeline: %s with %s and %s of %s", fluentBit, inPlugin, outPlugin, dirOfPlugins))
+		return newFluentBit(fluentBit, dirOfPlugins, dir, values, console)
 	}
-	return newSidecar(ctx, values, console)
+	return newSidecar(ctx, dir, values, console)
 }
 
 // watch shows what comes until ctx or the time ends, lets the pipeline catch
@@ -155,11 +161,21 @@ func (c *demoCommand) watch(ctx context.Context, console *console, p pipeline, w
 	return tally.verdict()
 }
 
-// sidecar is the core of this program as a pipeline.
-type sidecar struct{ *core }
+const (
+	// actionsFile is the look-alike's log, in the demo's directory.
+	actionsFile = "zitadel.log"
 
-func newSidecar(ctx context.Context, values map[string]string, console *console) (pipeline, error) {
-	settings, err := parseValues(values, console)
+	inPlugin, outPlugin = "in_zitadel.so", "out_zitadel.so"
+)
+
+// sidecar is the core of this program as a pipeline, with the log beside the events.
+type sidecar struct {
+	*core
+	log string // its path
+}
+
+func newSidecar(ctx context.Context, dir string, values map[string]string, console *console) (pipeline, error) {
+	settings, err := parseValues(config.Input, values, console)
 	if err != nil {
 		return nil, err
 	}
@@ -167,10 +183,12 @@ func newSidecar(ctx context.Context, values map[string]string, console *console)
 	if err != nil {
 		return nil, err
 	}
-	return sidecar{core}, nil
+	return sidecar{core, filepath.Join(dir, actionsFile)}, nil
 }
 
 func (s sidecar) run(ctx context.Context, show func([]byte)) error {
+	actions := make(chan error, 1)
+	go func() { actions <- showActions(ctx, s.log, show) }()
 	var line []byte
 	err := s.core.run(ctx, func(records []record.Record) error {
 		for i := range records {
@@ -179,6 +197,9 @@ func (s sidecar) run(ctx context.Context, show func([]byte)) error {
 		}
 		return nil
 	})
+	if failed := <-actions; !errors.Is(failed, os.ErrNotExist) { // a real instance's log is elsewhere
+		err = errors.Join(err, failed)
+	}
 	return errors.Join(err, s.close())
 }
 

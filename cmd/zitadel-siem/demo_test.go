@@ -30,20 +30,20 @@ func TestDemoThroughFluentBit(t *testing.T) {
 	if fluentBit == "" {
 		t.Skip("no fluent-bit on PATH, FLUENT_BIT is not set")
 	}
-	plugin, err := filepath.Abs("../../build/in_zitadel.so")
+	plugins, err := filepath.Abs("../../build")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(plugin); err != nil {
-		t.Skip("build/in_zitadel.so is not built: ./build.sh plugin")
+	if _, err := os.Stat(filepath.Join(plugins, "out_zitadel.so")); err != nil {
+		t.Skip("build/out_zitadel.so is not built: ./build.sh plugin")
 	}
-	got := finish(t, program(t, []string{"FLUENT_BIT=" + fluentBit}, "demo", "--for", "4s", "--plugin", plugin))
+	got := finish(t, program(t, []string{"FLUENT_BIT=" + fluentBit}, "demo", "--for", "4s", "--plugins", plugins))
 	wantDemo(t, got)
 	wantLines(t, got.stderr, "pipeline: "+fluentBit)
 
 	// The token of a real instance goes through the environment, into no file.
 	server := startRecorded(t, zitadeltest.Options{})
-	got = finish(t, program(t, environment(server, "FLUENT_BIT="+fluentBit), "demo", "--for", "4s", "--plugin", plugin))
+	got = finish(t, program(t, environment(server, "FLUENT_BIT="+fluentBit), "demo", "--for", "4s", "--plugins", plugins))
 	if got.status != 0 || strings.Contains(got.stderr, server.Token()) {
 		t.Error(got)
 	}
@@ -101,8 +101,9 @@ func wantDemo(t *testing.T, got result) {
 	if got.status != 0 {
 		t.Fatal(got)
 	}
-	wantLines(t, got.stderr, "/s  lag ", "errors 0", " events in the store, ", " 0 lost, 0 repeated")
-	wantLines(t, got.stdout, "instance.added", " more\n")
+	wantLines(t, got.stderr, "/s  lag ", "errors 0", " events and action records, ", " 0 lost, 0 repeated")
+	wantLines(t, got.stdout, "instance.added", " more\n", "action.login", "trust full, official")
+	wantNoSecret(t, "the demo", got.stdout+got.stderr)
 	if strings.Contains(got.stdout, "\x1b") {
 		t.Error("colours without a terminal")
 	}

@@ -31,9 +31,9 @@ type fluentBit struct {
 	tail []string // of what it said last, for the case that it fails
 }
 
-func newFluentBit(program, plugin, dir string, values map[string]string, console *console) (*fluentBit, error) {
+func newFluentBit(program, pluginDir, dir string, values map[string]string, console *console) (*fluentBit, error) {
 	path := filepath.Join(dir, "fluent-bit.yaml")
-	data, err := fluentBitConfig(plugin, dir, values)
+	data, err := fluentBitConfig(pluginDir, dir, values)
 	if err != nil {
 		return nil, err
 	}
@@ -47,34 +47,57 @@ func newFluentBit(program, plugin, dir string, values map[string]string, console
 	return f, nil
 }
 
-// fluentBitConfig is conf/fluent-bit.yaml with the places and options of this
-// run, and everything else as users have it.
-func fluentBitConfig(plugin, dir string, values map[string]string) ([]byte, error) {
-	main, err := conf.Files.ReadFile("fluent-bit.yaml")
+// fluentBitConf is what the demo changes in a configuration, or needs of it.
+type fluentBitConf struct {
+	Service  map[string]any `yaml:"service"`
+	Plugins  []string       `yaml:"plugins"`
+	Pipeline struct {
+		Inputs  []map[string]any `yaml:"inputs"`
+		Outputs []map[string]any `yaml:"outputs"`
+	} `yaml:"pipeline"`
+}
+
+func readConf(name string) (c fluentBitConf, err error) {
+	data, err := conf.Files.ReadFile(name)
+	if err == nil {
+		err = yaml.Unmarshal(data, &c)
+	}
+	if err != nil {
+		return c, fmt.Errorf("conf/%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// named returns the one plugin with this name.
+func named(list []map[string]any, name string) map[string]any {
+	for _, plugin := range list {
+		if plugin["name"] == name {
+			return plugin
+		}
+	}
+	return map[string]any{}
+}
+
+// fluentBitConfig is conf/sources.yaml with the output of conf/fluent-bit.yaml, the
+// places and options of this run, and everything else as users have it. Its filter
+// picks ZITADEL's container among others; here there is no other.
+func fluentBitConfig(pluginDir, dir string, values map[string]string) ([]byte, error) {
+	c, err := readConf("sources.yaml")
 	if err != nil {
 		return nil, err
 	}
-	var doc struct {
-		Service  map[string]any `yaml:"service"`
-		Plugins  []string       `yaml:"plugins"`
-		Pipeline struct {
-			Inputs  []map[string]any `yaml:"inputs"`
-			Outputs []map[string]any `yaml:"outputs"`
-		} `yaml:"pipeline"`
-	}
-	if err := yaml.Unmarshal(main, &doc); err != nil {
-		return nil, fmt.Errorf("conf/fluent-bit.yaml: %w", err)
-	}
-	if len(doc.Pipeline.Inputs) != 1 || len(doc.Pipeline.Outputs) != 1 {
-		return nil, errors.New("conf/fluent-bit.yaml: want one input and one output")
-	}
-	if plugin, err = filepath.Abs(plugin); err != nil {
+	start, err := readConf("fluent-bit.yaml")
+	if err != nil {
 		return nil, err
 	}
-	doc.Plugins = []string{plugin}
-	doc.Service["storage.path"] = filepath.Join(dir, "storage")
-	doc.Service["grace"] = 2 // nobody waits for an output that prints
-	input := doc.Pipeline.Inputs[0]
+	if pluginDir, err = filepath.Abs(pluginDir); err != nil {
+		return nil, err
+	}
+	c.Plugins = []string{filepath.Join(pluginDir, inPlugin), filepath.Join(pluginDir, outPlugin)}
+	c.Service["storage.path"] = filepath.Join(dir, "storage")
+	c.Service["grace"] = 2 // nobody waits for an output that prints
+
+	input := named(c.Pipeline.Inputs, "zitadel")
 	delete(input, "token_file")
 	for name, value := range values {
 		if name == "token" {
@@ -82,7 +105,16 @@ func fluentBitConfig(plugin, dir string, values map[string]string) ([]byte, erro
 		}
 		input[name] = value
 	}
-	return yaml.Marshal(doc)
+	socket := filepath.Join(dir, "forward.sock")
+	for name, value := range map[string]any{"path": filepath.Join(dir, actionsFile), "db": filepath.Join(dir, "tail.db"), "refresh_interval": 1} {
+		named(c.Pipeline.Inputs, "tail")[name] = value
+	}
+	named(c.Pipeline.Inputs, "forward")["unix_path"] = socket
+	named(c.Pipeline.Outputs, "zitadel")["forward"] = "unix:" + socket
+	stdout := named(start.Pipeline.Outputs, "stdout")
+	stdout["match"] = "zitadel.*"
+	c.Pipeline.Outputs = append(c.Pipeline.Outputs, stdout)
+	return yaml.Marshal(c)
 }
 
 func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {

@@ -120,7 +120,7 @@ func (t *tally) progress(failures uint64) progress {
 	if oldest, ok := t.ledger.oldestMissing(); ok {
 		p.lag = time.Since(oldest)
 	}
-	p.note = fmt.Sprintf("(%s in the store)", thousands(t.ledger.written()))
+	p.note = fmt.Sprintf("(%s were written)", thousands(t.ledger.written()))
 	return p
 }
 
@@ -141,7 +141,7 @@ func (t *tally) summary() string {
 		return fmt.Sprintf("%s events in %s, %s repeated", thousands(t.arrived), roughly(took), thousands(t.repeated))
 	}
 	delivered, missing, repeated, foreign := t.ledger.balance()
-	s := fmt.Sprintf("in %s: %s events in the store, %s delivered, %s lost, %s repeated", roughly(took),
+	s := fmt.Sprintf("in %s: %s events and action records, %s delivered, %s lost, %s repeated", roughly(took),
 		thousands(t.ledger.written()), thousands(delivered), thousands(missing), thousands(repeated))
 	if foreign > 0 {
 		s += fmt.Sprintf(", %s that nobody wrote", thousands(foreign))

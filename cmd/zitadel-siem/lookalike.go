@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,14 +23,18 @@ type lookAlike struct {
 	store  *zitadeltest.Store
 	ledger *ledger
 	last   map[string]uint64 // sequence by aggregate
+	log    *actionLog        // what its actions print
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
+// loginEvery is how often somebody logs in whose login runs actions.
+const loginEvery = time.Second
+
 // startLookAlike fills the store with the recorded events, the newest of them
-// a moment old, and begins to write.
-func startLookAlike(l *ledger, rate float64) (*lookAlike, error) {
+// a moment old, and begins to write: events, and the log at logPath.
+func startLookAlike(l *ledger, rate float64, logPath string) (*lookAlike, error) {
 	if rate <= 0 || rate > 1000 {
 		return nil, fmt.Errorf("--rate %g: want more than 0 and at most 1000%w", rate, silent{errUsage})
 	}
@@ -40,9 +45,14 @@ func startLookAlike(l *ledger, rate float64) (*lookAlike, error) {
 	if err := a.server.Start("127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("the look-alike cannot listen on loopback: %w", err)
 	}
+	var err error
+	if a.log, err = newActionLog(logPath, l); err != nil {
+		return nil, errors.Join(err, a.server.Close())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	a.cancel = cancel
 	a.done.Go(func() { a.write(ctx, transactions(recorded), rate) })
+	a.done.Go(func() { a.log.run(ctx, loginEvery) })
 	return a, nil
 }
 
@@ -136,5 +146,6 @@ func (a *lookAlike) stop() {
 
 func (a *lookAlike) close() {
 	a.stop()
+	_ = a.log.file.Close()
 	_ = a.server.Close() // the process ends; nothing is lost by an error here
 }

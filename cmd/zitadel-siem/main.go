@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // version is set by build.sh.
@@ -41,6 +43,7 @@ var errReported = errors.New("reported")
 
 type commands struct {
 	Pull    pullCommand    `cmd:"" help:"Print audit events as JSON lines on standard output."`
+	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log into records: actions, their runs, requests."`
 	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention and state are right."`
 	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -68,9 +71,10 @@ func run(args []string) int {
 
 	console := newConsole(os.Stderr, isTerminal(os.Stderr))
 	var cli commands
-	cli.Pull.Plugins = newOptionFlags()
-	cli.Check.Plugins = newOptionFlags()
-	cli.Demo.Plugins = newOptionFlags()
+	cli.Pull.Plugins = newOptionFlags(config.Input)
+	cli.Parse.Plugins = newOptionFlags(config.Output)
+	cli.Check.Plugins = newOptionFlags(config.Input)
+	cli.Demo.Plugins = newOptionFlags(config.Input)
 	exited := -1
 	parser, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),

@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
 // shownPerSecond is what a person can follow.
@@ -37,11 +39,14 @@ func (s *screen) show(line []byte) {
 	if now.Sub(s.second) >= time.Second {
 		s.second, s.shown = now, 0
 	}
-	if s.shown == shownPerSecond {
+	switch typ := gjson.GetBytes(line, "event.type").Str; {
+	case typ == "action.login": // one a second, and worth seeing
+	case s.shown == shownPerSecond, strings.HasPrefix(typ, "action.run."):
 		s.passed++
 		return
+	default:
+		s.shown++
 	}
-	s.shown++
 	if s.passed > 0 {
 		s.console.print(fmt.Sprintf("      ... %s more", thousands(uint64(s.passed))))
 		s.passed = 0
@@ -49,7 +54,8 @@ func (s *screen) show(line []byte) {
 	s.console.print(short(line, s.colours))
 }
 
-// short is time, type, aggregate, editor and the beginning of the payload.
+// short is time and type, then aggregate, editor and the beginning of the
+// payload, or what an action's record says of a login.
 func short(line []byte, colours bool) string {
 	get := func(path string) string { return printable(gjson.GetBytes(line, path).String()) }
 	at := get("event.time")
@@ -60,6 +66,11 @@ func short(line []byte, colours bool) string {
 	if colours {
 		typ = "\x1b[1;36m" + typ + "\x1b[0m"
 		at = "\x1b[2m" + at + "\x1b[0m"
+	}
+	if get("source") == parser.Source {
+		login := gjson.GetManyBytes(line, "login.outcome", "login.user_name", "login.remote_addr", "trust", "format")
+		return fmt.Sprintf("%s  %s  %-12s %-34s from %-16s trust %s, %s", at, typ,
+			cut(printable(login[0].Str), 12), cut(fmt.Sprintf("%q", login[1].Str), 34), cut(printable(login[2].Str), 21), login[3].Str, login[4].Str)
 	}
 	editor := get("editor.name")
 	if editor == "" {

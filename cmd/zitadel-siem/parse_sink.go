@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+func newRecordSink(s config.OutputSettings, console *console) (recordSink, error) {
+	if s.Forward == (config.Forward{}) {
+		return &jsonSink{w: os.Stdout}, nil
+	}
+	sender, err := forward.New(forward.OptionsOf(s))
+	if err != nil {
+		return nil, err
+	}
+	tag := s.Tag
+	if tag == "" {
+		tag = actionsTag
+	}
+	return &forwardSink{sender: sender, tag: tag, chunk: s.ChunkSize, console: console}, nil
+}
+
+// jsonSink writes JSON lines.
+type jsonSink struct {
+	w   io.Writer
+	buf []byte
+}
+
+func (s *jsonSink) add(r *parser.Record) { s.buf = append(parser.AppendJSON(s.buf, r), '\n') }
+
+func (s *jsonSink) flush(context.Context) error {
+	if len(s.buf) == 0 {
+		return nil
+	}
+	_, err := s.w.Write(s.buf)
+	s.buf = s.buf[:0]
+	if err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+func (s *jsonSink) close() error { return nil }
+
+// forwardSink sends to a Fluent Bit, again and again until it acknowledges.
+type forwardSink struct {
+	sender  *forward.Sender
+	tag     string
+	chunk   int
+	console *console
+
+	buf  []byte
+	ends []int // of the records in buf
+}
+
+func (s *forwardSink) add(r *parser.Record) {
+	s.buf = parser.AppendMsgpack(s.buf, r, 0, nil)
+	s.ends = append(s.ends, len(s.buf))
+}
+
+// flush sends what was added, in messages of about chunk bytes.
+func (s *forwardSink) flush(ctx context.Context) error {
+	from, first := 0, 0
+	for i, end := range s.ends {
+		last := i == len(s.ends)-1
+		if !last && s.ends[i+1]-from <= s.chunk {
+			continue
+		}
+		if err := s.send(ctx, s.buf[from:end], i+1-first); err != nil {
+			return err
+		}
+		from, first = end, i+1
+	}
+	s.buf, s.ends = s.buf[:0], s.ends[:0]
+	return nil
+}
+
+func (s *forwardSink) send(ctx context.Context, entries []byte, n int) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.MaxInterval = 30 * time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		return struct{}{}, s.sender.Send(ctx, s.tag, entries, n)
+	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, in time.Duration) {
+		s.console.warn(fmt.Sprintf("%v; again in %s", err, roughly(in)))
+	}))
+	if err != nil {
+		return fmt.Errorf("%d records were read and not acknowledged: %w", n, err)
+	}
+	return nil
+}
+
+func (s *forwardSink) close() error { return s.sender.Close() }

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+// actionLines are the lines of the look-alike's actions, three for each login.
+func actionLines() (lines []string) {
+	at := time.Date(2026, 11, 22, 9, 24, 58, 1000, time.UTC)
+	for i, message := range zitadeltest.ActionMessages() {
+		lines = append(lines, zitadeltest.ActionRun(at.Add(time.Duration(i)*time.Second), message)...)
+	}
+	return lines
+}
+
+// secrets of the recorded messages, see the recordings' README.
+var actionSecrets = []string{"Passw0rd!x", "zitadel.useragent=", "zitadel.login.csrf=", "gorilla.csrf", "MTc5NTMz", `"nope"`, "whatever"}
+
+func wantNoSecret(t *testing.T, what, text string) {
+	t.Helper()
+	for _, secret := range actionSecrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s holds %q", what, secret)
+		}
+	}
+}
+
+func TestParseWritesARecordForEachLineOfAnAction(t *testing.T) {
+	t.Parallel()
+	text := strings.Join(actionLines(), "\n") + "\nsome other line\n"
+	if !strings.Contains(text, "Passw0rd!x") {
+		t.Fatal("the lines hold no secret: nothing is tested")
+	}
+	cmd := program(t, nil, "parse")
+	cmd.Stdin = strings.NewReader(text)
+	stdin := finish(t, cmd)
+	file := finish(t, program(t, nil, "parse", "--status", writeFile(t, "zitadel.log", text)))
+	for _, got := range []result{stdin, file} {
+		if got.status != 0 || strings.Count(got.stdout, "\n") != len(actionLines()) {
+			t.Error(got)
+		}
+		for id, n := range idsOf(t, got.stdout) {
+			if n != 1 || !strings.HasPrefix(id, "400712317102197798/action_log/1795339") {
+				t.Errorf("id %q came %d times", id, n)
+			}
+		}
+		wantNoSecret(t, "the output", got.stdout+got.stderr)
+	}
+	if stdin.stderr != "" {
+		t.Errorf("a pipe that works says %q", stdin.stderr)
+	}
+	wantLines(t, file.stderr, fmt.Sprintf("%d of %d lines written; 1 other; ", len(actionLines()), len(actionLines())+1))
+}
+
+func TestParseJoinsTheLinesThatARuntimeSplit(t *testing.T) {
+	t.Parallel()
+	line := actionLines()[1]
+	const stamp = "2026-11-22T09:24:58.169853012Z stderr "
+	cmd := program(t, nil, "parse")
+	cmd.Stdin = strings.NewReader(stamp + "P " + line[:700] + "\n" + stamp + "P " + line[700:1400] + "\n" + stamp + "F " + line[1400:] + "\n")
+	got := finish(t, cmd)
+	if got.status != 0 || gjson.Get(got.stdout, "login.user_name").Str != "alice" || gjson.Get(got.stdout, "trust").Str != "full" {
+		t.Error(got, got.stdout)
+	}
+}
+
+func TestParseReadsTheBeginningOfALineWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, nil, "parse", "--kinds", "all")
+	cmd.Stdin = strings.NewReader(strings.Repeat("x", 3<<20) + "\n" + actionLines()[0] + "\n" + strings.Repeat("y", 2<<20))
+	got := finish(t, cmd)
+	lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
+	if got.status != 0 || len(lines) != 3 {
+		t.Fatal(got)
+	}
+	for i, want := range []struct{ typ, cut string }{{"log.other", "true"}, {"action.run.started", ""}, {"log.other", "true"}} {
+		if gjson.Get(lines[i], "event.type").Str != want.typ || gjson.Get(lines[i], "cut").Raw != want.cut {
+			t.Errorf("line %d: %.300s", i, lines[i])
+		}
+	}
+}
+
+func TestParseSaysWhyNothingComes(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, nil, "parse")
+	cmd.Stdin = strings.NewReader("hello\n")
+	got := finish(t, cmd)
+	if got.status != 0 || got.stdout != "" {
+		t.Error(got)
+	}
+	wantLines(t, got.stderr, "1 other", "--kinds all")
+
+	got = finish(t, program(t, nil, "parse", "--kinds", "lgo"))
+	if got.status != exitUsage {
+		t.Error(got)
+	}
+	wantLines(t, got.stderr, `kinds: "lgo" is none of `, "did you mean log?")
+
+	got = finish(t, program(t, nil, "parse", "no-such.log"))
+	if got.status != exitUsage {
+		t.Error(got)
+	}
+	wantLines(t, got.stderr, "no-such.log: no such file")
+}
+
+func TestParseForwardsAndWaitsForTheOtherSide(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close() // away, at first
+
+	cmd := program(t, nil, "parse", "--forward", address, "--ack-timeout", "2s")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := actionLines()
+	if _, err := stdin.Write([]byte(strings.Join(lines, "\n") + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	said, err := bufio.NewReader(stderr).ReadString('\n')
+	if err != nil || !strings.Contains(said, address) || !strings.Contains(said, "again in ") {
+		t.Fatalf("it says %q, %v", said, err)
+	}
+	server := forwardtest.Start(t, forwardtest.Options{Network: "tcp", Address: address})
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	records := server.Records()
+	if len(records) != len(lines) {
+		t.Errorf("%d records came, want %d", len(records), len(lines))
+	}
+	for _, m := range server.Messages() {
+		if m.Tag != actionsTag {
+			t.Errorf("tag %q", m.Tag)
+		}
+	}
+	wantNoSecret(t, "what was forwarded", fmt.Sprint(records))
+}
+
+func TestParseTellsAtCtrlCWhatNobodyHas(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, nil, "parse", "--forward", "127.0.0.1:1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdin.Write([]byte(actionLines()[0] + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(stderr)
+	if _, err := out.ReadString('\n'); err != nil { // it tries again
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for {
+		line, err := out.ReadString('\n')
+		said.WriteString(line)
+		if err != nil {
+			break
+		}
+	}
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != exitFailed {
+		t.Errorf("exit status %d", cmd.ProcessState.ExitCode())
+	}
+	wantLines(t, said.String(), "1 records were read and not acknowledged")
+}
