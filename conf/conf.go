@@ -4,7 +4,7 @@ package conf
 
 import "embed"
 
-// Files are the configurations by their file names.
+// Files are the configurations, and what they load, by their file names.
 //
-//go:embed *.yaml
+//go:embed *.yaml *.lua
 var Files embed.FS
