@@ -13,10 +13,12 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,19 +239,11 @@ func receiveBulk(t *testing.T, p *place, port string, cert certificate) delivery
 	}
 }
 
-// records are the documents, but of the broken line, which has no id and comes
-// again with its chunk, only one.
-func (b *bulk) records() (records []record) {
+// records are the documents.
+func (b *bulk) records() []record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	broken := false
-	for _, r := range b.docs {
-		if r.id() != "" || !broken {
-			records = append(records, r)
-		}
-		broken = broken || r.id() == ""
-	}
-	return records
+	return slices.Collect(maps.Values(b.docs))
 }
 
 func (b *bulk) serve(w http.ResponseWriter, r *http.Request) {
@@ -301,8 +295,8 @@ func (b *bulk) key(line []byte, doc record) string {
 	if err := json.Unmarshal(line, &action); err != nil || !bytes.HasPrefix(line, []byte(`{"index":`)) {
 		b.t.Errorf("action %s: %v", line, err)
 	}
-	if action.Index.ID != doc.id() {
-		b.t.Errorf("the document %q has the id %q", doc.id(), action.Index.ID)
+	if id, _ := doc.Event["id"].(string); action.Index.ID != id || id == "" {
+		b.t.Errorf("the document %q has the id %q", id, action.Index.ID)
 	}
 	if day, _ := doc.Event["time"].(string); day != "" && action.Index.Index != "zitadel-"+strings.ReplaceAll(day[:10], "-", ".") {
 		b.t.Errorf("a document of %s goes to %s", day, action.Index.Index)

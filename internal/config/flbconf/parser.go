@@ -42,6 +42,7 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 		c.bypass(out, feeders)
 		lines = append(lines, feeders...)
 	}
+	c.reload(outputs)
 	seen := map[*section]bool{}
 	for _, f := range slices.Concat(lines, parsed) {
 		if !seen[f.at] {
@@ -136,6 +137,24 @@ func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 		return
 	}
 	c.find(Warning, out, lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", mend)
+}
+
+// reload warns of a reload, which these outputs do not survive: Fluent Bit starts the
+// workers of a Go output twice and stops them once (5.1.1, flb_plugin_proxy.c and
+// flb_output.c), and waits for ever for what is on its way to an input that it has
+// paused already.
+func (c *checker) reload(outputs []*section) {
+	if len(outputs) == 0 || !isOn(c.service("hot_reload")) {
+		return
+	}
+	at := outputs[0]
+	for _, s := range c.kind("service") {
+		if _, ok := s.get("hot_reload"); ok {
+			at = s
+		}
+	}
+	c.find(Warning, at, lineOf(at, "hot_reload"), "hot_reload is on", "a reload with an output of this kind can crash or hang Fluent Bit (seen with 5.1.1)",
+		at.write("hot_reload", "off")+", and restart it instead")
 }
 
 // number reads as atoi does where it matters: what is no number is 0.

@@ -33,6 +33,9 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 		{"workers 0, elsewhere", "parse.conf", "    Workers     2", "    Workers     0", []string{
 			`Workers     0 <- warning: workers is not set, or 0: all of Fluent Bit then waits whenever the other side is slow to acknowledge; mend: workers 1`,
 		}},
+		{"reload", "parse.yaml", "service:\n", "service:\n  hot_reload: on\n", []string{
+			`hot_reload: on <- warning: hot_reload is on: a reload with an output of this kind can crash or hang Fluent Bit (seen with 5.1.1); mend: hot_reload: off, and restart it instead`,
+		}},
 		{"receiver on a thread", "parse.yaml", "      listen: 127.0.0.1\n", "      threaded: on\n", []string{
 			`threaded: on <- warning: threaded is not off: on an input thread records wait in memory after Fluent Bit took them, and a killed process loses them or reads them twice; mend: threaded: off`,
 		}},
