@@ -2,11 +2,16 @@ package main
 
 import (
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
 // section returns what stands between the two comments of a name.
@@ -53,5 +58,54 @@ func TestReadmeHasTheRecordOfTheCode(t *testing.T) {
 	}
 	if len(want) < 10 || strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the table of the record in README.md is\n%s\nbut internal/record says\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestReadmeHasTheActionRecordOfTheCode compares the table with what records
+// with every field hold.
+func TestReadmeHasTheActionRecordOfTheCode(t *testing.T) {
+	login := parser.Login{}
+	for v, i := reflect.ValueOf(&login).Elem(), 0; i < v.NumField(); i++ {
+		v.Field(i).SetString("x")
+	}
+	at := time.Unix(1, 0)
+	full := parser.Record{Time: at, Read: at, Level: "info", Instance: "i", ActionID: "a", Login: login, Unverified: login, Cut: true, Raw: "r", Error: "e"}
+	keys := map[string]bool{}
+	for _, k := range []parser.Kind{parser.Log, parser.RunFailed, parser.Access} {
+		r := full
+		r.Kind = k
+		var collect func(prefix string, v gjson.Result)
+		collect = func(prefix string, v gjson.Result) {
+			v.ForEach(func(key, value gjson.Result) bool {
+				name := prefix + key.Str
+				switch {
+				case name == "unverified" || name == "access":
+					keys[name+".*"] = true
+				case value.IsObject():
+					collect(name+".", value)
+				default:
+					keys[name] = true
+				}
+				return true
+			})
+		}
+		collect("", gjson.ParseBytes(parser.AppendJSON(nil, &r)))
+	}
+	for line := range strings.Lines(section(t, readFile(t, "../../README.md"), "action record")) {
+		name, ok := strings.CutPrefix(line, "| ")
+		name, _, _ = strings.Cut(name, " ")
+		if !ok || name == "field" {
+			continue
+		}
+		if !keys[name] {
+			t.Errorf("README has %q, records have not", name)
+		}
+		delete(keys, name)
+		if top, _, nested := strings.Cut(name, "."); nested && !parser.Reserved(top) || !nested && !parser.Reserved(name) {
+			t.Errorf("%q is not reserved", name)
+		}
+	}
+	for name := range keys {
+		t.Errorf("records have %q, README has not", name)
 	}
 }
