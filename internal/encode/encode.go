@@ -17,6 +17,7 @@ import (
 // encodings differ.
 type Format bool
 
+// The formats.
 const (
 	Msgpack Format = false
 	JSON    Format = true
@@ -34,6 +35,7 @@ func AppendEventHead(b []byte, t time.Time) []byte {
 		byte(nanos>>24), byte(nanos>>16), byte(nanos>>8), byte(nanos))
 }
 
+// OpenMap begins a map of n entries.
 func (f Format) OpenMap(b []byte, n int) []byte {
 	if f == Msgpack {
 		return msgp.AppendMapHeader(b, uint32(n))
@@ -41,6 +43,7 @@ func (f Format) OpenMap(b []byte, n int) []byte {
 	return append(b, '{')
 }
 
+// CloseMap ends a map.
 func (f Format) CloseMap(b []byte) []byte {
 	if f == Msgpack {
 		return b
@@ -48,6 +51,7 @@ func (f Format) CloseMap(b []byte) []byte {
 	return append(b, '}')
 }
 
+// OpenList begins a list of n elements.
 func (f Format) OpenList(b []byte, n int) []byte {
 	if f == Msgpack {
 		return msgp.AppendArrayHeader(b, uint32(n))
@@ -55,6 +59,7 @@ func (f Format) OpenList(b []byte, n int) []byte {
 	return append(b, '[')
 }
 
+// CloseList ends a list.
 func (f Format) CloseList(b []byte) []byte {
 	if f == Msgpack {
 		return b
@@ -91,6 +96,7 @@ func (f Format) Field(b []byte, i int, name string) []byte {
 	return append(b, '"', ':')
 }
 
+// Null writes null or nil.
 func (f Format) Null(b []byte) []byte {
 	if f == Msgpack {
 		return msgp.AppendNil(b)
@@ -98,6 +104,7 @@ func (f Format) Null(b []byte) []byte {
 	return append(b, "null"...)
 }
 
+// Bool writes a boolean.
 func (f Format) Bool(b []byte, v bool) []byte {
 	if f == Msgpack {
 		return msgp.AppendBool(b, v)
@@ -105,6 +112,7 @@ func (f Format) Bool(b []byte, v bool) []byte {
 	return strconv.AppendBool(b, v)
 }
 
+// Uint writes an unsigned integer.
 func (f Format) Uint(b []byte, v uint64) []byte {
 	if f == Msgpack {
 		return msgp.AppendUint64(b, v)
@@ -115,6 +123,7 @@ func (f Format) Uint(b []byte, v uint64) []byte {
 // maxExact is the largest number up to which a float64 holds every integer.
 const maxExact = 1 << 53
 
+// Number writes a float64, as an integer where it is one; NaN and the infinities as text.
 func (f Format) Number(b []byte, v float64) []byte {
 	if math.Abs(v) <= maxExact && v == math.Trunc(v) {
 		if f == Msgpack {
@@ -200,6 +209,7 @@ func AppendStringHeader(b []byte, n int) []byte {
 	}
 }
 
+// Text writes a string. What is no UTF-8 in it becomes U+FFFD.
 func (f Format) Text(b []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
