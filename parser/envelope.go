@@ -146,22 +146,25 @@ func (p *Parser) unquote(t text) (doc string, ok bool) {
 
 // parseTime reads RFC 3339 with up to nine fractional digits.
 func parseTime(b []byte) (time.Time, bool) {
-	if len(b) < len("2006-01-02T15:04:05Z") || len(b) > len("2006-01-02T15:04:05.999999999+00:00") {
+	const shape = "0000-00-00T00:00:00.000000000"
+	if len(b) < len("2006-01-02T15:04:05Z") || len(b) > len(shape+"+00:00") {
 		return time.Time{}, false
 	}
 	if b[len(b)-1] != 'Z' {
 		t, err := time.Parse(time.RFC3339Nano, string(b))
 		return t, err == nil
 	}
+	if len(b) > len(shape+"Z") || len(b) == len("2006-01-02T15:04:05.Z") {
+		return time.Time{}, false
+	}
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
-	const shape = "0000-00-00T00:00:00.000000000"
 	for i, c := range b[:len(b)-1] {
 		if shape[i] == '0' && c-'0' > 9 || shape[i] != '0' && c != shape[i] {
 			return time.Time{}, false
 		}
 	}
 	month, day, hour, minute, second := two(5), two(8), two(11), two(14), two(17)
-	if month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59 {
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	nanos, scale := 0, 100_000_000
@@ -171,5 +174,6 @@ func parseTime(b []byte) (time.Time, bool) {
 			scale /= 10
 		}
 	}
-	return time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC), true
+	t := time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	return t, t.Day() == day // the 31st of a short month is none
 }

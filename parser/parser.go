@@ -18,6 +18,9 @@ type Options struct {
 	Raw bool
 	// Instance replaces the instance id of the line.
 	Instance string
+	// Panicked, where it is set, is called with the value of a panic that a line caused.
+	// The line is [Malformed] then, without its text, and the next one is read as ever.
+	Panicked func(v any)
 }
 
 // Parser holds the buffers of [Parser.Parse]. One goroutine at a time may use it.
@@ -65,10 +68,17 @@ func (p *Parser) Counts() Counts { return p.counts }
 // its kind is wanted. It does not keep the line. Where it returns false, r is
 // not touched. Every line is counted. Of a line longer than [MaxLine] the rest
 // is not looked at.
-func (p *Parser) Parse(line []byte, r *Record) bool {
-	kind, done := p.line(line, r)
-	p.counts[kind]++
-	if !done && p.opts.Kinds.Has(kind) { // a line without a record in it
+func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
+	if p.opts.Panicked != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				wanted = p.giveUp(line, r)
+				p.opts.Panicked(v)
+			}
+		}()
+	}
+	kind, wanted := p.line(line, r)
+	if !wanted && p.opts.Kinds.Has(kind) { // a line without a record in it
 		p.begin(r, kind, TrustNone)
 		r.Cut = len(line) > MaxLine
 		p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
@@ -76,9 +86,23 @@ func (p *Parser) Parse(line []byte, r *Record) bool {
 			p.fields = p.fields[:0] // it only tells the lines apart, in the id
 		}
 		p.finish(r)
-		done = true
+		wanted = true
 	}
-	return done
+	p.counts[kind]++
+	return wanted
+}
+
+// giveUp takes a line for malformed without looking into it: that caused a panic.
+func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
+	p.counts[Malformed]++
+	if !p.opts.Kinds.Has(Malformed) {
+		return false
+	}
+	p.begin(r, Malformed, TrustNone)
+	r.Cut = len(line) > MaxLine
+	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(len(line)))
+	p.finish(r)
+	return true
 }
 
 // line tells the kind of a line; done says that r was made.
@@ -230,7 +254,7 @@ func (p *Parser) run(m *message, r *Record) (kind Kind, done, ok bool) {
 
 // begin starts a record.
 func (p *Parser) begin(r *Record, kind Kind, trust Trust) {
-	*r = Record{Kind: kind, Trust: trust}
+	*r = Record{Kind: kind, Trust: trust, Instance: p.opts.Instance}
 	p.buf, p.fields = p.buf[:0], p.fields[:0]
 }
 
@@ -256,8 +280,7 @@ func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 // label sets the instance. It is no part of the hash: it stands in the id itself.
 func (p *Parser) label(r *Record, id []byte, layers uint) {
 	if p.opts.Instance != "" {
-		r.Instance = p.opts.Instance
-		return
+		return // it is set
 	}
 	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
 	if string(p.name) != p.instance {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -43,9 +45,11 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 		return err
 	}
 	run := parseRun{
-		parser: parser.New(parser.Options{Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance}),
-		out:    out,
+		out: out,
 	}
+	run.parser = parser.New(parser.Options{
+		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
+	})
 	if err = run.files(ctx, c.Files); err == context.Canceled {
 		err = nil // Ctrl-C between two batches: what was read has been written
 	}
@@ -55,6 +59,16 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 		console.line(told)
 	}
 	return err
+}
+
+// panickedOnce tells of the first line that caused a panic, without its text.
+func panickedOnce(console *console) func(v any) {
+	var once sync.Once
+	return func(v any) {
+		once.Do(func() {
+			console.line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
+		})
+	}
 }
 
 // recordSink takes records in batches.

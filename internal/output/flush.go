@@ -61,8 +61,10 @@ func New(o Options) *Flusher {
 	for _, key := range o.LineKeys {
 		f.lineKeys = append(f.lineKeys, []byte(key))
 	}
+	// The whole chunk would come again, and panic again, for ever.
+	f.opts.Parser.Panicked = f.warnings.panicked
 	f.pool.New = func() any {
-		return &work{parser: parser.New(o.Parser), parts: newParts()}
+		return &work{parser: parser.New(f.opts.Parser), parts: newParts()}
 	}
 	return f
 }

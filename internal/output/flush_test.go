@@ -368,6 +368,17 @@ func TestLaw10_APanicIsARetry(t *testing.T) {
 	}
 }
 
+// A line that causes a panic costs itself, and not its chunk again and again.
+func TestLaw10_APanicOfALineIsToldOnce(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, nil)
+	for range 3 {
+		w.Flusher.opts.Parser.Panicked("s3cr3t of a line")
+	}
+	if log := w.log.String(); strings.Count(log, "panic of type string") != 1 || strings.Contains(log, "s3cr3t") {
+		t.Errorf("log: %s", log)
+	}
+}
+
 func TestFlush_CountsAreLoggedOnceAMinuteWhileTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &text{}

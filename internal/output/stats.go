@@ -1,7 +1,9 @@
 package output
 
 import (
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -103,6 +105,7 @@ type warnings struct {
 	log    *slog.Logger
 	noLine sync.Once
 	loop   sync.Once
+	panics sync.Once
 
 	mu      sync.Mutex
 	failure string
@@ -124,6 +127,13 @@ func (w *work) warn() {
 				"name the key that holds ZITADEL's line", "line_keys", w.opts.LineKeys, "tag", w.tag)
 		})
 	}
+}
+
+// panicked tells of a line that could not be parsed, without its text.
+func (w *warnings) panicked(v any) {
+	w.panics.Do(func() {
+		w.log.Error(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed", v), "stack", string(debug.Stack()))
+	})
 }
 
 // failed logs that sending fails. Each chunk is tried again and again: the same
