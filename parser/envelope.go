@@ -141,7 +141,33 @@ func (p *Parser) unquote(t text) (doc string, ok bool) {
 	}
 	p.doc, p.tmp = unescape(p.doc[:0], t.b[t.i:end], t.n, p.tmp)
 	doc = unsafe.String(unsafe.SliceData(p.doc), len(p.doc))
-	return doc, gjson.Valid(doc)
+	return doc, shallow(p.doc) && gjson.Valid(doc)
+}
+
+// maxNesting bounds the JSON that is given to gjson, whose stack grows with each
+// bracket. ZITADEL's records have three levels and those of metadata.
+const maxNesting = 64
+
+// shallow reports whether brackets outside of strings are never nested deeper.
+func shallow(doc []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+		case c == '{' || c == '[':
+			if depth++; depth > maxNesting {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
 }
 
 // parseTime reads RFC 3339 with up to nine fractional digits.
