@@ -22,11 +22,11 @@ var (
 	litAction  = newLiteral(`,"actionId":"`)
 )
 
-// envelope is what stands around an action's message. The spans are parts of b,
-// quoted n times.
+// envelope is what stands around an action's message. The spans are parts of b.
 type envelope struct {
 	b        []byte
-	n        uint
+	n        uint // the layer of its quotes
+	layers   uint // of quoting on what the spans hold: none where it was unquoted as a whole
 	date     time.Time
 	took     time.Duration
 	level    span
@@ -38,7 +38,7 @@ type envelope struct {
 // says that this is an access record.
 func (e *envelope) head(t text) (next int, access, ok bool) {
 	b, n := t.b, t.n
-	e.b, e.n = b, n
+	e.b, e.n, e.layers = b, n, n+1
 	if !at(b, t.i, litDate[n]) {
 		return 0, false, false
 	}

@@ -103,6 +103,25 @@ func TestUnquotedFormatsAreNotBelieved(t *testing.T) {
 	}
 }
 
+// A value that reads like the message, under a name that may be the message's, is
+// believed in nothing; beside a true message it announces nothing at all.
+func TestRenamedMessagesAreNotBelieved(t *testing.T) {
+	record := stringify(executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record())
+	for line, kind := range map[string]parser.Kind{
+		`{"level":"info","message":"request served","path":"log record emitted","z":{"record":` + record + `}}`: parser.Other,
+		`{"level":"info","path":"log record emitted","record":` + record + `,"message":"request served"}`:       parser.Other,
+		`{"level":"info","path":"log record emitted","record":` + record + `,"msg":"request served"}`:           parser.Other,
+		`{"severity":"INFO","text":"request served","path":"log record emitted","z":{"record":` + record + `}}`: parser.Log,
+		`{"severity":"INFO","path":"log record emitted","z":{"record":` + record + `}}`:                         parser.Log,
+		`{"severity":"INFO","path":"log record emitted","z":{"record":` + record[:len(record)-20]:               parser.Malformed,
+	} {
+		r := parse(t, []byte(line))
+		if r.Kind != kind || r.Trust != parser.TrustNone || r.Login != (parser.Login{}) {
+			t.Errorf("a %v, trust %v, login %+v of %s", r.Kind, r.Trust, r.Login, line)
+		}
+	}
+}
+
 // Random other lines: values, and names of values further in, are a client's.
 func TestRandomOtherLinesAreNeverTakenForRecords(t *testing.T) {
 	forged := forgedRecords()

@@ -187,3 +187,15 @@ func TestIDIsTheRecordsOwn(t *testing.T) {
 		t.Errorf("6 messages have %d ids: %q", len(ids), ids)
 	}
 }
+
+// A record whose fields come in another order is the same record, to the last backslash.
+func TestAnotherOrderIsTheSameRecord(t *testing.T) {
+	log := executionLog{LogDate: logged, Message: `a \n "b"`, LogLevel: `no\\tice`, InstanceID: `a\nb`, ActionID: `\\"7`}
+	record := log.record()
+	want := parse(t, recordLine(formats[0].formatter, record))
+	other := strings.Replace(strings.Replace(record, `"took":0,`, "", 1), `{`, `{"took":0,`, 1)
+	got := parse(t, recordLine(formats[0].formatter, other))
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(parser.Record{})); diff != "" || got.ID() != want.ID() || got.Instance != log.InstanceID {
+		t.Errorf("%s and %s: -want +got\n%s", want.ID(), got.ID(), diff)
+	}
+}

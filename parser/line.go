@@ -25,6 +25,7 @@ type verdict uint8
 const (
 	foreign verdict = iota // no record of the log store
 	found                  // the record begins here
+	guessed                // the same, but a client may have announced it
 	unclear                // not in a format that says so for certain
 	broken                 // a record is announced and is not there
 )
@@ -150,7 +151,8 @@ var bareBytes = setOf("-._/@^+")
 type jsonFields struct {
 	scan      jsonScanner
 	depth     int
-	announced bool
+	announced bool // by the message
+	guessed   bool // by a value that may be the message: logrus can give it any name
 	foreign   bool
 	record    int // where the content of "record" begins, 0 for not yet
 }
@@ -162,8 +164,10 @@ func (f *jsonFields) locate() (record text, v verdict) {
 		return text{}, foreign
 	case f.announced && f.record > 0:
 		return text{f.scan.b, f.record, f.scan.n + 1}, found
-	case f.announced && !whole:
+	case (f.announced || f.guessed) && !whole:
 		return text{}, broken
+	case f.guessed && f.record > 0:
+		return text{f.scan.b, f.record, f.scan.n + 1}, guessed
 	case whole:
 		return text{}, foreign
 	}
@@ -193,12 +197,12 @@ func (f *jsonFields) member(key []byte) bool {
 	switch {
 	case !ok || f.depth > 0:
 		return ok
+	case string(key) == "msg", string(key) == "message": // slog's and logrus's name, and the usual other one
+		f.announced = string(value.of(s.b)) == marker
+		f.foreign = !f.announced
+		return f.announced && f.record == 0
 	case string(value.of(s.b)) == marker:
-		f.announced = true
-		return f.record == 0
-	case string(key) == "msg":
-		f.foreign = true
-		return false
+		f.guessed = true
 	}
 	return true
 }

@@ -122,6 +122,8 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 		return Other, false
 	case broken:
 		return Malformed, false
+	case guessed:
+		trust = TrustNone
 	}
 	return p.record(record, trust, r)
 }
@@ -271,10 +273,10 @@ func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 	case "error":
 		r.Level = "error"
 	default:
-		p.keep(&r.Level, level, m.e.n+1)
+		p.keep(&r.Level, level, m.e.layers)
 	}
-	p.label(r, m.e.instance.of(m.e.b), m.e.n+1)
-	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.n+1)
+	p.label(r, m.e.instance.of(m.e.b), m.e.layers)
+	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.layers)
 }
 
 // label sets the instance. It is no part of the hash: it stands in the id itself.
