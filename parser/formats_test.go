@@ -1,6 +1,7 @@
 package parser_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,44 @@ func TestIDIsTheRecordsOwn(t *testing.T) {
 	}
 	if len(ids) != 6 {
 		t.Errorf("6 messages have %d ids: %q", len(ids), ids)
+	}
+}
+
+// Two records have one id only where they tell the same: it does not matter how strings meet.
+func TestIDTellsFieldsApart(t *testing.T) {
+	access := func(status, protocol int, host, domain string) string {
+		return fmt.Sprintf(`{"logDate":"2026-11-22T09:24:58.001346628Z","protocol":%d,"requestUrl":"/a","responseStatus":%d,"instanceId":"1","requestedHost":%q,"requestedDomain":%q}`, protocol, status, host, domain)
+	}
+	own := func(values ...string) string {
+		fields := map[string]string{}
+		for i := 0; i < len(values); i += 2 {
+			fields[values[i]] = values[i+1]
+		}
+		return executionLog{LogDate: logged, Message: ownMessage("failure", fields, nil), LogLevel: "info", InstanceID: instance}.record()
+	}
+	log := func(level, message, action string) string {
+		return executionLog{LogDate: logged, Message: message, LogLevel: level, InstanceID: instance, ActionID: action}.record()
+	}
+	ids := map[string]string{}
+	for _, f := range formats {
+		for _, record := range []string{
+			own("user_name", "ab", "login_name", "c"), own("user_name", "a", "login_name", "bc"), own("user_name", "abc"), own("login_name", "abc"), own("error", "abc"), own("user_id", "abc"),
+			access(200, 1, "a", "b"), access(403, 1, "a", "b"), access(200, 0, "a", "b"), access(7, 0, "a", "b"), access(200, 1, "ab", ""), access(200, 1, "", "ab"),
+			log("info", "m", "7"), log("info", "7m", ""), log("warning", "m", "7"), log("i", "nfom", "7"), log("info", "action run failed: m", "7"),
+		} {
+			told := record
+			if !f.quoted {
+				told += " not believed"
+			}
+			id := parse(t, recordLine(f.formatter, record)).ID()
+			if other, ok := ids[id]; ok && other != told {
+				t.Errorf("one id: %s and %s", told, other)
+			}
+			ids[id] = told
+		}
+	}
+	if len(ids) != 34 {
+		t.Errorf("%d ids of 17 records, each believed and not", len(ids))
 	}
 }
 

@@ -339,8 +339,7 @@ func (p *Parser) replaceLast(b []byte) {
 	f.to = len(p.buf)
 }
 
-// finish gives the record its strings, in one allocation, and its hash: of all
-// that it tells, in a fixed order.
+// finish gives the record its strings, in one allocation, and its hash.
 func (p *Parser) finish(r *Record) {
 	if len(p.fields) > 0 {
 		all := string(p.buf)
@@ -349,9 +348,40 @@ func (p *Parser) finish(r *Record) {
 			p.fields[i].dst = nil
 		}
 	}
-	p.buf = append(p.buf, byte(r.Kind), byte(r.Format))
-	p.buf = append(p.buf, r.Login.Outcome...)
-	p.buf = append(p.buf, r.Level...)
-	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(r.Took))
+	p.buf = appendShape(p.buf, r)
 	r.hash = xxhash.Sum64(p.buf)
+}
+
+// appendShape appends to the strings of r what they leave open: which string is which,
+// where each of them ends, and all that is no string. So two records have
+// the same hash only where they tell the same.
+func appendShape(b []byte, r *Record) []byte {
+	size := func(s string) { b = binary.AppendUvarint(b, uint64(len(s))) }
+	for _, l := range [...]*Login{&r.Login, &r.Unverified} {
+		if *l == (Login{}) {
+			b = append(b, 0)
+			continue
+		}
+		b = append(append(b, 1), l.Outcome...)
+		for i := range loginFields {
+			size(*loginFields[i].of(l))
+		}
+	}
+	if r.Kind == Access {
+		a := &r.Access
+		b = binary.AppendVarint(append(b, a.Protocol...), a.Status)
+		for _, s := range [...]string{a.Protocol, a.URL, a.Host, a.Domain, a.ProjectID, a.UserAgent, a.ForwardedFor} {
+			size(s)
+		}
+	}
+	b = append(b, r.Level...)
+	for _, s := range [...]string{r.Level, r.ActionID, r.Message, r.Error} { // and Raw is the rest
+		size(s)
+	}
+	b = binary.AppendVarint(b, int64(r.Took))
+	cut := byte(0)
+	if r.Cut {
+		cut = 1
+	}
+	return append(b, byte(r.Kind), byte(r.Format), byte(r.Trust), cut)
 }
