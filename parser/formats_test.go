@@ -2,6 +2,8 @@ package parser_test
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +167,88 @@ func splitPart(runtime, part string, last bool) []byte {
 		return []byte("2026-11-22T09:24:58.001346628Z stderr F " + part)
 	}
 	return []byte("2026-11-22T09:24:58.001346628Z stderr P " + part)
+}
+
+// Law 7 for lines: a part that somebody wrote into a log takes no true line with it, and
+// comes out by itself.
+func TestForgedPartsTakeNoTrueLine(t *testing.T) {
+	good := string(recordLine(formats[0].formatter, executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record()))
+	inCRI, inDocker := "2026-11-22T09:24:58.001346628Z stderr F "+good, string(docker([]byte(good), true))
+	for forged, truths := range map[string][]string{
+		`2026-01-01T00:00:00.000000000Z stderr P time="`:                            {good, good + "\n", inDocker},
+		`{"log":"partial time=\"","stream":"stderr","time":"x"}`:                    {good, inCRI},
+		`2026-01-01T00:00:00.000000000Z stdout P ` + strings.Repeat("x", 3<<20):     {good, inDocker, inCRI},
+		"2026-01-01T00:00:00.000000000Z stderr P " + strings.Repeat("x", 20) + "\n": {good},
+	} {
+		a := parser.NewAssembler()
+		var out []string
+		add := func(line string) {
+			if whole, ok := a.Add([]byte(line)); ok {
+				out = append(out, string(whole))
+			}
+		}
+		add(forged)
+		for _, line := range truths {
+			add(line)
+		}
+		for rest, ok := a.Flush(); ok; rest, ok = a.Flush() {
+			out = append(out, string(rest))
+		}
+		if len(out) != 1+len(truths) {
+			t.Errorf("%.60q: %d lines of %d", forged, len(out), 1+len(truths))
+		}
+		for _, line := range truths {
+			if !slices.Contains(out, line) {
+				t.Errorf("%.60q: a true line is lost", forged)
+			}
+		}
+	}
+}
+
+// What Docker escapes at the end of a line is a newline only behind an odd number of backslashes.
+func TestDockersLastBackslash(t *testing.T) {
+	a := parser.NewAssembler()
+	if line, ok := a.Add([]byte(`{"log":"C:\\n","stream":"stderr","time":"x"}`)); ok {
+		t.Errorf(`%q is whole: C:\n goes on`, line)
+	}
+	if line, ok := a.Add([]byte(`{"log":"ewfile\n","stream":"stderr","time":"x"}`)); !ok || string(line) != `C:\newfile` {
+		t.Errorf("%q, %v", line, ok)
+	}
+	if line, ok := a.Add([]byte(`{"log":"C:\\\\\r\n","stream":"stderr","time":"x"}`)); !ok {
+		t.Errorf("%q, %v", line, ok)
+	}
+}
+
+// Whatever is split: no more is held than a line is read of, and no more room is kept than usual lines need.
+func TestAssemblerIsBounded(t *testing.T) {
+	a := parser.NewAssembler()
+	part := func(flag string, size int) []byte {
+		return []byte("2026-01-01T00:00:00.000000000Z stdout " + flag + " " + strings.Repeat("x", size))
+	}
+	for range 5 {
+		if _, ok := a.Add(part("P", parser.MaxLine-100)); ok {
+			t.Fatal("a part is whole")
+		}
+	}
+	whole, ok := a.Add(part("F", 10))
+	if !ok || len(whole) != parser.MaxLine+1 || cap(whole) > 4*parser.MaxLine || !parse(t, whole).Cut {
+		t.Errorf("%d bytes in %d, %v", len(whole), cap(whole), ok)
+	}
+	whole = nil
+	for range 4 {
+		a.Add(part("P", 10))
+		a.Add(part("F", 10))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(a)
+	a = nil
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if kept := int64(before.HeapAlloc) - int64(after.HeapAlloc); kept > 512<<10 {
+		t.Errorf("%d bytes are kept for the next line", kept)
+	}
 }
 
 // The same record has the same id, however it was wrapped and quoted, and another one has another.

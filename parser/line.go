@@ -30,11 +30,21 @@ const (
 	broken                 // a record is announced and is not there
 )
 
+// wrapping is what a container's runtime put around a line.
+type wrapping uint8
+
+const (
+	bare wrapping = iota
+	inCRI
+	inDocker
+	wrappings = iota
+)
+
 // unwrap takes a line out of Docker's JSON or CRI's prefix. partial says that
 // more of the line comes in the next one.
-func unwrap(line []byte) (t text, partial bool) {
+func unwrap(line []byte) (t text, in wrapping, partial bool) {
 	if inner, flag, ok := cri(line); ok {
-		return text{b: inner}, flag == 'P'
+		return text{b: inner}, inCRI, flag == 'P'
 	}
 	const head = `{"log":"`
 	if at(line, 0, head) {
@@ -42,11 +52,24 @@ func unwrap(line []byte) (t text, partial bool) {
 		// Docker's own; the search from the right is short.
 		if end := bytes.LastIndex(line, []byte(`","stream":"`)); end >= len(head) {
 			inner := line[:end]
-			whole := bytes.TrimSuffix(inner, []byte(`\n`))
-			return text{b: bytes.TrimSuffix(whole, []byte(`\r`)), i: len(head), n: 1}, len(whole) == len(inner)
+			whole := trimEscape(inner, len(head), 'n')
+			return text{b: trimEscape(whole, len(head), 'r'), i: len(head), n: 1}, inDocker, len(whole) == len(inner)
 		}
 	}
-	return text{b: line}, false
+	return text{b: line}, bare, false
+}
+
+// trimEscape takes the escape \c off the end of b[from:]; behind a backslash that is
+// escaped itself, c is a letter.
+func trimEscape(b []byte, from int, c byte) []byte {
+	end := len(b) - 1
+	if end <= from || b[end] != c {
+		return b
+	}
+	if slashes(b[from:], end-from)%2 == 0 {
+		return b
+	}
+	return b[:end-1]
 }
 
 // cri takes a line of the container runtime interface apart: time, stream,

@@ -110,7 +110,7 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 	if len(line) > MaxLine {
 		line = line[:MaxLine]
 	}
-	t, _ := unwrap(trimEnd(line))
+	t, _, _ := unwrap(trimEnd(line))
 	record, v := locate(t)
 	trust := TrustFull
 	if v == unclear {
