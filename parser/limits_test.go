@@ -41,7 +41,7 @@ func TestEndlessLinesAreCutAndMarked(t *testing.T) {
 	head = head[:strings.Index(head, "hello")]
 	for i, unit := range []string{
 		"x", " ", `"`, `\`, `\"`, `\\\"`, "=", "a=", `a="`, `a="" `, "{", "[", `{"`, `{"a":`, `[[`, `{"log":"`, `","stream":"stderr"`, "record", "record=", ` record="`, ` record="{\"logDate\":\"`, "\x1b[0m", logMessage, `msg="` + logMessage + `" `,
-		`"form":{`, `\"form\":{`, `"form":[`, `form":`, `"postForm":{"`, `"password":"`, "password=", "Cookie: ", "code=", "zitadel.useragent=", ", username/", ", timestamp/", `, request/{"method":"`, `, request/{\"method\":\"`, `, request/{\\\"method\\\":\\\"`, `, request/{\\\"method\\\":\\\"\\\",\\\"a\\\":{`,
+		`"form":{`, `\"form\":{`, `"form":[`, `form":`, `"postForm":{"`, "\"form\" :", "\"form\":\t", `"form":\n`, `\n:`, ": ", "[", `"password":"`, "password=", "Cookie: ", "code=", "zitadel.useragent=", ", username/", ", timestamp/", `, request/{"method":"`, `, request/{\"method\":\"`, `, request/{\\\"method\\\":\\\"`, `, request/{\\\"method\\\":\\\"\\\",\\\"a\\\":{`,
 		`\u`, `\u0000`, `\x`, "\xff", "\x00", "ü", "eyJhbGciOi", "$2a$", "Bearer ", "P ", "2026-11-22T09:24:58.001346628Z stderr F ", "&a=", "https://a:b@", `{\\\"post_auth_log\\\":1,`, `\"},`,
 	} {
 		for name, start := range map[string]string{
