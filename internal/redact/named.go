@@ -296,11 +296,10 @@ func elementText(s string, i int) (start, end int) {
 			return unlessKnown(s, start, end)
 		}
 	}
-	end = valueEnd(s, start)
-	if n := strings.IndexByte(s[start:end], '<'); n >= 0 {
-		end = start + n
+	if n := strings.IndexByte(s[start:], '<'); n >= 0 {
+		return unlessKnown(s, start, valueEnd(s[:start+n], start))
 	}
-	return unlessKnown(s, start, end)
+	return unlessKnown(s, start, valueEnd(s, start))
 }
 
 // secretCookie names cookies whose name alone does not look secret: ZITADEL's
@@ -395,6 +394,9 @@ var endsText = func() (t [256]byte) {
 	return
 }()
 
+// longestPlaceholder is longer than any, and keeps many beginnings from sharing one end.
+const longestPlaceholder = 200
+
 // unlessKnown drops a value that is redacted already, empty, no secret by its
 // kind, or a template's placeholder as in ?code={{.Code}}.
 func unlessKnown(s string, start, end int) (int, int) {
@@ -403,6 +405,7 @@ func unlessKnown(s string, start, end int) (int, int) {
 		return -1, -1
 	case strings.HasPrefix(v, Redacted) && strings.Trim(v[len(Redacted):], "]})>,;.") == "": // map[password:[REDACTED]]
 		return -1, -1
+	case len(v) > longestPlaceholder:
 	case strings.HasPrefix(v, "{{") && strings.HasSuffix(v, "}}"):
 		return -1, -1
 	case len(v) >= 12 && strings.EqualFold(v[:6], "%7b%7b") && strings.EqualFold(v[len(v)-6:], "%7d%7d"):
