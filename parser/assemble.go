@@ -4,8 +4,12 @@ import "bytes"
 
 // Assembler joins the parts of lines that a container runtime split (CRI's P
 // lines, Docker's JSON without a newline at its end; both at 16 KiB). Lines that
-// were not split pass through as they are. Of what is longer than [MaxLine]
-// only the beginning is kept, enough for [Parser.Parse] to mark it as cut.
+// were not split pass through as they are. What grows longer than [MaxLine] is given
+// as it is then, and [Parser.Parse] marks it as cut.
+//
+// A line that is a whole record of the log store is no end of anything: no part
+// of a record looks like one, since its quotes stand behind backslashes. The parts
+// before it are those of a line without an end, or of another container.
 type Assembler struct {
 	parts [2][]byte // of stdout and stderr
 	room  []byte
@@ -24,13 +28,11 @@ func (a *Assembler) Add(line []byte) (whole []byte, ok bool) {
 		stream = 1
 	}
 	held := a.parts[stream]
-	if !partial && len(held) == 0 {
+	if !partial && (len(held) == 0 || isRecord(t)) {
 		return line, true
 	}
-	if len(held) <= MaxLine {
-		held, a.tmp = unescape(held, t.b[t.i:], t.n, a.tmp)
-	}
-	if partial {
+	held, a.tmp = unescape(held, t.b[t.i:], t.n, a.tmp)
+	if partial && len(held) <= MaxLine {
 		a.parts[stream] = held
 		return nil, false
 	}
@@ -50,6 +52,11 @@ func (a *Assembler) Flush() (rest []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+func isRecord(t text) bool {
+	_, v := locate(t)
+	return v == found
 }
 
 // isStderr tells the stream of a line that [unwrap] took out of its wrapping.

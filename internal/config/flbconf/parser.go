@@ -270,10 +270,15 @@ func (c *checker) keeps(s *section) {
 // for what a container's log adds, and for names that a client chooses.
 const longLine = 64_000
 
-// tail wants a tail that goes on where it stopped, and over long lines. Its
-// buffer is 32,768 bytes by default, and a longer line ends the reading of
+// tail wants a tail that tells its files apart, goes on where it stopped, and over
+// long lines. The parts of a line that a container runtime split are joined by
+// what stands beside them; with one tag, files share their chunks. Its buffer is 32,768 bytes by default, and a longer line ends the reading of
 // that file for good (tail_file.c).
 func (c *checker) tail(s *section) {
+	if tag := c.tagOf(s); strings.ContainsAny(c.value(s, "path"), "*,") && !strings.ContainsAny(tag, "*<") && c.value(s, "path_key") == "" {
+		c.find(Error, s, lineOf(s, "path"), "path is of several files, which have one tag and no path_key",
+			"a line that a container runtime split is then joined with a part of another container's", s.write("path_key", "log_file"))
+	}
 	if c.value(s, "db") == "" {
 		c.find(Warning, s, lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
 			s.write("db", "/var/lib/fluent-bit/tail.db"))

@@ -56,6 +56,14 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 		{"tag of the output", "parse.yaml", "      kinds: all", "      tag: audit", nil},
 		{"another port", "parse.yaml", "      listen: 127.0.0.1", "      port: 24225", nil},
 		{"a socket", "parse.yaml", "      listen: 127.0.0.1", "      unix_path: /run/f.sock", nil},
+		{"files that cannot be told apart", "parse.conf", "/var/log/zitadel.log", "/var/log/containers/*.log", []string{
+			`Path            /var/log/containers/*.log <- error: path is of several files, which have one tag and no path_key: a line that a container runtime split is then joined with a part of another container's; mend: path_key log_file`,
+		}},
+		{"two files", "parse.conf", "/var/log/zitadel.log", "/var/log/a.log,/var/log/b.log", []string{
+			`Path            /var/log/a.log,/var/log/b.log <- error: path is of several files, which have one tag and no path_key: a line that a container runtime split is then joined with a part of another container's; mend: path_key log_file`,
+		}},
+		{"files told apart by a key", "parse.conf", "/var/log/zitadel.log", "/var/log/containers/*.log\n    Path_Key        file", nil},
+		{"files told apart by the tag", "parse.conf", "Tag             zitadel.log", "Tag             zitadel.<pod>\n    Tag_Regex       (?<pod>[a-z]+)\\.log", nil},
 		{"tail without db", "parse.conf", "    DB              /var/lib/fluent-bit/tail.db\n", "", []string{
 			`[INPUT] <- warning: db is missing: a restart reads lines again, or passes over those that were written meanwhile; mend: db /var/lib/fluent-bit/tail.db`,
 		}},
