@@ -54,7 +54,11 @@ func (a *Assembler) Flush() (rest []byte, ok bool) {
 	return nil, false
 }
 
+// isRecord reports whether t is a line of the log store from its beginning on.
 func isRecord(t text) bool {
+	if !at(t.b, t.i, "time=") && !at(t.b, t.i, "{") {
+		return false
+	}
 	_, v := locate(t)
 	return v == found
 }
