@@ -2,7 +2,6 @@ package flbconf
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -114,25 +113,29 @@ func (c *checker) receiver(to config.Forward) *section {
 }
 
 func (c *checker) address(s *section, to config.Forward) bool {
-	path := c.value(s, "unix_path")
-	if to.Network == "unix" || path != "" {
-		return to.Network == "unix" && path != "" && filepath.Clean(path) == filepath.Clean(to.Address)
+	if path := c.value(s, "unix_path"); path != "" {
+		return to.IsSocket(path)
 	}
-	port := c.value(s, "port")
+	listen, port := c.value(s, "listen"), c.value(s, "port")
 	if port == "" {
 		port = config.ForwardPort
 	}
-	return strings.HasSuffix(to.Address, ":"+port) && (to.Local() || strings.EqualFold(to.Host, c.value(s, "listen")))
+	if listen == "" {
+		listen = "0.0.0.0"
+	}
+	return to.LeadsTo(listen, number(port))
 }
 
-// workers wants a thread for the flush, which waits for an acknowledgement.
+// workers wants a thread for the flush, which waits for an acknowledgement. Without, the
+// output sends nothing to its own process (package output, listensHere), also where an
+// input on a thread could answer.
 func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	if number(c.value(out, "workers")) > 0 || to.Network == "" {
 		return
 	}
 	what, mend := "workers is not set, or 0", out.write("workers", "1")
-	if receiver != nil && !isOn(c.value(receiver, "threaded")) && number(c.value(receiver, "workers")) < 2 {
-		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("sending then holds the thread on which the input at %s:%d would have to acknowledge, so that nothing ever arrives",
+	if receiver != nil {
+		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on the engine, which cannot wait for the input at %s:%d of the same process: it sends nothing",
 			receiver.file, receiver.line), mend)
 		return
 	}
