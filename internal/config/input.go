@@ -210,6 +210,13 @@ var inputOptions = Options{
 		field:  in(func(s *Settings) any { return &s.CommitDelay }),
 	},
 	{
+		Name: "heartbeat", Kind: KindDuration, Default: "0s", Min: "0s", Max: "1d", Example: "1m", Advanced: true,
+		Bounds: "0 is never",
+		Doc:    "How often a record of type `heartbeat` with the reader's figures comes in between, so that silence can be told from trouble",
+		also:   []string{"heartbeat_interval", "heart_beat", "beat", "keepalive", "keep_alive", "stats_interval", "metrics_interval"},
+		field:  in(func(s *Settings) any { return &s.Heartbeat }),
+	},
+	{
 		Name: "language", Kind: KindText, Default: "en", Example: "de", Advanced: true,
 		Doc:   "Language of the localized event names",
 		also:  []string{"lang", "locale", "accept_language"},
