@@ -71,7 +71,7 @@ func run(args []string) int {
 
 	console := newConsole(os.Stderr, isTerminal(os.Stderr))
 	var cli commands
-	cli.Pull.Plugins = newOptionFlags(config.Input)
+	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Check.Plugins = newOptionFlags(config.Input)
 	cli.Demo.Plugins = newOptionFlags(config.Input)

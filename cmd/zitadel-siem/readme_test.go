@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"reflect"
 	"regexp"
@@ -33,11 +34,26 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
+var update = flag.Bool("update", false, "write the tables of options into README.md")
+
 func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
-	readme := readFile(t, "../../README.md")
-	for name, want := range map[string]string{"options": config.Input.Markdown() + config.Syntax, "output options": config.Output.Markdown()} {
-		if got := section(t, readme, name); got != want {
-			t.Errorf("the table of %s in README.md differs from the code's. Put this between the comments:\n%s", name, want)
+	const path = "../../README.md"
+	readme := readFile(t, path)
+	for name, want := range map[string]string{
+		"options":        config.Input.Markdown() + config.Syntax,
+		"pull options":   config.PullForward.Markdown(),
+		"output options": config.Output.Markdown(),
+	} {
+		got := section(t, readme, name)
+		switch {
+		case got == want:
+		case *update:
+			readme = strings.Replace(readme, got, want, 1)
+			if err := os.WriteFile(path, []byte(readme), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Errorf("the table of %s in README.md differs from the code's; with -update this test writes it", name)
 		}
 	}
 }
