@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/input"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -43,6 +45,7 @@ func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
 		"options":        config.Input.Markdown() + config.Syntax,
 		"pull options":   config.PullForward.Markdown(),
 		"output options": config.Output.Markdown(),
+		"figures":        figuresTable(),
 	} {
 		got := section(t, readme, name)
 		switch {
@@ -56,6 +59,21 @@ func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
 			t.Errorf("the table of %s in README.md differs from the code's; with -update this test writes it", name)
 		}
 	}
+}
+
+// figuresTable is the table of what the heartbeat and the metrics count.
+func figuresTable() string {
+	var b strings.Builder
+	b.WriteString("| figure | kind | meaning |\n|---|---|---|\n")
+	for _, f := range input.Legend() {
+		kind := "gauge"
+		if f.Counter {
+			kind = "counter"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, kind, f.Help)
+	}
+	b.WriteString("| `errors` | counter | errors by kind: a gRPC code of ZITADEL's, or refused for the side that takes the records |\n")
+	return b.String()
 }
 
 func TestReadmeHasTheRecordOfTheCode(t *testing.T) {

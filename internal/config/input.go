@@ -198,7 +198,7 @@ var inputOptions = Options{
 	{
 		Name: "buffer_size", Kind: KindSize, Default: "16M", Min: "2M", Max: "4G", Example: "64M", Advanced: true,
 		Bounds: "it must hold one chunk and the page being read",
-		Doc:    "Bytes read but not yet acknowledged, at most; then reading waits",
+		Doc:    "Bytes read but not yet acknowledged, at most; then reading waits. `zitadel-siem pull` needs less: 4M",
 		also:   []string{"buffer", "buf_size", "buffer_limit", "buffer_max_size", "max_buffer", "max_memory"},
 		field:  in(func(s *Settings) any { return &s.BufferSize }),
 	},

@@ -18,7 +18,7 @@ type PullSettings struct {
 // the way to another Fluent Bit.
 var Pull = Table[PullSettings]{
 	Title:   Input.Title,
-	Options: slices.Concat(lift(inputOptions, (*PullSettings).source), PullForward),
+	Options: slices.Concat(lift(pullOptions(), (*PullSettings).source), PullForward),
 	rules: append(liftRules(Input.rules, (*PullSettings).source), append([]func(*parser, *PullSettings){shareWays},
 		liftRules([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate}, (*PullSettings).out)...)...),
 }
@@ -28,6 +28,15 @@ var PullForward = forwardOptions()
 
 func (s *PullSettings) source() *Settings    { return &s.Settings }
 func (s *PullSettings) out() *OutputSettings { return &s.Out }
+
+// pullOptions are those of the input. What is read waits for a second at most
+// there, until the host calls, and not at all here.
+func pullOptions() Options {
+	options := slices.Clone(inputOptions)
+	i := slices.IndexFunc(options, func(o Option) bool { return o.Name == "buffer_size" })
+	options[i].Default = "4M"
+	return options
+}
 
 // forwardOptions are options of the output, said anew where that is needed.
 func forwardOptions() Options {

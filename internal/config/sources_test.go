@@ -104,6 +104,13 @@ sources:
 	}
 }
 
+func TestSources_TheExampleIsRight(t *testing.T) {
+	got, err := ReadSources("../../conf/sidecar/sources.yaml", noEnv, ParseOptions{NoFiles: true})
+	if err != nil || len(got.Warnings) > 0 || len(got.List) != 2 {
+		t.Error(err, got.Warnings)
+	}
+}
+
 func TestSources_Files(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                         "is empty: it is to have `sources:`, a list",

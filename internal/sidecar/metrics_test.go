@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -119,9 +120,15 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 		t.Errorf("at first: %d %s", status, text)
 	}
 	began := m.began
-	ctx := t.Context()
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- waiting.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
 	plugintest.Until(t, "a message", func() bool { return stuck.Began() > 0 })
 	later := time.Now().Add(unwellAfter + time.Second)
 	for _, c := range []struct {

@@ -178,9 +178,11 @@ func (s *Source) handOver(reading, sending context.Context) error {
 		}
 		in := pause.NextBackOff()
 		s.tell.trouble(failed, in)
-		if !sleep(sending, in) {
-			return failed
+		pausing := reading // whose end calls for a last attempt at most
+		if reading.Err() != nil {
+			pausing = sending
 		}
+		sleep(pausing, in)
 	}
 }
 
@@ -249,14 +251,12 @@ func (noCursor) Prepare(cursor.State) (input.Pending, error) { return noCursor{}
 
 func (noCursor) Commit() error { return nil }
 
-// sleep reports false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep returns early when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }
