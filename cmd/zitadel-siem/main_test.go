@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beTheProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}
+	syscall.Umask(0) // what is to be private is so by itself
 	goleak.VerifyTestMain(m)
 }
 
@@ -40,7 +41,8 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append([]string{beTheProgram + "=1", "TMPDIR=" + t.TempDir()}, env...)
+	// Without GORACE a program with the race detector sleeps for a second at its end.
+	cmd.Env = append([]string{beTheProgram + "=1", "GORACE=atexit_sleep_ms=20", "TMPDIR=" + t.TempDir()}, env...)
 	return cmd
 }
 
