@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,6 +24,7 @@ var scratch string // for what is built once
 // Main is for TestMain.
 func Main(m *testing.M) {
 	flag.Parse()
+	syscall.Umask(0) // what is to be private is so by itself
 	var err error
 	if scratch, err = os.MkdirTemp("", "plugintest"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

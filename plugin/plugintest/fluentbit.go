@@ -71,6 +71,9 @@ func (f *FluentBit) Start() {
 // Usage is what its process holds.
 func (f *FluentBit) Usage() leaktest.Usage { return leaktest.Of(f.t, f.cmd.Process.Pid) }
 
+// CommandLine is what ps shows of it.
+func (f *FluentBit) CommandLine() []byte { return leaktest.CommandLine(f.t, f.cmd.Process.Pid) }
+
 // Signal sends a signal.
 func (f *FluentBit) Signal(s os.Signal) {
 	f.t.Helper()
