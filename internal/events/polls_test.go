@@ -94,7 +94,7 @@ func TestManyPollsHoldNoMoreThanFew(t *testing.T) {
 				second = second.Max(leaktest.Self(t))
 			}
 		}
-		r, err := NewReader(log, w.settings, w.state, slog.New(slog.DiscardHandler), w.now)
+		r, err := NewReader(log, w.settings, w.state, Options{Log: slog.New(slog.DiscardHandler), Now: w.now})
 		if err != nil {
 			t.Fatal(err)
 		}

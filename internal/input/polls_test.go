@@ -13,11 +13,7 @@ import (
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -62,13 +58,10 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 			c := &counting{Client: client}
 			settings := config.Settings{
 				Instance: "lab", Start: config.Start{Beginning: true}, PageSize: 1000,
+				TagBy: "none", Redact: true, BufferSize: 16_000_000,
 				PollInterval: time.Microsecond, Overlap: 10 * time.Millisecond, // by hand: the least of the option is 100ms
 			}
-			p := NewPipe(Options{
-				NewPuller: func(state cursor.State) (Puller, error) { return events.NewReader(c, settings, state, silent, nil) },
-				Redact:    func(r *record.Record) { redact.Record(r) },
-				Encode:    record.AppendMsgpack, TagBy: "none", BufferSize: 16_000_000, Log: silent,
-			})
+			p := NewPipe(OptionsOf(settings, c, silent, nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); p.Run(ctx, file, state) }()
@@ -79,7 +72,7 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 					seen := c.asked.Load()
 					writer.Append(1)
 					eventually(t, "polls", func() bool {
-						p.Drain(func(string, []byte) bool { return true })
+						p.Drain(func(string, []byte, int) bool { return true })
 						return c.asked.Load() >= min(seen+50, upTo)
 					})
 				}
