@@ -78,6 +78,31 @@ func TestABI_EveryEventOnceByTheHostsOwnAppend(t *testing.T) {
 	h.WantLog(0, "warn")
 }
 
+func TestABI_AHeartbeatComesBesideTheEvents(t *testing.T) {
+	t.Parallel()
+	h, srv := startHost(t, plugintest.Current), zitadel(t)
+	h.configure(0, srv, "heartbeat 1s", "tag_by event_type")
+	h.Want("ok", "tag 0 audit")
+	h.Want("1", "init 0")
+	beats := func() (n int) {
+		for _, id := range h.ids(0) {
+			if strings.HasPrefix(id, "lab/heartbeat/") {
+				n++
+			}
+		}
+		return n
+	}
+	plugintest.Until(t, "two heartbeats", func() bool { h.Do("collect 0"); return beats() >= 2 })
+	h.Want("1", "exit")
+	if n := len(h.ids(0)) - beats(); n != srv.Store().Len() {
+		t.Errorf("%d events beside the heartbeats, want %d", n, srv.Store().Len())
+	}
+	b, err := os.ReadFile(h.File(0) + ".tags")
+	if err != nil || !strings.Contains(string(b), "audit.heartbeat") {
+		t.Errorf("no tag of their own: %v", err)
+	}
+}
+
 // A full disk or a pause: the append answers -1.
 func TestABI_RefusedChunksAreKeptAndNotRepeated(t *testing.T) {
 	t.Parallel()
