@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 )
 
 // Host is a running testdata/host.c with a plugin.
@@ -17,10 +19,14 @@ type Host struct {
 	Dir string // of its files
 
 	t     *testing.T
+	pid   int
 	in    io.WriteCloser
 	out   *bufio.Scanner
 	marks int // see Log
 }
+
+// Usage is what its process holds.
+func (h *Host) Usage() leaktest.Usage { return leaktest.Of(h.t, h.pid) }
 
 // Start starts a host, which loads and registers the plugin of this name.
 func Start(t *testing.T, b Binary, plugin string) *Host {
@@ -40,7 +46,7 @@ func Start(t *testing.T, b Binary, plugin string) *Host {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	h.in, h.out = in, bufio.NewScanner(out)
+	h.pid, h.in, h.out = cmd.Process.Pid, in, bufio.NewScanner(out)
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
