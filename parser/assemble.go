@@ -6,8 +6,12 @@ import "bytes"
 // lines, Docker's JSON without a newline at its end; both at 16 KiB). Lines that
 // were not split pass through as they are, and so does a line in no wrapping, or in another
 // one than the parts that are held: a part that somebody forged takes no true line with it.
-// Of what is longer than [MaxLine] only the beginning is kept, enough for
-// [Parser.Parse] to mark it as cut.
+// Of what grows longer than [MaxLine] the beginning is given as it is then, and
+// [Parser.Parse] marks it as cut.
+//
+// A line that is a whole record of the log store is no end of anything: no part
+// of a record looks like one, since its quotes stand behind backslashes. The parts
+// before it are those of a line without an end, or of another container.
 type Assembler struct {
 	parts [wrappings][2][]byte // of stdout and stderr
 	whole []byte               // what was returned last
@@ -28,14 +32,11 @@ func (a *Assembler) Add(line []byte) (whole []byte, ok bool) {
 		stream = 1
 	}
 	held := &a.parts[in][stream]
-	if !partial && len(*held) == 0 {
+	if !partial && (len(*held) == 0 || isRecord(t)) {
 		return line, true
 	}
-	if len(*held) <= MaxLine {
-		*held, _ = unescape(*held, t.b[t.i:], t.n, nil) // of one layer at most, which needs no room
-		*held = (*held)[:min(len(*held), MaxLine+1)]
-	}
-	if partial {
+	*held, _ = unescape(*held, t.b[t.i:], t.n, nil) // of one layer at most, which needs no room
+	if partial && len(*held) <= MaxLine {
 		return nil, false
 	}
 	return a.take(held), true
@@ -64,6 +65,15 @@ func (a *Assembler) take(held *[]byte) []byte {
 	}
 	a.whole, *held = *held, a.whole[:0]
 	return a.whole
+}
+
+// isRecord reports whether t is a line of the log store from its beginning on.
+func isRecord(t text) bool {
+	if !at(t.b, t.i, "time=") && !at(t.b, t.i, "{") {
+		return false
+	}
+	_, v := locate(t)
+	return v == found
 }
 
 // isStderr tells the stream of a line that [unwrap] took out of its wrapping.

@@ -6,8 +6,11 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 )
 
 // Host is a running testdata/host.c with a plugin.
@@ -15,10 +18,15 @@ type Host struct {
 	Err *Text  // its stderr
 	Dir string // of its files
 
-	t   *testing.T
-	in  io.WriteCloser
-	out *bufio.Scanner
+	t     *testing.T
+	pid   int
+	in    io.WriteCloser
+	out   *bufio.Scanner
+	marks int // see Log
 }
+
+// Usage is what its process holds.
+func (h *Host) Usage() leaktest.Usage { return leaktest.Of(h.t, h.pid) }
 
 // Start starts a host, which loads and registers the plugin of this name.
 func Start(t *testing.T, b Binary, plugin string) *Host {
@@ -38,7 +46,7 @@ func Start(t *testing.T, b Binary, plugin string) *Host {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	h.in, h.out = in, bufio.NewScanner(out)
+	h.pid, h.in, h.out = cmd.Process.Pid, in, bufio.NewScanner(out)
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
@@ -91,11 +99,23 @@ func (h *Host) Options(n int, options ...string) {
 // File is a path of instance n's own.
 func (h *Host) File(n int) string { return filepath.Join(h.Dir, fmt.Sprint("instance-", n)) }
 
-// WantLog waits until part is logged n times: stderr comes through a pipe of its own.
+// Log returns all that was logged until now: stderr comes through a pipe of its own.
+func (h *Host) Log() string {
+	h.t.Helper()
+	h.marks++
+	mark := fmt.Sprintf("mark %d\n", h.marks)
+	h.Want("ok", "%s", strings.TrimSpace(mark))
+	Until(h.t, mark, func() bool { return strings.Contains(h.Err.String(), mark) })
+	return markLine.ReplaceAllString(h.Err.String(), "")
+}
+
+var markLine = regexp.MustCompile(`(?m)^mark \d+\n`)
+
+// WantLog waits until part is logged n times, and no more until now.
 func (h *Host) WantLog(n int, part string) {
 	h.t.Helper()
 	Until(h.t, fmt.Sprint(n, " times ", part), func() bool { return strings.Count(h.Err.String(), part) >= n })
-	if got := strings.Count(h.Err.String(), part); got != n {
-		h.t.Errorf("%q is logged %d times, want %d:\n%s", part, got, n, h.Err)
+	if log := h.Log(); strings.Count(log, part) != n {
+		h.t.Errorf("%q is logged %d times, want %d:\n%s", part, strings.Count(log, part), n, log)
 	}
 }
