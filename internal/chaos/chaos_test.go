@@ -1,0 +1,147 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+)
+
+// short is how long the harm lasts without CHAOS_MINUTES: enough for each kind.
+const short = 15 * time.Second
+
+// settleTime is how long the readers may take to have everything once all is
+// healed: the longest wait between two tries of a reader, and some.
+const settleTime = 2 * time.Minute
+
+// Laws 1, 2, 3 and 6 when everything around fails, again and again.
+func TestChaosLosesNothing(t *testing.T) {
+	lasts := short
+	if s := os.Getenv("CHAOS_MINUTES"); s != "" {
+		minutes, err := strconv.ParseFloat(s, 64)
+		if err != nil || minutes <= 0 {
+			t.Fatalf("CHAOS_MINUTES=%q: want a number of minutes", s)
+		}
+		lasts = time.Duration(minutes * float64(time.Minute))
+	}
+	seed := rand.Uint64N(1 << 32)
+	if s := os.Getenv("CHAOS_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("CHAOS_SEED=%q: want a number", s)
+		}
+	}
+	t.Logf("seed %d; the same decisions again: CHAOS_SEED=%d CHAOS_MINUTES=%.3g make chaos", seed, seed, lasts.Minutes())
+
+	w := newWorld(t, t.TempDir(), seed)
+	t.Cleanup(w.keep) // after a failure
+	t.Cleanup(children.kill)
+	for _, step := range []func() error{w.writeRecorded, w.startServer, w.addReaders} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.harm(lasts); err != nil {
+		t.Error(err)
+		return
+	}
+	w.verdict()
+}
+
+// addReaders starts every reader there can be.
+func (w *world) addReaders() error {
+	plugin := plugintest.Plugin(w.t, "in_zitadel")
+	bin, real := fluentBitBinary()
+	if !real {
+		return fmt.Errorf("no fluent-bit")
+	}
+	file, err := w.addReader("fluent-bit to a file")
+	if err != nil {
+		return err
+	}
+	if err := w.addDisks(file); err != nil {
+		w.t.Logf("NO FULL DISK in this run: %v", err)
+	}
+	if err := w.fluentBit(file, bin, plugin, w.toFile(file)); err != nil {
+		return err
+	}
+
+	far, err := w.addReader("fluent-bit forward")
+	if err != nil {
+		return err
+	}
+	output, err := w.toFarEnd(far)
+	if err != nil {
+		return err
+	}
+	if err := w.fluentBit(far, bin, plugin, output); err != nil {
+		return err
+	}
+
+	if err := w.addPull(); err != nil {
+		return err
+	}
+	for _, r := range w.readers {
+		if err := r.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) addPull() error {
+	r, err := w.addReader("pull to a file")
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(w.dir, "zitadel-siem")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/zitadel-siem/zitadel-siem/cmd/zitadel-siem").CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	r.byWhom = "the sidecar"
+	r.records = &follow{path: filepath.Join(r.dir, "records")}
+	r.tally = newTally()
+	env := append(os.Environ(),
+		"ZITADEL_URL=http://"+r.up.addr(), "ZITADEL_TOKEN="+w.token, "ZITADEL_INSTANCE="+instance, "ZITADEL_STATE_PATH="+r.state(),
+		"ZITADEL_TRANSPORT="+w.transport(), "ZITADEL_PAGE_SIZE="+strconv.Itoa(w.pageSize()),
+		"ZITADEL_SETTLE=200ms", "ZITADEL_POLL_INTERVAL=500ms", "ZITADEL_REQUEST_TIMEOUT=3s", "ZITADEL_OVERLAP="+overlap.String())
+	r.command = func(r *reader) *exec.Cmd {
+		cmd := exec.Command("sh", "-c", `exec "$0" pull >>"$1"`, bin, r.records.path)
+		cmd.Env = env
+		return cmd
+	}
+	return nil
+}
+
+// harm lets every actor work until the time is over.
+func (w *world) harm(lasts time.Duration) error {
+	ctx, stop := context.WithCancelCause(w.t.Context())
+	defer stop(nil)
+	defer time.AfterFunc(lasts, func() { stop(errOver) }).Stop()
+	var actors sync.WaitGroup
+	act := func(number int, f func(*actor) error) {
+		actors.Go(func() {
+			if err := f(w.actor(uint64(number))); err != nil {
+				stop(err)
+			}
+		})
+	}
+	act(0, func(a *actor) error { return a.harmServer(ctx) })
+	act(1, func(a *actor) error { return a.harmNetwork(ctx) })
+	for i, r := range w.readers {
+		act(2+i, func(a *actor) error { return a.harmReader(ctx, r) })
+	}
+	actors.Wait()
+	if err := context.Cause(ctx); err != errOver {
+		return err
+	}
+	return nil
+}

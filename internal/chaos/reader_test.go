@@ -1,0 +1,172 @@
+package chaos
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+)
+
+// reader is one reader of the server, with all that stands between the two and
+// between it and its far end.
+type reader struct {
+	name    string
+	dir     string
+	command func(r *reader) *exec.Cmd
+	begun   func(r *reader, p *process) error // nil: nothing to do after a start
+	byWhom  string                            // sends again what it has read
+
+	up      *link   // to the server
+	down    *link   // to the far end; nil: a file
+	far     *farEnd // behind down
+	records *follow // the file
+	tally   *tally
+
+	stateDisk, storageDisk *disk  // nil: none can be filled
+	clock                  *clock // nil: the machine's
+
+	mu      sync.Mutex
+	process *process
+	// What crashes may bring a second time: events that were given away and not
+	// committed, and records that were in Fluent Bit's storage.
+	mayReadAgain, maySendAgain int
+	kills, stops, stuckStops   int
+	fullDisks, clockJumps      int
+	fellWhileFull              int
+}
+
+func (r *reader) state() string   { return filepath.Join(r.dir, "state", "state") }
+func (r *reader) storage() string { return filepath.Join(r.dir, "storage") }
+func (r *reader) log() string     { return filepath.Join(r.dir, "log") }
+
+func (r *reader) start() error {
+	p, err := startProcess(r.name, r.command(r), r.log())
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.process = p
+	r.mu.Unlock()
+	if r.begun != nil {
+		return r.begun(r, p)
+	}
+	return nil
+}
+
+func (r *reader) running() *process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process
+}
+
+// kill is kill -9.
+func (r *reader) kill() error {
+	if !r.running().kill() {
+		return fmt.Errorf("%s had ended by itself: %v", r.name, r.running().err)
+	}
+	r.kills++
+	return r.account()
+}
+
+// stop is SIGTERM.
+func (r *reader) stop() error {
+	if r.running().ended() {
+		return fmt.Errorf("%s had ended by itself: %v", r.name, r.running().err)
+	}
+	if err := r.running().stop(); err != nil {
+		return err
+	}
+	r.stops++
+	return r.account()
+}
+
+// account adds to what may come again what the process that has just ended left
+// behind half done.
+func (r *reader) account() error {
+	read, err := uncommitted(r.state())
+	if err != nil {
+		return err
+	}
+	stored := 0
+	if r.far == nil { // a far end knows better what it may have had
+		if stored, err = storedRecords(r.storage()); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mayReadAgain += read
+	r.maySendAgain += stored
+	return nil
+}
+
+// uncommitted is how many events the sink may have whose state does not count
+// yet: those up to the first prepared state after the committed one. A later
+// one is given to the sink only once the one before it counts.
+func uncommitted(state string) (int, error) {
+	now, err := cursor.Read(state)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	prepared, err := filepath.Glob(state + ".pending-*")
+	if err != nil {
+		return 0, err
+	}
+	first := now.Events
+	for _, path := range prepared {
+		s, err := cursor.Read(path)
+		if err != nil {
+			continue // half written: nothing was given away on it
+		}
+		if s.Events > now.Events && (first == now.Events || s.Events < first) {
+			first = s.Events
+		}
+	}
+	return int(first - now.Events), nil
+}
+
+// storedRecords counts the records in the chunks that Fluent Bit has not
+// delivered, or has and did not come to remove.
+func storedRecords(storage string) (n int, err error) {
+	err = filepath.WalkDir(storage, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || filepath.Ext(path) != ".flb" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		n += bytes.Count(b, []byte("\xa7read_at")) // a msgpack key that each record has once
+		return err
+	})
+	return n, err
+}
+
+// logged counts how often its log has part.
+func (r *reader) logged(part string) int {
+	b, err := os.ReadFile(r.log())
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(b, []byte(part))
+}
+
+// caughtUp takes what has arrived since, and reports whether it is everything.
+func (r *reader) caughtUp(truth map[string]committed) (bool, error) {
+	if r.records != nil {
+		if err := r.records.read(r.tally); err != nil {
+			return false, err
+		}
+	}
+	if r.tally.distinct() < len(truth) {
+		return false, nil
+	}
+	lost, _ := r.tally.compare(truth)
+	return len(lost) == 0, nil
+}
