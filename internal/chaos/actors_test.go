@@ -24,30 +24,42 @@ func (a *actor) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(a.rand.Int64N(int64(most-least)))
 }
 
-// repeat does one of the things, drawn by weight, until the time is over. The
-// one under way is brought to its end.
+// repeat does each thing once, so that none is missing in a short run, and then
+// one drawn by weight after the other until the time is over. The one under way
+// is brought to its end.
 func (a *actor) repeat(ctx context.Context, pauses func() time.Duration, things []thing) error {
 	sum := 0
 	for _, t := range things {
 		sum += t.weight
 	}
+	first := a.rand.Perm(len(things))
 	for {
-		if err := pause(ctx, pauses()); err != nil {
-			if errors.Is(err, errOver) {
-				return nil
-			}
+		err := pause(ctx, pauses())
+		if err != nil && (len(first) == 0 || !errors.Is(err, errOver)) {
+			break
+		}
+		i := a.draw(things, sum)
+		if len(first) > 0 {
+			i, first = first[0], first[1:]
+		}
+		if err := things[i].do(ctx); err != nil {
 			return err
 		}
-		n := a.rand.IntN(sum)
-		for _, t := range things {
-			if n -= t.weight; n < 0 {
-				if err := t.do(ctx); err != nil && !errors.Is(err, errOver) {
-					return err
-				}
-				break
-			}
+	}
+	if err := context.Cause(ctx); !errors.Is(err, errOver) {
+		return err
+	}
+	return nil
+}
+
+func (a *actor) draw(things []thing, sum int) int {
+	n := a.rand.IntN(sum)
+	for i, t := range things {
+		if n -= t.weight; n < 0 {
+			return i
 		}
 	}
+	return 0 // not reached
 }
 
 type thing struct {
@@ -117,12 +129,17 @@ func (a *actor) stopStuck(ctx context.Context, r *reader) error {
 // fillDisk leaves no room for a while. The reader goes on, or is stopped or
 // killed meanwhile.
 func (a *actor) fillDisk(ctx context.Context, r *reader, d *disk) error {
+	before := r.sawFullDisk()
 	if err := d.fill(); err != nil {
 		return err
 	}
-	r.fullDisks++
-	_ = pause(ctx, a.between(time.Second, 4*time.Second))
-	what := a.rand.IntN(3)
+	what, more := a.rand.IntN(3), a.between(0, 3*time.Second)
+	// At the end of the run there is time as well: nothing may have come that
+	// wants to be written, since the network is down.
+	if await(context.WithoutCancel(ctx), 10*time.Second, func() bool { return r.sawFullDisk() > before }) {
+		r.fullDisks++
+	}
+	_ = pause(ctx, more)
 	if r.running().ended() {
 		// A full disk may end Fluent Bit itself; that is a crash like others.
 		r.fellWhileFull++
@@ -170,9 +187,7 @@ func (a *actor) harmServer(ctx context.Context) error {
 	faults := []orderedFaults{
 		{DatabaseDown: true}, {Starting: true}, {Latency: 300 * time.Millisecond}, {PerRow: 200 * time.Microsecond},
 		{CutAnswers: 3, CutAfter: 200}, {CutAnswers: -1, CutAfter: 20}, {MaxMessage: 20_000},
-	}
-	for i := range faults {
-		faults[i].CutAfter = a.rand.IntN(500)
+		{RateLimit: 1}, // readers take their time after it
 	}
 	return a.repeat(ctx, func() time.Duration { return a.between(200*time.Millisecond, 3*time.Second) }, []thing{
 		{40, func(ctx context.Context) error {
@@ -186,10 +201,6 @@ func (a *actor) harmServer(ctx context.Context) error {
 			f := faults[a.rand.IntN(len(faults))]
 			w.serverFaults++
 			return a.forAWhile(ctx, func(o *serverOrder) { o.Faults = f })
-		}},
-		{2, func(ctx context.Context) error { // readers take their time after it
-			w.serverFaults++
-			return a.forAWhile(ctx, func(o *serverOrder) { o.Faults = orderedFaults{RateLimit: 1} })
 		}},
 		{15, func(ctx context.Context) error {
 			by := a.signed(jump)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -59,34 +60,11 @@ func TestChaosLosesNothing(t *testing.T) {
 // addReaders starts every reader there can be.
 func (w *world) addReaders() error {
 	plugin := plugintest.Plugin(w.t, "in_zitadel")
-	bin, real := fluentBitBinary()
-	if !real {
-		return fmt.Errorf("no fluent-bit")
+	add := w.addCHost
+	if bin, real := fluentBitBinary(); real {
+		add = func(plugin string) error { return w.addFluentBits(bin, plugin) }
 	}
-	file, err := w.addReader("fluent-bit to a file")
-	if err != nil {
-		return err
-	}
-	if err := w.addDisks(file); err != nil {
-		w.t.Logf("NO FULL DISK in this run: %v", err)
-	}
-	if err := w.fluentBit(file, bin, plugin, w.toFile(file)); err != nil {
-		return err
-	}
-
-	far, err := w.addReader("fluent-bit forward")
-	if err != nil {
-		return err
-	}
-	output, err := w.toFarEnd(far)
-	if err != nil {
-		return err
-	}
-	if err := w.fluentBit(far, bin, plugin, output); err != nil {
-		return err
-	}
-
-	if err := w.addPull(); err != nil {
+	if err := errors.Join(add(plugin), w.addPull()); err != nil {
 		return err
 	}
 	for _, r := range w.readers {
@@ -94,6 +72,44 @@ func (w *world) addReaders() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// addFluentBits adds one that writes a file, on disks that can be filled, and
+// one that sends to a far end, which can be stuck.
+func (w *world) addFluentBits(bin, plugin string) error {
+	file, err := w.addReader("Fluent Bit with out_file")
+	if err != nil {
+		return err
+	}
+	if err := w.addDisks(file); err != nil {
+		w.t.Logf("NO DISK WAS FULL in this run, since none can be mounted: %v", err)
+	}
+	if err := w.fluentBit(file, bin, plugin, w.toFile(file)); err != nil {
+		return err
+	}
+	far, err := w.addReader("Fluent Bit with out_forward")
+	if err != nil {
+		return err
+	}
+	output, err := w.toFarEnd(far)
+	if err != nil {
+		return err
+	}
+	return w.fluentBit(far, bin, plugin, output)
+}
+
+func (w *world) addCHost(plugin string) error {
+	w.t.Log("NO FLUENT BIT in this run: none on PATH, and FLUENT_BIT is not set. The plugin runs in a small host of our own instead")
+	r, err := w.addReader("C host")
+	if err != nil {
+		return err
+	}
+	if err := w.addDisks(r); err != nil {
+		w.t.Logf("NO DISK WAS FULL in this run, since none can be mounted: %v", err)
+	}
+	r.storageDisk = nil // it has none
+	w.cHost(r, plugin)
 	return nil
 }
 
@@ -107,14 +123,14 @@ func (w *world) addPull() error {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	r.byWhom = "the sidecar"
-	r.records = &follow{path: filepath.Join(r.dir, "records")}
-	r.tally = newTally()
+	records := filepath.Join(r.dir, "records")
+	r.records, r.tally = &follow{path: records}, newTally()
 	env := append(os.Environ(),
 		"ZITADEL_URL=http://"+r.up.addr(), "ZITADEL_TOKEN="+w.token, "ZITADEL_INSTANCE="+instance, "ZITADEL_STATE_PATH="+r.state(),
 		"ZITADEL_TRANSPORT="+w.transport(), "ZITADEL_PAGE_SIZE="+strconv.Itoa(w.pageSize()),
 		"ZITADEL_SETTLE=200ms", "ZITADEL_POLL_INTERVAL=500ms", "ZITADEL_REQUEST_TIMEOUT=3s", "ZITADEL_OVERLAP="+overlap.String())
 	r.command = func(r *reader) *exec.Cmd {
-		cmd := exec.Command("sh", "-c", `exec "$0" pull >>"$1"`, bin, r.records.path)
+		cmd := exec.Command("sh", "-c", `exec "$0" pull >>"$1"`, bin, records)
 		cmd.Env = env
 		return cmd
 	}

@@ -146,12 +146,7 @@ func (f *farEnd) serve(c net.Conn) {
 			f.mu.Unlock()
 			return
 		}
-		for _, rec := range records {
-			event, _ := rec.Body["event"].(map[string]any)
-			id, _ := event["id"].(string)
-			at, _ := event["read_at"].(string)
-			f.tally.take(id, at)
-		}
+		f.tally.takeRecords(records)
 		last = len(records)
 		if !f.answer(c, chunk) {
 			return

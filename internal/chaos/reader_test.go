@@ -20,12 +20,13 @@ type reader struct {
 	dir     string
 	command func(r *reader) *exec.Cmd
 	begun   func(r *reader, p *process) error // nil: nothing to do after a start
+	halt    func() error                      // nil: SIGTERM
 	byWhom  string                            // sends again what it has read
 
 	up      *link   // to the server
 	down    *link   // to the far end; nil: a file
 	far     *farEnd // behind down
-	records *follow // the file
+	records records // the file
 	tally   *tally
 
 	stateDisk, storageDisk *disk  // nil: none can be filled
@@ -39,6 +40,13 @@ type reader struct {
 	kills, stops, stuckStops   int
 	fullDisks, clockJumps      int
 	fellWhileFull              int
+	cuts                       int // of its state, each refused
+}
+
+// records are what a reader's output wrote.
+type records interface {
+	// read gives t what has come since.
+	read(t *tally) error
 }
 
 func (r *reader) state() string   { return filepath.Join(r.dir, "state", "state") }
@@ -79,7 +87,11 @@ func (r *reader) stop() error {
 	if r.running().ended() {
 		return fmt.Errorf("%s had ended by itself: %v", r.name, r.running().err)
 	}
-	if err := r.running().stop(); err != nil {
+	halt := r.running().stop
+	if r.halt != nil {
+		halt = r.halt
+	}
+	if err := halt(); err != nil {
 		return err
 	}
 	r.stops++
@@ -155,6 +167,11 @@ func (r *reader) logged(part string) int {
 		return 0
 	}
 	return bytes.Count(b, []byte(part))
+}
+
+// sawFullDisk counts what a full disk makes the plugin and Fluent Bit say.
+func (r *reader) sawFullDisk() int {
+	return r.logged("state cannot be written") + r.logged("[error] [input chunk]")
 }
 
 // caughtUp takes what has arrived since, and reports whether it is everything.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 )
 
 // tally counts what arrives at one far end, by event.id. A copy with the same
@@ -37,6 +39,15 @@ func (t *tally) take(id, readAt string) {
 		t.readAgain++
 	}
 	t.reads[id] = append(known, readAt)
+}
+
+func (t *tally) takeRecords(records []forwardtest.Record) {
+	for _, rec := range records {
+		event, _ := rec.Body["event"].(map[string]any)
+		id, _ := event["id"].(string)
+		at, _ := event["read_at"].(string)
+		t.take(id, at)
+	}
 }
 
 // distinct is how many different ids arrived.
@@ -74,8 +85,7 @@ type follow struct {
 // written after it begins on the same line.
 var beginning = []byte(`{"event":{`)
 
-// read gives all lines that are whole now to t. It returns the first line that
-// is no record.
+// read gives all lines that are whole now to t.
 func (f *follow) read(t *tally) error {
 	file, err := os.Open(f.path)
 	if errors.Is(err, os.ErrNotExist) {

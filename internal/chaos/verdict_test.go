@@ -53,7 +53,10 @@ func (w *world) verdict() {
 	took := time.Since(began).Round(time.Millisecond)
 	for _, r := range w.readers {
 		err = errors.Join(err, r.stop())
-		_, e := r.caughtUp(truth) // what it still gave away
+	}
+	for _, r := range w.readers {
+		err = errors.Join(err, w.wantDamageRefused(r))
+		_, e := r.caughtUp(truth) // what it still gave away, or did again
 		err = errors.Join(err, e)
 	}
 	if err != nil {
@@ -97,8 +100,8 @@ func (w *world) judge(r *reader, truth map[string]committed) {
 	if r.tally.sentAgain > r.maySendAgain {
 		t.Errorf("%s: %d records were sent again, and what was under way in crashes explains %d", r.name, r.tally.sentAgain, r.maySendAgain)
 	}
-	t.Logf("%s: %d kill -9, %d SIGTERM (%d with a stuck output), %d full disks (%d ended it), %d clock jumps; %d events, %d lost, repeated: %d by us (the crashes explain %d), %d by %s (%d)",
-		r.name, r.kills, r.stops, r.stuckStops, r.fullDisks, r.fellWhileFull, r.clockJumps,
+	t.Logf("%s: %d kill -9, %d SIGTERM (%d with a stuck output), %d full disks (%d ended it), %d clock jumps, state cut at %d bytes; %d events, %d lost, repeated: %d by us (the crashes explain %d), %d by %s (%d)",
+		r.name, r.kills, r.stops, r.stuckStops, r.fullDisks, r.fellWhileFull, r.clockJumps, r.cuts,
 		r.tally.distinct(), len(lost), r.tally.readAgain, r.mayReadAgain, r.tally.sentAgain, r.byWhom, r.maySendAgain)
 }
 
@@ -118,13 +121,27 @@ func (w *world) wantNoToken() {
 
 // wantChaos fails a run in which nothing happened: it would prove nothing.
 func (w *world) wantChaos() {
+	happened := map[string]int{
+		"kill -9 of the server": w.serverKills, "server fault": w.serverFaults, "jump of the server's clock": w.serverJumps,
+		"reset": w.resets, "cut": w.cuts, "stall": w.stalls,
+	}
 	for _, r := range w.readers {
-		if r.kills == 0 {
-			w.t.Errorf("%s was never killed: the run shows nothing", r.name)
+		happened["kill -9 of "+r.name] = r.kills
+		happened["SIGTERM of "+r.name] = r.stops
+		if r.far != nil {
+			happened["SIGTERM with a stuck output of "+r.name] = r.stuckStops
+		}
+		if r.stateDisk != nil {
+			happened["full disk of "+r.name] = r.fullDisks
+		}
+		if r.clock != nil {
+			happened["clock jump of "+r.name] = r.clockJumps
 		}
 	}
-	if w.serverKills == 0 || w.serverFaults == 0 || w.resets+w.cuts+w.stalls == 0 {
-		w.t.Errorf("%d kills and %d faults of the server, %d of the network: the run shows nothing", w.serverKills, w.serverFaults, w.resets+w.cuts+w.stalls)
+	for what, n := range happened {
+		if n == 0 {
+			w.t.Errorf("no %s: the run shows nothing of it", what)
+		}
 	}
 }
 
@@ -149,7 +166,7 @@ func (w *world) summary(events int, took time.Duration) {
 
 // keep leaves everything of a failed run for a look.
 func (w *world) keep() {
-	if !w.t.Failed() {
+	if !w.t.Failed() && os.Getenv("CHAOS_KEEP") == "" {
 		return
 	}
 	dir, err := os.MkdirTemp("", "chaos-")
