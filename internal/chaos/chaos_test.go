@@ -43,6 +43,7 @@ func TestChaosLosesNothing(t *testing.T) {
 	t.Logf("seed %d; the same decisions again: CHAOS_SEED=%d CHAOS_MINUTES=%.3g make chaos", seed, seed, lasts.Minutes())
 
 	w := newWorld(t, t.TempDir(), seed)
+	w.lasts = lasts
 	t.Cleanup(w.keep) // after a failure
 	t.Cleanup(children.kill)
 	for _, step := range []func() error{w.writeRecorded, w.startServer, w.addReaders} {
@@ -50,7 +51,7 @@ func TestChaosLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.harm(lasts); err != nil {
+	if err := w.harm(); err != nil {
 		t.Error(err)
 		return
 	}
@@ -138,10 +139,10 @@ func (w *world) addPull() error {
 }
 
 // harm lets every actor work until the time is over.
-func (w *world) harm(lasts time.Duration) error {
+func (w *world) harm() error {
 	ctx, stop := context.WithCancelCause(w.t.Context())
 	defer stop(nil)
-	defer time.AfterFunc(lasts, func() { stop(errOver) }).Stop()
+	defer time.AfterFunc(w.lasts, func() { stop(errOver) }).Stop()
 	var actors sync.WaitGroup
 	act := func(number int, f func(*actor) error) {
 		actors.Go(func() {

@@ -12,23 +12,23 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
 
-// wantDamageRefused cuts the state that a reader left: at every byte, for what
-// the state file's package says, and at one, for what the reader does.
-func (w *world) wantDamageRefused(r *reader) error {
+// wantDamageRefused cuts the state that a reader left: at every step-th byte,
+// for what the state file's package says, and at one, for what the reader does.
+func (w *world) wantDamageRefused(r *reader, step int) error {
 	good, err := os.ReadFile(r.state())
 	if err != nil {
 		return err
 	}
 	copied := filepath.Join(w.dir, "cut.state")
-	for n := range len(good) - 1 { // the last byte is a newline
+	for n := w.rand.IntN(step); n < len(good)-1; n += step { // the last byte is a newline
 		if err := os.WriteFile(copied, good[:n], 0o600); err != nil {
 			return err
 		}
 		if err := refusal(copied); err != nil {
 			return fmt.Errorf("%s: state cut at byte %d of %d: %w", r.name, n, len(good), err)
 		}
+		r.stateCuts++
 	}
-	r.cuts = len(good) - 1
 	return w.wantReaderRefuses(r, good)
 }
 

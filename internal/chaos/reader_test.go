@@ -40,7 +40,7 @@ type reader struct {
 	kills, stops, stuckStops   int
 	fullDisks, clockJumps      int
 	fellWhileFull              int
-	cuts                       int // of its state, each refused
+	stateCuts                  int // each refused
 }
 
 // records are what a reader's output wrote.

@@ -24,7 +24,8 @@ type world struct {
 	dir   string
 	seed  uint64
 	token string
-	rand  *rand.Rand // of the set-up
+	lasts time.Duration // the harm
+	rand  *rand.Rand    // of the set-up
 
 	readers []*reader
 
