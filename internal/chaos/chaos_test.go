@@ -16,8 +16,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
-// short is how long the harm lasts without CHAOS_MINUTES: enough for each kind.
-const short = 15 * time.Second
+// short is how long the harm lasts without CHAOS_MINUTES. Each kind comes at
+// least once, however long that takes.
+const short = 10 * time.Second
 
 // settleTime is how long the readers may take to have everything once all is
 // healed: the longest wait between two tries of a reader, and some.

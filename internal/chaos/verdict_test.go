@@ -38,7 +38,7 @@ func (w *world) verdict() {
 	}
 	began := time.Now()
 	for _, r := range w.readers {
-		all := await(t.Context(), settleTime, func() bool {
+		all := await(t.Context(), settleTime-time.Since(began), func() bool {
 			done, e := r.caughtUp(truth)
 			err = errors.Join(err, e)
 			return done || e != nil
