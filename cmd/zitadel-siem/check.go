@@ -11,11 +11,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 type checkCommand struct {
 	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
+	Config    string `help:"Check the sources of this file, as pull --config reads it." placeholder:"FILE" type:"path"`
 	Offline   bool   `help:"Look at the configuration alone, ask no server."`
 
 	kong.Plugins
@@ -28,20 +30,43 @@ func (c *checkCommand) Help() string {
 
 func (c *checkCommand) Run(ctx context.Context) error {
 	r := &report{w: os.Stdout, tokenName: "ZITADEL_TOKEN"}
-	if c.FluentBit != "" {
+	switch {
+	case c.FluentBit != "" && c.Config != "":
+		return fmt.Errorf("--fluent-bit and --config contradict each other: give one%w", silent{errUsage})
+	case c.FluentBit != "":
 		r.tokenName = "token"
 		if err := checkFluentBit(ctx, r, c.FluentBit, c.Offline); err != nil {
 			return err
 		}
-	} else {
-		checkValues(ctx, r, optionValues(config.Input, c.Plugins), c.Offline)
+	case c.Config != "":
+		r.tokenName = "token"
+		if err := checkSources(ctx, r, c.Config, c.Offline); err != nil {
+			return err
+		}
+	default:
+		checkValues(ctx, r, optionValues(config.Pull, c.Plugins), c.Offline)
 	}
 	return r.end()
 }
 
+// checkSources checks a file of sources.
+func checkSources(ctx context.Context, r *report, path string, offline bool) error {
+	file, err := config.ReadSources(path, os.LookupEnv, config.ParseOptions{})
+	if err != nil {
+		return fmt.Errorf("%w%w", err, silent{errUsage})
+	}
+	for _, w := range file.Warnings {
+		r.say(warns, "config", w, "")
+	}
+	for _, s := range file.List {
+		checkSource(ctx, r, s, offline)
+	}
+	return nil
+}
+
 // checkValues checks options as flags and environment gave them.
 func checkValues(ctx context.Context, r *report, values map[string]string, offline bool) {
-	settings, warnings, problems := config.Input.Check(values, config.ParseOptions{})
+	settings, warnings, problems := config.Pull.Check(values, config.ParseOptions{NeedState: values["forward"] != ""})
 	for _, w := range warnings {
 		r.problem(warns, w)
 	}
@@ -53,12 +78,43 @@ func checkValues(ctx context.Context, r *report, values map[string]string, offli
 		r.say(skips, "server", "not asked: the configuration is to be mended first", "")
 		return
 	}
-	r.hide(settings)
-	r.say(passes, "options", settings.String(), "")
-	checkState(r, settings)
+	checkSource(ctx, r, settings, offline)
+}
+
+// checkSource looks at the state, and asks both sides.
+func checkSource(ctx context.Context, r *report, s config.PullSettings, offline bool) {
+	r.hide(s.Settings)
+	r.secrets = append(r.secrets, s.Out.SharedKey.Reveal())
+	r.say(passes, "options", s.String(), "")
+	checkState(r, s.Settings)
 	if !offline {
-		checkServer(ctx, r, settings)
+		checkServer(ctx, r, s.Settings)
+		checkForward(ctx, r, s.Out)
 	}
+}
+
+// checkForward greets the other side, and sends nothing.
+func checkForward(ctx context.Context, r *report, s config.OutputSettings) {
+	if s.Forward == (config.Forward{}) {
+		return
+	}
+	sender, err := forward.New(forward.OptionsOf(s))
+	if err == nil {
+		err = sender.Greet(ctx)
+		_ = sender.Close()
+	}
+	if err != nil {
+		r.say(fails, "forward", err.Error(), "")
+		return
+	}
+	way := "in clear"
+	if s.Forward.TLS {
+		way = "by TLS"
+	}
+	if s.SharedKey != "" {
+		way += ", the shared key is the same"
+	}
+	r.say(passes, "forward", s.Forward.String()+" can be reached "+way, "")
 }
 
 // verdict is the first word of a line.

@@ -229,7 +229,9 @@ func (r *report) expiry(what string, at, now time.Time) {
 // checkOtherTransport tries the transport that is not configured. Only the way
 // there counts: ZITADEL's own refusal shows that it works.
 func checkOtherTransport(ctx context.Context, s config.Settings, transport string) error {
-	client, err := newClient(ctx, s, transport, quiet())
+	cfg := zitadel.ConfigOf(s, quiet())
+	cfg.Transport, cfg.TokenName = transport, "ZITADEL_TOKEN"
+	client, err := zitadel.New(ctx, cfg)
 	if err != nil {
 		return err
 	}

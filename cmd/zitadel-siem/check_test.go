@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -182,5 +183,39 @@ func TestCheckShowsNoTokenOfARedirect(t *testing.T) {
 	got := finish(t, program(t, []string{"ZITADEL_URL=" + server.URL, "ZITADEL_TOKEN=" + token, "ZITADEL_REQUEST_TIMEOUT=5s"}, "check"))
 	if got.status != exitFailed || strings.Contains(got.stdout+got.stderr, "S3CRET") {
 		t.Error(got, got.stdout)
+	}
+}
+
+func TestCheckGreetsTheOtherSide(t *testing.T) {
+	server := startRecorded(t, zitadeltest.Options{})
+	far := forwardtest.Start(t, forwardtest.Options{SharedKey: "of both sides"})
+	state := filepath.Join(t.TempDir(), "state")
+	env := environment(server, "ZITADEL_STATE_PATH="+state, "ZITADEL_FORWARD="+far.Forward().String())
+	r := finish(t, program(t, append(env, "ZITADEL_SHARED_KEY=of both sides"), "check"))
+	if r.status != 0 || !strings.Contains(r.stdout, "ok    forward    "+far.Forward().String()+" can be reached in clear, the shared key is the same") {
+		t.Error(r)
+	}
+	r = finish(t, program(t, append(env, "ZITADEL_SHARED_KEY=of one side"), "check"))
+	if r.status != exitFailed || !strings.Contains(r.stdout, "FAIL  forward") || strings.Contains(r.stdout, "of one side") {
+		t.Error(r)
+	}
+	if n := len(far.Messages()); n != 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+}
+
+func TestCheckReadsAFileOfSources(t *testing.T) {
+	server := startRecorded(t, zitadeltest.Options{})
+	path := writeFile(t, "sources.yaml", `sources:
+  - {url: "`+server.URL()+`", token: "${ONE}", instance: one, state_path: `+t.TempDir()+`/one}
+  - {url: "http://127.0.0.1:1", token: "${ONE}", instance: two, state_path: `+t.TempDir()+`/two}
+`)
+	r := finish(t, program(t, []string{"ONE=" + server.Token()}, "check", "--config", path))
+	if r.status != exitFailed || strings.Count(r.stdout, "ok    options") != 2 || !strings.Contains(r.stdout, "FAIL  ") || strings.Contains(r.stdout, server.Token()) {
+		t.Error(r)
+	}
+	r = finish(t, program(t, nil, "check", "--config", writeFile(t, "sources.yaml", "sources: 1\n")))
+	if r.status != exitUsage || !strings.Contains(r.stderr, "line 1: `sources:` is to be a list") {
+		t.Error(r)
 	}
 }

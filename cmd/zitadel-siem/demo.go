@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 )
 
 type demoCommand struct {
@@ -106,7 +107,7 @@ func (c *demoCommand) pipeline(ctx context.Context, dir string, values map[strin
 		console.line(fmt.Sprintf("pipeline: %s with %s and %s of %s", fluentBit, inPlugin, outPlugin, dirOfPlugins))
 		return newFluentBit(fluentBit, dirOfPlugins, dir, values, console)
 	}
-	return newSidecar(ctx, dir, values, console)
+	return newOwn(ctx, dir, values, console)
 }
 
 // watch shows what comes until ctx or the time ends, lets the pipeline catch
@@ -168,39 +169,42 @@ const (
 	inPlugin, outPlugin = "in_zitadel.so", "out_zitadel.so"
 )
 
-// sidecar is the core of this program as a pipeline, with the log beside the events.
-type sidecar struct {
-	*core
-	log string // its path
+// own is the sidecar as a pipeline, with the log beside the events.
+type own struct {
+	source *sidecar.Source
+	show   func(line []byte) // set by run
+	log    string            // its path
 }
 
-func newSidecar(ctx context.Context, dir string, values map[string]string, console *console) (pipeline, error) {
-	settings, err := parseValues(config.Input, values, console)
+func newOwn(ctx context.Context, dir string, values map[string]string, console *console) (pipeline, error) {
+	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{})
 	if err != nil {
 		return nil, err
 	}
-	core, err := openCore(ctx, settings, console.logger())
-	if err != nil {
-		return nil, err
-	}
-	return sidecar{core, filepath.Join(dir, actionsFile)}, nil
+	o := &own{log: filepath.Join(dir, actionsFile)}
+	o.source, err = sidecar.Open(ctx, settings, o, sidecar.Options{Log: console.logger(), TokenName: "ZITADEL_TOKEN", JSON: true, EndOnError: true})
+	return o, err
 }
 
-func (s sidecar) run(ctx context.Context, show func([]byte)) error {
+func (o *own) run(ctx context.Context, show func([]byte)) error {
+	o.show = show
 	actions := make(chan error, 1)
-	go func() { actions <- showActions(ctx, s.log, show) }()
-	var line []byte
-	err := s.core.run(ctx, func(records []record.Record) error {
-		for i := range records {
-			line = record.AppendJSON(line[:0], &records[i])
-			show(line)
-		}
-		return nil
-	})
+	go func() { actions <- showActions(ctx, o.log, show) }()
+	err := o.source.Run(ctx)
 	if failed := <-actions; !errors.Is(failed, os.ErrNotExist) { // a real instance's log is elsewhere
 		err = errors.Join(err, failed)
 	}
-	return errors.Join(err, s.close())
+	return errors.Join(err, o.source.Close())
 }
 
-func (s sidecar) failures() uint64 { return s.progress().errors }
+func (o *own) failures() uint64 { return progressOf([]*sidecar.Source{o.source}).errors }
+
+// Send and Close make a sink of it.
+func (o *own) Send(_ context.Context, _ string, records []byte, _ int) error {
+	for line := range bytes.Lines(records) {
+		o.show(bytes.TrimSuffix(line, []byte("\n")))
+	}
+	return nil
+}
+
+func (o *own) Close() error { return nil }

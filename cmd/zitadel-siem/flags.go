@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -25,7 +26,7 @@ func newOptionFlags[S any](table config.Table[S]) kong.Plugins {
 			})
 			continue
 		}
-		group := table.Title
+		group := cmp.Or(o.Group, table.Title)
 		if o.Advanced {
 			group = "Seldom changed"
 		}
@@ -65,11 +66,11 @@ func flagValues[S any](table config.Table[S], flags kong.Plugins) map[string]str
 
 // settingsOf reads flags and environment; warnings go to the console.
 func settingsOf[S any](table config.Table[S], flags kong.Plugins, console *console) (S, error) {
-	return parseValues(table, optionValues(table, flags), console)
+	return parseValues(table, optionValues(table, flags), console, config.ParseOptions{})
 }
 
-func parseValues[S any](table config.Table[S], values map[string]string, console *console) (S, error) {
-	settings, warnings, err := table.ParseMap(values, config.ParseOptions{})
+func parseValues[S any](table config.Table[S], values map[string]string, console *console, opts config.ParseOptions) (S, error) {
+	settings, warnings, err := table.ParseMap(values, opts)
 	for _, w := range warnings {
 		console.warn(w)
 	}

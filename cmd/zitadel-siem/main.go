@@ -71,9 +71,9 @@ func run(args []string) int {
 
 	console := newConsole(os.Stderr, isTerminal(os.Stderr))
 	var cli commands
-	cli.Pull.Plugins = newOptionFlags(config.Input)
+	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
-	cli.Check.Plugins = newOptionFlags(config.Input)
+	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Demo.Plugins = newOptionFlags(config.Input)
 	exited := -1
 	parser, err := kong.New(&cli,

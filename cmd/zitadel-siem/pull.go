@@ -12,118 +12,194 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 )
 
 type pullCommand struct {
-	Once   bool `help:"Read what is there now, wait settle and overlap for late events, and end."`
-	Status bool `help:"A status line on standard error every second, also where that is no terminal."`
+	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
+	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
+	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT ($$ZITADEL_METRICS_LISTEN)." placeholder:"HOST:PORT" env:"ZITADEL_METRICS_LISTEN"`
+	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
 
 	kong.Plugins
 }
 
 func (c *pullCommand) Help() string {
-	return "Each line is one event. With --state-path the next run goes on where this one stopped: the state moves " +
-		"after the lines were written, so that a crash repeats some and loses none. To remember events by, use event.id. " +
+	return "Each line is one event; with --forward they go to a Fluent Bit instead. With --state-path the next run goes on where this one stopped: the state moves " +
+		"after the lines were written, or acknowledged, so that a crash repeats some and loses none. To remember events by, use event.id. " +
+		"With --forward or --config it goes on trying whatever happens; without, and with --once, it ends with what needs somebody to mend it. " +
 		"Every option can be given as a variable instead (ZITADEL_URL); a token only so, or in a file."
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *console) error {
-	values := optionValues(config.Input, c.Plugins)
-	if _, ended := values["end"]; c.Once && ended {
-		return fmt.Errorf("--once and --end contradict each other: give one%w", silent{errUsage})
-	}
-	settings, err := settingsOf(config.Input, c.Plugins, console)
+	list, err := c.settings(console)
 	if err != nil {
 		return err
+	}
+	began := time.Now()
+	out := &lines{file: os.Stdout}
+	sources, err := c.open(ctx, list, out, console)
+	if err != nil {
+		return err
+	}
+	err = c.run(ctx, sources, console)
+	if err = errors.Join(err, sidecar.Close(sources)); errors.Is(err, syscall.EPIPE) {
+		return err
+	}
+	if c.Status || console.terminal {
+		for _, s := range sources {
+			console.line(summary(s, time.Since(began), len(sources) > 1))
+		}
+	}
+	return err
+}
+
+// settings are those of every source.
+func (c *pullCommand) settings(console *console) (list []config.PullSettings, err error) {
+	if c.Config != "" {
+		list, err = c.fromFile(console)
+	} else {
+		list, err = c.fromFlags(console)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if c.Once {
-		settings.End = time.Now()
+		for i := range list {
+			if !list[i].End.IsZero() {
+				return nil, fmt.Errorf("--once and --end contradict each other: give one%w", silent{errUsage})
+			}
+			list[i].End = time.Now()
+		}
 	}
-	core, err := openCore(ctx, settings, console.logger())
-	if err != nil {
-		return err
-	}
+	return list, nil
+}
 
+func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error) {
+	values := optionValues(config.Pull, c.Plugins)
+	_, forwards := values["forward"]
+	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{NeedState: forwards})
+	return []config.PullSettings{settings}, err
+}
+
+// fromFile takes nothing from flags and variables: with several sources, none
+// could tell which one it is for.
+func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) {
+	for name := range flagValues(config.Pull, c.Plugins) {
+		o, _ := config.Pull.Lookup(name)
+		return nil, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
+	}
+	file, err := config.ReadSources(c.Config, os.LookupEnv, config.ParseOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
+	}
+	for _, w := range file.Warnings {
+		console.warn(w)
+	}
+	if c.MetricsListen == "" {
+		c.MetricsListen = file.MetricsListen
+	}
+	return file.List, nil
+}
+
+// open opens every source, or none.
+func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out *lines, console *console) (sources []*sidecar.Source, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, sidecar.Close(sources))
+		}
+	}()
+	for _, settings := range list {
+		o := sidecar.Options{Log: console.logger(), EndOnError: c.Once}
+		if len(list) > 1 {
+			o.Log = o.Log.With("instance", settings.Instance)
+		}
+		if c.Config == "" {
+			o.TokenName = "ZITADEL_TOKEN" // there is no such flag
+		}
+		var sink sidecar.Sink = out
+		if settings.Out.Forward != (config.Forward{}) {
+			if sink, err = forward.New(forward.OptionsOf(settings.Out)); err != nil {
+				return sources, err
+			}
+		} else {
+			o.JSON, o.FinalSink, o.EndOnError = true, true, c.Once || c.Config == ""
+			out.durable = out.durable || settings.StatePath != ""
+			if err := out.mend(); err != nil {
+				return sources, err
+			}
+		}
+		s, err := sidecar.Open(ctx, settings, sink, o)
+		if err != nil {
+			return sources, err
+		}
+		sources = append(sources, s)
+	}
+	return sources, nil
+}
+
+// run shows how it goes while the sources run.
+func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, console *console) error {
+	if c.MetricsListen != "" {
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, sources, console.logger())
+		if err != nil {
+			return fmt.Errorf("%w%w", err, silent{errUsage})
+		}
+		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		served := make(chan error, 1)
+		go func() { served <- metrics.Serve() }()
+		defer func() {
+			_ = metrics.Close()
+			if err := <-served; err != nil {
+				console.fail(err)
+			}
+		}()
+	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
 	statusDone := make(chan struct{})
 	go func() {
 		defer close(statusDone)
 		if c.Status || console.terminal && !isTerminal(os.Stdout) {
-			showStatus(statusCtx, console, core.progress)
+			showStatus(statusCtx, console, func() progress { return progressOf(sources) })
 		}
 	}()
-	out := lines{file: os.Stdout, durable: settings.StatePath != ""}
-	if err = out.mend(); err == nil {
-		err = core.run(ctx, out.write)
-	}
+	err := sidecar.Run(ctx, sources)
 	stopStatus()
 	<-statusDone
 	console.clear()
-	if err = errors.Join(err, core.close()); errors.Is(err, syscall.EPIPE) {
-		return err
-	}
-	if c.Status || console.terminal {
-		console.line(core.summary(out.written))
-	}
 	return err
 }
 
-// lines writes records as JSON lines, one write(2) for a batch.
-type lines struct {
-	file    *os.File
-	durable bool // a cursor moves on what was written: it must be on disk
-	buf     []byte
-	written uint64
-}
-
-// mend ends a line that a killed run or a full disk cut in two, where output
-// is appended to a file. The first event of this run would be lost in it.
-func (l *lines) mend() error {
-	info, err := l.file.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil
-	}
-	// Standard output may be open for writing only.
-	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", l.file.Fd()))
-	if err != nil {
-		return nil // not Linux, or a file that we may write and not read
-	}
-	defer f.Close()
-	last := make([]byte, 1)
-	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
-		return nil
-	}
-	if _, err := l.file.WriteString("\n"); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	return nil
-}
-
-func (l *lines) write(records []record.Record) error {
-	l.buf = l.buf[:0]
-	for i := range records {
-		l.buf = append(record.AppendJSON(l.buf, &records[i]), '\n')
-	}
-	if _, err := l.file.Write(l.buf); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-	if l.durable {
-		// A file can be synced; a pipe, a terminal or a socket says EINVAL,
-		// and its reader is then responsible.
-		if err := l.file.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-			return fmt.Errorf("standard output: %w", err)
+// progressOf is that of all sources together: their slowest.
+func progressOf(sources []*sidecar.Source) progress {
+	sum := progress{lag: -1}
+	for _, source := range sources {
+		s := source.Reader()
+		sum.events += source.Handed().Taken.Load()
+		sum.errors += s.Unreadable.Load() + s.HolesGivenUp.Load()
+		for _, n := range source.Figures().Errors {
+			sum.errors += n
+		}
+		switch newest, upTo := s.Newest(), s.ReadUpTo(); {
+		case !upTo.IsZero():
+			sum.lag = max(sum.lag, time.Since(upTo), 0)
+		case !newest.IsZero():
+			sum.lag = max(sum.lag, time.Since(newest), 0)
+			sum.note = "catching up"
 		}
 	}
-	l.written += uint64(len(records))
-	return nil
+	return sum
 }
 
 // summary is the last line of a run.
-func (c *core) summary(written uint64) string {
-	took := time.Since(c.began)
+func summary(source *sidecar.Source, took time.Duration, named bool) string {
+	s, settings := source.Reader(), source.Settings()
+	written := source.Handed().Taken.Load()
 	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", thousands(written), roughly(took), thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
-	s := c.reader.Stats()
+	if named {
+		parts[0] = settings.Instance + ": " + parts[0]
+	}
 	var failed uint64
 	for _, n := range s.Errors() {
 		failed += n
@@ -133,6 +209,7 @@ func (c *core) summary(written uint64) string {
 		text string
 	}{
 		{failed, "failed calls, repeated where that could help"},
+		{source.Handed().Refused.Load(), "times not taken, and sent again"},
 		{s.Late.Load(), "came late"},
 		{s.Duplicates.Load(), "read again and dropped"},
 		{s.Filtered.Load(), "not wanted by the filters"},
@@ -145,8 +222,8 @@ func (c *core) summary(written uint64) string {
 			parts = append(parts, thousands(p.n)+" "+p.text)
 		}
 	}
-	if c.state != nil {
-		parts = append(parts, "state in "+c.settings.StatePath)
+	if settings.StatePath != "" {
+		parts = append(parts, "state in "+settings.StatePath)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/input"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -33,13 +36,44 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
+var update = flag.Bool("update", false, "write the tables of options into README.md")
+
 func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
-	readme := readFile(t, "../../README.md")
-	for name, want := range map[string]string{"options": config.Input.Markdown() + config.Syntax, "output options": config.Output.Markdown()} {
-		if got := section(t, readme, name); got != want {
-			t.Errorf("the table of %s in README.md differs from the code's. Put this between the comments:\n%s", name, want)
+	const path = "../../README.md"
+	readme := readFile(t, path)
+	for name, want := range map[string]string{
+		"options":        config.Input.Markdown() + config.Syntax,
+		"pull options":   config.PullForward.Markdown(),
+		"output options": config.Output.Markdown(),
+		"figures":        figuresTable(),
+	} {
+		got := section(t, readme, name)
+		switch {
+		case got == want:
+		case *update:
+			readme = strings.Replace(readme, got, want, 1)
+			if err := os.WriteFile(path, []byte(readme), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Errorf("the table of %s in README.md differs from the code's; with -update this test writes it", name)
 		}
 	}
+}
+
+// figuresTable is the table of what the heartbeat and the metrics count.
+func figuresTable() string {
+	var b strings.Builder
+	b.WriteString("| figure | kind | meaning |\n|---|---|---|\n")
+	for _, f := range input.Legend() {
+		kind := "gauge"
+		if f.Counter {
+			kind = "counter"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, kind, f.Help)
+	}
+	b.WriteString("| `errors` | counter | errors by kind: a gRPC code of ZITADEL's, or refused for the side that takes the records |\n")
+	return b.String()
 }
 
 func TestReadmeHasTheRecordOfTheCode(t *testing.T) {

@@ -198,7 +198,7 @@ var inputOptions = Options{
 	{
 		Name: "buffer_size", Kind: KindSize, Default: "16M", Min: "2M", Max: "4G", Example: "64M", Advanced: true,
 		Bounds: "it must hold one chunk and the page being read",
-		Doc:    "Bytes read but not yet acknowledged, at most; then reading waits",
+		Doc:    "Bytes read but not yet acknowledged, at most; then reading waits. `zitadel-siem pull` needs less: 4M",
 		also:   []string{"buffer", "buf_size", "buffer_limit", "buffer_max_size", "max_buffer", "max_memory"},
 		field:  in(func(s *Settings) any { return &s.BufferSize }),
 	},
@@ -208,6 +208,13 @@ var inputOptions = Options{
 		Doc:    "How far the state stays behind where Fluent Bit gives no acknowledgement (an input thread)",
 		also:   []string{"commit_interval", "ack_delay", "flush_delay"},
 		field:  in(func(s *Settings) any { return &s.CommitDelay }),
+	},
+	{
+		Name: "heartbeat", Kind: KindDuration, Default: "0s", Min: "0s", Max: "1d", Example: "1m", Advanced: true,
+		Bounds: "0 is never",
+		Doc:    "How often a record of type `heartbeat` with the reader's figures comes in between, so that silence can be told from trouble",
+		also:   []string{"heartbeat_interval", "heart_beat", "beat", "keepalive", "keep_alive", "stats_interval", "metrics_interval"},
+		field:  in(func(s *Settings) any { return &s.Heartbeat }),
 	},
 	{
 		Name: "language", Kind: KindText, Default: "en", Example: "de", Advanced: true,

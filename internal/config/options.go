@@ -41,6 +41,7 @@ type Option struct {
 	Doc      string   // one or two sentences, without a final stop
 	Example  string   // a right value
 	Advanced bool     // seldom changed
+	Group    string   // over it in a help text; empty: the table's title
 	Secret   bool     // the value must not be shown
 
 	// also holds names that users write instead and that mean this option.

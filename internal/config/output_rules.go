@@ -26,7 +26,7 @@ func destination(p *parser, s *OutputSettings) {
 	case clear && !p.bad["insecure"]:
 		p.fail("forward", quote(f.String()), "would send all records in clear to another host than loopback",
 			"did you mean tls://"+f.Address+"? Otherwise set insecure on")
-	case s.Insecure:
+	case s.Insecure && !p.given["url"]:
 		p.warn("insecure", "", "changes nothing for "+f.String(), "leave it out; TLS is always verified, and for a private certificate authority there is ca_file")
 	}
 	if !f.TLS {
@@ -45,7 +45,7 @@ func (p *parser) withoutTLS(f Forward) {
 		mend = "did you mean forward tls://" + f.Address + "?"
 	}
 	for _, name := range []string{"ca_file", "cert_file", "cert_key_file"} {
-		if p.given[name] {
+		if p.given[name] && !(name == "ca_file" && p.given["url"]) { // it may be for the url
 			p.fail(name, "", "is of no use without TLS: forward is "+f.String(), mend)
 		}
 	}

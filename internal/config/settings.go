@@ -44,7 +44,8 @@ type Settings struct {
 	StatePath string
 	TagBy     string // "none", "aggregate_type" or "event_type"
 	Redact    bool
-	Language  string // Accept-Language of localized names
+	Language  string        // Accept-Language of localized names
+	Heartbeat time.Duration // 0: never
 }
 
 // OutputSettings are those of the Fluent Bit output and of `zitadel-siem

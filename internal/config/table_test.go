@@ -12,6 +12,7 @@ import (
 func TestEveryOptionIsDocumentedAndItsDefaultAndBoundsParse(t *testing.T) {
 	t.Run("input", func(t *testing.T) { documented(t, Input) })
 	t.Run("output", func(t *testing.T) { documented(t, Output) })
+	t.Run("pull", func(t *testing.T) { documented(t, Pull) })
 }
 
 func documented[S any](t *testing.T, table Table[S]) {

@@ -169,7 +169,7 @@ func readAll(b *testing.B, client Client, end time.Time, emit Emit) int {
 	b.Helper()
 	s := benchSettings
 	s.End = end
-	r, err := NewReader(client, s, cursor.State{}, slog.New(slog.DiscardHandler), nil)
+	r, err := NewReader(client, s, cursor.State{}, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,7 +26,7 @@ type Reader struct {
 	filter filter
 	mem    *memory
 	holes  *holes
-	stats  Stats
+	stats  *Stats
 
 	filterText string // see describe
 
@@ -52,17 +52,30 @@ type Reader struct {
 	troubleSince time.Time
 }
 
+// Options of a reader. The zero value is of use but for Log.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time // this machine's clock; nil is time.Now
+	// Stats, where given, are counted on: a reader that follows another one
+	// then goes on with its figures.
+	Stats *Stats
+}
+
 // NewReader returns a reader that goes on from state, or begins where the
-// settings say when state is the zero State. now may be nil: time.Now.
-func NewReader(client Client, settings config.Settings, state cursor.State, log *slog.Logger, now func() time.Time) (*Reader, error) {
-	if now == nil {
-		now = time.Now
+// settings say when state is the zero State.
+func NewReader(client Client, settings config.Settings, state cursor.State, o Options) (*Reader, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Stats == nil {
+		o.Stats = new(Stats)
 	}
 	r := &Reader{
 		client:     client,
 		settings:   settings,
-		log:        log,
-		clock:      now,
+		log:        o.Log,
+		clock:      o.Now,
+		stats:      o.Stats,
 		pageSize:   settings.PageSize,
 		mem:        newMemory(),
 		holes:      newHoles(state.Holes, state.Updated),
@@ -79,14 +92,14 @@ func NewReader(client Client, settings config.Settings, state cursor.State, log 
 	}
 	if !r.fresh && state.Filter != r.filterText {
 		r.mem.forgetTops() // they are of the events that the old filter let through
-		log.Warn("the filter has changed since the state was written: events read before are not read again",
+		r.log.Warn("the filter has changed since the state was written: events read before are not read again",
 			"was", state.Filter, "is", r.filterText, "watermark", state.Watermark, "mend", "to read them all, give a new state_path")
 	}
 	return r, nil
 }
 
 // Stats returns the reader's counters.
-func (r *Reader) Stats() *Stats { return &r.stats }
+func (r *Reader) Stats() *Stats { return r.stats }
 
 // Run reads until ctx ends or, with the setting `end`, until that date is
 // behind and final; it returns nil then. Whatever passes by itself it sits

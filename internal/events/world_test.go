@@ -79,7 +79,7 @@ func (w *world) emit(_ context.Context, b Batch) error {
 func (w *world) reader() *Reader {
 	w.t.Helper()
 	log := slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil))
-	r, err := NewReader(w.client, w.settings, w.state, log, w.now)
+	r, err := NewReader(w.client, w.settings, w.state, Options{Log: log, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}

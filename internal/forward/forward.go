@@ -116,6 +116,21 @@ func (s *Sender) Send(ctx context.Context, tag string, entries []byte, n int) er
 	return nil
 }
 
+// Greet connects, and greets where there is a shared key. It sends no record:
+// whether the other side acknowledges any is not known then.
+func (s *Sender) Greet(ctx context.Context) error {
+	if !s.begin() {
+		return ErrClosed
+	}
+	defer s.sends.Done()
+	c, err := s.connection(ctx)
+	if err != nil {
+		return s.wrap(ctx, err)
+	}
+	s.keep(c)
+	return nil
+}
+
 func (s *Sender) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

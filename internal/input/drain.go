@@ -56,26 +56,35 @@ func (p *Pipe) Delay(d time.Duration) {
 	p.host.mu.Unlock()
 }
 
-// Drain offers the ready chunks to the host, in order. add gets the tag (empty:
-// the host's own) and the bytes, which it must not keep, and reports whether
-// the host has them now; a refused chunk is offered again by the next call.
-// Drain returns after about 32 MB or 50 ms. It does no I/O but add and Commit.
-func (p *Pipe) Drain(add func(tag string, data []byte) bool) {
+// Add gives the host records: how many, encoded one after the other, and their
+// tag (empty: the host's own). It must not keep the bytes, and reports whether
+// the host has them now.
+type Add func(tag string, data []byte, records int) bool
+
+// Drain offers the ready chunks to the host, in order; a refused one is offered
+// again by the next call. It returns at the first end of a group after 32 MB or
+// 50 ms: what is in a group has one cursor step, and a stop in the middle would
+// repeat its beginning. It does no I/O but add and Commit.
+func (p *Pipe) Drain(add Add) {
 	if !p.host.mu.TryLock() {
 		return // Close has it
 	}
 	defer p.host.mu.Unlock()
 	p.tick()
 
+	if !p.offerBeat(add) {
+		p.refused()
+		return
+	}
 	start, taken := time.Now(), 0
-	for taken < maxDrainBytes && time.Since(start) < maxDrainTime {
+	for p.host.next > 0 || taken < maxDrainBytes && time.Since(start) < maxDrainTime {
 		g := p.head()
 		if g == nil {
 			return
 		}
 		if p.host.next < len(g.chunks) {
 			c := &g.chunks[p.host.next]
-			if !add(c.tag, c.data) {
+			if !add(c.tag, c.data, c.events) {
 				p.refused()
 				return
 			}
@@ -109,7 +118,8 @@ func (p *Pipe) Next() []byte {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var out []byte
+	out := p.beat
+	p.beat = nil
 	n, skip := 0, p.host.next
 	for _, g := range p.ready {
 		for _, c := range g.chunks[skip:] {
@@ -122,9 +132,7 @@ func (p *Pipe) Next() []byte {
 		}
 		skip = 0
 	}
-	if n > 0 {
-		p.host.offered, p.host.upTo = out, n
-	}
+	p.host.offered, p.host.upTo = out, n
 	return out
 }
 
@@ -148,6 +156,13 @@ func (p *Pipe) Done() {
 	}
 }
 
+// Begun reports whether the host has a part of a group: a stop would repeat it.
+func (p *Pipe) Begun() bool {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.host.next > 0
+}
+
 func (p *Pipe) head() *group {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,6 +175,7 @@ func (p *Pipe) head() *group {
 // took releases a chunk.
 func (p *Pipe) took(c *chunk) {
 	p.Stats.Taken.Add(uint64(c.events))
+	p.Stats.took(c.newest)
 	p.mu.Lock()
 	if !p.closed {
 		p.bytes -= len(c.data)
@@ -238,13 +254,13 @@ func (p *Pipe) refused() {
 		return
 	}
 	p.host.refusedTell = now.Add(refusedAgain)
-	p.o.Log.Warn("fluent bit refuses records: its storage is full, or the input is paused; nothing is lost, reading waits",
+	p.o.Log.Warn(p.o.Refusal+"; nothing is lost, reading waits",
 		"since", now.Sub(p.host.refusedAt).Round(time.Second))
 }
 
 func (p *Pipe) accepted() {
 	if !p.host.refusedAt.IsZero() && time.Since(p.host.refusedAt) >= refusedFirst {
-		p.o.Log.Info("fluent bit takes records again", "after", time.Since(p.host.refusedAt).Round(time.Second))
+		p.o.Log.Info("records are taken again", "after", time.Since(p.host.refusedAt).Round(time.Second))
 	}
 	p.host.refusedAt = time.Time{}
 }

@@ -63,8 +63,8 @@ func (l eventLog) from(state cursor.State) (Puller, error) {
 	}), nil
 }
 
-// encode writes "sequence padding\n" for an event.
-func encode(b []byte, r *record.Record) []byte {
+// encodeLine writes "sequence padding\n" for an event.
+func encodeLine(b []byte, r *record.Record) []byte {
 	b = strconv.AppendUint(b, r.Sequence, 10)
 	b = append(b, ' ')
 	b = append(b, r.LocalizedType...)
@@ -91,7 +91,7 @@ type host struct {
 	refuse func() bool
 }
 
-func (h *host) add(tag string, data []byte) bool {
+func (h *host) add(tag string, data []byte, _ int) bool {
 	if h.refuse != nil && h.refuse() {
 		return false
 	}
@@ -182,10 +182,11 @@ func start(t *testing.T, newPuller func(cursor.State) (Puller, error), c *memory
 	o := Options{
 		NewPuller:  newPuller,
 		Redact:     func(*record.Record) {},
-		Encode:     encode,
+		Encode:     encodeLine,
 		Tag:        "zitadel",
 		TagBy:      "none",
 		BufferSize: 16_000_000,
+		Refusal:    "fluent bit refuses records: its storage is full, or the input is paused",
 		Log:        hostlog.New("input", hostlog.Host{Name: "test", Level: slog.LevelDebug, Stderr: log}).Logger(),
 	}
 	for _, f := range change {

@@ -11,7 +11,7 @@ func (r *rig) next(h *host, n int) {
 	for range n {
 		synctest.Wait()
 		if data := r.Next(); data != nil {
-			h.add("", data)
+			h.add("", data, 0)
 			r.Done()
 		}
 		time.Sleep(time.Second)
@@ -30,7 +30,7 @@ func TestNext_KeepsOrderAndSize(t *testing.T) {
 			if len(data) > maxChunk {
 				t.Fatalf("%d bytes at once", len(data))
 			}
-			h.add("", data)
+			h.add("", data, 0)
 			r.Done()
 			time.Sleep(time.Second)
 		}

@@ -3,6 +3,7 @@ package input
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -16,6 +17,7 @@ type chunk struct {
 	tag    string // empty: the host's own
 	data   []byte
 	events int
+	newest time.Time // creation date of the youngest event
 }
 
 // group is one cursor step: batches in their order, and the state after them.
@@ -58,6 +60,7 @@ func (g *group) merge(later *group) int {
 	for _, c := range later.chunks {
 		t := g.target(c.tag, len(c.data))
 		t.events += c.events
+		t.newest = youngest(t.newest, c.newest)
 		if t.data == nil {
 			t.data = c.data
 		} else {
@@ -81,10 +84,18 @@ func (p *Pipe) encode(b events.Batch) *group {
 		c := g.target(p.tag(r), len(p.scratch))
 		c.data = append(c.data, p.scratch...)
 		c.events++
+		c.newest = youngest(c.newest, r.Time)
 		g.events++
 		g.bytes += len(p.scratch)
 	}
 	return g
+}
+
+func youngest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // encodeRecord appends one event. A record that makes our code panic comes out
@@ -126,6 +137,14 @@ func (p *Pipe) tag(r *record.Record) string {
 		return p.o.Tag + "." + tagPart(r.Type)
 	}
 	return ""
+}
+
+// beatTag is as tag, for a heartbeat.
+func (p *Pipe) beatTag() string {
+	if p.o.TagBy == "none" {
+		return ""
+	}
+	return p.o.Tag + "." + HeartbeatType
 }
 
 // maxTagPart: ZITADEL's longest event type has 64 characters.

@@ -95,17 +95,10 @@ func (in *Input) open(get func(string) string) error {
 		return errors.Join(err, client.Close())
 	}
 
-	in.pipe = NewPipe(Options{
-		NewPuller: func(state cursor.State) (Puller, error) {
-			return events.NewReader(client, s, state, in.log, nil)
-		},
-		Redact:     redaction(s),
-		Encode:     record.AppendMsgpack,
-		Tag:        tag,
-		TagBy:      s.TagBy,
-		BufferSize: s.BufferSize,
-		Log:        in.log,
-	})
+	o := OptionsOf(s, client, in.log, nil)
+	o.Tag = tag
+	o.Refusal = "fluent bit refuses records: its storage is full, or the input is paused"
+	in.pipe = NewPipe(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	in.cancel = cancel
 	go func() {
@@ -119,6 +112,26 @@ func (in *Input) open(get func(string) string) error {
 		in.run(ctx, file, state)
 	}()
 	return nil
+}
+
+// OptionsOf are those of a pipe that reads from client as s says, as msgpack.
+// now may be nil: time.Now.
+func OptionsOf(s config.Settings, client events.Client, log *slog.Logger, now func() time.Time) Options {
+	stats := new(events.Stats)
+	return Options{
+		NewPuller: func(state cursor.State) (Puller, error) {
+			return events.NewReader(client, s, state, events.Options{Log: log, Now: now, Stats: stats})
+		},
+		Redact:      redaction(s),
+		Encode:      record.AppendMsgpack,
+		Instance:    s.Instance,
+		TagBy:       s.TagBy,
+		BufferSize:  s.BufferSize,
+		Log:         log,
+		ReaderStats: stats,
+		Heartbeat:   s.Heartbeat,
+		Beat:        AppendHeartbeat,
+	}
 }
 
 func redaction(s config.Settings) func(*record.Record) {
@@ -138,7 +151,7 @@ func (in *Input) run(ctx context.Context, file *stateFile, state cursor.State) {
 	}
 	in.log.Info("reading starts", "url", in.Settings.URL.String(), "state_path", in.Settings.StatePath,
 		"events_before", state.Events, "watermark", state.Watermark)
-	in.pipe.Run(ctx, file, state)
+	_ = in.pipe.Run(ctx, file, state) // errors are told there, and do not end it
 	// Only when the host is out of Drain can nobody commit any more.
 	_ = in.pipe.Close(context.Background())
 	if err := file.Close(); err != nil {
@@ -148,7 +161,7 @@ func (in *Input) run(ctx context.Context, file *stateFile, state cursor.State) {
 
 // Collect hands over what is ready; see [Pipe.Drain]. threaded says that the
 // caller is an input thread of the host's.
-func (in *Input) Collect(threaded bool, add func(tag string, data []byte) bool) {
+func (in *Input) Collect(threaded bool, add Add) {
 	if threaded {
 		in.warnUnowned("this input runs on a thread of its own, where Fluent Bit does not say whether it stored a record: set `threaded: off`")
 	}

@@ -68,7 +68,7 @@ func TestOpen_ReadsEverythingAndCommits(t *testing.T) {
 	total := uint64(s.srv.Store().Len())
 	tags := map[string]bool{}
 	eventually(t, "all events taken", func() bool {
-		in.Collect(false, func(tag string, data []byte) bool { tags[tag] = true; return true })
+		in.Collect(false, func(tag string, data []byte, _ int) bool { tags[tag] = true; return true })
 		return in.Stats().Taken.Load() == total
 	})
 	Stop(in)
@@ -92,7 +92,7 @@ func TestLaw6_WhatTheHostGetsIsRedacted(t *testing.T) {
 		in := s.open(t)
 		var all []byte
 		eventually(t, "all events taken", func() bool {
-			in.Collect(false, func(_ string, data []byte) bool { all = append(all, data...); return true })
+			in.Collect(false, func(_ string, data []byte, _ int) bool { all = append(all, data...); return true })
 			return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 		})
 		Stop(in)
@@ -164,7 +164,7 @@ func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := s.open(t)
-	in.Collect(false, func(string, []byte) bool { return true })
+	in.Collect(false, func(string, []byte, int) bool { return true })
 	if !strings.Contains(s.log.String(), "another reader has the state") {
 		t.Errorf("log:\n%s", s.log)
 	}
@@ -172,7 +172,7 @@ func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "all events taken", func() bool {
-		in.Collect(false, func(string, []byte) bool { return true })
+		in.Collect(false, func(string, []byte, int) bool { return true })
 		return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 	})
 	Stop(in)

@@ -15,6 +15,7 @@ package input
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -69,10 +70,22 @@ type Options struct {
 	Redact func(*record.Record)
 	Encode func([]byte, *record.Record) []byte
 
+	Instance   string // label, for the figures
 	Tag        string // the host's own tag, the base of TagBy
 	TagBy      string // "none", "aggregate_type" or "event_type"
 	BufferSize int    // bytes under way, at most; one batch may exceed it
 	Log        *slog.Logger
+
+	// ReaderStats are those of every reader that NewPuller makes.
+	ReaderStats *events.Stats
+	// Heartbeat is how often a record with the figures comes in between; 0 is
+	// never. Beat appends it, in the form of Encode.
+	Heartbeat time.Duration
+	Beat      func([]byte, Figures) []byte
+	// Refusal is told when the host takes nothing for long.
+	Refusal string
+	// EndOnError makes an error end Run, instead of a new attempt after a while.
+	EndOnError bool
 }
 
 // Stats counts since the start of the process.
@@ -83,6 +96,9 @@ type Stats struct {
 	Restarts atomic.Uint64 // readers that ended with an error or a panic
 	Panics   atomic.Uint64
 	Damaged  atomic.Uint64 // records that came out without their payload, or not at all
+
+	newest    atomic.Int64 // creation date of the youngest record taken, Unix µs; 0: none
+	lastTaken atomic.Int64 // when the host last took a chunk, Unix µs; 0: never
 }
 
 // Pipe connects one reader to one host. [Pipe.Run] fills it on a goroutine of
@@ -100,6 +116,9 @@ type Pipe struct {
 	ready    []*group   // prepared
 	bytes    int        // of both
 	last     cursor.State
+	beat     []byte // a heartbeat that the host has not taken
+	readAll  bool   // nothing more comes from the reader
+	prepared bool   // nothing more becomes ready
 	closed   bool
 	changed  chan struct{} // closed and replaced when something above changes
 
@@ -108,6 +127,9 @@ type Pipe struct {
 
 // NewPipe returns an idle pipe.
 func NewPipe(o Options) *Pipe {
+	if o.ReaderStats == nil {
+		o.ReaderStats = new(events.Stats)
+	}
 	return &Pipe{o: o, changed: make(chan struct{})}
 }
 
@@ -168,12 +190,18 @@ func (p *Pipe) emit(ctx context.Context, b events.Batch) error {
 }
 
 // prepare makes the state of each group durable before the host may have the
-// group, until ctx ends.
+// group, until ctx ends or nothing more comes.
 func (p *Pipe) prepare(ctx context.Context) error {
 	for {
-		err := p.waitFor(ctx, func() bool { return len(p.incoming) > 0 && len(p.ready) < maxPrepared })
+		err := p.waitFor(ctx, func() bool {
+			return len(p.incoming) > 0 && len(p.ready) < maxPrepared || len(p.incoming) == 0 && p.readAll
+		})
 		if err != nil {
 			return err
+		}
+		if len(p.incoming) == 0 {
+			p.mu.Unlock()
+			return nil
 		}
 		g := p.incoming[0]
 		g.sealed = true
@@ -212,6 +240,9 @@ func (p *Pipe) prepareState(ctx context.Context, s cursor.State) (Pending, error
 			}
 			return pending, nil
 		}
+		if p.o.EndOnError {
+			return nil, err
+		}
 		if text := err.Error(); text != said {
 			said = text
 			p.o.Log.Error("state cannot be written, reading waits", "error", err)
@@ -239,7 +270,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (p *Pipe) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
-	p.incoming, p.ready, p.bytes = nil, nil, 0
+	p.incoming, p.ready, p.bytes, p.beat = nil, nil, 0, nil
 	p.signal()
 	p.mu.Unlock()
 	for !p.host.mu.TryLock() {
@@ -249,6 +280,19 @@ func (p *Pipe) Close(ctx context.Context) error {
 	}
 	p.host.mu.Unlock()
 	return nil
+}
+
+// Await returns once [Pipe.Drain] has something to offer, or with [io.EOF] once
+// the host has taken all and nothing more comes, or with the context's error.
+func (p *Pipe) Await(ctx context.Context) error {
+	if err := p.waitFor(ctx, func() bool { return len(p.ready) > 0 || p.beat != nil || p.prepared || p.closed }); err != nil {
+		return err
+	}
+	defer p.mu.Unlock()
+	if len(p.ready) > 0 || p.beat != nil && !p.prepared {
+		return nil
+	}
+	return io.EOF
 }
 
 // UnderWay is how many bytes were read and not yet taken.

@@ -59,11 +59,11 @@ func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 			r := start(t, l.from, m, byType)
 			for range 10 {
 				synctest.Wait()
-				r.Drain(func(tag string, data []byte) bool {
+				r.Drain(func(tag string, data []byte, _ int) bool {
 					if die() {
 						return false
 					}
-					h.add(tag, data)
+					h.add(tag, data, 0)
 					die()
 					if n := m.events(); n > uint64(len(h.taken)) {
 						t.Fatalf("cursor is at %d, the host has %d", n, len(h.taken))
@@ -205,7 +205,7 @@ func TestPipe_ChunksAreAbout2MBOfWholeEvents(t *testing.T) {
 		synctest.Wait()
 		var sizes []int
 		var got []uint64
-		r.Drain(func(_ string, data []byte) bool {
+		r.Drain(func(_ string, data []byte, _ int) bool {
 			sizes = append(sizes, len(data))
 			got = append(got, sequences(data)...)
 			return true
@@ -231,9 +231,9 @@ func TestDrain_IsShort(t *testing.T) {
 		}
 		synctest.Wait()
 		began := time.Now()
-		r.Drain(func(tag string, data []byte) bool {
+		r.Drain(func(tag string, data []byte, _ int) bool {
 			time.Sleep(20 * time.Millisecond) // a slow disk
-			return h.add(tag, data)
+			return h.add(tag, data, 0)
 		})
 		if d := time.Since(began); d != 60*time.Millisecond {
 			t.Errorf("one call took %v, want the three chunks that begin within 50 ms", d)
@@ -333,7 +333,7 @@ func TestDrain_LongRefusalIsToldOnce(t *testing.T) {
 		}
 		h.refuse = nil
 		r.drain(h, 1)
-		if !strings.Contains(r.log.String(), "takes records again") {
+		if !strings.Contains(r.log.String(), "are taken again") {
 			t.Errorf("the end of it is not logged:\n%s", r.log)
 		}
 	})

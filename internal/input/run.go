@@ -1,12 +1,14 @@
 package input
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
@@ -19,27 +21,50 @@ const (
 )
 
 // Run reads from state on, until ctx ends. An error or a panic of the reader is
-// logged, and a new reader goes on after the last batch that was queued. Run is
-// called once.
-func (p *Pipe) Run(ctx context.Context, c Cursor, state cursor.State) {
+// logged, and a new reader goes on after the last batch that was queued; with
+// EndOnError Run returns it. Run is called once.
+func (p *Pipe) Run(ctx context.Context, c Cursor, state cursor.State) error {
 	p.cursor = c
 	p.mu.Lock()
 	p.last = state
 	p.mu.Unlock()
-	var tasks sync.WaitGroup
-	tasks.Go(func() { p.repeat(ctx, "writing the state", p.prepare) })
-	tasks.Go(func() { p.repeat(ctx, "reading", p.read) })
-	tasks.Wait()
+	tasks, ctx := errgroup.WithContext(ctx)
+	var readError error // ends Run once what was read before it is prepared
+	tasks.Go(func() error {
+		readError = p.repeat(ctx, "reading", p.read)
+		p.mark(&p.readAll)
+		return nil
+	})
+	tasks.Go(func() error {
+		defer p.mark(&p.prepared)
+		return p.repeat(ctx, "writing the state", p.prepare)
+	})
+	if p.o.Heartbeat > 0 {
+		tasks.Go(func() error { return p.repeat(ctx, "the heartbeat", p.beatAt) })
+	}
+	return cmp.Or(tasks.Wait(), readError)
 }
 
-// repeat runs f again and again until ctx ends or f returns nil.
-func (p *Pipe) repeat(ctx context.Context, what string, f func(context.Context) error) {
+// mark sets one of p's conditions.
+func (p *Pipe) mark(condition *bool) {
+	p.mu.Lock()
+	*condition = true
+	p.signal()
+	p.mu.Unlock()
+}
+
+// repeat runs f again and again until ctx ends or f returns nil. It returns
+// an error only where errors are to end everything.
+func (p *Pipe) repeat(ctx context.Context, what string, f func(context.Context) error) error {
 	wait := restartFirst
 	for {
 		before := p.Stats.Read.Load()
 		err := p.contain(ctx, f)
 		if err == nil || ctx.Err() != nil || errors.Is(err, errClosed) {
-			return
+			return nil
+		}
+		if p.o.EndOnError {
+			return err
 		}
 		if p.Stats.Read.Load() != before {
 			wait = restartFirst // it had worked in between
@@ -47,7 +72,7 @@ func (p *Pipe) repeat(ctx context.Context, what string, f func(context.Context) 
 		p.Stats.Restarts.Add(1)
 		p.o.Log.Error(what+" stopped: "+err.Error(), "again_in", wait)
 		if sleep(ctx, wait) != nil {
-			return
+			return nil
 		}
 		wait = min(2*wait, restartMost)
 	}

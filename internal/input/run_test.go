@@ -112,7 +112,7 @@ func TestLaw10_NoPanicReachesTheHost(t *testing.T) {
 			o.Encode = func(b []byte, r *record.Record) []byte {
 				b = append(b, "half an event"...)
 				boom(r.Sequence == 15)
-				return encode(b[:len(b)-len("half an event")], r)
+				return encodeLine(b[:len(b)-len("half an event")], r)
 			}
 		},
 	} {
@@ -150,7 +150,7 @@ func TestEncode_DamagedEventsAreMarkedOrTold(t *testing.T) {
 				if r.Sequence == 4 {
 					panic("never")
 				}
-				return encode(b, r)
+				return encodeLine(b, r)
 			}
 		})
 		defer r.stop()

@@ -18,13 +18,17 @@ const (
 	lockRemind   = 5 * time.Minute
 )
 
-// stateFile is a [cursor.File] as a [Cursor].
+// FileCursor is a [cursor.File] as a [Cursor].
+type FileCursor struct{ *cursor.File }
+
+// Prepare implements [Cursor].
+func (f FileCursor) Prepare(state cursor.State) (Pending, error) { return f.File.Prepare(state) }
+
+// stateFile is one whose generation is known.
 type stateFile struct {
-	*cursor.File
+	FileCursor
 	path string
 }
-
-func (s stateFile) Prepare(state cursor.State) (Pending, error) { return s.File.Prepare(state) }
 
 // held remembers, per state file of this process, which generation of inputs
 // reads with it. File locks alone cannot tell a second input, which is a
@@ -44,7 +48,7 @@ func openState(path, instance string, generation int) (*stateFile, cursor.State,
 	held.Lock()
 	held.by[path] = generation
 	held.Unlock()
-	return &stateFile{file, path}, state, nil
+	return &stateFile{FileCursor{file}, path}, state, nil
 }
 
 // heldBySibling reports whether an input of the same generation has the state.

@@ -149,7 +149,7 @@ func (i *instance) collect() (unsafe.Pointer, C.size_t) {
 }
 
 // append reports whether the host has the bytes. It copies them.
-func (i *instance) append(tag string, data []byte) bool {
+func (i *instance) append(tag string, data []byte, _ int) bool {
 	t := append([]byte(tag), 0) // some of the host's log lines print it
 	return C.host_append(i.host, (*C.char)(unsafe.Pointer(&t[0])), C.size_t(len(tag)), unsafe.Pointer(&data[0]), C.size_t(len(data))) == 0
 }

@@ -1,0 +1,233 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Sources are what a file of `zitadel-siem pull --config` describes.
+type Sources struct {
+	MetricsListen string // "" is nowhere
+	List          []PullSettings
+	Warnings      []string
+}
+
+// maxSources bounds the file: more than 1 MiB describes no sources.
+const maxSources = 1 << 20
+
+// ReadSources reads a YAML file:
+//
+//	metrics_listen: 127.0.0.1:9464
+//	defaults:                        # for each source that does not say otherwise
+//	  forward: tls://siem.example.com:24224
+//	sources:
+//	  - url: https://zitadel.example.com
+//	    token_file: /etc/zitadel-siem/token
+//	    state_path: /var/lib/zitadel-siem/prod.state
+//
+// The names below defaults and sources are those of [Pull]; lists may be YAML
+// lists. ${NAME} in a value is replaced from the environment. The error tells
+// everything that is wrong, each with its line.
+func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseOptions) (Sources, error) {
+	f := sourcesFile{lookupEnv: lookupEnv, opts: opts}
+	f.opts.NeedState = true
+	root, err := readYAML(path)
+	if err != nil {
+		return Sources{}, fmt.Errorf("--config %s: %w", path, err)
+	}
+	f.read(root)
+	if len(f.problems) > 0 {
+		return Sources{}, fmt.Errorf("--config %s: %s", path, strings.Join(f.problems, "\n  "))
+	}
+	if info, err := os.Stat(path); err == nil && f.secret && info.Mode().Perm()&0o077 != 0 {
+		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("%s holds a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
+	}
+	return f.out, nil
+}
+
+func readYAML(path string) (*yaml.Node, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err) // the path is named already
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, maxSources+1))
+	switch {
+	case err != nil:
+		return nil, errors.Unwrap(err)
+	case len(data) > maxSources:
+		return nil, errors.New("is larger than 1 MiB: it is to hold sources and nothing else")
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("is no YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(doc.Content) == 0 {
+		return nil, errors.New("is empty: it is to have `sources:`, a list")
+	}
+	return doc.Content[0], nil
+}
+
+type sourcesFile struct {
+	lookupEnv func(string) (string, bool)
+	opts      ParseOptions
+	out       Sources
+	secret    bool // one stands in the file itself
+	problems  []string
+}
+
+// fail notes a problem: one of defaults once, not for each source.
+func (f *sourcesFile) fail(line int, format string, args ...any) {
+	problem := fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)
+	if !slices.Contains(f.problems, problem) {
+		f.problems = append(f.problems, problem)
+	}
+}
+
+// value is one option as the file has it.
+type value struct {
+	text string
+	line int
+}
+
+func (f *sourcesFile) read(root *yaml.Node) {
+	if root.Kind != yaml.MappingNode {
+		f.fail(root.Line, "is to be a map with `sources:`")
+		return
+	}
+	var defaults map[string]value
+	var list *yaml.Node
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		switch key, node := root.Content[i], root.Content[i+1]; key.Value {
+		case "metrics_listen":
+			f.out.MetricsListen = f.expand(node.Value)
+		case "defaults":
+			defaults = f.values(node)
+		case "sources":
+			list = node
+		default:
+			f.fail(key.Line, "%s is none of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
+		}
+	}
+	switch {
+	case list == nil:
+		f.fail(root.Line, "`sources:` is missing, a list of at least one source")
+	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
+		f.fail(list.Line, "`sources:` is to be a list of at least one source, each beginning with `- url:`")
+	default:
+		for _, node := range list.Content {
+			f.source(node, defaults)
+		}
+		f.apart(list)
+	}
+}
+
+// belongs sees an option that stands too far left.
+func (f *sourcesFile) belongs(name string) string {
+	if _, ok := Pull.Lookup(name); ok {
+		return "; it belongs below a source, or below defaults"
+	}
+	return ""
+}
+
+// source reads one element of the list.
+func (f *sourcesFile) source(node *yaml.Node, defaults map[string]value) {
+	values := maps.Clone(defaults)
+	if values == nil {
+		values = map[string]value{}
+	}
+	own := f.values(node)
+	if own == nil {
+		f.out.List = append(f.out.List, PullSettings{})
+		return
+	}
+	maps.Copy(values, own)
+	texts := map[string]string{}
+	for name, v := range values {
+		texts[name] = v.text
+	}
+	settings, warnings, problems := Pull.Check(texts, f.opts)
+	line := func(p Problem) int {
+		if v, ok := values[p.Option]; ok {
+			return v.line
+		}
+		return node.Line
+	}
+	for _, p := range problems {
+		f.fail(line(p), "%s", p)
+	}
+	for _, w := range warnings {
+		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("line %d: %s", line(w), w))
+	}
+	f.out.List = append(f.out.List, settings)
+}
+
+// apart refuses two sources with one state, or with one label: their events
+// would have the same ids, and their figures the same names.
+func (f *sourcesFile) apart(list *yaml.Node) {
+	states, instances := map[string]int{}, map[string]int{}
+	for i, s := range f.out.List {
+		at := list.Content[i].Line
+		if first, ok := states[s.StatePath]; ok && s.StatePath != "" {
+			f.fail(at, "state_path %s is that of the source in line %d as well; each needs its own", quote(s.StatePath), first)
+		}
+		if first, ok := instances[s.Instance]; ok && s.Instance != "" {
+			f.fail(at, "instance %s is that of the source in line %d as well; set another `instance` for one of them, or take what both want with one source", quote(s.Instance), first)
+		}
+		states[s.StatePath], instances[s.Instance] = at, at
+	}
+}
+
+// values reads a map of options.
+func (f *sourcesFile) values(node *yaml.Node) map[string]value {
+	if node.Kind != yaml.MappingNode {
+		f.fail(node.Line, "is to be a map of options")
+		return nil
+	}
+	values := map[string]value{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, v := node.Content[i], node.Content[i+1]
+		if first, ok := values[key.Value]; ok {
+			f.fail(key.Line, "%s stands in line %d already", quote(key.Value), first.line)
+			continue
+		}
+		var text string
+		switch {
+		case v.Kind == yaml.ScalarNode:
+			text = v.Value
+		case v.Kind == yaml.SequenceNode && !slices.ContainsFunc(v.Content, func(n *yaml.Node) bool { return n.Kind != yaml.ScalarNode }):
+			var items []string
+			for _, n := range v.Content {
+				items = append(items, n.Value)
+			}
+			text = strings.Join(items, ",")
+		default:
+			f.fail(v.Line, "%s is to be a plain value or a list of them", quote(key.Value))
+			continue
+		}
+		if o, ok := Pull.Lookup(key.Value); ok && o.Secret && !strings.HasPrefix(text, "${") {
+			f.secret = true
+		}
+		values[key.Value] = value{f.expand(text), v.Line}
+	}
+	return values
+}
+
+// expand replaces ${NAME}. One that is not set stays, and is then refused with
+// the name of its option.
+func (f *sourcesFile) expand(text string) string {
+	return unexpanded.ReplaceAllStringFunc(text, func(m string) string {
+		name := strings.Trim(m, "${}")
+		if v, ok := f.lookupEnv(name); ok {
+			return v
+		}
+		return m
+	})
+}

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func writeSources(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sources.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func noEnv(string) (string, bool) { return "", false }
+
+func TestSources(t *testing.T) {
+	dir := t.TempDir()
+	path := writeSources(t, `
+metrics_listen: ${ADDR}
+defaults:
+  forward: 127.0.0.1:24224
+  token: ${TOKEN}
+  poll_interval: 1s
+sources:
+  - url: https://a.example.com
+    state_path: `+dir+`/a
+    event_types: [user.locked, user.unlocked]
+  - url: https://b.example.com   # with its own
+    token: other-token
+    instance: b
+    state_path: `+dir+`/b
+    poll_interval: 10
+    exclude_own: yes
+    tag: audit.b
+`)
+	env := map[string]string{"ADDR": "127.0.0.1:1", "TOKEN": "secret-token"}
+	got, err := ReadSources(path, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, ParseOptions{})
+	if err != nil || len(got.Warnings) > 0 {
+		t.Fatal(err, got.Warnings)
+	}
+	a, b := got.List[0], got.List[1]
+	type some struct {
+		Instance, Forward, Tag, Token string
+		Poll                          time.Duration
+		Types                         []string
+		Own                           bool
+	}
+	brief := func(s PullSettings) some {
+		return some{s.Instance, s.Out.Forward.String(), s.Out.Tag, s.Token.Reveal(), s.PollInterval, s.EventTypes, s.ExcludeOwn}
+	}
+	if d := cmp.Diff([]some{
+		{"a.example.com", "tcp://127.0.0.1:24224", "zitadel", "secret-token", time.Second, []string{"user.locked", "user.unlocked"}, false},
+		{"b", "tcp://127.0.0.1:24224", "audit.b", "other-token", 10 * time.Second, nil, true},
+	}, []some{brief(a), brief(b)}); d != "" {
+		t.Error(d)
+	}
+	if got.MetricsListen != "127.0.0.1:1" {
+		t.Error(got.MetricsListen)
+	}
+	if s := a.String(); strings.Contains(s, "secret-token") || !strings.Contains(s, "forward=tcp://127.0.0.1:24224") {
+		t.Error(s)
+	}
+}
+
+func TestSources_EverythingThatIsWrongIsToldWithItsLine(t *testing.T) {
+	path := writeSources(t, `defaults:
+  token: ${NOT_SET}
+metrics: 127.0.0.1:1
+token_file: x
+sources:
+  - url: https://a.example.com
+    state_path: ./same
+    interval: 1s
+  - url: https://a.example.com
+    state_path: ./same
+    settle: 1h
+    settle: 2s
+  - url: {host: a}
+  - just text
+`)
+	_, err := ReadSources(path, noEnv, ParseOptions{})
+	want := `--config ` + path + `: line 3: "metrics" is none of metrics_listen, defaults, sources
+  line 4: "token_file" is none of metrics_listen, defaults, sources; it belongs below a source, or below defaults
+  line 2: token: holds the variable ${NOT_SET}, which nothing has replaced by its value; set NOT_SET in the environment of the process; Fluent Bit replaces ${NOT_SET}, a shell too
+  line 8: interval: is no option of zitadel-siem; did you mean poll_interval?
+  line 12: "settle" stands in line 11 already
+  line 11: settle: "1h" is more than 10m (events are not read before they are this old); the most is 10m, the default 2s
+  line 13: "url" is to be a plain value or a list of them
+  line 13: url: is missing; for example https://zitadel.example.com
+  line 13: state_path: is missing: without it every restart would begin again at start; for example /var/lib/zitadel-siem/prod.state
+  line 14: is to be a map of options
+  line 9: state_path "./same" is that of the source in line 6 as well; each needs its own
+  line 9: instance "a.example.com" is that of the source in line 6 as well; set another ` + "`instance`" + ` for one of them, or take what both want with one source`
+	if d := cmp.Diff(want, err.Error()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSources_TheExampleIsRight(t *testing.T) {
+	got, err := ReadSources("../../conf/sidecar/sources.yaml", noEnv, ParseOptions{NoFiles: true})
+	if err != nil || len(got.Warnings) > 0 || len(got.List) != 2 {
+		t.Error(err, got.Warnings)
+	}
+}
+
+func TestSources_Files(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "is empty: it is to have `sources:`, a list",
+		"sources: [":               "is no YAML: line 1: did not find expected node content",
+		"- url: x":                 "line 1: is to be a map with `sources:`",
+		"defaults: {}":             "line 1: `sources:` is missing, a list of at least one source",
+		"sources: []":              "line 1: `sources:` is to be a list of at least one source, each beginning with `- url:`",
+		"sources:\n  url: x\n":     "line 2: `sources:` is to be a list of at least one source, each beginning with `- url:`",
+		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it is to hold sources and nothing else",
+	} {
+		path := writeSources(t, text)
+		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+want {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+	if _, err := ReadSources("nowhere.yaml", noEnv, ParseOptions{}); err == nil || err.Error() != "--config nowhere.yaml: no such file or directory" {
+		t.Error(err)
+	}
+	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
+		t.Error(err)
+	}
+}
+
+func TestSources_ASecretThatOthersCanReadIsToldOf(t *testing.T) {
+	text := "sources:\n  - {url: \"https://a.example.com\", token: secret-token, state_path: " + t.TempDir() + "/s}\n"
+	path := writeSources(t, text)
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadSources(path, noEnv, ParseOptions{})
+	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "chmod 600") || strings.Contains(got.Warnings[0], "secret-token") {
+		t.Error(err, got.Warnings)
+	}
+}
+
+func TestPull_OneOptionCountsForBothWays(t *testing.T) {
+	s, warnings, err := Pull.ParseMap(base("state_path", filepath.Join(t.TempDir(), "s"), "forward", "siem.example.com:24224", "insecure", "on"), at(t))
+	if err != nil || !s.Out.Insecure || len(warnings) != 1 || !strings.Contains(warnings[0], "travel in clear to siem.example.com:24224") {
+		t.Error(err, warnings)
+	}
+	for _, c := range []struct {
+		pairs []string
+		want  string
+	}{
+		{[]string{"forward", "siem.example.com:24224"}, "forward: \"tcp://siem.example.com:24224\" would send all records in clear to another host than loopback; did you mean tls://siem.example.com:24224? Otherwise set insecure on"},
+		{[]string{"forward", "127.0.0.1:1", "cert_file", "./x"}, "cert_file: is of no use without TLS: forward is tcp://127.0.0.1:1; did you mean forward tls://127.0.0.1:1?"},
+	} {
+		_, _, err := Pull.ParseMap(base(append(c.pairs, "state_path", filepath.Join(t.TempDir(), "s"))...), ParseOptions{NoFiles: true})
+		if err == nil || !strings.Contains(err.Error(), "\n  "+c.want) {
+			t.Errorf("%v: %v", c.pairs, err)
+		}
+	}
+	_, warnings, err = Pull.ParseMap(base("state_path", filepath.Join(t.TempDir(), "s"), "forward", "tls://siem.example.com:24224", "insecure", "on"), at(t))
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "changes nothing where both") {
+		t.Error(err, warnings)
+	}
+}

@@ -1,0 +1,159 @@
+package sidecar
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+)
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func serveMetrics(t *testing.T, sources ...*Source) (*Metrics, string) {
+	t.Helper()
+	m, err := ListenMetrics("127.0.0.1:0", sources, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- m.Serve() }()
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return m, "http://" + m.Addr()
+}
+
+func TestMetrics_FiguresOfEverySource(t *testing.T) {
+	srv := serve(t, 120)
+	far := forwardtest.Start(t, forwardtest.Options{})
+	one := open(t, settings(t, srv, far), Options{})
+	two := open(t, settings(t, srv, far, "instance", "two", "token", "wrong"), Options{})
+	_, url := serveMetrics(t, one, two)
+	run(t, one, func() bool { return one.Handed().Taken.Load() == 120 && len(arrived(far)) == 120 })
+	run(t, two, func() bool { return two.Figures().Errors["Unauthenticated"] > 0 })
+
+	status, text := get(t, url+"/metrics")
+	if status != http.StatusOK {
+		t.Fatal(status, text)
+	}
+	for _, want := range []string{
+		`zitadel_siem_events_total{instance="one"} 120`,
+		`zitadel_siem_events_total{instance="two"} 0`,
+		`zitadel_siem_errors_total{instance="two",kind="Unauthenticated"} `,
+		`zitadel_siem_lag_seconds{instance="one"} `,
+		`zitadel_siem_watermark_age_seconds{instance="one"} `,
+		`zitadel_siem_last_success_age_seconds{instance="one"} `,
+		`zitadel_siem_holes_found_total{instance="one"} `,
+		`zitadel_siem_holes_filled_total{instance="one"} `,
+		`zitadel_siem_late_events_total{instance="one"} `,
+		`zitadel_siem_duplicates_dropped_total{instance="one"} `,
+		`zitadel_siem_retries_total{instance="one"} `,
+		"process_open_fds ", "go_goroutines ",
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("missing: %s", want)
+		}
+	}
+	if regexp.MustCompile(`zitadel_siem_lag_seconds{instance="two"}`).MatchString(text) {
+		t.Error("a lag before the first event")
+	}
+	if strings.Contains(text, srv.Token()) || strings.Contains(text, "wrong") {
+		t.Error("a token stands in the metrics")
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for _, o := range []struct {
+		path string
+		want int
+	}{{"/live", 200}, {"/", 404}, {"/metrics/x", 404}} {
+		if status, _ := get(t, url+o.path); status != o.want {
+			t.Errorf("%s: %d", o.path, status)
+		}
+	}
+}
+
+func TestHealth_TellsWhoIsSilent(t *testing.T) {
+	srv := serve(t, 50)
+	far := forwardtest.Start(t, forwardtest.Options{})
+	good := open(t, settings(t, srv, far), Options{})
+	stuck := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
+	waiting := open(t, settings(t, srv, stuck, "instance", "two"), Options{})
+	down := open(t, settings(t, srv, far, "instance", "three", "url", "http://127.0.0.1:1"), Options{})
+	m, url := serveMetrics(t, good, waiting, down)
+	run(t, good, func() bool { return len(arrived(far)) == 50 })
+	run(t, down, func() bool { return down.Reader().Calls.Load() > 0 })
+
+	if status, text := get(t, url+"/health"); status != http.StatusOK || strings.Count(text, `"well":true`) != 3 {
+		t.Errorf("at first: %d %s", status, text)
+	}
+	began := m.began
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- waiting.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	plugintest.Until(t, "a message", func() bool { return stuck.Began() > 0 })
+	later := time.Now().Add(unwellAfter + time.Second)
+	for _, c := range []struct {
+		source  *Source
+		problem string
+	}{
+		{waiting, "no records are taken since 5m"},
+		{down, "no answer of ZITADEL since 5m"},
+	} {
+		h := c.source.health(later, began)
+		if h.Well || !strings.HasPrefix(h.Problem, c.problem) {
+			t.Errorf("%+v, want %q", h, c.problem)
+		}
+	}
+	m.began = began.Add(-time.Hour)
+	status, text := get(t, url+"/health")
+	var third health
+	if err := json.Unmarshal([]byte(strings.Split(text, "\n")[2]), &third); err != nil || status != http.StatusServiceUnavailable || third.Well || third.Instance != "three" {
+		t.Errorf("%d %s %v", status, text, err)
+	}
+}
+
+func TestListenMetrics_SaysWhatItWants(t *testing.T) {
+	_, err := ListenMetrics("9464", nil, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), `metrics_listen "9464"`) || !strings.Contains(err.Error(), "127.0.0.1:9464") {
+		t.Error(err)
+	}
+}
