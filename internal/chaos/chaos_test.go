@@ -3,11 +3,8 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -66,7 +63,7 @@ func (w *world) addReaders() error {
 	if bin, real := fluentBitBinary(); real {
 		add = func(plugin string) error { return w.addFluentBits(bin, plugin) }
 	}
-	if err := errors.Join(add(plugin), w.addPull()); err != nil {
+	if err := errors.Join(add(plugin), w.addSidecar(), w.addPull()); err != nil {
 		return err
 	}
 	for _, r := range w.readers {
@@ -112,30 +109,6 @@ func (w *world) addCHost(plugin string) error {
 	}
 	r.storageDisk = nil // it has none
 	w.cHost(r, plugin)
-	return nil
-}
-
-func (w *world) addPull() error {
-	r, err := w.addReader("pull to a file")
-	if err != nil {
-		return err
-	}
-	bin := filepath.Join(w.dir, "zitadel-siem")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/zitadel-siem/zitadel-siem/cmd/zitadel-siem").CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	r.byWhom = "the sidecar"
-	records := filepath.Join(r.dir, "records")
-	r.records, r.tally = &follow{path: records}, newTally()
-	env := append(os.Environ(),
-		"ZITADEL_URL=http://"+r.up.addr(), "ZITADEL_TOKEN="+w.token, "ZITADEL_INSTANCE="+instance, "ZITADEL_STATE_PATH="+r.state(),
-		"ZITADEL_TRANSPORT="+w.transport(), "ZITADEL_PAGE_SIZE="+strconv.Itoa(w.pageSize()),
-		"ZITADEL_SETTLE=200ms", "ZITADEL_POLL_INTERVAL=500ms", "ZITADEL_REQUEST_TIMEOUT=3s", "ZITADEL_OVERLAP="+overlap.String())
-	r.command = func(r *reader) *exec.Cmd {
-		cmd := exec.Command("sh", "-c", `exec "$0" pull >>"$1"`, bin, records)
-		cmd.Env = env
-		return cmd
-	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ import (
 func (w *world) cHost(r *reader, plugin string) {
 	host := plugintest.Current.Path(w.t)
 	files := &hostFiles{dir: r.dir}
-	r.records, r.tally, r.byWhom = files, newTally(), "the host"
+	r.records, r.tally = files, newTally()
 	options := []string{
 		"url http://" + r.up.addr(), "token " + w.token, "instance " + instance, "state_path " + r.state(), "transport " + w.transport(),
 		"settle 200ms", "overlap " + overlap.String(), "poll_interval 500ms", "request_timeout 3s", fmt.Sprint("page_size ", w.pageSize()),

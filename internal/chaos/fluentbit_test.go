@@ -70,7 +70,6 @@ func (w *world) fluentBit(r *reader, bin, plugin, output string) error {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return err
 	}
-	r.byWhom = "Fluent Bit"
 	r.command = func(r *reader) *exec.Cmd {
 		cmd := exec.Command(bin, "-e", plugin, "-c", path)
 		cmd.Env = append(os.Environ(), "ZITADEL_TOKEN="+w.token)

@@ -19,7 +19,8 @@ const (
 
 // roles are filled by the files that hold them.
 var roles = map[string]func() error{
-	"server": serverRole,
+	"server":  serverRole,
+	"sidecar": sidecarRole,
 }
 
 func TestMain(m *testing.M) {

@@ -21,7 +21,7 @@ type reader struct {
 	command func(r *reader) *exec.Cmd
 	begun   func(r *reader, p *process) error // nil: nothing to do after a start
 	halt    func() error                      // nil: SIGTERM
-	byWhom  string                            // sends again what it has read
+	sends   bool                              // to its far end, itself: no Fluent Bit stands between
 
 	up      *link   // to the server
 	down    *link   // to the far end; nil: a file
@@ -41,6 +41,13 @@ type reader struct {
 	fullDisks, clockJumps      int
 	fellWhileFull              int
 	stateCuts                  int // each refused
+}
+
+func (r *reader) sender() string {
+	if r.sends {
+		return "us"
+	}
+	return "Fluent Bit"
 }
 
 // records are what a reader's output wrote.

@@ -97,6 +97,9 @@ func (w *world) judge(r *reader, truth map[string]committed) {
 			t.Errorf("%s: at the far end: %v", r.name, err)
 		}
 		r.maySendAgain += uncertain
+		if r.sends { // also what a stop did not wait for
+			r.mayReadAgain += uncertain
+		}
 	}
 	if r.tally.readAgain > r.mayReadAgain {
 		t.Errorf("%s: %d events were read and sent a second time, and the crashes explain %d", r.name, r.tally.readAgain, r.mayReadAgain)
@@ -104,9 +107,9 @@ func (w *world) judge(r *reader, truth map[string]committed) {
 	if r.tally.sentAgain > r.maySendAgain {
 		t.Errorf("%s: %d records were sent again, and what was under way in crashes explains %d", r.name, r.tally.sentAgain, r.maySendAgain)
 	}
-	t.Logf("%s: %d kill -9, %d SIGTERM (%d with a stuck output), %d full disks (%d ended it), %d clock jumps, state cut at %d places; %d events, %d lost, repeated: %d by us (the crashes explain %d), %d by %s (%d)",
+	t.Logf("%s: %d kill -9, %d SIGTERM (%d with a stuck output), %d full disks (%d ended it), %d clock jumps, state cut at %d places; %d events, %d lost, repeated: %d read again (the crashes explain %d), %d sent again by %s (%d)",
 		r.name, r.kills, r.stops, r.stuckStops, r.fullDisks, r.fellWhileFull, r.clockJumps, r.stateCuts,
-		r.tally.distinct(), len(lost), r.tally.readAgain, r.mayReadAgain, r.tally.sentAgain, r.byWhom, r.maySendAgain)
+		r.tally.distinct(), len(lost), r.tally.readAgain, r.mayReadAgain, r.tally.sentAgain, r.sender(), r.maySendAgain)
 }
 
 // wantNoToken looks for the token in everything that was logged.
