@@ -77,10 +77,10 @@ func (a *actor) harmReader(ctx context.Context, r *reader) error {
 		things = append(things, thing{15, func(ctx context.Context) error { return a.stopStuck(ctx, r) }})
 	}
 	if r.stateDisk != nil {
-		things = append(things, thing{12, func(ctx context.Context) error { return a.fillDisk(ctx, r, r.stateDisk) }})
+		things = append(things, thing{6, func(ctx context.Context) error { return a.fillDisk(ctx, r, r.stateDisk) }})
 	}
 	if r.storageDisk != nil {
-		things = append(things, thing{12, func(ctx context.Context) error { return a.fillDisk(ctx, r, r.storageDisk) }})
+		things = append(things, thing{6, func(ctx context.Context) error { return a.fillDisk(ctx, r, r.storageDisk) }})
 	}
 	if r.clock != nil {
 		things = append(things, thing{12, func(ctx context.Context) error { return a.moveClock(ctx, r) }})
@@ -88,7 +88,13 @@ func (a *actor) harmReader(ctx context.Context, r *reader) error {
 	return a.repeat(ctx, func() time.Duration { return a.between(100*time.Millisecond, 2500*time.Millisecond) }, things)
 }
 
+// killReader kills it at any moment or, more often, while its state moves: then
+// there is something under way.
 func (a *actor) killReader(ctx context.Context, r *reader) error {
+	if a.rand.IntN(3) > 0 {
+		r.awaitStep(ctx, 3*time.Second)
+		_ = pause(ctx, a.between(0, 20*time.Millisecond))
+	}
 	if err := r.kill(); err != nil {
 		return err
 	}

@@ -49,10 +49,12 @@ func TestChaosLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	began := time.Now()
 	if err := w.harm(); err != nil {
 		t.Error(err)
 		return
 	}
+	w.harmed = time.Since(began)
 	w.verdict()
 }
 

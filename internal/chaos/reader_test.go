@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
@@ -38,6 +40,7 @@ type reader struct {
 	// committed, and records that were in Fluent Bit's storage.
 	mayReadAgain, maySendAgain int
 	kills, stops, stuckStops   int
+	midKills                   int // kills with something under way
 	fullDisks, clockJumps      int
 	fellWhileFull              int
 	stateCuts                  int // each refused
@@ -86,7 +89,25 @@ func (r *reader) kill() error {
 		return fmt.Errorf("%s had ended by itself: %v", r.name, r.running().err)
 	}
 	r.kills++
-	return r.account()
+	before := r.mayReadAgain + r.maySendAgain
+	err := r.account()
+	if r.mayReadAgain+r.maySendAgain > before {
+		r.midKills++
+	}
+	return err
+}
+
+// awaitStep waits until its state is replaced, for at most d.
+func (r *reader) awaitStep(ctx context.Context, d time.Duration) {
+	before, _ := os.Stat(r.state()) // none yet is a state as well
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if now, err := os.Stat(r.state()); err == nil && (before == nil || !os.SameFile(before, now)) {
+			return
+		}
+		if pause(ctx, time.Millisecond) != nil {
+			return
+		}
+	}
 }
 
 // stop is SIGTERM.
@@ -112,11 +133,9 @@ func (r *reader) account() error {
 	if err != nil {
 		return err
 	}
-	stored := 0
-	if r.far == nil { // a far end knows better what it may have had
-		if stored, err = storedRecords(r.storage()); err != nil {
-			return err
-		}
+	stored, err := storedRecords(r.storage())
+	if err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -28,6 +28,7 @@ const serverConfigVariable = "CHAOS_SERVER"
 // serverOrder is one line on the server's standard input.
 type serverOrder struct {
 	Quiet  bool          `json:",omitempty"` // no more events
+	Last   bool          `json:",omitempty"` // one more transaction, after all
 	Clock  time.Duration `json:",omitempty"` // the server's clock, not the database's
 	Faults orderedFaults `json:",omitzero"`
 }
@@ -94,6 +95,9 @@ func serverRole() error {
 				quiet()
 				<-written
 				fmt.Println("quiet")
+			}
+			if o.Last {
+				w.once()
 			}
 			clock.Store(int64(o.Clock))
 			f := o.Faults

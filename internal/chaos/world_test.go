@@ -24,8 +24,10 @@ type world struct {
 	dir   string
 	seed  uint64
 	token string
-	lasts time.Duration // the harm
-	rand  *rand.Rand    // of the set-up
+	lasts time.Duration // the harm, as asked for
+
+	harmed time.Duration // how long it lasted
+	rand   *rand.Rand    // of the set-up
 
 	readers []*reader
 
@@ -48,6 +50,9 @@ func newWorld(t *testing.T, dir string, seed uint64) *world {
 	r := rand.New(rand.NewPCG(seed, 0))
 	return &world{t: t, dir: dir, seed: seed, rand: r, token: fmt.Sprintf("chaos-token-%016x%016x", r.Uint64(), r.Uint64()), quiet: make(chan struct{})}
 }
+
+// long says that there is time for what takes some.
+func (w *world) long() bool { return w.lasts >= time.Minute }
 
 func (w *world) logPath() string { return filepath.Join(w.dir, "committed.jsonl") }
 

@@ -48,6 +48,12 @@ func (w *writer) run(ctx context.Context, perSecond float64) {
 	}
 }
 
+// once writes one transaction. Nothing else may be writing.
+func (w *writer) once() {
+	now := time.Now().Truncate(time.Microsecond)
+	w.end(w.store.Begin(now), now, w.shapes.Next())
+}
+
 // begin begins one transaction and returns how many events it will have.
 func (w *writer) begin() int {
 	created := time.Now().Truncate(time.Microsecond)
