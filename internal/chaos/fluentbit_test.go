@@ -85,7 +85,7 @@ func (w *world) toFile(r *reader) string {
 }
 
 func (w *world) toFarEnd(r *reader) (string, error) {
-	if err := w.addFarEnd(r); err != nil {
+	if err := w.addFarEnd(r, 2); err != nil {
 		return "", err
 	}
 	host, port, err := net.SplitHostPort(r.down.addr())

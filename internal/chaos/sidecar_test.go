@@ -57,7 +57,7 @@ func (w *world) addSidecar() error {
 	if err != nil {
 		return err
 	}
-	if err := w.addFarEnd(r); err != nil {
+	if err := w.addFarEnd(r, 1); err != nil {
 		return err
 	}
 	r.sends = true

@@ -171,9 +171,10 @@ func (w *world) addReader(name string) (*reader, error) {
 	return r, nil
 }
 
-// addFarEnd gives a reader a far end that speaks the forward protocol.
-func (w *world) addFarEnd(r *reader) error {
-	far, err := newFarEnd()
+// addFarEnd gives a reader a far end that speaks the forward protocol; for
+// doubtful see [farEnd].
+func (w *world) addFarEnd(r *reader, doubtful int) error {
+	far, err := newFarEnd(doubtful)
 	if err != nil {
 		return err
 	}
