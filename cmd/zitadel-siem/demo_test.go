@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"os"
 	"os/exec"
@@ -57,8 +56,19 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stdout bytes.Buffer
-	cmd.Stdout = &stdout
+	stdout, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdout.Close()
+	cmd.Stdout = stdout
+	shown := func() string {
+		text, err := os.ReadFile(stdout.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +81,7 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 		}
 		said.WriteString(line)
 	}
+	await(t, "the first login", func() bool { return strings.Contains(shown(), "trust full, official") })
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +90,7 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	wantDemo(t, result{stdout.String(), said.String() + string(rest), cmd.ProcessState.ExitCode()})
+	wantDemo(t, result{shown(), said.String() + string(rest), cmd.ProcessState.ExitCode()})
 }
 
 // With a URL in the environment nothing is invented: the events are its own.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+	"go.uber.org/goleak"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
@@ -26,7 +27,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beTheProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	syscall.Umask(0) // what is to be private is so by itself
+	goleak.VerifyTestMain(m)
 }
 
 // program prepares a run of zitadel-siem with nothing in its environment but env.
@@ -39,7 +41,8 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append([]string{beTheProgram + "=1", "TMPDIR=" + t.TempDir()}, env...)
+	// Without GORACE a program with the race detector sleeps for a second at its end.
+	cmd.Env = append([]string{beTheProgram + "=1", "GORACE=atexit_sleep_ms=20", "TMPDIR=" + t.TempDir()}, env...)
 	return cmd
 }
 

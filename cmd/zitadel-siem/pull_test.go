@@ -141,7 +141,7 @@ func TestPullEndsAtOnceAtTheSecondSignal(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = cmd.Process.Wait()
+		_ = cmd.Wait()
 	}()
 	for {
 		_ = cmd.Process.Signal(os.Interrupt) // two at once may arrive as one

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -75,6 +76,31 @@ func TestABI_EveryEventOnceByTheHostsOwnAppend(t *testing.T) {
 	h.wantOnce(0, srv)
 	h.WantLog(1, "host [ info] [input:zitadel:zitadel.0] stopped")
 	h.WantLog(0, "warn")
+}
+
+func TestABI_AHeartbeatComesBesideTheEvents(t *testing.T) {
+	t.Parallel()
+	h, srv := startHost(t, plugintest.Current), zitadel(t)
+	h.configure(0, srv, "heartbeat 1s", "tag_by event_type")
+	h.Want("ok", "tag 0 audit")
+	h.Want("1", "init 0")
+	beats := func() (n int) {
+		for _, id := range h.ids(0) {
+			if strings.HasPrefix(id, "lab/heartbeat/") {
+				n++
+			}
+		}
+		return n
+	}
+	plugintest.Until(t, "two heartbeats", func() bool { h.Do("collect 0"); return beats() >= 2 })
+	h.Want("1", "exit")
+	if n := len(h.ids(0)) - beats(); n != srv.Store().Len() {
+		t.Errorf("%d events beside the heartbeats, want %d", n, srv.Store().Len())
+	}
+	b, err := os.ReadFile(h.File(0) + ".tags")
+	if err != nil || !strings.Contains(string(b), "audit.heartbeat") {
+		t.Errorf("no tag of their own: %v", err)
+	}
 }
 
 // A full disk or a pause: the append answers -1.
@@ -341,7 +367,7 @@ func TestABI_MemoryIsFlat(t *testing.T) {
 	}
 }
 
-// Starting and stopping 50 times leaves no thread, file or memory behind.
+// Starting, reloading and stopping 50 times leaves no thread, file or memory behind.
 func TestABI_InitAndExitLeakNothing(t *testing.T) {
 	t.Parallel()
 	h, srv := startHost(t, plugintest.Current), zitadel(t)
@@ -355,16 +381,8 @@ func TestABI_InitAndExitLeakNothing(t *testing.T) {
 			h.Want("ok", "unregister")
 		}
 	}
-	read := func() (warm int) {
-		if _, err := fmt.Sscan(h.Do("cycles 0 4 0"), &warm); err != nil {
-			t.Fatal(err)
-		}
-		return warm
-	}
 	cycle(20)
-	warm := read()
+	warm := h.Usage()
 	cycle(50)
-	if end := read(); end > warm+12<<10 {
-		t.Errorf("memory grew from %d to %d KiB", warm, end)
-	}
+	leaktest.WantLevel(t, warm, leaktest.Usage{Descriptors: 0, Tasks: 4, KiB: 12 << 10}, h.Usage)
 }

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
@@ -227,33 +227,26 @@ func TestABI_Reload(t *testing.T) {
 	h.WantLog(4, "stopped records=")
 }
 
-// Starting, flushing and stopping leaves no memory behind.
-func TestABI_MemoryIsFlat(t *testing.T) {
+// Starting, flushing, reloading and stopping leaves no thread, connection or
+// memory behind.
+func TestABI_InitAndExitLeakNothing(t *testing.T) {
 	t.Parallel()
 	h, srv := startHost(t, plugintest.Current), forwardtest.Start(t, forwardtest.Options{Forget: true})
 	h.Options(0, forwardTo(srv), "kinds all")
 	path := chunk(t, h, 0, recorded(t))
-	resident := func() (warm int) {
-		if _, err := fmt.Sscan(h.Do("memory"), &warm); err != nil {
-			t.Fatal(err)
-		}
-		return warm
-	}
 	cycle := func(n int) {
 		for range n {
+			h.Register()
 			h.Want(flbOK, "init 0")
 			for range 10 {
 				h.Want(flbOK, "flush 0 %s t", path)
 			}
 			h.Want(flbOK, "exit 0")
+			h.Want("ok", "unregister")
 		}
 	}
 	cycle(20)
-	warm := resident()
+	warm := h.Usage()
 	cycle(60)
-	end := resident()
-	t.Logf("resident after 200 flushes %d KiB, after 800 %d KiB", warm, end)
-	if end > warm+12<<10 {
-		t.Errorf("memory grew from %d to %d KiB", warm, end)
-	}
+	leaktest.WantLevel(t, warm, leaktest.Usage{Descriptors: 0, Tasks: 4, KiB: 12 << 10}, h.Usage)
 }

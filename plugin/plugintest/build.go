@@ -10,7 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 //go:embed testdata/host.c testdata/output.h
@@ -21,14 +24,16 @@ var scratch string // for what is built once
 // Main is for TestMain.
 func Main(m *testing.M) {
 	flag.Parse()
+	syscall.Umask(0) // what is to be private is so by itself
 	var err error
 	if scratch, err = os.MkdirTemp("", "plugintest"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := m.Run()
-	os.RemoveAll(scratch)
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(scratch)
+		os.Exit(code)
+	}))
 }
 
 type built struct {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 )
 
 // FluentBit is a running Fluent Bit with plugins.
@@ -65,6 +67,12 @@ func (f *FluentBit) Start() {
 	f.ended = make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait() }(f.cmd, f.ended)
 }
+
+// Usage is what its process holds.
+func (f *FluentBit) Usage() leaktest.Usage { return leaktest.Of(f.t, f.cmd.Process.Pid) }
+
+// CommandLine is what ps shows of it.
+func (f *FluentBit) CommandLine() []byte { return leaktest.CommandLine(f.t, f.cmd.Process.Pid) }
 
 // Signal sends a signal.
 func (f *FluentBit) Signal(s os.Signal) {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 )
 
 // Host is a running testdata/host.c with a plugin.
@@ -16,9 +18,13 @@ type Host struct {
 	Dir string // of its files
 
 	t   *testing.T
+	pid int
 	in  io.WriteCloser
 	out *bufio.Scanner
 }
+
+// Usage is what its process holds.
+func (h *Host) Usage() leaktest.Usage { return leaktest.Of(h.t, h.pid) }
 
 // Start starts a host, which loads and registers the plugin of this name.
 func Start(t *testing.T, b Binary, plugin string) *Host {
@@ -38,7 +44,7 @@ func Start(t *testing.T, b Binary, plugin string) *Host {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	h.in, h.out = in, bufio.NewScanner(out)
+	h.pid, h.in, h.out = cmd.Process.Pid, in, bufio.NewScanner(out)
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
