@@ -142,7 +142,7 @@ func (a *actor) fillDisk(ctx context.Context, r *reader, d *disk) error {
 	what, more := a.rand.IntN(3), a.between(0, 3*time.Second)
 	// At the end of the run there is time as well: nothing may have come that
 	// wants to be written, since the network is down.
-	if await(context.WithoutCancel(ctx), 10*time.Second, func() bool { return r.sawFullDisk() > before }) {
+	if await(context.WithoutCancel(ctx), 30*time.Second, func() bool { return r.sawFullDisk() > before }) {
 		r.fullDisks++
 	}
 	_ = pause(ctx, more)
@@ -238,7 +238,15 @@ func (a *actor) harmNetwork(ctx context.Context) error {
 	}
 	anyLink := func() *link { return links[a.rand.IntN(len(links))] }
 	things := []thing{
-		{30, func(context.Context) error { a.w.resets += anyLink().reset(); return nil }},
+		{30, func(ctx context.Context) error {
+			// A reader that was just killed has no connection.
+			await(context.WithoutCancel(ctx), 10*time.Second, func() bool {
+				n := anyLink().reset()
+				a.w.resets += n
+				return n > 0
+			})
+			return nil
+		}},
 		{30, func(context.Context) error { anyLink().cut(1 + a.rand.IntN(3)); a.w.cuts++; return nil }},
 		{20, func(context.Context) error {
 			anyLink().stall(a.between(100*time.Millisecond, 5*time.Second))

@@ -15,7 +15,7 @@ import (
 
 // short is how long the harm lasts without CHAOS_MINUTES. Each kind comes at
 // least once, however long that takes.
-const short = 10 * time.Second
+const short = 5 * time.Second
 
 // settleTime is how long the readers may take to have everything once all is
 // healed: the longest wait between two tries of a reader, and some.

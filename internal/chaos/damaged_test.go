@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 // wantDamageRefused cuts the state that a reader left: at every byte, for what
 // the state file's package says, and at one, for what the reader does.
-func (w *world) wantDamageRefused(r *reader) error {
+func (w *world) wantDamageRefused(r *reader, draw *rand.Rand) error {
 	good, err := os.ReadFile(r.state())
 	if err != nil {
 		return err
@@ -23,8 +24,8 @@ func (w *world) wantDamageRefused(r *reader) error {
 	if !w.long() {
 		step = 97 // it holds the keys of thousands of events
 	}
-	copied := filepath.Join(w.dir, "cut.state")
-	for n := w.rand.IntN(step); n < len(good)-1; n += step { // the last byte is a newline
+	copied := filepath.Join(r.dir, "cut.state")
+	for n := draw.IntN(step); n < len(good)-1; n += step { // the last byte is a newline
 		if err := os.WriteFile(copied, good[:n], 0o600); err != nil {
 			return err
 		}
@@ -33,7 +34,7 @@ func (w *world) wantDamageRefused(r *reader) error {
 		}
 		r.stateCuts++
 	}
-	return w.wantReaderRefuses(r, good)
+	return w.wantReaderRefuses(r, good, good[:draw.IntN(len(good)-1)])
 }
 
 // refusal is an error where a damaged state is taken, or where it is not said
@@ -55,8 +56,7 @@ func tellsWhatToDo(text string) bool {
 
 // wantReaderRefuses starts the reader on a cut state, which it must neither
 // take nor change, and then on the good one.
-func (w *world) wantReaderRefuses(r *reader, good []byte) error {
-	cut := good[:w.rand.IntN(len(good)-1)]
+func (w *world) wantReaderRefuses(r *reader, good, cut []byte) error {
 	if err := os.WriteFile(r.state(), cut, 0o600); err != nil {
 		return err
 	}

@@ -8,24 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // verdict heals everything, waits until all has come, and compares.
 func (w *world) verdict() {
 	truth, took, err := w.awaitEverything()
-	for _, r := range w.readers {
-		if err == nil {
-			err = r.stop()
-		}
-	}
-	for _, r := range w.readers {
-		if err == nil {
-			err = w.wantDamageRefused(r)
-		}
-		if err == nil {
-			_, err = r.caughtUp(truth) // what it still gave away, or did again
-		}
+	if err == nil {
+		err = w.stopReaders(truth)
 	}
 	if err != nil {
 		w.t.Error(err)
@@ -39,6 +30,26 @@ func (w *world) verdict() {
 	w.wantNoToken()
 	w.wantChaos()
 	w.summary(len(truth), took)
+}
+
+// stopReaders stops each and looks at what it left.
+func (w *world) stopReaders(truth map[string]committed) error {
+	errs := make([]error, len(w.readers))
+	var all sync.WaitGroup
+	for i, r := range w.readers {
+		all.Go(func() {
+			err := r.stop()
+			if err == nil {
+				err = w.wantDamageRefused(r, w.actor(uint64(100+i)).rand)
+			}
+			if err == nil {
+				_, err = r.caughtUp(truth) // what it still gave away, or did again
+			}
+			errs[i] = err
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // awaitEverything heals the world, lets the writer end, and waits until every
