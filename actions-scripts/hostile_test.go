@@ -1,8 +1,10 @@
 package actionsscripts
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -164,7 +166,33 @@ func TestErrorCutBeforeItIsCleaned(t *testing.T) {
 	}
 }
 
-// Every line of the header, whatever its case, and no work without end.
+// A client sends as many headers as it likes: they cost the login no time, and hide nothing.
+func TestManyHeaders(t *testing.T) {
+	l := recorded(t, "078-ctx-dump.json")
+	l.HttpRequest.Headers = map[string][]string{"User-Agent": {"a"}, "X-Forwarded-For": {"192.0.2.1"}}
+	e := newEngine()
+	if err := e.run(PostAuthLog, "post_auth_log", e.context(l)); err != nil {
+		t.Fatal(err)
+	}
+	few := e.message(t)
+	for i := range 100_000 {
+		l.HttpRequest.Headers[fmt.Sprintf("X%x", i)] = []string{""}
+	}
+	e = newEngine()
+	ctx := e.context(l)
+	start := time.Now()
+	if err := e.run(PostAuthLog+"\nObject.keys = Object.getOwnPropertyNames = null;", "post_auth_log", ctx); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+	if diff := cmp.Diff(few, e.message(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Every line of the header, and no work without end.
 func TestManyHeaderLines(t *testing.T) {
 	m := logged(t, login{HttpRequest: httpRequest{Headers: map[string][]string{
 		"X-Forwarded-For": make([]string, 1_000_000), "x-forwarded-for": {"192.0.2.1"},

@@ -38,8 +38,8 @@ var FIELDS = [
   ["application_id", 64, function (v1) { return v1.authRequest.applicationId; }],
   ["idp_id", 64, function (v1) { return v1.authRequest.selectedIdpConfigId; }],
   ["remote_addr", 64, function (v1) { return v1.httpRequest.remoteAddr; }],
-  ["forwarded_for", 160, function (v1) { return header(v1.httpRequest.headers, "x-forwarded-for", 160); }],
-  ["user_agent", 220, function (v1) { return header(v1.httpRequest.headers, "user-agent", 220); }],
+  ["forwarded_for", 160, function (v1) { return header(v1.httpRequest.headers, "X-Forwarded-For", 160); }],
+  ["user_agent", 220, function (v1) { return header(v1.httpRequest.headers, "User-Agent", 220); }],
   ["auth_time", 40, function (v1) { return rfc3339(v1.authRequest.authTime); }]
 ];
 
@@ -108,14 +108,14 @@ function withoutSecrets(error) {
 }
 
 // header joins the lines of a header, as far as enough characters are there to fill
-// the budget. Each line adds two at least, so that this ends for every list.
+// the budget. Each line adds two at least, so that this ends for every list. Go's server
+// gives each header one spelling; the names are never listed, since a client may send
+// so many that the action runs into its time limit.
 function header(headers, name, enough) {
   var joined = "", lines = 0;
-  Object.keys(headers).sort().forEach(function (key) {
-    if (key.toLowerCase() !== name) {
-      return;
-    }
-    var values = typeof headers[key] === "string" ? [headers[key]] : headers[key];
+  [name, name.toLowerCase()].forEach(function (key) {
+    var values = headers[key];
+    values = typeof values === "string" ? [values] : values || [];
     for (var i = 0; i < values.length && joined.length <= enough; i++) {
       joined += (lines++ > 0 ? ", " : "") + (text(function () { return values[i]; }) || "");
     }

@@ -120,7 +120,7 @@ func TestOneBadFieldLeavesTheOthers(t *testing.T) {
 	e := newEngine()
 	err := e.runWith(PostAuthLog, "post_auth_log", `{v1: {authError: "none", authRequest: {
 		id: "1", get agentId() { throw 1 }, userId: {}, userName: "__proto__", loginName: "constructor"},
-		httpRequest: {remoteAddr: "[::1]:1", headers: {"USER-agent": "a", "x-Forwarded-FOR": ["1", "2"], "X-FORWARDED-FOR": ["0"]}}}}`)
+		httpRequest: {remoteAddr: "[::1]:1", headers: {"user-agent": "a", "x-forwarded-for": ["1", "2"], "X-Forwarded-For": ["0"]}}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,12 +14,14 @@ func (p *Parser) access(t text, trust Trust, r *Record) bool {
 	if !ok {
 		return false
 	}
-	p.begin(r, Access, trust)
 	fields := gjson.Parse(doc)
 	get := func(name string) gjson.Result { return fields.Get(name) }
-	if r.Time, ok = parseTime([]byte(get("logDate").Str)); !ok {
+	date, ok := parseTime([]byte(get("logDate").Str))
+	if !ok {
 		return false
 	}
+	p.begin(r, Access, trust)
+	r.Time = date
 	switch get("protocol").Int() {
 	case 0:
 		r.Access.Protocol = "grpc"

@@ -32,18 +32,23 @@
 //     1,999 bytes, which a browser's cookies often fill): the visible end may be forged;
 //   - error and user name of a failure in which either holds ", username/";
 //   - the auth request id of the example script: it stands in the client's form;
-//   - everything of a line in a format that prints text unquoted (logrus with
-//     DisableQuote, a terminal's colours, a prefix that a tool put before the line):
-//     a newline in any logged text makes a line of its own there.
+//   - everything of a line that is printed unquoted (logrus with DisableQuote, a
+//     terminal's colours, a prefix that a tool put before the line), and of JSON whose
+//     message has another name than msg or message: another field can read like it.
 //
-// Any input gets an answer in time linear in its length, without a panic, and with
-// one allocation for a record and none for a line that is not wanted.
+// Any input gets an answer in time linear in its length, and with one allocation for a
+// record and none for a line that is not wanted. Should a line cause a panic all the same,
+// [Options.Panicked] keeps it to that line.
 //
 // # Its limits
 //
 //   - An action that prints what a user typed, unquoted and first, lets that user
 //     write any message, also one that looks like those of the two scripts. The log does not say
 //     which action printed a line.
+//   - Lines are judged one by one. In a log that is printed unquoted, a newline in any logged text
+//     begins a line that its author has to himself, and that can look like a quoted one:
+//     it is believed. A record of [TrustNone] tells of such a log, in which nothing
+//     proves anything, [TrustFull] included.
 //   - User agent, forwarded-for, host and URL are what the client sent, faithfully.
 //   - Text of other scripts is scrubbed by names and shapes (see internal/redact): a password
 //     in the middle of a sentence has neither.

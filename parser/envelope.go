@@ -22,11 +22,11 @@ var (
 	litAction  = newLiteral(`,"actionId":"`)
 )
 
-// envelope is what stands around an action's message. The spans are parts of b,
-// quoted n times.
+// envelope is what stands around an action's message. The spans are parts of b.
 type envelope struct {
 	b        []byte
-	n        uint
+	n        uint // the layer of its quotes
+	layers   uint // of quoting on what the spans hold: none where it was unquoted as a whole
 	date     time.Time
 	took     time.Duration
 	level    span
@@ -38,7 +38,7 @@ type envelope struct {
 // says that this is an access record.
 func (e *envelope) head(t text) (next int, access, ok bool) {
 	b, n := t.b, t.n
-	e.b, e.n = b, n
+	e.b, e.n, e.layers = b, n, n+1
 	if !at(b, t.i, litDate[n]) {
 		return 0, false, false
 	}
@@ -141,27 +141,56 @@ func (p *Parser) unquote(t text) (doc string, ok bool) {
 	}
 	p.doc, p.tmp = unescape(p.doc[:0], t.b[t.i:end], t.n, p.tmp)
 	doc = unsafe.String(unsafe.SliceData(p.doc), len(p.doc))
-	return doc, gjson.Valid(doc)
+	return doc, shallow(p.doc) && gjson.Valid(doc)
+}
+
+// maxNesting bounds the JSON that is given to gjson, whose stack grows with each
+// bracket. ZITADEL's records have three levels and those of metadata.
+const maxNesting = 64
+
+// shallow reports whether brackets outside of strings are never nested deeper.
+func shallow(doc []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+		case c == '{' || c == '[':
+			if depth++; depth > maxNesting {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
 }
 
 // parseTime reads RFC 3339 with up to nine fractional digits.
 func parseTime(b []byte) (time.Time, bool) {
-	if len(b) < len("2006-01-02T15:04:05Z") || len(b) > len("2006-01-02T15:04:05.999999999+00:00") {
+	const shape = "0000-00-00T00:00:00.000000000"
+	if len(b) < len("2006-01-02T15:04:05Z") || len(b) > len(shape+"+00:00") {
 		return time.Time{}, false
 	}
 	if b[len(b)-1] != 'Z' {
 		t, err := time.Parse(time.RFC3339Nano, string(b))
 		return t, err == nil
 	}
+	if len(b) > len(shape+"Z") || len(b) == len("2006-01-02T15:04:05.Z") {
+		return time.Time{}, false
+	}
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
-	const shape = "0000-00-00T00:00:00.000000000"
 	for i, c := range b[:len(b)-1] {
 		if shape[i] == '0' && c-'0' > 9 || shape[i] != '0' && c != shape[i] {
 			return time.Time{}, false
 		}
 	}
 	month, day, hour, minute, second := two(5), two(8), two(11), two(14), two(17)
-	if month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59 {
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	nanos, scale := 0, 100_000_000
@@ -171,5 +200,6 @@ func parseTime(b []byte) (time.Time, bool) {
 			scale /= 10
 		}
 	}
-	return time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC), true
+	t := time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	return t, t.Day() == day // the 31st of a short month is none
 }

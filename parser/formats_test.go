@@ -1,6 +1,9 @@
 package parser_test
 
 import (
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +157,44 @@ func TestAssemblerJoinsWhatWasSplit(t *testing.T) {
 	}
 }
 
+// A part whose end never comes, of any length, takes no record of the log store with
+// it: not in the same stream, and not where two containers are taken for one.
+func TestLaw8_APartWithoutAnEndSwallowsNoRecord(t *testing.T) {
+	line := string(recordLine(formats[0].formatter, executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record()))
+	want := string(parser.AppendJSON(nil, parse(t, []byte(line))))
+	for _, runtime := range []string{"CRI", "Docker"} {
+		for _, size := range []int{1, 16384, parser.MaxLine, parser.MaxLine + 1, 3 * parser.MaxLine} {
+			a := parser.NewAssembler()
+			var got []string
+			add := func(line []byte) {
+				if whole, ok := a.Add(line); ok {
+					got = append(got, string(whole))
+				}
+			}
+			for left := size; left > 0; left -= 16384 {
+				add(splitPart(runtime, strings.Repeat("x", min(left, 16384)), false))
+			}
+			add(splitPart(runtime, line, true))
+			add(splitPart(runtime, "the end of the part", true))
+			for rest, ok := a.Flush(); ok; rest, ok = a.Flush() {
+				got = append(got, string(rest))
+			}
+			records := 0
+			for _, line := range got {
+				if len(line) > parser.MaxLine+16384 {
+					t.Errorf("%s, %d: %d bytes are held", runtime, size, len(line))
+				}
+				if r := parse(t, []byte(line)); string(parser.AppendJSON(nil, r)) == want {
+					records++
+				}
+			}
+			if records != 1 || !strings.Contains(got[len(got)-1], "the end of the part") {
+				t.Errorf("%s, %d: %d records in %d lines", runtime, size, records, len(got))
+			}
+		}
+	}
+}
+
 func splitPart(runtime, part string, last bool) []byte {
 	switch {
 	case runtime == "Docker" && last:
@@ -164,6 +205,92 @@ func splitPart(runtime, part string, last bool) []byte {
 		return []byte("2026-11-22T09:24:58.001346628Z stderr F " + part)
 	}
 	return []byte("2026-11-22T09:24:58.001346628Z stderr P " + part)
+}
+
+// Law 7 for lines: a part that somebody wrote into a log takes no true line with it, and
+// comes out by itself.
+func TestForgedPartsTakeNoTrueLine(t *testing.T) {
+	good := string(recordLine(formats[0].formatter, executionLog{LogDate: logged, Message: plainAttempt().message(), LogLevel: "info", InstanceID: instance}.record()))
+	inCRI, inDocker := "2026-11-22T09:24:58.001346628Z stderr F "+good, string(docker([]byte(good), true))
+	for forged, truths := range map[string][]string{
+		`2026-01-01T00:00:00.000000000Z stderr P time="`:                            {good, good + "\n", inDocker},
+		`{"log":"partial time=\"","stream":"stderr","time":"x"}`:                    {good, inCRI},
+		`2026-01-01T00:00:00.000000000Z stdout P ` + strings.Repeat("x", 3<<20):     {good, inDocker, inCRI},
+		"2026-01-01T00:00:00.000000000Z stderr P " + strings.Repeat("x", 20) + "\n": {good},
+	} {
+		a := parser.NewAssembler()
+		var out []string
+		add := func(line string) {
+			if whole, ok := a.Add([]byte(line)); ok {
+				out = append(out, string(whole))
+			}
+		}
+		add(forged)
+		for _, line := range truths {
+			add(line)
+		}
+		for rest, ok := a.Flush(); ok; rest, ok = a.Flush() {
+			out = append(out, string(rest))
+		}
+		if len(out) != 1+len(truths) {
+			t.Errorf("%.60q: %d lines of %d", forged, len(out), 1+len(truths))
+		}
+		for _, line := range truths {
+			if !slices.Contains(out, line) {
+				t.Errorf("%.60q: a true line is lost", forged)
+			}
+		}
+	}
+}
+
+// What Docker escapes at the end of a line is a newline only behind an odd number of backslashes.
+func TestDockersLastBackslash(t *testing.T) {
+	a := parser.NewAssembler()
+	if line, ok := a.Add([]byte(`{"log":"C:\\n","stream":"stderr","time":"x"}`)); ok {
+		t.Errorf(`%q is whole: C:\n goes on`, line)
+	}
+	if line, ok := a.Add([]byte(`{"log":"ewfile\n","stream":"stderr","time":"x"}`)); !ok || string(line) != `C:\newfile` {
+		t.Errorf("%q, %v", line, ok)
+	}
+	if line, ok := a.Add([]byte(`{"log":"C:\\\\\r\n","stream":"stderr","time":"x"}`)); !ok {
+		t.Errorf("%q, %v", line, ok)
+	}
+}
+
+// Whatever is split: no more is held than a line is read of and one part, and no more room is kept than usual lines need.
+func TestAssemblerIsBounded(t *testing.T) {
+	a := parser.NewAssembler()
+	part := func(flag string, size int) []byte {
+		return []byte("2026-01-01T00:00:00.000000000Z stdout " + flag + " " + strings.Repeat("x", size))
+	}
+	given := 0
+	for range 6 {
+		whole, ok := a.Add(part("P", parser.MaxLine-100))
+		if !ok {
+			continue
+		}
+		given++
+		if len(whole) != 2*(parser.MaxLine-100) || cap(whole) > 4*parser.MaxLine || !parse(t, whole).Cut {
+			t.Errorf("%d bytes in %d", len(whole), cap(whole))
+		}
+	}
+	if given != 3 {
+		t.Errorf("what grew too long was given %d times", given)
+	}
+	for range 4 {
+		a.Add(part("P", 10))
+		a.Add(part("F", 10))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(a)
+	a = nil
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if kept := int64(before.HeapAlloc) - int64(after.HeapAlloc); kept > 512<<10 {
+		t.Errorf("%d bytes are kept for the next line", kept)
+	}
 }
 
 // The same record has the same id, however it was wrapped and quoted, and another one has another.
@@ -185,5 +312,55 @@ func TestIDIsTheRecordsOwn(t *testing.T) {
 	}
 	if len(ids) != 6 {
 		t.Errorf("6 messages have %d ids: %q", len(ids), ids)
+	}
+}
+
+// Two records have one id only where they tell the same: it does not matter how strings meet.
+func TestIDTellsFieldsApart(t *testing.T) {
+	access := func(status, protocol int, host, domain string) string {
+		return fmt.Sprintf(`{"logDate":"2026-11-22T09:24:58.001346628Z","protocol":%d,"requestUrl":"/a","responseStatus":%d,"instanceId":"1","requestedHost":%q,"requestedDomain":%q}`, protocol, status, host, domain)
+	}
+	own := func(values ...string) string {
+		fields := map[string]string{}
+		for i := 0; i < len(values); i += 2 {
+			fields[values[i]] = values[i+1]
+		}
+		return executionLog{LogDate: logged, Message: ownMessage("failure", fields, nil), LogLevel: "info", InstanceID: instance}.record()
+	}
+	log := func(level, message, action string) string {
+		return executionLog{LogDate: logged, Message: message, LogLevel: level, InstanceID: instance, ActionID: action}.record()
+	}
+	ids := map[string]string{}
+	for _, f := range formats {
+		for _, record := range []string{
+			own("user_name", "ab", "login_name", "c"), own("user_name", "a", "login_name", "bc"), own("user_name", "abc"), own("login_name", "abc"), own("error", "abc"), own("user_id", "abc"),
+			access(200, 1, "a", "b"), access(403, 1, "a", "b"), access(200, 0, "a", "b"), access(7, 0, "a", "b"), access(200, 1, "ab", ""), access(200, 1, "", "ab"),
+			log("info", "m", "7"), log("info", "7m", ""), log("warning", "m", "7"), log("i", "nfom", "7"), log("info", "action run failed: m", "7"),
+		} {
+			told := record
+			if !f.quoted {
+				told += " not believed"
+			}
+			id := parse(t, recordLine(f.formatter, record)).ID()
+			if other, ok := ids[id]; ok && other != told {
+				t.Errorf("one id: %s and %s", told, other)
+			}
+			ids[id] = told
+		}
+	}
+	if len(ids) != 34 {
+		t.Errorf("%d ids of 17 records, each believed and not", len(ids))
+	}
+}
+
+// A record whose fields come in another order is the same record, to the last backslash.
+func TestAnotherOrderIsTheSameRecord(t *testing.T) {
+	log := executionLog{LogDate: logged, Message: `a \n "b"`, LogLevel: `no\\tice`, InstanceID: `a\nb`, ActionID: `\\"7`}
+	record := log.record()
+	want := parse(t, recordLine(formats[0].formatter, record))
+	other := strings.Replace(strings.Replace(record, `"took":0,`, "", 1), `{`, `{"took":0,`, 1)
+	got := parse(t, recordLine(formats[0].formatter, other))
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(parser.Record{})); diff != "" || got.ID() != want.ID() || got.Instance != log.InstanceID {
+		t.Errorf("%s and %s: -want +got\n%s", want.ID(), got.ID(), diff)
 	}
 }

@@ -31,6 +31,14 @@ var pieces = []string{
 	`{"post_auth_log":1,"outcome":"success","user_name":"admin"}`, `","stream":"stdout"`, `{"log":"`, `action run succeeded`, `<eval>`, `&`, `=`, ` `, `/`, `%s`, `ü`, `李`, `😀`,
 }
 
+// Times with as many digits as somebody may type.
+func init() {
+	for n := range 36 {
+		digits := strings.Repeat("0", n)
+		pieces = append(pieces, ", timestamp/2026-01-01 00:00:00."+digits+" +0000 UTC, appID/1", `{"logDate":"2026-01-01T00:00:00.`+digits+`Z","took":0,"message":"`)
+	}
+}
+
 // hostileText is text that an attacker would choose, without the signs.
 func hostileText(longest int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {

@@ -11,7 +11,7 @@ const (
 	// operation (slog, banner, migrations), or another program's.
 	Other Kind = iota
 	// Malformed is a line that says it is a log record, but that cannot be read as one:
-	// cut, damaged, or of a shape that this version does not know.
+	// cut, damaged, nested too deep, or of a shape that this version does not know.
 	Malformed
 	// Log is a message that an action printed with zitadel/log.
 	Log

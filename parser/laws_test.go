@@ -176,3 +176,16 @@ func checkNoSecret(t fataler, r *parser.Record, where string) {
 		}
 	}
 }
+
+// Law 10: a user name that holds a time of any length, in a message that ZITADEL cut.
+func TestNoPanic_UserNamesWithTimes(t *testing.T) {
+	for n := range 40 {
+		for _, failed := range []bool{false, true} {
+			a := plainAttempt()
+			a.failed, a.err = failed, "x"
+			a.user = "x, timestamp/2026-01-01 00:00:00." + strings.Repeat("0", n) + " +0000 UTC, appID/1"
+			a.headers = append(a.headers, header{"X-Pad", []string{strings.Repeat("c", 2000)}})
+			checkTruth(t, a, formats[0], wrappings[0])
+		}
+	}
+}

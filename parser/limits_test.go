@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func TestEndlessLinesAreCutAndMarked(t *testing.T) {
 	head = head[:strings.Index(head, "hello")]
 	for i, unit := range []string{
 		"x", " ", `"`, `\`, `\"`, `\\\"`, "=", "a=", `a="`, `a="" `, "{", "[", `{"`, `{"a":`, `[[`, `{"log":"`, `","stream":"stderr"`, "record", "record=", ` record="`, ` record="{\"logDate\":\"`, "\x1b[0m", logMessage, `msg="` + logMessage + `" `,
-		`"form":{`, `\"form\":{`, `"form":[`, `form":`, `"postForm":{"`, `"password":"`, "password=", "Cookie: ", "code=", "zitadel.useragent=", ", username/", ", timestamp/", `, request/{"method":"`, `, request/{\"method\":\"`, `, request/{\\\"method\\\":\\\"`, `, request/{\\\"method\\\":\\\"\\\",\\\"a\\\":{`,
+		`"form":{`, `\"form\":{`, `"form":[`, `form":`, `"postForm":{"`, "\"form\" :", "\"form\":\t", `"form":\n`, `\n:`, ": ", "[", `"password":"`, "password=", "Cookie: ", "code=", "zitadel.useragent=", ", username/", ", timestamp/", `, request/{"method":"`, `, request/{\"method\":\"`, `, request/{\\\"method\\\":\\\"`, `, request/{\\\"method\\\":\\\"\\\",\\\"a\\\":{`,
 		`\u`, `\u0000`, `\x`, "\xff", "\x00", "ü", "eyJhbGciOi", "$2a$", "Bearer ", "P ", "2026-11-22T09:24:58.001346628Z stderr F ", "&a=", "https://a:b@", `{\\\"post_auth_log\\\":1,`, `\"},`,
 	} {
 		for name, start := range map[string]string{
@@ -61,6 +63,33 @@ func TestEndlessLinesAreCutAndMarked(t *testing.T) {
 				t.Errorf("%s of %q: %+v is believed", name, unit, r.Login)
 			}
 			checkOutput(t, r, len(line))
+		}
+	}
+}
+
+// JSON nested without end takes no stack: it is malformed. As deep as anybody needs, it is read.
+func TestNestingIsBounded(t *testing.T) {
+	for depth, kind := range map[int]parser.Kind{10: parser.Log, 60: parser.Log, 70: parser.Malformed, 170_000: parser.Malformed} {
+		for _, bracket := range []string{"[", `{"a":`} {
+			value := strings.Repeat(bracket, depth)
+			if kind == parser.Log {
+				value += `"[[[["` + strings.Repeat(map[string]string{"[": "]", `{"a":`: "}"}[bracket], depth)
+			}
+			record := `{"took":0,"logDate":"2026-11-22T09:24:58Z","x":` + value + `,"message":"m","logLevel":"info","instanceId":"1"}`
+			if len(record) > 600_000 {
+				record = record[:600_000]
+			}
+			debug.FreeOSMemory()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r := parse(t, recordLine(formats[0].formatter, record))
+			runtime.ReadMemStats(&after)
+			if r.Kind != kind {
+				t.Errorf("%d of %q is a %v", depth, bracket, r.Kind)
+			}
+			if grown := int64(after.StackSys) - int64(before.StackSys); grown > 8<<20 {
+				t.Errorf("%d of %q takes %d bytes of stack", depth, bracket, grown)
+			}
 		}
 	}
 }

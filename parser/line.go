@@ -25,15 +25,26 @@ type verdict uint8
 const (
 	foreign verdict = iota // no record of the log store
 	found                  // the record begins here
+	guessed                // the same, but a client may have announced it
 	unclear                // not in a format that says so for certain
 	broken                 // a record is announced and is not there
 )
 
+// wrapping is what a container's runtime put around a line.
+type wrapping uint8
+
+const (
+	bare wrapping = iota
+	inCRI
+	inDocker
+	wrappings = iota
+)
+
 // unwrap takes a line out of Docker's JSON or CRI's prefix. partial says that
 // more of the line comes in the next one.
-func unwrap(line []byte) (t text, partial bool) {
+func unwrap(line []byte) (t text, in wrapping, partial bool) {
 	if inner, flag, ok := cri(line); ok {
-		return text{b: inner}, flag == 'P'
+		return text{b: inner}, inCRI, flag == 'P'
 	}
 	const head = `{"log":"`
 	if at(line, 0, head) {
@@ -41,11 +52,24 @@ func unwrap(line []byte) (t text, partial bool) {
 		// Docker's own; the search from the right is short.
 		if end := bytes.LastIndex(line, []byte(`","stream":"`)); end >= len(head) {
 			inner := line[:end]
-			whole := bytes.TrimSuffix(inner, []byte(`\n`))
-			return text{b: bytes.TrimSuffix(whole, []byte(`\r`)), i: len(head), n: 1}, len(whole) == len(inner)
+			whole := trimEscape(inner, len(head), 'n')
+			return text{b: trimEscape(whole, len(head), 'r'), i: len(head), n: 1}, inDocker, len(whole) == len(inner)
 		}
 	}
-	return text{b: line}, false
+	return text{b: line}, bare, false
+}
+
+// trimEscape takes the escape \c off the end of b[from:]; behind a backslash that is
+// escaped itself, c is a letter.
+func trimEscape(b []byte, from int, c byte) []byte {
+	end := len(b) - 1
+	if end <= from || b[end] != c {
+		return b
+	}
+	if slashes(b[from:], end-from)%2 == 0 {
+		return b
+	}
+	return b[:end-1]
 }
 
 // cri takes a line of the container runtime interface apart: time, stream,
@@ -150,7 +174,8 @@ var bareBytes = setOf("-._/@^+")
 type jsonFields struct {
 	scan      jsonScanner
 	depth     int
-	announced bool
+	announced bool // by the message
+	guessed   bool // by a value that may be the message: logrus can give it any name
 	foreign   bool
 	record    int // where the content of "record" begins, 0 for not yet
 }
@@ -162,8 +187,10 @@ func (f *jsonFields) locate() (record text, v verdict) {
 		return text{}, foreign
 	case f.announced && f.record > 0:
 		return text{f.scan.b, f.record, f.scan.n + 1}, found
-	case f.announced && !whole:
+	case (f.announced || f.guessed) && !whole:
 		return text{}, broken
+	case f.guessed && f.record > 0:
+		return text{f.scan.b, f.record, f.scan.n + 1}, guessed
 	case whole:
 		return text{}, foreign
 	}
@@ -193,12 +220,12 @@ func (f *jsonFields) member(key []byte) bool {
 	switch {
 	case !ok || f.depth > 0:
 		return ok
+	case string(key) == "msg", string(key) == "message": // slog's and logrus's name, and the usual other one
+		f.announced = string(value.of(s.b)) == marker
+		f.foreign = !f.announced
+		return f.announced && f.record == 0
 	case string(value.of(s.b)) == marker:
-		f.announced = true
-		return f.record == 0
-	case string(key) == "msg":
-		f.foreign = true
-		return false
+		f.guessed = true
 	}
 	return true
 }

@@ -18,6 +18,9 @@ type Options struct {
 	Raw bool
 	// Instance replaces the instance id of the line.
 	Instance string
+	// Panicked, where it is set, is called with the value of a panic that a line caused.
+	// The line is [Malformed] then, without its text, and the next one is read as ever.
+	Panicked func(v any)
 }
 
 // Parser holds the buffers of [Parser.Parse]. One goroutine at a time may use it.
@@ -65,10 +68,17 @@ func (p *Parser) Counts() Counts { return p.counts }
 // its kind is wanted. It does not keep the line. Where it returns false, r is
 // not touched. Every line is counted. Of a line longer than [MaxLine] the rest
 // is not looked at.
-func (p *Parser) Parse(line []byte, r *Record) bool {
-	kind, done := p.line(line, r)
-	p.counts[kind]++
-	if !done && p.opts.Kinds.Has(kind) { // a line without a record in it
+func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
+	if p.opts.Panicked != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				wanted = p.giveUp(line, r)
+				p.opts.Panicked(v)
+			}
+		}()
+	}
+	kind, wanted := p.line(line, r)
+	if !wanted && p.opts.Kinds.Has(kind) { // a line without a record in it
 		p.begin(r, kind, TrustNone)
 		r.Cut = len(line) > MaxLine
 		p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
@@ -76,9 +86,23 @@ func (p *Parser) Parse(line []byte, r *Record) bool {
 			p.fields = p.fields[:0] // it only tells the lines apart, in the id
 		}
 		p.finish(r)
-		done = true
+		wanted = true
 	}
-	return done
+	p.counts[kind]++
+	return wanted
+}
+
+// giveUp takes a line for malformed without looking into it: that caused a panic.
+func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
+	p.counts[Malformed]++
+	if !p.opts.Kinds.Has(Malformed) {
+		return false
+	}
+	p.begin(r, Malformed, TrustNone)
+	r.Cut = len(line) > MaxLine
+	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(len(line)))
+	p.finish(r)
+	return true
 }
 
 // line tells the kind of a line; done says that r was made.
@@ -86,7 +110,7 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 	if len(line) > MaxLine {
 		line = line[:MaxLine]
 	}
-	t, _ := unwrap(trimEnd(line))
+	t, _, _ := unwrap(trimEnd(line))
 	record, v := locate(t)
 	trust := TrustFull
 	if v == unclear {
@@ -98,6 +122,8 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 		return Other, false
 	case broken:
 		return Malformed, false
+	case guessed:
+		trust = TrustNone
 	}
 	return p.record(record, trust, r)
 }
@@ -230,7 +256,7 @@ func (p *Parser) run(m *message, r *Record) (kind Kind, done, ok bool) {
 
 // begin starts a record.
 func (p *Parser) begin(r *Record, kind Kind, trust Trust) {
-	*r = Record{Kind: kind, Trust: trust}
+	*r = Record{Kind: kind, Trust: trust, Instance: p.opts.Instance}
 	p.buf, p.fields = p.buf[:0], p.fields[:0]
 }
 
@@ -247,17 +273,16 @@ func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 	case "error":
 		r.Level = "error"
 	default:
-		p.keep(&r.Level, level, m.e.n+1)
+		p.keep(&r.Level, level, m.e.layers)
 	}
-	p.label(r, m.e.instance.of(m.e.b), m.e.n+1)
-	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.n+1)
+	p.label(r, m.e.instance.of(m.e.b), m.e.layers)
+	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.layers)
 }
 
 // label sets the instance. It is no part of the hash: it stands in the id itself.
 func (p *Parser) label(r *Record, id []byte, layers uint) {
 	if p.opts.Instance != "" {
-		r.Instance = p.opts.Instance
-		return
+		return // it is set
 	}
 	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
 	if string(p.name) != p.instance {
@@ -314,8 +339,7 @@ func (p *Parser) replaceLast(b []byte) {
 	f.to = len(p.buf)
 }
 
-// finish gives the record its strings, in one allocation, and its hash: of all
-// that it tells, in a fixed order.
+// finish gives the record its strings, in one allocation, and its hash.
 func (p *Parser) finish(r *Record) {
 	if len(p.fields) > 0 {
 		all := string(p.buf)
@@ -324,9 +348,40 @@ func (p *Parser) finish(r *Record) {
 			p.fields[i].dst = nil
 		}
 	}
-	p.buf = append(p.buf, byte(r.Kind), byte(r.Format))
-	p.buf = append(p.buf, r.Login.Outcome...)
-	p.buf = append(p.buf, r.Level...)
-	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(r.Took))
+	p.buf = appendShape(p.buf, r)
 	r.hash = xxhash.Sum64(p.buf)
+}
+
+// appendShape appends to the strings of r what they leave open: which string is which,
+// where each of them ends, and all that is no string. So two records have
+// the same hash only where they tell the same.
+func appendShape(b []byte, r *Record) []byte {
+	size := func(s string) { b = binary.AppendUvarint(b, uint64(len(s))) }
+	for _, l := range [...]*Login{&r.Login, &r.Unverified} {
+		if *l == (Login{}) {
+			b = append(b, 0)
+			continue
+		}
+		b = append(append(b, 1), l.Outcome...)
+		for i := range loginFields {
+			size(*loginFields[i].of(l))
+		}
+	}
+	if r.Kind == Access {
+		a := &r.Access
+		b = binary.AppendVarint(append(b, a.Protocol...), a.Status)
+		for _, s := range [...]string{a.Protocol, a.URL, a.Host, a.Domain, a.ProjectID, a.UserAgent, a.ForwardedFor} {
+			size(s)
+		}
+	}
+	b = append(b, r.Level...)
+	for _, s := range [...]string{r.Level, r.ActionID, r.Message, r.Error} { // and Raw is the rest
+		size(s)
+	}
+	b = binary.AppendVarint(b, int64(r.Took))
+	cut := byte(0)
+	if r.Cut {
+		cut = 1
+	}
+	return append(b, byte(r.Kind), byte(r.Format), byte(r.Trust), cut)
 }

@@ -11,12 +11,16 @@ const Source = "action_log"
 type Trust uint8
 
 const (
-	// TrustNone: the line stands in a format that prints text unquoted, so that
-	// whoever gets a newline into any line of that log can write whole lines.
+	// TrustNone: the line is printed unquoted, or its message has no known name. Whoever gets a
+	// newline into any line of a log that is printed so can write whole lines, also such that
+	// are told as TrustFull: do not believe that log.
 	TrustNone Trust = iota
-	// TrustPartial: the fields of Record.Unverified may be an attacker's.
+	// TrustPartial: only a part of what the message tells is in Record.Login, the outcome at
+	// least; the rest may be an attacker's, and is in Unverified.
 	TrustPartial
-	// TrustFull: every field stands where only ZITADEL, or the script, writes.
+	// TrustFull: the line and its message are whole, and all of it that ZITADEL or the script
+	// wrote is in Record.Login. Unverified is for no rule even so: it may hold an auth request
+	// id, which is the client's in every message of the example script.
 	TrustFull
 )
 

@@ -45,20 +45,23 @@ func scrubForms(b, line []byte) []byte {
 }
 
 // formKey returns where the quote behind the next key form or postForm stands,
-// or -1. Its value is an object or a list.
+// or -1. Its value is an object or a list; white space may stand around the colon.
 func formKey(line []byte) int {
-	for i := 0; ; {
-		d := bytes.Index(line[i:], []byte(`":`))
+	for i := 0; ; i++ {
+		d := bytes.IndexByte(line[i:], ':')
 		if d < 0 {
 			return -1
 		}
-		q := i + d
-		i = q + 1
-		n := slashes(line, q)
-		value := bytes.TrimLeft(line[q+2:], " ")
+		i += d
+		q := blanksBefore(line, i) - 1
+		if q < 0 || line[q] != '"' {
+			continue
+		}
+		value := line[blanksBehind(line, i+1):]
 		if len(value) == 0 || value[0] != '{' && value[0] != '[' {
 			continue
 		}
+		n := slashes(line, q)
 		for _, key := range [...]string{"form", "postform", "post_form"} {
 			open := q - n - len(key) - 1
 			if open-n < 0 || line[open] != '"' || slashes(line, open) != n {
@@ -69,6 +72,40 @@ func formKey(line []byte) int {
 			}
 		}
 	}
+}
+
+// blanksBefore steps back from b[i] over white space, also where it stands as \n or \t.
+func blanksBefore(b []byte, i int) int {
+	for i > 0 {
+		switch c := b[i-1]; {
+		case c == ' ', c == '\t', c == '\r', c == '\n':
+			i--
+		case (c == 'n' || c == 't' || c == 'r') && slashes(b, i-1) > 0:
+			i -= 1 + slashes(b, i-1)
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// blanksBehind steps over the same from b[i] on.
+func blanksBehind(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		}
+		end := i
+		for end < len(b) && b[end] == '\\' {
+			end++
+		}
+		if end == i || end == len(b) || b[end] != 'n' && b[end] != 't' && b[end] != 'r' {
+			break
+		}
+		i = end
+	}
+	return i
 }
 
 // slashes counts the backslashes before b[i].

@@ -160,3 +160,44 @@ func TestScrubIsNotLedAstrayByWhatAClientTypes(t *testing.T) {
 		}
 	}
 }
+
+// Law 6: white space, as tools write JSON anew, hides no form.
+func TestFormsGoWithBlanksAroundTheColon(t *testing.T) {
+	for _, blanks := range []string{"", " ", "\t", "\n", "\r\n", "\n\t  ", `\n`, `\n  `, `\\n\\t`} {
+		for _, shape := range []string{`{"form"*:{"answer":"S"}}`, `{"form":*{"answer":"S"}}`, `{"form"*:*["S"]}`, `x \"postForm\"*:*{\"answer\":\"S\"}`, `{"a":"n\\n","form"*:*{"answer":"S"}}`} {
+			in := strings.ReplaceAll(strings.ReplaceAll(shape, "*", blanks), "S", secretSign)
+			if out := string(parser.Scrub(nil, []byte(in))); strings.Contains(out, secretSign) {
+				t.Errorf("%q leaves %q", in, out)
+			}
+		}
+	}
+	for _, s := range []string{`"forms": {"a":1}`, `"form": 7`, `form: {a}`, `"platform":{"a":1}`} {
+		if out := string(parser.Scrub(nil, []byte(s))); out != s {
+			t.Errorf("%q became %q", s, out)
+		}
+	}
+}
+
+// Law 6 for the URLs of access records: tokens in the path, names in escapes.
+func TestURLsLeakNoSecret(t *testing.T) {
+	const S = "hunter2x"
+	for url, want := range map[string]string{
+		"/a/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c": "/a/*",
+		"/a/ghp_abcdefghijklmnop1234567890/b":          "/a/*/b",
+		"/a/Bearer eyJabcabcabc":                       "/a/Bearer *",
+		"/cb?code=" + S:                                "/cb?code=*",
+		"/cb?%70assword%3D" + S:                        "/cb?*",
+		"/cb?error=%70assword%3D" + S:                  "/cb?error=%70assword%3D*",
+		"/login/%70assword=" + S:                       "/login/%70assword=*",
+		"/login/%70assword%3D" + S + "%26id%3D1":       "/login/%70assword%3D*%26id%3D1",
+		"/cb%3Fcode=" + S:                              "/cb%3Fcode=*",
+		"/ui/login/password":                           "/ui/login/password",
+		"/oauth/v2/authorize?client_id=5&prompt=login": "/oauth/v2/authorize?client_id=5&prompt=login",
+	} {
+		record := fmt.Sprintf(`{"logDate":"2026-11-22T09:24:58.001346628Z","protocol":1,"requestUrl":%q,"responseStatus":302,"instanceId":%q}`, url, instance)
+		r := parse(t, recordLine(formats[0].formatter, record))
+		if want = strings.ReplaceAll(want, "*", "[REDACTED]"); r.Kind != parser.Access || r.Access.URL != want {
+			t.Errorf("%q:\ngot  %q\nwant %q", url, r.Access.URL, want)
+		}
+	}
+}

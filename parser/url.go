@@ -19,6 +19,7 @@ var shownParameters = map[string]bool{
 // are shown, in the string that was kept last.
 func (p *Parser) scrubURL() {
 	if !bytes.ContainsAny(p.last(), "?=%@#") {
+		p.cutLast() // a token may be a part of the path
 		return
 	}
 	path, query, _ := strings.Cut(string(p.last()), "?")

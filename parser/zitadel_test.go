@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -164,7 +166,30 @@ func recordLine(f logrus.Formatter, record string) []byte {
 	return logLine(f, logMessage, logrus.Fields{"caller": caller, "record": record})
 }
 
-// format is a way to log: quoted says that text cannot leave its place in it.
+// reversed is JSON as some tool writes it anew: the message comes last.
+type reversed struct{}
+
+func (reversed) Format(e *logrus.Entry) ([]byte, error) {
+	line, err := (&logrus.JSONFormatter{}).Format(e)
+	if err != nil {
+		return nil, err
+	}
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(line, &members); err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(members))
+	slices.Reverse(names)
+	names = append(slices.DeleteFunc(names, func(name string) bool { return name == "msg" }), "msg")
+	var out []string
+	for _, name := range names {
+		out = append(out, stringify(name)+":"+string(members[name]))
+	}
+	return []byte("{" + strings.Join(out, ",") + "}\n"), nil
+}
+
+// format is a way to log: quoted says that text cannot leave its place in it, and that
+// its message has one of the two names that are known.
 type format struct {
 	name      string
 	formatter logrus.Formatter
@@ -199,8 +224,9 @@ var formats = []format{
 	{"json, no html escapes", &logrus.JSONFormatter{DisableHTMLEscape: true}, true},
 	{"json, no timestamp", &logrus.JSONFormatter{DisableTimestamp: true}, true},
 	{"json, field map", &logrus.JSONFormatter{FieldMap: logrus.FieldMap{logrus.FieldKeyTime: "@timestamp", logrus.FieldKeyLevel: "severity", logrus.FieldKeyMsg: "message"}}, true},
-	{"json, message behind the record", &logrus.JSONFormatter{FieldMap: logrus.FieldMap{logrus.FieldKeyMsg: "zzz"}}, true},
-	{"json, message first", &logrus.JSONFormatter{FieldMap: logrus.FieldMap{logrus.FieldKeyMsg: "a"}}, true},
+	{"json, message behind the record", &logrus.JSONFormatter{FieldMap: logrus.FieldMap{logrus.FieldKeyMsg: "zzz"}}, false},
+	{"json, message first", &logrus.JSONFormatter{FieldMap: logrus.FieldMap{logrus.FieldKeyMsg: "a"}}, false},
+	{"json, in reverse", reversed{}, true},
 	{"json, data key", &logrus.JSONFormatter{DataKey: "data"}, true},
 	{"json, data key behind", &logrus.JSONFormatter{DataKey: "zdata", DisableHTMLEscape: true}, true},
 }

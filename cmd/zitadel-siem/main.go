@@ -1,5 +1,5 @@
-// zitadel-siem pulls ZITADEL's audit events without Fluent Bit, and tells what
-// is wrong where they do not come.
+// zitadel-siem pulls ZITADEL's audit events and parses its log without Fluent Bit, and
+// tells what is wrong where nothing comes.
 //
 // Exit status: 0 done, 1 it could not go on (the message says why and what to
 // do), 2 the command line or the configuration is wrong, 141 whoever read
@@ -133,7 +133,7 @@ func signalContext(console *console) (context.Context, func()) {
 				return
 			}
 		case <-time.After(endWithin):
-			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not acknowledged is read again at the next start", endWithin))
+			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
 		}
 		os.Exit(exitFailed)
 	}()

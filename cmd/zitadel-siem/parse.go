@@ -1,14 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -42,14 +43,10 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return err
 	}
-	run := parseRun{
-		parser: parser.New(parser.Options{Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance}),
-		out:    out,
-	}
-	if err = run.files(ctx, c.Files); err == context.Canceled {
-		err = nil // Ctrl-C between two batches: what was read has been written
-	}
-	err = errors.Join(err, out.close())
+	run := parseRun{out: out, parser: parser.New(parser.Options{
+		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
+	})}
+	err = run.files(ctx, c.Files)
 	console.clear()
 	if told := run.told(); c.Status || console.terminal || run.written == 0 && run.lines > 0 {
 		console.line(told)
@@ -57,11 +54,21 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 	return err
 }
 
-// recordSink takes records in batches.
+// panickedOnce tells of the first line that caused a panic, without its text.
+func panickedOnce(console *console) func(v any) {
+	var once sync.Once
+	return func(v any) {
+		once.Do(func() {
+			console.line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
+		})
+	}
+}
+
+// recordSink takes records in batches. What was added before ctx ends is given away
+// after its end too.
 type recordSink interface {
 	add(r *parser.Record)
 	flush(ctx context.Context) error
-	close() error
 }
 
 // parseRun is one run over some inputs.
@@ -78,6 +85,9 @@ func (run *parseRun) files(ctx context.Context, names []string) error {
 	for _, name := range names {
 		if err := run.file(ctx, name); err != nil {
 			return err
+		}
+		if ctx.Err() != nil { // Ctrl-C is no error: what was read has been written
+			break
 		}
 	}
 	return nil
@@ -97,39 +107,47 @@ func (run *parseRun) file(ctx context.Context, name string) error {
 
 // read parses what in gives until its end, or until ctx ends.
 func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error {
-	// A read from a terminal or a pipe cannot be called off: at Ctrl-C it is
-	// left behind.
-	failed := make(chan error, 1)
-	batches, free := make(chan []byte), make(chan []byte, 1)
-	free <- nil
-	go func() { failed <- readLines(ctx, in, batches, free) }()
+	pieces, free := make(chan piece, 2), make(chan []byte, 2)
+	defer close(free)
+	free <- make([]byte, pieceSize)
+	free <- make([]byte, pieceSize)
+	go readPieces(ctx, in, pieces, free)
 	assembler := parser.NewAssembler()
+	take := func(line []byte) {
+		if whole, ok := assembler.Add(line); ok {
+			run.line(whole)
+		}
+	}
+	var begun []byte // a line whose end is not read yet; of a long one, what the parser reads
 	for {
-		select {
-		case batch := <-batches:
-			for line := range bytes.Lines(batch) {
-				if whole, ok := assembler.Add(line); ok {
-					run.line(whole)
-				}
+		p := nextPiece(ctx, pieces)
+		for line := range bytes.Lines(p.b) {
+			ends := line[len(line)-1] == '\n'
+			if len(begun) > 0 || !ends {
+				begun = append(begun, line[:min(len(line), parser.MaxLine+1-len(begun))]...)
+				line = begun
 			}
-			free <- batch
-			if err := run.out.flush(ctx); err != nil {
-				return err
+			if ends {
+				take(line)
+				begun = begun[:0]
 			}
-		case err := <-failed:
-			if err != nil && !errors.Is(err, context.Canceled) {
-				err = fmt.Errorf("%s: %w", name, err)
+		}
+		if p.err != nil {
+			if len(begun) > 0 {
+				take(begun)
 			}
-			for {
-				rest, ok := assembler.Flush()
-				if !ok {
-					return errors.Join(err, run.out.flush(ctx))
-				}
+			for rest, ok := assembler.Flush(); ok; rest, ok = assembler.Flush() {
 				run.line(rest)
 			}
-		case <-ctx.Done():
-			return ctx.Err()
 		}
+		err := run.out.flush(ctx)
+		if p.err != nil && p.err != io.EOF {
+			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
+		}
+		if p.err != nil || err != nil {
+			return err
+		}
+		free <- p.b[:pieceSize]
 	}
 }
 
@@ -159,58 +177,52 @@ func (run *parseRun) told() string {
 	return s
 }
 
-// batchSize is how much is parsed before it is written out, 1 MiB; less where
-// the input has no more at the moment.
-const batchSize = 1 << 20
+// pieceSize is how much is read at once, 1 MiB; what was read is written before more
+// is waited for.
+const pieceSize = 1 << 20
 
-// readLines gives whole lines in batches; of a line longer than the parser reads, its
-// beginning.
-func readLines(ctx context.Context, in io.Reader, batches chan<- []byte, free <-chan []byte) error {
-	r := bufio.NewReaderSize(in, 64<<10)
-	for {
-		var batch []byte
-		select {
-		case batch = <-free:
-		case <-ctx.Done():
-			return ctx.Err()
+// piece is what one read gave; its err is io.EOF where no more is to come.
+type piece struct {
+	b   []byte
+	err error
+}
+
+// readPieces reads ahead into the buffers that are free, until the end of in, or of ctx.
+// It never blocks but in a read: there are as many places in pieces as buffers.
+func readPieces(ctx context.Context, in io.Reader, pieces chan<- piece, free <-chan []byte) {
+	for b := range free {
+		n, err := in.Read(b)
+		if err == nil && ctx.Err() != nil {
+			err = io.EOF
 		}
-		batch, err := nextBatch(r, batch[:0])
-		if len(batch) > 0 {
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
+		pieces <- piece{b[:n], err}
+		if err != nil {
+			return
 		}
 	}
 }
 
-func nextBatch(r *bufio.Reader, batch []byte) ([]byte, error) {
-	start := 0 // of the line that is being read
-	for {
-		part, err := r.ReadSlice('\n')
-		if room := start + parser.MaxLine + 1 - len(batch); len(part) > room {
-			part = part[:max(room, 0)]
-		}
-		batch = append(batch, part...)
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue // the line goes on
-		case err != nil:
-			return batch, err
-		}
-		if batch[len(batch)-1] != '\n' {
-			batch = append(batch, '\n') // of a line that was cut
-		}
-		start = len(batch)
-		if r.Buffered() == 0 || len(batch) >= batchSize {
-			return batch, nil
-		}
+// nextPiece waits for a piece, and at the end of ctx takes only what was read: a read
+// from a terminal or a pipe cannot be called off, and is left behind.
+func nextPiece(ctx context.Context, pieces <-chan piece) piece {
+	select {
+	case p := <-pieces:
+		return p
+	case <-ctx.Done():
 	}
+	select {
+	case p := <-pieces:
+		return p
+	default:
+		return piece{err: io.EOF}
+	}
+}
+
+// bare drops the path from an error that is shown beside it.
+func bare(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }

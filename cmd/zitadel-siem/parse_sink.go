@@ -49,8 +49,6 @@ func (s *jsonSink) flush(context.Context) error {
 	return nil
 }
 
-func (s *jsonSink) close() error { return nil }
-
 // forwardSink sends to a Fluent Bit, again and again until it acknowledges.
 type forwardSink struct {
 	sender  *forward.Sender
@@ -76,7 +74,8 @@ func (s *forwardSink) flush(ctx context.Context) error {
 			continue
 		}
 		if err := s.send(ctx, s.buf[from:end], i+1-first); err != nil {
-			return err
+			// What the last read gave beside them is not parsed any more.
+			return fmt.Errorf("at least %d records were read and not acknowledged: %w", len(s.ends)-first, err)
 		}
 		from, first = end, i+1
 	}
@@ -84,18 +83,27 @@ func (s *forwardSink) flush(ctx context.Context) error {
 	return nil
 }
 
+// lastTry is how long the other side has for its answer after Ctrl-C: less than a clean
+// end may take.
+const lastTry = endWithin / 2
+
+// send tries until the other side has the records. At the end of ctx the try that is
+// under way is the last one; where there is none, one is made.
 func (s *forwardSink) send(ctx context.Context, entries []byte, n int) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 30 * time.Second
+	try, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastTry, cancel) })()
+	var trouble error // the last one
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		return struct{}{}, s.sender.Send(ctx, s.tag, entries, n)
+		trouble = s.sender.Send(try, s.tag, entries, n)
+		return struct{}{}, trouble
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, in time.Duration) {
 		s.console.warn(fmt.Sprintf("%v; again in %s", err, roughly(in)))
 	}))
 	if err != nil {
-		return fmt.Errorf("%d records were read and not acknowledged: %w", n, err)
+		return trouble
 	}
 	return nil
 }
-
-func (s *forwardSink) close() error { return s.sender.Close() }

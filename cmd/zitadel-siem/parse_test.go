@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,6 +116,104 @@ func TestParseSaysWhyNothingComes(t *testing.T) {
 	wantLines(t, got.stderr, "no-such.log: no such file")
 }
 
+// start starts cmd, which gets text on standard input and no end of it.
+func start(t *testing.T, cmd *exec.Cmd, text string) (stdout, stderr *bufio.Reader) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		io.WriteString(stdin, text) // fails where it ends before it has read all
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-written
+		stdin.Close()
+	})
+	return bufio.NewReader(out), bufio.NewReader(errs)
+}
+
+// ctrlC sends SIGINT. It returns what cmd says from then on.
+func ctrlC(t *testing.T, cmd *exec.Cmd, stdout, stderr *bufio.Reader) (got result) {
+	t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := io.ReadAll(stdout)
+	errs, _ := io.ReadAll(stderr)
+	_ = cmd.Wait()
+	return result{string(out), string(errs), cmd.ProcessState.ExitCode()}
+}
+
+func readRecords(t *testing.T, stdout *bufio.Reader, n int) {
+	t.Helper()
+	for range n {
+		if line, err := stdout.ReadString('\n'); err != nil || !gjson.Valid(line) {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+}
+
+// A follower's read ends anywhere. The beginning of a line holds nothing back.
+func TestParseHoldsNoWholeLineBack(t *testing.T) {
+	t.Parallel()
+	lines := actionLines()
+	cmd := program(t, nil, "parse")
+	stdout, stderr := start(t, cmd, lines[0]+"\n"+lines[1]+"\n"+lines[2][:40])
+	readRecords(t, stdout, 2)
+	got := ctrlC(t, cmd, stdout, stderr)
+	if got.status != 0 || got.stderr != "" {
+		t.Error(got)
+	}
+}
+
+// Whatever it was doing.
+func TestLaw8_WhatParseHasReadIsWrittenAtCtrlC(t *testing.T) {
+	t.Parallel()
+	lines := actionLines()
+
+	// While standard output is full: it writes a piece at once, more than a pipe holds.
+	text := strings.Repeat(strings.Join(lines, "\n")+"\n", 400)
+	cmd := program(t, nil, "parse", writeFile(t, "zitadel.log", text))
+	stdout, stderr := start(t, cmd, "")
+	if _, err := stdout.Peek(1); err != nil {
+		t.Fatal(err)
+	}
+	got := ctrlC(t, cmd, stdout, stderr)
+	n, least := strings.Count(got.stdout, "\n"), strings.Count(text[:pieceSize], "\n")
+	if got.status != 0 || got.stderr != "" || n < least || n >= 400*len(lines) {
+		t.Error(got, n)
+	}
+	for line := range strings.Lines(got.stdout) {
+		if !gjson.Valid(line) {
+			t.Fatalf("half a record: %q", line)
+		}
+	}
+
+	// While it waits for the end of a line: a runtime's part, and bytes of a line.
+	const stamp = "2026-11-22T09:24:58.169853012Z stderr "
+	cmd = program(t, nil, "parse", "--kinds", "all")
+	stdout, stderr = start(t, cmd, stamp+"P a part\n"+lines[0]+"\n"+lines[1][:40])
+	readRecords(t, stdout, 1)
+	if got = ctrlC(t, cmd, stdout, stderr); got.status != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 {
+		t.Error(got, got.stdout)
+	}
+}
+
 func TestParseForwardsAndWaitsForTheOtherSide(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -162,39 +262,47 @@ func TestParseForwardsAndWaitsForTheOtherSide(t *testing.T) {
 
 func TestParseTellsAtCtrlCWhatNobodyHas(t *testing.T) {
 	t.Parallel()
-	cmd := program(t, nil, "parse", "--forward", "127.0.0.1:1")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
+	const times = 20 // several messages
+	text := strings.Repeat(strings.Join(actionLines(), "\n")+"\n", times)
+	cmd := program(t, nil, "parse", "--forward", "127.0.0.1:1", "--chunk-size", "64k", writeFile(t, "zitadel.log", text))
+	stdout, stderr := start(t, cmd, "")
+	if _, err := stderr.ReadString('\n'); err != nil { // it tries again
 		t.Fatal(err)
 	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
+	got := ctrlC(t, cmd, stdout, stderr)
+	if got.status != exitFailed {
+		t.Error(got)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stdin.Write([]byte(actionLines()[0] + "\n")); err != nil {
-		t.Fatal(err)
-	}
-	out := bufio.NewReader(stderr)
-	if _, err := out.ReadString('\n'); err != nil { // it tries again
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	for {
-		line, err := out.ReadString('\n')
-		said.WriteString(line)
-		if err != nil {
-			break
+	wantLines(t, got.stderr, fmt.Sprintf("at least %d records were read and not acknowledged: forward to tcp://127.0.0.1:1: connection refused", times*len(actionLines())))
+}
+
+// The other side has a moment for the answer that is under way.
+func TestParseWaitsAtCtrlCForTheAnswer(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	server := forwardtest.Start(t, forwardtest.Options{Answer: func(n int) forwardtest.Answer {
+		if n == 0 {
+			close(asked)
+			<-answer
 		}
+		return forwardtest.Ack
+	}})
+	lines := actionLines()
+	cmd := program(t, nil, "parse", "--forward", server.Forward().Address)
+	stdout, stderr := start(t, cmd, strings.Join(lines, "\n")+"\n")
+	<-asked
+	time.AfterFunc(100*time.Millisecond, func() { close(answer) }) // whether before or after Ctrl-C
+	got := ctrlC(t, cmd, stdout, stderr)
+	if got.status != 0 || got.stderr != "" || len(server.Records()) != len(lines) {
+		t.Error(got, len(server.Records()))
 	}
-	_ = cmd.Wait()
-	if cmd.ProcessState.ExitCode() != exitFailed {
-		t.Errorf("exit status %d", cmd.ProcessState.ExitCode())
+}
+
+func TestParseNamesADirectoryOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	got := finish(t, program(t, nil, "parse", dir))
+	if got.status != exitFailed || !strings.HasPrefix(got.stderr, "zitadel-siem: "+dir+": is a directory\n") {
+		t.Error(got)
 	}
-	wantLines(t, said.String(), "1 records were read and not acknowledged")
 }

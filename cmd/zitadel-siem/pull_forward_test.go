@@ -141,7 +141,7 @@ sources:
 func TestPull_AStuckReceiverDoesNotHoldUpTheEnd(t *testing.T) {
 	server := startRecorded(t, zitadeltest.Options{})
 	far := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
-	cmd := program(t, environment(server, "ZITADEL_ACK_TIMEOUT=10m"), "pull", "--forward", far.Forward().String(), "--state-path", filepath.Join(t.TempDir(), "s"))
+	cmd := program(t, environment(server, "ZITADEL_ACK_TIMEOUT=1m"), "pull", "--forward", far.Forward().String(), "--state-path", filepath.Join(t.TempDir(), "s"))
 	said := listenTo(t, cmd)
 	await(t, "a message", func() bool { return far.Began() > 0 })
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -1,9 +1,15 @@
 package config
 
 import (
+	"context"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ForwardPort is the usual port of the forward protocol.
@@ -34,6 +40,66 @@ func (f Forward) String() string {
 // Local says that it does not leave this machine.
 func (f Forward) Local() bool {
 	return f.Network == "unix" || f.Network == "tcp" && loopback(f.Host)
+}
+
+// IsSocket reports whether f is the socket at path, however each of them is written.
+func (f Forward) IsSocket(path string) bool {
+	if f.Network != "unix" || path == "" {
+		return false
+	}
+	ours, err := os.Stat(f.Address)
+	theirs, err2 := os.Stat(path)
+	if err == nil && err2 == nil {
+		return os.SameFile(ours, theirs)
+	}
+	return filepath.Clean(f.Address) == filepath.Clean(path)
+}
+
+// LeadsTo reports whether a connection to f comes to whoever listens on this machine at
+// that host and port; an unspecified one is every address of the machine.
+func (f Forward) LeadsTo(listen string, port int) bool {
+	host, number, err := net.SplitHostPort(f.Address)
+	if err != nil || f.Network != "tcp" || number != strconv.Itoa(port) {
+		return false
+	}
+	var at []netip.Addr
+	all, err := netip.ParseAddr(listen)
+	if err != nil || !all.IsUnspecified() {
+		at = addressesOf(listen)
+	}
+	return slices.ContainsFunc(addressesOf(host), func(to netip.Addr) bool {
+		return slices.Contains(at, to) || at == nil && (all.Is6() || to.Is4()) && ofThisMachine(to)
+	})
+}
+
+// addressesOf resolves host for at most two seconds.
+func addressesOf(host string) []netip.Addr {
+	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && !ip.IsUnspecified():
+		return []netip.Addr{ip.Unmap().WithZone("")}
+	case err == nil || loopback(host): // to 0.0.0.0 is to oneself
+		return []netip.Addr{four, six}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	ips, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i := range ips {
+		ips[i] = ips[i].Unmap().WithZone("")
+	}
+	return ips
+}
+
+func ofThisMachine(ip netip.Addr) bool {
+	if ip.IsLoopback() {
+		return true
+	}
+	own, _ := net.InterfaceAddrs()
+	return slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap() == ip
+	})
 }
 
 // maxSocketPath is what sockaddr_un holds on Linux, less its final zero byte.

@@ -101,7 +101,7 @@ var outputOptions = Options{
 		field: in(func(s *OutputSettings) any { return &s.Tag }),
 	},
 	{
-		Name: "ack_timeout", Kind: KindDuration, Default: "10s", Min: "1s", Max: "10m", Example: "30s", Advanced: true,
+		Name: "ack_timeout", Kind: KindDuration, Default: "10s", Min: "1s", Max: "1m", Example: "30s", Advanced: true,
 		Bounds: "Fluent Bit waits meanwhile, also when it is told to stop",
 		Doc:    "How long the other side may take to acknowledge",
 		also:   []string{"ack", "timeout", "request_timeout", "response_timeout", "ack_response_timeout", "require_ack_response", "deadline"},

@@ -22,8 +22,8 @@ const (
 
 // What an answer can be besides a right one.
 var (
-	errForeign = errors.New("answers with something else than the forward protocol")
-	errTooLong = errors.New("answers with more than the forward protocol allows")
+	errForeign = errors.New("answers with something else than the forward protocol: does `forward` lead to a forward input?")
+	errTooLong = errors.New("answers with more than the forward protocol allows: does `forward` lead to a forward input?")
 )
 
 // conn is one connection. One goroutine at a time uses it.
@@ -130,7 +130,7 @@ func (c *conn) quiet() bool {
 		return false
 	}
 	control, err := socket.SyscallConn()
-	if err != nil {
+	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // that of the last answer may be over
 		return false
 	}
 	var room [1]byte

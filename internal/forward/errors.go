@@ -17,7 +17,7 @@ import (
 
 // Why a forward input does not answer, or closes.
 const (
-	ownEngine = "is it the engine of this same Fluent Bit, which waits here? Then set `workers: 1` of this output. It may be overloaded too"
+	silent    = "is its input paused, its disk full, or is it overloaded?"
 	unwilling = "is its input paused, its disk full, or `chunk_size` here above `buffer_max_size` there"
 )
 
@@ -98,7 +98,7 @@ func (c *conn) sendError(err error, what string) error {
 	}
 	switch {
 	case timedOut(err) && what == "":
-		return fmt.Errorf("no ack within %s: %s", c.opts.Timeout, ownEngine)
+		return fmt.Errorf("no ack within %s: %s", c.opts.Timeout, silent)
 	case timedOut(err):
 		return fmt.Errorf("%s: it took no bytes for %s", what, c.opts.Timeout)
 	case ended(err) && c.opts.Forward.TLS:

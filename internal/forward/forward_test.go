@@ -115,10 +115,10 @@ func TestSend_ManyAtOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 
 func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 	for answer, part := range map[forwardtest.Answer]string{
-		forwardtest.Silence:  "no ack within 200ms",
+		forwardtest.Silence:  "no ack within 200ms: is its input paused, its disk full, or is it overloaded?",
 		forwardtest.WrongAck: "acknowledges another message",
-		forwardtest.Garbage:  "something else than the forward protocol",
-		forwardtest.Flood:    "more than the forward protocol allows",
+		forwardtest.Garbage:  "something else than the forward protocol: does `forward` lead",
+		forwardtest.Flood:    "more than the forward protocol allows: does `forward` lead",
 		forwardtest.Hangup:   "closed the connection instead of an ack",
 		forwardtest.Cut:      "closed the connection instead of an ack",
 	} {
@@ -142,22 +142,37 @@ func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 	}
 }
 
-func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
-	for name, o := range map[string]forwardtest.Options{
-		"tcp": {}, "tls": {TLS: forwardtest.NewAuthority(t).Config(t, "127.0.0.1")},
-	} {
+// A connection is kept for half a minute, however soon its last answer was due.
+func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
+	ca := forwardtest.NewAuthority(t)
+	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
-			ca := forwardtest.NewAuthority(t)
-			if o.TLS != nil {
-				o.TLS = ca.Config(t, "127.0.0.1")
+			srv := forwardtest.Start(t, o)
+			s := sender(t, srv, func(o *Options) { quick(o); o.CAFile = ca.File() })
+			for i := range 2 {
+				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * s.opts.Timeout)
 			}
+			if n := srv.Accepted(); n != 1 {
+				t.Errorf("%d connections", n)
+			}
+		})
+	}
+}
+
+func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
+	ca := forwardtest.NewAuthority(t)
+	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
+		t.Run(name, func(t *testing.T) {
+			o.Answer = func(int) forwardtest.Answer { return forwardtest.AckHangup }
 			srv := forwardtest.Start(t, o)
 			s := sender(t, srv, func(o *Options) { o.CAFile = ca.File() })
 			for i := range 3 {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				srv.Disconnect()
 				for srv.Open() > 0 {
 					time.Sleep(time.Millisecond)
 				}
@@ -251,7 +266,7 @@ func TestSend_SharedKey(t *testing.T) {
 	if err := with("s3cr3t-key"); err != nil {
 		t.Error(err)
 	}
-	wantError(t, with("s3cr3t-other"), "`shared_key`: set the same on both sides")
+	wantError(t, with("s3cr3t-other"), "`shared_key`: set the same on both sides; or it wants a user name (`security.users`)")
 	wantError(t, with(""), "asks for a shared key")
 
 	open := forwardtest.Start(t, forwardtest.Options{})

@@ -11,7 +11,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-var errKey = errors.New("does not take this `shared_key`: set the same on both sides")
+var errKey = errors.New("does not take this `shared_key`: set the same on both sides; or it wants a user name (`security.users`), which is not supported")
 
 // greet proves to each side that the other one knows the shared key: HELO, PING,
 // PONG.
@@ -19,7 +19,7 @@ func (c *conn) greet(ctx context.Context, o Options) error {
 	defer c.closeAfter(ctx)()
 	b, err := c.read()
 	if err != nil {
-		return greetError(err, o, "no greeting", "is `shared_key` set there, and `tls` as here? Or "+ownEngine)
+		return greetError(err, o, "no greeting", "is `shared_key` set there, and `tls` as here? Or "+silent)
 	}
 	nonce, ok := greeting(b)
 	if !ok {

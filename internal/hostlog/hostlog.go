@@ -30,14 +30,11 @@ type Printer func(level slog.Level, line string)
 // honoured. Without a [Printer], or when the host does not call, they go to
 // its standard error.
 type Log struct {
-	role  string // "input" or "output"
-	name  string // of the instance
-	level slog.Level
-	w     io.Writer
-	print Printer // nil: the host has none
-	hosts bool    // Print will be called
+	role string // "input" or "output"
+	host Host
 
 	mu      sync.Mutex
+	hosts   bool // Print will be called
 	lines   []line
 	dropped int
 	timer   *time.Timer
@@ -61,7 +58,7 @@ type Host struct {
 
 // New returns a log for the instance of host, which has the role "input" or "output".
 func New(role string, host Host) *Log {
-	return &Log{role: role, name: host.Name, level: host.Level, w: host.Stderr, print: host.Print, hosts: host.Print != nil}
+	return &Log{role: role, host: host, hosts: host.Print != nil}
 }
 
 // Logger returns a logger that writes to l.
@@ -69,15 +66,15 @@ func (l *Log) Logger() *slog.Logger { return slog.New(handler{log: l}) }
 
 // Print gives the waiting lines to the host. Call it on a thread of the host's.
 func (l *Log) Print() {
-	if l.print == nil {
+	if l.host.Print == nil {
 		return
 	}
 	for _, ln := range l.take() {
-		l.print(ln.level, ln.text)
+		l.host.Print(ln.level, ln.text)
 	}
 }
 
-// Detach is for when the host is gone: lines go to w from here on.
+// Detach is for when the host is gone: lines go to its standard error from here on.
 func (l *Log) Detach() {
 	l.mu.Lock()
 	l.hosts = false
@@ -128,8 +125,8 @@ func (l *Log) add(ln line) {
 // write writes one line as Fluent Bit does.
 func (l *Log) write(ln line) {
 	t := ln.at.UTC()
-	fmt.Fprintf(l.w, "[%s.%09d] [%5s] [%s:zitadel:%s] %s\n",
-		t.Format("2006/01/02 15:04:05"), t.Nanosecond(), levelName(ln.level), l.role, l.name, ln.text)
+	fmt.Fprintf(l.host.Stderr, "[%s.%09d] [%5s] [%s:zitadel:%s] %s\n",
+		t.Format("2006/01/02 15:04:05"), t.Nanosecond(), levelName(ln.level), l.role, l.host.Name, ln.text)
 }
 
 func levelName(level slog.Level) string {
@@ -153,7 +150,7 @@ type handler struct {
 	attrs  string // from WithAttrs
 }
 
-func (h handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.log.level }
+func (h handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.log.host.Level }
 
 func (h handler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder

@@ -29,11 +29,7 @@ const (
 // in a record may have been made of such a line, by a filter of the user's.
 type cleaner struct{ room []byte }
 
-// pair appends one entry of a map.
-func (c *cleaner) pair(b []byte, f field) []byte {
-	return c.entry(b, f, anywhere, 0)
-}
-
+// entry appends one entry of a map that stands at in.
 func (c *cleaner) entry(b []byte, f field, in place, depth int) []byte {
 	if f.name == nil {
 		return c.value(appendOddKey(b, f.key), f.value, in, depth+1)
@@ -105,7 +101,7 @@ func (c *cleaner) value(out, b []byte, in place, depth int) []byte {
 		return append(out, b...)
 	default:
 		// Of extensions only EventTime is known to hold no text.
-		if stamp, _ := eventTime(b); in == anywhere && (stamp != nil || isNumber(b)) || in == headers && isNumber(b) {
+		if in == anywhere && (eventTime(b) != nil || isNumber(b)) || in == headers && isNumber(b) {
 			return append(out, b...)
 		}
 	}

@@ -12,16 +12,21 @@ import (
 // errShape says that a value of a chunk is no record. The next one may be.
 var errShape = errors.New("not a record")
 
-// groupMarker is the second of an EventTime that opens (all ones) or closes a
-// group of records (src/flb_log_event_decoder.c).
-const groupMarker = math.MaxUint32 - 1
+// The seconds of an EventTime that open and close a group of records
+// (src/flb_log_event_decoder.c).
+const (
+	groupBegin = math.MaxUint32
+	groupEnd   = math.MaxUint32 - 1
+)
 
 // event is one record of a chunk. Its slices point into the chunk.
 type event struct {
-	at       time.Time
-	group    bool // no record, but the begin or end of a group
+	at       time.Time // zero where the record tells none
+	marker   uint32    // groupBegin or groupEnd: it is no record
 	metadata []byte
 	body     []byte // a map
+	// Of the group that it stands in, such as a resource of OTLP.
+	groupMetadata, groupBody []byte
 }
 
 // next reads the record at the start of b: [[time, metadata], body], or the older
@@ -36,18 +41,15 @@ func next(b []byte) (e event, rest []byte, err error) {
 	if err != nil || n != 2 {
 		return event{}, rest, errShape
 	}
-	if msgp.NextType(b) == msgp.ArrayType {
+	withMetadata := msgp.NextType(b) == msgp.ArrayType
+	if withMetadata {
 		if n, b, err = msgp.ReadArrayHeaderBytes(b); err != nil || n != 2 {
 			return event{}, rest, errShape
 		}
-		if e, b, err = readTime(b); err != nil {
-			return event{}, rest, errShape
-		}
-		e.metadata = b
-		b, _ = msgp.Skip(b)
-		e.metadata = e.metadata[:len(e.metadata)-len(b)]
-	} else if e, b, err = readTime(b); err != nil {
-		return event{}, rest, errShape
+	}
+	e, b = readTime(b)
+	if withMetadata {
+		e.metadata, b = cut(b)
 	}
 	if msgp.NextType(b) != msgp.MapType {
 		return event{}, rest, errShape
@@ -56,51 +58,59 @@ func next(b []byte) (e event, rest []byte, err error) {
 	return e, rest, nil
 }
 
-// readTime reads an EventTime, or seconds as an integer or a float.
-func readTime(b []byte) (e event, rest []byte, err error) {
-	switch msgp.NextType(b) {
+// cut takes the value at the start of b, which is known to be whole.
+func cut(b []byte) (value, rest []byte) {
+	rest, _ = msgp.Skip(b)
+	return b[:len(b)-len(rest)], rest
+}
+
+// readTime reads an EventTime, or seconds as an integer or a float. Anything else is
+// no time.
+func readTime(b []byte) (e event, rest []byte) {
+	value, rest := cut(b)
+	switch msgp.NextType(value) {
 	case msgp.IntType, msgp.UintType:
-		s, rest, err := msgp.ReadInt64Bytes(b)
-		if err != nil || s < 0 || s > math.MaxUint32 {
-			return event{}, b, errShape
+		if s, _, err := msgp.ReadInt64Bytes(value); err == nil && s >= 0 && s <= math.MaxUint32 {
+			e.at = time.Unix(s, 0)
 		}
-		return event{at: time.Unix(s, 0)}, rest, nil
 	case msgp.Float64Type, msgp.Float32Type:
-		f, rest, err := readFloat(b)
-		if err != nil || !(f >= 0 && f <= math.MaxUint32) {
-			return event{}, b, errShape
+		if f, err := readFloat(value); err == nil && f >= 0 && f <= math.MaxUint32 {
+			s := math.Floor(f)
+			e.at = time.Unix(int64(s), int64((f-s)*1e9))
 		}
-		s := math.Floor(f)
-		return event{at: time.Unix(int64(s), int64((f-s)*1e9))}, rest, nil
+	default:
+		stamp := eventTime(value)
+		if stamp == nil {
+			break
+		}
+		s, ns := binary.BigEndian.Uint32(stamp), binary.BigEndian.Uint32(stamp[4:])
+		if s >= groupEnd && ns == 0 {
+			e.marker = s
+		} else {
+			e.at = time.Unix(int64(s), int64(ns))
+		}
 	}
-	stamp, rest := eventTime(b)
-	if stamp == nil {
-		return event{}, b, errShape
-	}
-	s, ns := binary.BigEndian.Uint32(stamp), binary.BigEndian.Uint32(stamp[4:])
-	if s >= groupMarker && ns == 0 {
-		return event{group: true}, rest, nil
-	}
-	return event{at: time.Unix(int64(s), int64(ns))}, rest, nil
+	return e, rest
 }
 
 // eventTime returns the eight bytes of an extension of type 0, or nil.
-func eventTime(b []byte) (stamp, rest []byte) {
+func eventTime(b []byte) (stamp []byte) {
 	switch {
 	case len(b) >= 10 && b[0] == 0xd7 && b[1] == 0: // fixext 8
-		return b[2:10], b[10:]
+		return b[2:10]
 	case len(b) >= 11 && b[0] == 0xc7 && b[1] == 8 && b[2] == 0: // ext 8
-		return b[3:11], b[11:]
+		return b[3:11]
 	}
-	return nil, b
+	return nil
 }
 
-func readFloat(b []byte) (float64, []byte, error) {
+func readFloat(b []byte) (float64, error) {
 	if msgp.NextType(b) == msgp.Float32Type {
-		f, rest, err := msgp.ReadFloat32Bytes(b)
-		return float64(f), rest, err
+		f, _, err := msgp.ReadFloat32Bytes(b)
+		return float64(f), err
 	}
-	return msgp.ReadFloat64Bytes(b)
+	f, _, err := msgp.ReadFloat64Bytes(b)
+	return f, err
 }
 
 // readText returns the bytes of a str or bin, or false.

@@ -6,12 +6,14 @@ package output
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -61,8 +63,10 @@ func New(o Options) *Flusher {
 	for _, key := range o.LineKeys {
 		f.lineKeys = append(f.lineKeys, []byte(key))
 	}
+	// The whole chunk would come again, and panic again, for ever.
+	f.opts.Parser.Panicked = f.warnings.panicked
 	f.pool.New = func() any {
-		return &work{parser: parser.New(o.Parser), parts: newParts()}
+		return &work{parser: parser.New(f.opts.Parser), parts: newParts()}
 	}
 	return f
 }
@@ -79,7 +83,8 @@ type work struct {
 	clean  cleaner
 	fields []field
 	moved  []field
-	pairs  []byte
+	pairs  []byte // what stands beside the line
+	cut    bool   // some of it is missing in pairs
 	out    []byte // records that are not sent yet
 	n      int    // how many
 	counts Counts
@@ -90,32 +95,41 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 	if f.opts.Tag != "" {
 		tag = f.opts.Tag
 	}
-	w := f.pool.Get().(*work)
 	defer func() {
-		if v := recover(); v != nil { // w is left to the collector
+		if v := recover(); v != nil { // the work is left to the collector
 			f.opts.Log.Error(fmt.Sprintf("panic of type %T while a chunk was parsed, please report it", v), "stack", string(debug.Stack()))
 			result = Retry
 		}
 	}()
+	w := f.pool.Get().(*work)
 	w.Flusher, w.ctx, w.tag = f, ctx, tag
 	result = w.flush(chunk)
 	f.stats.add(w.counts, result)
 	f.stats.report(f.opts.Log, f.opts.Now())
-	w.reset()
-	f.pool.Put(w)
+	if result != Retry {
+		w.warn()
+	}
+	if w.reset(); max(len(chunk), w.size()) <= maxKept {
+		f.pool.Put(w)
+	}
 	return result
 }
 
-// reset forgets the chunk. A buffer that one huge record made is not kept.
+// maxKept bounds the buffers that are used again: one huge record is no reason to
+// hold its size for ever.
+const maxKept = 16 << 20
+
+func (w *work) size() int {
+	return cap(w.out) + cap(w.pairs) + cap(w.clean.room) + (cap(w.fields)+cap(w.moved))*int(unsafe.Sizeof(field{}))
+}
+
+// reset forgets the chunk.
 func (w *work) reset() {
 	w.parts.rests(func([]byte, event) {}) // of a chunk that comes again
 	clear(w.fields[:cap(w.fields)])
 	clear(w.moved[:cap(w.moved)])
 	w.Flusher, w.ctx, w.record, w.counts, w.n = nil, nil, parser.Record{}, Counts{}, 0
 	w.out = w.out[:0]
-	if cap(w.out) > 16<<20 {
-		w.out = nil
-	}
 }
 
 func (w *work) flush(chunk []byte) Result {
@@ -130,10 +144,11 @@ func (w *work) flush(chunk []byte) Result {
 	for kind, n := range w.parser.Counts() {
 		w.counts.Kinds[kind] = n - before[kind]
 	}
-	w.warn()
 	switch {
 	case err != nil:
-		w.warnings.failed(err, w.opts.Now())
+		if w.ctx.Err() == nil { // else it was given up
+			w.warnings.failed(err, w.opts.Now())
+		}
 		return Retry
 	case broken != nil:
 		w.warnings.worked()
@@ -149,6 +164,7 @@ func (w *work) flush(chunk []byte) Result {
 // decode takes the records of chunk one by one. err is trouble with the other
 // side; broken says why nothing of chunk can be read from the byte at on.
 func (w *work) decode(chunk []byte) (err, broken error, at int) {
+	var group event // that is open
 	for b := chunk; len(b) > 0; {
 		e, rest, err := next(b)
 		switch {
@@ -157,8 +173,16 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 			w.counts.Odd++
 		case err != nil:
 			return nil, err, len(chunk) - len(b)
-		case !e.group:
+		case e.marker == groupBegin:
+			group = e
+		case e.marker == groupEnd:
+			group = event{}
+		default:
 			w.counts.Records++
+			e.groupMetadata, e.groupBody = group.metadata, group.body
+			if e.at.IsZero() {
+				e.at = w.opts.Now()
+			}
 			if err := w.event(e); err != nil {
 				return err, nil, 0
 			}
@@ -170,24 +194,23 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 
 // event takes one record.
 func (w *work) event(e event) (err error) {
-	line := w.split(e.body)
+	line, key := w.split(e.body)
 	switch {
-	case w.isOurs():
+	case (line == nil || isReserved(key)) && w.isOurs():
 		w.counts.Loops++
 		return nil
 	case line == nil:
 		w.counts.NoLine++
 		return nil
 	}
-	whole, ok := w.parts.add(line, e, w.fields)
-	switch {
-	case ok:
+	if whole, ok := w.parts.add(line, e, w.fields); ok {
 		return w.line(whole, e)
-	case w.parts.full():
-		err = w.rest()
 	}
 	w.counts.Parts++
-	return err
+	if w.parts.full() {
+		return w.rest()
+	}
+	return nil
 }
 
 // rest parses what is left of lines whose end has not come: it is in the next
@@ -195,6 +218,7 @@ func (w *work) event(e event) (err error) {
 func (w *work) rest() (err error) {
 	w.parts.rests(func(line []byte, e event) {
 		if err == nil {
+			w.counts.Parts-- // the last one of them is a line
 			w.split(e.body)
 			err = w.line(line, e)
 		}
@@ -204,7 +228,7 @@ func (w *work) rest() (err error) {
 
 // split fills fields with the entries of body, and takes the one that holds the
 // line out of them. It returns nil where there is none.
-func (w *work) split(body []byte) []byte {
+func (w *work) split(body []byte) (line, key []byte) {
 	w.fields = appendFields(w.fields[:0], body)
 	for _, key := range w.lineKeys {
 		for i := range w.fields {
@@ -213,15 +237,17 @@ func (w *work) split(body []byte) []byte {
 			}
 			if line, ok := readText(w.fields[i].value); ok {
 				w.fields = slices.Delete(w.fields, i, i+1)
-				return line
+				return line, key
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // isOurs reports whether the fields, with or without the line, are those of a
-// record of this package: it came back by a match that is too wide.
+// record of this package: it came back by a match that is too wide. A line of
+// ZITADEL's that a filter took apart has no such keys. A record that has its line under
+// a key that ours do not have is no such thing, whatever it holds besides.
 func (w *work) isOurs() bool {
 	found := 0
 	for _, f := range w.fields {
@@ -232,7 +258,9 @@ func (w *work) isOurs() bool {
 			}
 		case "event":
 			if msgp.NextType(f.value) == msgp.MapType {
-				found++
+				if id, _ := readText(msgp.Locate("id", f.value)); bytes.Contains(id, []byte("/"+parser.Source+"/")) {
+					found++
+				}
 			}
 		case "trust":
 			if msgp.NextType(f.value) == msgp.StrType {
@@ -243,6 +271,17 @@ func (w *work) isOurs() bool {
 	return found == 3
 }
 
+// isReserved reports whether a record of ours has a field of that name, or whoever
+// reads it may take the name for a part of one, as Elasticsearch does with event.id.
+func isReserved(name []byte) bool {
+	first, _, _ := bytes.Cut(name, []byte("."))
+	switch string(first) {
+	case "input", "input_cut", "metadata", "group":
+		return true
+	}
+	return parser.Reserved(string(first))
+}
+
 // line parses one line and encodes its record, with the other fields of the
 // event that brought it.
 func (w *work) line(line []byte, e event) error {
@@ -250,7 +289,7 @@ func (w *work) line(line []byte, e event) error {
 		return nil // counted, by its kind
 	}
 	w.record.Read = e.at
-	more := w.encodePairs(e.metadata)
+	more := w.encodePairs(e)
 	start := len(w.out)
 	w.out = parser.AppendMsgpack(w.out, &w.record, more, w.pairs)
 	if len(w.out) > w.opts.ChunkSize && start > 0 {
@@ -263,30 +302,68 @@ func (w *work) line(line []byte, e event) error {
 }
 
 // encodePairs fills pairs, and returns of how many entries.
-func (w *work) encodePairs(metadata []byte) (more int) {
-	w.pairs, w.moved = w.pairs[:0], w.moved[:0]
+func (w *work) encodePairs(e event) (more int) {
+	w.pairs, w.moved, w.cut = w.pairs[:0], w.moved[:0], false
 	for _, f := range w.fields {
-		switch name := string(f.name); {
-		case name == "input", name == "metadata", parser.Reserved(name):
+		if isReserved(f.name) {
 			w.moved = append(w.moved, f)
-		default:
-			w.pairs = w.clean.pair(w.pairs, f)
-			more++
+		} else {
+			more += w.pair(f)
 		}
 	}
-	if len(w.moved) > 0 {
-		w.pairs = msgp.AppendString(w.pairs, "input")
-		w.pairs = msgp.AppendMapHeader(w.pairs, uint32(len(w.moved)))
-		for _, f := range w.moved {
-			w.pairs = w.clean.pair(w.pairs, f)
-		}
-		more++
+	more += w.pairOf("input", w.moved...)
+	if holds(e.metadata) {
+		more += w.pair(field{name: []byte("metadata"), value: e.metadata})
 	}
-	if n, _, err := msgp.ReadMapHeaderBytes(metadata); err == nil && n > 0 {
-		w.pairs = w.clean.pair(w.pairs, field{name: []byte("metadata"), value: metadata})
+	w.moved = w.moved[:0]
+	if holds(e.groupMetadata) {
+		w.moved = append(w.moved, field{name: []byte("metadata"), value: e.groupMetadata})
+	}
+	if holds(e.groupBody) {
+		w.moved = append(w.moved, field{name: []byte("body"), value: e.groupBody})
+	}
+	more += w.pairOf("group", w.moved...)
+	if w.cut {
+		w.pairs = msgp.AppendBool(msgp.AppendString(w.pairs, "input_cut"), true)
 		more++
 	}
 	return more
+}
+
+func holds(m []byte) bool {
+	n, _, err := msgp.ReadMapHeaderBytes(m)
+	return err == nil && n > 0
+}
+
+// pair appends one entry to pairs, or none where they would become larger than a line
+// can be: a record has to fit into the buffer of the receiver, which refuses it for
+// ever otherwise.
+func (w *work) pair(f field) (n int) {
+	before := len(w.pairs)
+	if before+len(f.key)+len(f.value) <= parser.MaxLine {
+		w.pairs = w.clean.entry(w.pairs, f, anywhere, 0)
+		if len(w.pairs) <= parser.MaxLine {
+			return 1
+		}
+	}
+	w.pairs, w.cut = w.pairs[:before], true
+	return 0
+}
+
+// pairOf appends a map of entries under name, where there are any.
+func (w *work) pairOf(name string, fields ...field) (n int) {
+	before := len(w.pairs)
+	w.pairs = append(msgp.AppendString(w.pairs, name), 0xdf, 0, 0, 0, 0) // map 32, of as many as will fit
+	at := len(w.pairs) - 4
+	for _, f := range fields {
+		n += w.pair(f)
+	}
+	if n == 0 {
+		w.pairs = w.pairs[:before]
+		return 0
+	}
+	binary.BigEndian.PutUint32(w.pairs[at:], uint32(n))
+	return 1
 }
 
 // send sends the records in the first size bytes of out: all but a last one that

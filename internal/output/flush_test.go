@@ -132,7 +132,6 @@ func TestFlush_EveryShapeOfAnEvent(t *testing.T) {
 		bin,
 		group(0xfffffffe),
 		msgp.AppendInt(nil, 7),                           // no event
-		body(msgp.AppendInt(head(), -7)),                 // no time
 		msgp.AppendString(eventTime8(head(), 5, 0), "x"), // no map
 		body(append(msgp.AppendArrayHeader(nil, 3), 1)[:2]),
 	} {
@@ -142,7 +141,7 @@ func TestFlush_EveryShapeOfAnEvent(t *testing.T) {
 	chunk = append(chunk, 0xc0)
 	w := newWorld(t, forwardtest.Options{}, nil)
 	w.flush(t, OK, chunk)
-	if c := w.Counts(); len(w.Records()) != 7 || c.Odd != 4 || c.Records != 11 {
+	if c := w.Counts(); len(w.Records()) != 7 || c.Odd != 3 || c.Records != 10 {
 		t.Errorf("%d records, counts %+v", len(w.Records()), c)
 	}
 }
@@ -244,20 +243,200 @@ func TestFlush_TroubleIsLoggedOnceAMinuteAndItsEnd(t *testing.T) {
 	}
 }
 
-func TestFlush_RecordsWithoutALineAreCountedAndTold(t *testing.T) {
-	w := newWorld(t, forwardtest.Options{}, nil)
-	none := appendEvent(t, nil, nil, map[string]any{"msg": "x", "log": int64(5)})
-	w.flush(t, OK, append(chunkOf(t, "x"), none...))
-	if strings.Contains(w.log.String(), "line_keys") {
-		t.Error("warned though a record had a line")
+// Beside good records too, and for as long as it goes on.
+func TestLaw8_WhatIsNotSentIsToldOnceAMinute(t *testing.T) {
+	now := time.Now()
+	w := newWorld(t, forwardtest.Options{}, func(o *Options) { o.Now = func() time.Time { return now } })
+	chunk := chunkOf(t, "x")
+	chunk = appendEvent(t, chunk, nil, map[string]any{"msg": "x", "log": int64(5)})
+	chunk = msgp.AppendInt(chunk, 7)
+	chunk = appendEvent(t, chunk, nil, map[string]any{"source": "action_log", "trust": "full", "event": map[string]any{"id": "1/action_log/2/3"}})
+	for range 3 {
+		for range 10 {
+			w.flush(t, OK, chunk)
+		}
+		now = now.Add(time.Minute)
 	}
-	w.flush(t, OK, none)
-	w.flush(t, OK, none)
-	if n := strings.Count(w.log.String(), "line_keys"); n != 2 { // once in the text, once as an attribute
-		t.Errorf("log: %s", w.log)
+	for _, text := range []string{"`line_keys`", "no records", "`tag_prefix: parsed.`"} {
+		var told []string
+		for line := range strings.Lines(w.log.String()) {
+			if _, n, ok := strings.Cut(line, "s="); ok && strings.Contains(line, text) {
+				told = append(told, strings.Fields(n)[0])
+			}
+		}
+		if diff := cmp.Diff([]string{"1", "10", "10"}, told); diff != "" {
+			t.Errorf("%s (-want +got):\n%s%s", text, diff, w.log)
+		}
 	}
-	if c := w.Counts(); c.NoLine != 3 || c.Sent != 1 {
+	if c := w.Counts(); c.NoLine != 30 || c.Odd != 30 || c.Loops != 30 || c.Sent != 30 || c.Records != 120 {
 		t.Errorf("counts %+v", c)
+	}
+}
+
+// The reading stands in for a time that is none.
+func TestLaw8_ARecordWithoutATimeIsARecord(t *testing.T) {
+	now := time.Unix(1_760_000_000, 5).UTC()
+	w := newWorld(t, forwardtest.Options{}, func(o *Options) { o.Now = func() time.Time { return now } })
+	times := []any{int64(-7), uint64(1) << 63, "2026", nil, true, -1.5, map[string]any{"a": "b"}}
+	var chunk []byte
+	for _, at := range times {
+		for _, metadata := range []bool{false, true} {
+			b := msgp.AppendArrayHeader(nil, 2)
+			if metadata {
+				b = appendAny(t, appendAny(t, msgp.AppendArrayHeader(b, 2), at), map[string]any{"k": "v"})
+			} else {
+				b = appendAny(t, b, at)
+			}
+			chunk = append(chunk, appendAny(t, b, map[string]any{"log": "x"})...)
+		}
+	}
+	w.flush(t, OK, chunk)
+	if n := len(w.Records()); n != 2*len(times) {
+		t.Errorf("%d records, counts %+v", n, w.Counts())
+	}
+	for i, r := range w.Records() {
+		if !r.Time.Equal(now) || (r.Body["metadata"] != nil) != (i%2 == 1) {
+			t.Errorf("got %v", r)
+		}
+	}
+}
+
+// What a group says of its records stands in each of them, and in no other.
+func TestFlush_TheMetadataOfAGroupIsKept(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, nil)
+	marker := func(b []byte, s uint32, metadata, body map[string]any) []byte {
+		b = eventTime8(msgp.AppendArrayHeader(msgp.AppendArrayHeader(b, 2), 2), s, 0)
+		return appendAny(t, appendAny(t, b, metadata), body)
+	}
+	resource := map[string]any{"resource": map[string]any{"attributes": map[string]any{"service.name": "zitadel", "token": "s3cr3t"}}}
+	var chunk []byte
+	for i, body := range []map[string]any{resource, {}} {
+		chunk = marker(chunk, groupBegin, map[string]any{"schema": "otlp", "resource_id": int64(i)}, body)
+		chunk = appendEvent(t, chunk, nil, map[string]any{"log": "x", "group": "staff"})
+	}
+	chunk = marker(chunk, groupEnd, map[string]any{}, map[string]any{})
+	chunk = appendEvent(t, chunk, nil, map[string]any{"log": "x"})
+	// A part is of its own group.
+	const part = "2026-11-22T09:25:08.298807575Z stderr P a"
+	chunk = marker(chunk, groupBegin, map[string]any{"resource_id": int64(3)}, map[string]any{})
+	chunk = appendEvent(t, chunk, nil, map[string]any{"log": part})
+	chunk = marker(chunk, groupBegin, map[string]any{"resource_id": int64(4)}, map[string]any{})
+	chunk = appendEvent(t, chunk, nil, map[string]any{"log": strings.Replace(part, " P ", " F ", 1)})
+	w.flush(t, OK, chunk)
+	resource["resource"].(map[string]any)["attributes"].(map[string]any)["token"] = "[REDACTED]"
+	want := []any{
+		map[string]any{"metadata": map[string]any{"schema": "otlp", "resource_id": int64(0)}, "body": resource},
+		map[string]any{"metadata": map[string]any{"schema": "otlp", "resource_id": int64(1)}},
+		nil,
+		map[string]any{"metadata": map[string]any{"resource_id": int64(4)}},
+		map[string]any{"metadata": map[string]any{"resource_id": int64(3)}},
+	}
+	var got []any
+	for _, r := range w.Records() {
+		got = append(got, r.Body["group"])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if input, _ := w.Records()[0].Body["input"].(map[string]any); input["group"] != "staff" {
+		t.Errorf("got %v", w.Records()[0].Body)
+	}
+}
+
+// Elasticsearch takes event.id for the id within event.
+func TestLaw7_ADottedNeighbourIsNoFieldOfOurs(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, nil)
+	dotted := map[string]any{"event.id": "mine", "login.user_name": "root", "trust.x": "full", "input.x": "a", "input_cut.x": "a", "metadata.x": "a", "group.x.y": "a"}
+	body := map[string]any{"log": recorded(t, "001*.stderr")[1], "app.kubernetes.io/name": "zitadel", "events.id": "kept"}
+	for key, v := range dotted {
+		body[key] = v
+	}
+	w.flush(t, OK, appendEvent(t, nil, nil, body))
+	got := w.Records()[0].Body
+	if diff := cmp.Diff(any(dotted), got["input"]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for key := range got {
+		if dotted[key] != nil {
+			t.Errorf("%s stands beside our fields", key)
+		}
+	}
+	if got["app.kubernetes.io/name"] != "zitadel" || got["events.id"] != "kept" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Keys that a filter took out of a line (merge_log) may say anything. What has a line is
+// parsed for it, and what only resembles a record of ours is none.
+func TestLaw8_ALineIsNotLostForTheKeysBesideIt(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, nil)
+	line := recorded(t, "001*.stderr")[1]
+	ours := map[string]any{"source": "action_log", "trust": "full", "event": map[string]any{"id": "1/action_log/2/3"}, "log": line}
+	like := map[string]any{"source": "action_log", "trust": "full", "event": map[string]any{"id": "7"}, "message": line}
+	w.flush(t, OK, appendEvent(t, appendEvent(t, nil, nil, ours), nil, like))
+	wantLines(t, w.Records(), []string{line, line})
+	for _, r := range w.Records() {
+		if input, _ := r.Body["input"].(map[string]any); input["source"] != "action_log" {
+			t.Errorf("got %v", r.Body)
+		}
+	}
+	if c := w.Counts(); c.Loops != 0 || w.log.String() != "" {
+		t.Errorf("counts %+v, log %s", c, w.log)
+	}
+}
+
+// A record that no receiver takes would be tried for ever.
+func TestLaw8_WhatIsTooLargeBesideALineIsCutAndSaysSo(t *testing.T) {
+	line := recorded(t, "001*.stderr")[1]
+	secrets := make([]any, 300_000) // each becomes [REDACTED]
+	for name, body := range map[string]map[string]any{
+		"one":     {"big": strings.Repeat("x", 2<<20)},
+		"moved":   {"event": strings.Repeat("x", 2<<20), "trust": strings.Repeat("x", 100)},
+		"all":     {"a": strings.Repeat("x", 600<<10), "b": strings.Repeat("x", 600<<10), "event.a": strings.Repeat("x", 600<<10)},
+		"growing": {"form": map[string]any{"a": "b"}, "parsed": map[string]any{"headers": map[string]any{"x": secrets}}},
+		"a key":   {strings.Repeat("k", 2<<20): "x"},
+	} {
+		for i := range secrets {
+			secrets[i] = ""
+		}
+		w := newWorld(t, forwardtest.Options{}, nil)
+		body["log"], body["stream"] = line, "stderr"
+		metadata := map[string]any{"kept": "yes", "large": strings.Repeat("x", 2<<20)}
+		if name != "one" {
+			metadata = nil
+		}
+		w.flush(t, OK, appendEvent(t, nil, metadata, body))
+		m := w.Messages()[0]
+		if got := m.Records[0].Body; got["input_cut"] != true || got["stream"] != "stderr" && name != "all" || m.Bytes > parser.MaxLine+64<<10 {
+			t.Errorf("%s: %d bytes, %.1000v", name, m.Bytes, got)
+		}
+	}
+	w := newWorld(t, forwardtest.Options{}, nil)
+	w.flush(t, OK, appendEvent(t, nil, nil, map[string]any{"log": line, "big": strings.Repeat("x", 1<<20-1000)}))
+	if got := w.Records()[0].Body; got["input_cut"] != nil || got["big"] == nil {
+		t.Error("cut though it fits")
+	}
+}
+
+func TestFlush_OneHugeRecordIsNotKept(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{Forget: true}, nil)
+	w.flush(t, OK, appendEvent(t, nil, nil, map[string]any{"log": strings.Repeat("x", 40<<20), "big": strings.Repeat("x", 40<<20)}))
+	for range 10 {
+		if kept := w.pool.Get().(*work); kept.size() > maxKept {
+			t.Fatalf("%d bytes are kept", kept.size())
+		}
+	}
+}
+
+// Its chunk comes again at the next start: that is no news.
+func TestFlush_AStopIsNoTrouble(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, func(o *Options) {
+		o.Send = func(ctx context.Context, _ string, _ []byte, _ int) error { return ctx.Err() }
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := w.Flush(ctx, "t", chunkOf(t, "x")); got != Retry || w.log.String() != "" {
+		t.Errorf("got %v; log: %s", got, w.log)
 	}
 }
 
@@ -350,7 +529,12 @@ func TestFlush_ManyWorkersAtOnce(t *testing.T) {
 	lines := recorded(t, "0*.stderr")
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { w.flush(t, OK, chunkOf(t, lines...)) })
+		chunk := chunkOf(t, lines...)
+		wg.Go(func() {
+			if got := w.Flush(t.Context(), "kube.zitadel", chunk); got != OK {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 	wg.Wait()
 	if c := w.Counts(); len(w.Records()) != 8*len(lines) || c.Sent != uint64(8*len(lines)) {
@@ -364,6 +548,17 @@ func TestLaw10_APanicIsARetry(t *testing.T) {
 	})
 	w.flush(t, Retry, chunkOf(t, "x"))
 	if log := w.log.String(); !strings.Contains(log, "panic of type string") || strings.Contains(log, "s3cr3t") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// A line that causes a panic costs itself, and not its chunk again and again.
+func TestLaw10_APanicOfALineIsToldOnce(t *testing.T) {
+	w := newWorld(t, forwardtest.Options{}, nil)
+	for range 3 {
+		w.Flusher.opts.Parser.Panicked("s3cr3t of a line")
+	}
+	if log := w.log.String(); strings.Count(log, "panic of type string") != 1 || strings.Contains(log, "s3cr3t") {
 		t.Errorf("log: %s", log)
 	}
 }

@@ -5,36 +5,66 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// A receiver in this process is told from one in another.
+// A receiver in this process is told from one in another, however its address is written.
 func TestListensHereTellsOurOwnReceiver(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "forward.sock")
-	for _, at := range []struct{ network, address string }{{"tcp", "127.0.0.1:0"}, {"tcp", "[::1]:0"}, {"tcp", "0.0.0.0:0"}, {"unix", path}} {
-		l, err := net.Listen(at.network, at.address)
-		if err != nil {
-			t.Logf("%s: %v", at.address, err) // a machine without IPv6
-			continue
-		}
-		f := config.Forward{Network: at.network, Address: l.Addr().String()}
-		if at.network == "tcp" {
-			_, port, _ := net.SplitHostPort(f.Address)
-			f.Host, f.Address = "localhost", net.JoinHostPort("localhost", port)
-		}
-		if !listensHere(f) {
-			t.Errorf("%s: our own listener is not seen", f)
-		}
-		l.Close()
-		if listensHere(f) {
-			t.Errorf("%s: seen after it was closed", f)
+	dir := filepath.Join(t.TempDir(), "a dir")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	own := "127.0.0.1"
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if ip := a.(*net.IPNet).IP.To4(); ip != nil && !ip.IsLoopback() {
+			own = ip.String()
 		}
 	}
-	far := config.Forward{Network: "tcp", Address: "192.0.2.1:24224", Host: "192.0.2.1"}
-	if listensHere(far) {
-		t.Error("an address elsewhere is taken for this process")
+	for _, at := range []struct {
+		network, listen string
+		to, not         []string // hosts or paths
+	}{
+		{"tcp4", "127.0.0.1", []string{"127.0.0.1", "localhost", "0.0.0.0"}, []string{"127.0.0.2", "192.0.2.1", "[::1]"}},
+		{"tcp4", "127.0.0.2", []string{"127.0.0.2"}, []string{"127.0.0.1", "localhost", "0.0.0.0", "192.0.2.1"}},
+		{"tcp4", "0.0.0.0", []string{"127.0.0.1", "127.0.0.2", "localhost", "0.0.0.0", own}, []string{"192.0.2.1", "[::1]"}},
+		{"tcp6", "[::1]", []string{"[::1]", "localhost"}, []string{"127.0.0.1"}},
+		{"tcp", "[::]", []string{"127.0.0.1", "[::1]", "localhost", "[::]", own}, []string{"192.0.2.1"}},
+		{"unix", dir + "/f.sock", []string{dir + "/f.sock", dir + "/./f.sock", dir + "/../a dir/f.sock"}, []string{dir + "/g.sock", dir}},
+	} {
+		address := at.listen
+		if at.network != "unix" {
+			address += ":0"
+		}
+		l, err := net.Listen(at.network, address)
+		if err != nil {
+			t.Logf("%s: %v", address, err) // a machine without IPv6
+			continue
+		}
+		forward := func(to string) config.Forward {
+			if at.network == "unix" {
+				return config.Forward{Network: "unix", Address: to}
+			}
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			return config.Forward{Network: "tcp", Address: to + ":" + port, Host: strings.Trim(to, "[]")}
+		}
+		for _, to := range at.to {
+			if !listensHere(forward(to)) {
+				t.Errorf("our own listener at %s is not seen by %s", at.listen, to)
+			}
+		}
+		for _, to := range at.not {
+			if listensHere(forward(to)) {
+				t.Errorf("%s is taken for our own listener at %s", to, at.listen)
+			}
+		}
+		l.Close()
+		if listensHere(forward(at.to[0])) {
+			t.Errorf("%s: seen after it was closed", at.listen)
+		}
 	}
 }
 

@@ -2,20 +2,14 @@ package output
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
-
-// stopTime is how long Stop waits for flushes to give up. A host that is told to
-// end waits for us meanwhile.
-const stopTime = 2 * time.Second
 
 // Output is one instance of the plugin.
 type Output struct {
@@ -27,13 +21,10 @@ type Output struct {
 	flusher *Flusher
 
 	here   func(config.Forward) bool // see listensHere
-	engine sync.Once
+	engine sync.Once                 // for toSelf
+	toSelf bool
 	ctx    context.Context // ends with Stop
 	cancel context.CancelFunc
-
-	mu      sync.Mutex
-	stopped bool
-	flushes sync.WaitGroup
 }
 
 // Open checks the options, which get knows by name ("" is unset). Everything
@@ -86,43 +77,19 @@ func (o *Output) open(get func(string) string) error {
 // Fluent Bit's coroutines, of 64 KiB, and Go's runtime should not grow on it.
 func (o *Output) Flush(onEngine bool, tag string, chunk []byte) (result Result) {
 	defer o.lines.Print()
-	if !o.begin() {
-		return Retry
-	}
-	defer o.flushes.Done()
 	if onEngine && !o.mayBlock() {
 		return Retry
 	}
 	done := make(chan Result, 1)
-	go func() {
-		result := Retry
-		defer func() {
-			if v := recover(); v != nil {
-				o.log.Error(fmt.Sprintf("panic of type %T, please report it", v))
-			}
-			done <- result
-		}()
-		result = o.flusher.Flush(o.ctx, tag, chunk)
-	}()
+	go func() { done <- o.flusher.Flush(o.ctx, tag, chunk) }()
 	return <-done
 }
 
-func (o *Output) begin() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.stopped {
-		return false
-	}
-	o.flushes.Add(1)
-	return true
-}
-
-// mayBlock says whether records can be sent from the host's engine, and once why
-// that is slow, or cannot be.
+// mayBlock says whether records can be sent from the host's engine. At the first flush, when
+// the inputs listen, it finds out and says that this is slow, or why it cannot be.
 func (o *Output) mayBlock() bool {
-	here := o.here(o.Settings.Forward)
 	o.engine.Do(func() {
-		if here {
+		if o.toSelf = o.here(o.Settings.Forward); o.toSelf {
 			o.log.Error("nothing is sent: forward leads to this Fluent Bit itself, whose engine would wait for its own acknowledgement: set `workers: 1` on this output",
 				"forward", o.Settings.Forward)
 		} else {
@@ -130,38 +97,20 @@ func (o *Output) mayBlock() bool {
 		}
 		o.lines.Print() // before the engine stands still
 	})
-	return !here
+	return !o.toSelf
 }
 
 // Counts are the instance's counters.
 func (o *Output) Counts() Counts { return o.flusher.Counts() }
 
-// Stop ends the flushes that are under way, within about two seconds for all
-// outputs together. Their chunks are to come again.
-func Stop(outputs ...*Output) {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
-	for _, o := range outputs {
-		o.mu.Lock()
-		o.stopped = true
-		o.mu.Unlock()
-		o.cancel()
-	}
-	for _, o := range outputs {
-		ended := make(chan struct{})
-		go func() {
-			o.flushes.Wait()
-			_ = o.sender.Close()
-			close(ended)
-		}()
-		select {
-		case <-ended:
-			counts := o.Counts()
-			o.log.Info("stopped", counts.attrs()...)
-		case <-ctx.Done():
-			o.log.Warn("stopping takes long, it is not waited for")
-		}
-		o.lines.Print()
-		o.lines.Detach()
-	}
+// Stop ends what is being sent, and sends nothing any more: those chunks are to come again.
+// Fluent Bit stops an output when its workers have ended, so that it waits for their
+// flushes before (flb_output_exit).
+func (o *Output) Stop() {
+	o.cancel()
+	_ = o.sender.Close()
+	counts := o.Counts()
+	o.log.Info("stopped", counts.attrs()...)
+	o.lines.Print()
+	o.lines.Detach()
 }

@@ -25,7 +25,7 @@ func open(t *testing.T, options ...string) (*Output, *text, error) {
 	log := &text{}
 	o, err := Open(func(name string) string { return values[name] }, hostlog.Host{Name: "zitadel.0", Level: slog.LevelInfo, Stderr: log})
 	if err == nil {
-		t.Cleanup(func() { Stop(o) })
+		t.Cleanup(o.Stop)
 	}
 	return o, log, err
 }
@@ -49,8 +49,8 @@ func TestOpen_SettingsReachWhereTheyMatter(t *testing.T) {
 	if m.Tag != "parsed" || m.Records[0].Body["raw"] != "a line" {
 		t.Errorf("got %+v", m)
 	}
-	Stop(o)
-	if got := o.Flush(false, "t", nil); got != Retry {
+	o.Stop()
+	if got := o.Flush(false, "t", appendEvent(t, nil, nil, map[string]any{"text": "a line"})); got != Retry {
 		t.Errorf("after its end: %v", got)
 	}
 	if s := log.String(); !strings.Contains(s, "stopped records=1 sent=1 other=1") || strings.Contains(s, "s3cr3t") {
@@ -75,7 +75,7 @@ func TestOpen_SaysAllThatIsWrongAtOnce(t *testing.T) {
 
 func TestStop_EndsFlushesInFlight(t *testing.T) {
 	srv := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
-	o, log, err := open(t, "forward "+srv.Forward().String(), "ack_timeout 10m", "kinds all")
+	o, log, err := open(t, "forward "+srv.Forward().String(), "ack_timeout 1m", "kinds all")
 	if err != nil {
 		t.Fatalf("%v; log:\n%s", err, log)
 	}
@@ -87,14 +87,17 @@ func TestStop_EndsFlushesInFlight(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	began := time.Now()
-	Stop(o)
+	o.Stop()
 	for range cap(results) {
 		if got := <-results; got != Retry {
 			t.Errorf("got %v", got)
 		}
 	}
-	if d := time.Since(began); d > stopTime {
+	if d := time.Since(began); d > 2*time.Second {
 		t.Errorf("stopping took %v", d)
+	}
+	if s := log.String(); strings.Contains(s, "warn") || !strings.Contains(s, "stopped") {
+		t.Errorf("log: %s", s)
 	}
 }
 
@@ -109,7 +112,7 @@ func TestFlush_OnTheEngineIsToldOnceAndBeforeItStandsStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Stop(o)
+	defer o.Stop()
 	o.here = func(config.Forward) bool { return false } // as if the receiver were another process
 	for range 2 {
 		o.Flush(true, "t", chunkOf(t, "x"))
@@ -133,7 +136,7 @@ func TestFlush_OnTheEngineSendsNothingToItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Stop(o)
+	defer o.Stop()
 	for range 2 {
 		if got := o.Flush(true, "t", chunkOf(t, "x")); got != Retry {
 			t.Errorf("got %v", got)

@@ -18,7 +18,6 @@ type parts struct {
 	seed    maphash.Seed
 	idle    *parser.Assembler // holds nothing
 	sources map[uint64]*source
-	spare   []*parser.Assembler
 }
 
 // source is a file with a line that was split.
@@ -34,10 +33,9 @@ func newParts() parts {
 // add takes the line of an event with these other fields, and returns a whole
 // line, or false where more is to come.
 func (p *parts) add(line []byte, e event, others []field) (whole []byte, ok bool) {
-	assembler := p.idle
 	var id uint64
 	if len(p.sources) > 0 {
-		id = p.sourceOf(others)
+		id = p.sourceOf(e, others)
 		if s := p.sources[id]; s != nil {
 			if whole, ok = s.assembler.Add(line); !ok {
 				s.last = e
@@ -45,18 +43,14 @@ func (p *parts) add(line []byte, e event, others []field) (whole []byte, ok bool
 			return whole, ok
 		}
 	}
-	if whole, ok = assembler.Add(line); ok {
+	if whole, ok = p.idle.Add(line); ok {
 		return whole, true
 	}
 	if id == 0 {
-		id = p.sourceOf(others)
+		id = p.sourceOf(e, others)
 	}
-	p.sources[id] = &source{assembler, e}
-	if n := len(p.spare); n > 0 {
-		p.idle, p.spare = p.spare[n-1], p.spare[:n-1]
-	} else {
-		p.idle = parser.NewAssembler()
-	}
+	p.sources[id] = &source{p.idle, e}
+	p.idle = parser.NewAssembler()
 	return nil, false
 }
 
@@ -66,20 +60,21 @@ func (p *parts) full() bool { return len(p.sources) >= maxSources }
 // rests gives what is left of lines whose end has not come, and forgets the
 // sources.
 func (p *parts) rests(take func(line []byte, e event)) {
-	for id, s := range p.sources {
+	for _, s := range p.sources {
 		for line, ok := s.assembler.Flush(); ok; line, ok = s.assembler.Flush() {
 			take(line, s.last)
 		}
-		p.spare = append(p.spare, s.assembler)
-		delete(p.sources, id)
 	}
+	clear(p.sources)
 }
 
 // sourceOf tells files apart by what stands beside the line: the path, or the
 // container. Numbers differ from line to line, such as an offset.
-func (p *parts) sourceOf(others []field) uint64 {
+func (p *parts) sourceOf(e event, others []field) uint64 {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
+	h.Write(e.groupMetadata)
+	h.Write(e.groupBody)
 	for _, f := range others {
 		if t := msgp.NextType(f.value); t == msgp.StrType || t == msgp.BinType || t == msgp.MapType {
 			h.Write(f.key)

@@ -1,7 +1,9 @@
 package output
 
 import (
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -11,11 +13,12 @@ import (
 // reportEvery is how often the counters are logged, while they change.
 const reportEvery = time.Minute
 
-// Counts are of records that came in, except Sent.
+// Counts are of records that came in, except Sent. Each one is a line of a kind, a part,
+// or one of NoLine, Odd and Loops.
 type Counts struct {
 	Records     uint64
 	Kinds       parser.Counts // lines by kind, wanted or not
-	Parts       uint64        // that were joined to whole lines
+	Parts       uint64        // that were joined to other ones
 	NoLine      uint64        // without any of the line keys
 	Odd         uint64        // that are no records
 	Loops       uint64        // that were parsed before
@@ -98,32 +101,57 @@ func (f *Flusher) Counts() Counts {
 	return f.stats.counts
 }
 
-// warnings says each thing once, and that sending fails once a minute.
+// warnings says each thing at most once a minute, while it goes on.
 type warnings struct {
 	log    *slog.Logger
-	noLine sync.Once
-	loop   sync.Once
+	panics sync.Once
 
-	mu      sync.Mutex
-	failure string
-	at      time.Time
+	mu                sync.Mutex
+	noLine, odd, loop news
+	failure           string
+	at                time.Time
 }
 
-// warn tells what is odd about all of a chunk.
+// news is a number of records that is not told yet.
+type news struct {
+	n  uint64
+	at time.Time // of the last telling
+}
+
+// more returns how many are to be told now.
+func (s *news) more(n uint64, now time.Time) (told uint64) {
+	s.n += n
+	if n == 0 || !s.at.IsZero() && now.Sub(s.at) < reportEvery {
+		return 0
+	}
+	told, s.n, s.at = s.n, 0, now
+	return told
+}
+
+// warn tells which records of a chunk that is done were not sent, but for kinds that
+// nobody wants.
 func (w *work) warn() {
-	c := &w.counts
-	if c.Loops > 0 {
-		w.warnings.loop.Do(func() {
-			w.opts.Log.Error("records that this output made come back to it, they are not sent again: " +
-				"set `tag_prefix: parsed.` on the forward input, or a `match` of this output that does not take them")
-		})
+	s, c, now := &w.warnings, &w.counts, w.opts.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.loop.more(c.Loops, now); n > 0 {
+		s.log.Error("records that this output made come back to it, they are not sent again: "+
+			"set `tag_prefix: parsed.` on the forward input, or a `match` of this output that does not take them", "records", n, "tag", w.tag)
 	}
-	if c.NoLine > 0 && c.NoLine == c.Records {
-		w.warnings.noLine.Do(func() {
-			w.opts.Log.Warn("no record of a chunk has a line under any of `line_keys`, nothing of it is sent: "+
-				"name the key that holds ZITADEL's line", "line_keys", w.opts.LineKeys, "tag", w.tag)
-		})
+	if n := s.noLine.more(c.NoLine, now); n > 0 {
+		s.log.Warn("records without a line under any of `line_keys` are not sent: name the key that holds ZITADEL's line, or a `match` that takes no others",
+			"records", n, "line_keys", w.opts.LineKeys, "tag", w.tag)
 	}
+	if n := s.odd.more(c.Odd, now); n > 0 {
+		s.log.Warn("values that are no records stand in a chunk and are not sent", "values", n, "tag", w.tag)
+	}
+}
+
+// panicked tells of a line that could not be parsed, without its text.
+func (w *warnings) panicked(v any) {
+	w.panics.Do(func() {
+		w.log.Error(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed", v), "stack", string(debug.Stack()))
+	})
 }
 
 // failed logs that sending fails. Each chunk is tried again and again: the same

@@ -24,9 +24,11 @@
 //   - by shape, in every string: hashes ($2a$, $argon2id$, {SSHA} and the like),
 //     JWTs, private keys in PEM and in base64 of DER, Bearer, Basic, Token, ApiKey
 //     and DPoP credentials, API keys of known vendors, passwords in URLs,
-//     name=value (also in URLs inside URLs), name = value, "name":value and
+//     name=value and list[name]=value (also in URLs inside URLs), name = value,
+//     name => value, "name":value (also with percent-encoded quotes) and
 //     <name>value</name> where the name is secret, {Name:value} and
-//     map[name:value] as Go prints them, "password: value", ZITADEL's cookies.
+//     map[name:value] as Go prints them, "password: value", ZITADEL's cookies;
+//     escapes in the name (\u0070assword, %70assword) hide nothing.
 //     Only the secret part of the string goes. A string that is itself JSON, or
 //     base64 of it, goes as a whole.
 //
@@ -39,8 +41,12 @@
 //     and user agents are what an audit trail is for.
 //   - A secret of no known shape under a harmless key stays, such as a password
 //     that a user typed into the user name. So do secrets in other encodings
-//     (hex, gzip, base64 other than of JSON, PEM and DER), and JSON in a string
-//     whose key is spelled with \u escapes.
+//     (hex, gzip, HTML entities, base64 other than of JSON, PEM and DER).
+//   - In text a name and its secret stand beside each other. {"key":"password","value":"x"}
+//     and ["password","x"] in a string, a value on the line below (YAML), --password x and
+//     an attribute's value are not seen. Nor is more of a value without quotes than its
+//     part before "&", white space, a semicolon before white space, or a quote or ">" before
+//     punctuation; or a password in a URL with "/", "?" or "#" as they are.
 //   - Public keys, certificates and identifiers (tokenID, keyID, sessionID) are
 //     no secrets. Booleans stay, and so do numbers under keys that name a count
 //     (maxPassword) or only end in token, key or the like (maxToken).

@@ -51,6 +51,8 @@ func (f *finder) next(from int) (start, end int) {
 		case '%': // "=" in a URL inside a URL
 			if v := escaped(s, i, '3', 'd'); v > 0 {
 				start, end = assignment(s, i, v)
+			} else if v := escaped(s, i, '3', 'a'); v > 0 {
+				start, end = escapedMember(s, i, v)
 			}
 		case ':':
 			start, end = f.colon(i)
@@ -418,9 +420,30 @@ func isBearer(word string) bool {
 	return len(word) >= 8
 }
 
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
 func skipSpaces(s string, i int) int {
-	for i < len(s) && s[i] == ' ' {
+	for i < len(s) && isBlank(s[i]) {
 		i++
+	}
+	return i
+}
+
+// skipBlanks steps over white space, also where it stands as \n, \t or \r.
+func skipBlanks(s string, i int) int {
+	for i < len(s) {
+		if endsText[s[i]] == 1 {
+			i++
+			continue
+		}
+		j := i
+		for j < len(s) && s[j] == '\\' {
+			j++
+		}
+		if j == i || j == len(s) || s[j] != 'n' && s[j] != 't' && s[j] != 'r' {
+			break
+		}
+		i = j + 1
 	}
 	return i
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -183,6 +184,79 @@ func TestCatalogue_AddressesKeepSchemeAndHost(t *testing.T) {
 		}
 		if out := payloadOf(t, "future.type", m{"callback_url": in}); strings.Contains(out, "marker") {
 			t.Errorf("unknown type: %s", out)
+		}
+	}
+}
+
+// Law 6 for text: shapes that a log, a form, a query, a printed object and a cut line have. S is the
+// secret and stays nowhere; what stands behind it does, as far as it can be told apart.
+func TestText_SecretsGoInEveryShape(t *testing.T) {
+	const S = "hunter2x"
+	for _, shape := range []string{
+		`password=pa;S`, `password=pa'S`, `password=pa"S`, `password=pa<S`, `password=pa>S`, `password=pa\u003cS`, `password=pa\u003eS`, `password=pa\u0027S`, "password=pa`S", `{"e":"password=pa\"S"}`,
+		`{"e":"x: 'password=pa\u0027S'","f":1}`, `password: pa;S`, `password=pa\S`, `<password>pa;S`,
+		`cookie=a=b; sid=S`, `cookies=a=b;c=d; sid=S x`, `Cookie: a="b"; sid=S`, `"Cookie: a=\"b\"; sid=S"`, `Authorization: Digest username="a", response="S"`, `Cookie: a=pa\u003cS`,
+		`{"password":[["a"],["S"]]}`, `{"password":[{"a":["x"],"b":"S"}]}`, `{"password":["a]S"]}`, `{"password":{"a":"}","b":"S"}}`, `{\"password\":[[\"a\"],[\"S\"]]}`, `{"password":[["a"],["S`,
+		`{ password: [ 'S' ] }`, `{ password: [ 'a', 'S' ] }`, `{ token: [ 'a', "S" ] }`, `password=['a', 'S']`, `password = ["a", "S"]`, `password: {"a": "b", "c": "S"}`,
+		`user[password]=S`, `user['password']=S`, `password[]=S`, `password[0]=S`, `a[password][]=S`, `%5Bpassword%5D=S`, `form[client_secret]=S`, `user%5Bpassword%5D=S`, `user%255Bpassword%255D%253DS`, `["password"]="S"`, `user[password] = S`,
+		"\"password\":\t\"S\"", "\"password\":\n\"S\"", "\"password\":\r\n\t\"S\"", `\"password\":\n  \"S\"`, `\"password\":\\n\\t\"S\"`, "\"password\"\t:\"S\"", "\"password\"\n:\n\"S\"", "password:\tS", "password\t=\tS", "{\"password\":\t[\n\"S\"]}",
+		`"password"="S"`, `'password'='S'`, `"password" = "S"`, `\"password\"=\"S\"`, `"password" => "S"`, `:password=>"S"`, `password => 'S'`,
+		`%22password%22%3A%22S%22`, `%7B%22a%22%3A1%2C%22password%22%3A%22S%22%7D`, `%2522password%2522%253A%2522S%2522`, `%22password%22%3A+%22a+S%22`, `%22password%22%3A%22a%5C%22S%22`, `%22pin%22%3AS`, `%22password%22%3A%5B%22S%22%5D`,
+		`{"\u0070assword":"S"}`, `{"pass\u0077ord":"S"}`, `\"\\u0070\\u0061ssword\":\"S\"`, `%70assword=S`, `%70assword%3DS`, `pass%77ord=S`, `pass%2577ord%253DS`, `/login/%70assword=S`, `a\u0026\u0063ode=S`,
+	} {
+		for _, around := range []string{"*", "failed: *", "failed: * ok", `{"a":"b",*,"c":"d"}`} {
+			in := strings.ReplaceAll(strings.ReplaceAll(around, "*", shape), "S", S)
+			out := redact.String(in)
+			if strings.Contains(out, S) {
+				t.Errorf("%q leaves %q", in, out)
+			}
+			if again := redact.String(out); again != out {
+				t.Errorf("%q, then %q", out, again)
+			}
+		}
+	}
+	for in, want := range map[string]string{
+		"user[name]=a&user[password]=x&user[age]=7":        "user[name]=a&user[password]=*&user[age]=7",
+		"'https://x.example/cb?code=abc', then":            "'https://x.example/cb?code=*', then",
+		`<a href="https://x.example/cb?code=abc">x</a>`:    `<a href="https://x.example/cb?code=*">x</a>`,
+		`<url>https://x.example/cb?code=abc</url>`:         `<url>https://x.example/cb?code=*</url>`,
+		`{"url":"https://x.example/cb?code=abc\u0026a=b"}`: `{"url":"https://x.example/cb?code=*\u0026a=b"}`,
+		`{"password":[["a"],["b"]],"user":"x"}`:            `{"password":[*],"user":"x"}`,
+		`{"m":"{\"password\":{\"a\":\"b","user":"x"}`:      `{"m":"{\"password\":*","user":"x"}`,
+		`{ password: [ 'a' ], user: 'x' }`:                 `{ password: *, user: 'x' }`,
+		"%22password%22%3A%22a%22%2C%22user%22%3A%22x%22":  "%22password%22%3A%22*%22%2C%22user%22%3A%22x%22",
+		"cookie=a=b; c=d user=x":                           "cookie=* user=x",
+		"zitadel.useragent=a; user=x":                      "zitadel.useragent=*; user=x",
+		"\"password\":\t\"a\", \"user\":\t\"x\"":           "\"password\":\t\"*\", \"user\":\t\"x\"",
+	} {
+		if got := redact.String(in); got != strings.ReplaceAll(want, "*", redact.Redacted) {
+			t.Errorf("%q:\ngot  %q\nwant %q", in, got, want)
+		}
+	}
+	for _, s := range []string{
+		"users[0]=a", "a[b]=c", "list[]=1", `"user"="x"`, `"user":` + "\t" + `"x"`, "%22user%22%3A%22x%22", "https%3A%2F%2Fx.example%3Fid%3D1", `{"\u0075ser":"x"}`, "%75ser=x", "unexpected token: [", `invalid character '}' after token: "x"`,
+		"error code: [a b]", "it's x: 'y'", "a => b", "cookies: none",
+	} {
+		if got := redact.String(s); got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+}
+
+// Whatever is repeated, the time grows as the text does.
+func TestText_CostIsLinear(t *testing.T) {
+	for _, unit := range []string{
+		"token:", "token: ", "token={{", "token=%7b%7b", "token:{{", "<token>{{", "=MII", "<token>x</", "<pin></", "<password></password", "password :", "password=[", `password=["`, "\"password\":\t", `"password":[`, `"password":[[`, `"password":["`, `"password":["\`, `"password":{`, `\"password\":[\"`,
+		`"password":\\`, `"password":\n`, `\n`, `\u0070`, `\u0070=`, "%70", "%70=", "%2570%3D", "%25", "%2525=", "password[", "password[]", "password[]=", "]=", `"]=`, `\"=`, "%5D", "%5D=", "[a]=", "%22password%22%3A", "%22%3A", "%22password%22%3A%22",
+		"cookie=a;", "cookie=a; b", "cookie=a; b=c; ", "cookie: a=\"", `cookie: \`, "password=a;", "password='", `password=\`, "password=>", " => ", "\t:", "\n:", "\"\n:", "pin=", "password={'", "password: ['", "'", `\'`, `"`, `\"`, `\\\"`,
+	} {
+		for start, end := range map[string]string{"": "", `{"password":[`: "]", "password=": "}}", "<pin>": "</pin>", `{"a":"`: `"}`, "x": "}}", "y": "%7d%7d"} {
+			s := start + strings.Repeat(unit, (512<<10)/len(unit)) + end
+			begin := time.Now()
+			redact.String(s)
+			if took := time.Since(begin); took > 5*time.Second { // quadratic is minutes, the race detector is slow
+				t.Errorf("%q of %q: %v", start, unit, took)
+			}
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // This file finds secrets in text by the name that stands before them:
 // name=value, "name":"value", name:[value], Name: value.
@@ -20,18 +23,101 @@ func name(s string, end int) (string, int) {
 	for i > 0 && nameBytes[s[i-1]] {
 		i--
 	}
-	// \u0026code, as JSON writes "&": the escape is no part of it.
-	if i > 0 && s[i-1] == '\\' && end-i >= 5 && s[i] == 'u' && strings.Trim(s[i+1:i+5], "0123456789abcdefABCDEF") == "" {
-		i += 5
+	if i == 0 || s[i-1] != '\\' && s[i-1] != '%' {
+		return s[i:end], i
 	}
-	// %26code, %3Fcode, %253Fcode: the hexadecimal digits are no part of it.
-	if i > 0 && s[i-1] == '%' {
-		for strings.HasPrefix(s[i:end], "25") {
+	return escapedName(s, i, end)
+}
+
+// escapedName is name where s[i-1] begins an escape: \u0026code and %26code, whose escape
+// is no part of the name, or \u0070assword and pass%77ord, whose escape is.
+func escapedName(s string, i, end int) (string, int) {
+	rest := ""
+	for {
+		c, next := escape(s, i)
+		next = min(next, end)
+		if c >= 0x80 || !nameBytes[c] || len(rest) > longestName {
+			return s[next:end] + rest, next
+		}
+		rest = string(rune(c)) + s[next:end] + rest
+		end = i - 1
+		end -= backslashes(s, end)
+		for i = end; i > 0 && nameBytes[s[i-1]]; i-- {
+		}
+		if i == 0 || s[i-1] != '\\' && s[i-1] != '%' {
+			return s[i:end] + rest, i
+		}
+	}
+}
+
+// escape reads the escape that s[i-1] begins, \uXXXX or %XX, or %25XX and so on. c is 0
+// where it is none.
+func escape(s string, i int) (c uint64, next int) {
+	digits := i + 2
+	if s[i-1] == '%' {
+		for strings.HasPrefix(s[i:], "25") {
 			i += 2
 		}
-		i = min(i+2, end)
+		digits = i + 2
+	} else if i < len(s) && s[i] == 'u' {
+		i++
+		digits = i + 4
+	} else {
+		return 0, i // a backslash of another kind
 	}
-	return s[i:end], i
+	c, err := strconv.ParseUint(s[i:min(digits, len(s))], 16, 16)
+	if err != nil && s[i-1] == 'u' {
+		return 0, i - 1
+	}
+	return c, digits
+}
+
+// assigned returns the name that stands before a "=" at s[end]: name, "name", list[name],
+// name[] and name[0], whose brackets may stand as %5B and %5D.
+func assigned(s string, end int) (key string, at int) {
+	for range 4 {
+		end = beforeQuote(s, end)
+		inner := beforeByte(s, end, ']', '5', 'd')
+		if inner < 0 {
+			return name(s, end)
+		}
+		inner = beforeQuote(s, inner)
+		if key, at = name(s, inner); secretInText(key) {
+			return key, at
+		}
+		if end = beforeByte(s, beforeQuote(s, at), '[', '5', 'b'); end < 0 {
+			return "", at
+		}
+	}
+	return "", end
+}
+
+// beforeQuote steps back over a quote before s[end], and the backslashes before it.
+func beforeQuote(s string, end int) int {
+	if end == 0 || s[end-1] != '"' && s[end-1] != '\'' {
+		return end
+	}
+	end--
+	return end - backslashes(s, end)
+}
+
+// beforeByte steps back over c before s[end], which may stand as %XX, or as %25XX and
+// so on; -1 where there is none. high and low are its digits, low in lower case.
+func beforeByte(s string, end int, c, high, low byte) int {
+	switch {
+	case end > 0 && s[end-1] == c:
+		return end - 1
+	case end < 3 || s[end-2] != high || s[end-1]|0x20 != low|0x20:
+		return -1
+	}
+	end -= 2
+	for strings.HasSuffix(s[:end], "25") {
+		end -= 2
+	}
+	if end > 0 && s[end-1] == '%' {
+		return end - 1
+	}
+	return -1
 }
 
 // escaped returns where s goes on after a byte that stands as %XX at s[i:], or
@@ -52,10 +138,10 @@ func assignment(s string, eq, v int) (start, end int) {
 	if v >= len(s) {
 		return -1, -1
 	}
-	if s[eq] == '=' && eq > 0 && (s[v] == ' ' || s[eq-1] == ' ' || s[eq-1] == ':') {
+	if s[eq] == '=' && eq > 0 && (isBlank(s[v]) || s[v] == '>' || isBlank(s[eq-1]) || s[eq-1] == ':') {
 		return spacedAssignment(s, eq, v)
 	}
-	key, at := name(s, eq)
+	key, at := assigned(s, eq)
 	if key == "" {
 		return -1, -1
 	}
@@ -63,20 +149,42 @@ func assignment(s string, eq, v int) (start, end int) {
 		return -1, -1
 	}
 	start, end = valueAt(s, v)
+	if isCookies(key) {
+		end = cookiesEnd(s, end)
+	}
 	return unlessKnown(s, start, end)
 }
 
-// spacedAssignment finds the value of name = value, name := value and
-// name == value. Here it may be a sentence: "code = Unavailable".
+// isCookies names what holds cookies, one after the other.
+func isCookies(key string) bool {
+	key = strings.ToLower(key)
+	return strings.HasSuffix(key, "cookie") || strings.HasSuffix(key, "cookies")
+}
+
+// cookiesEnd returns where a=b; c=d ends of which the first value ends at s[end].
+func cookiesEnd(s string, end int) int {
+	for end < len(s) && s[end] == ';' {
+		next := skipSpaces(s, end+1)
+		eq := span(s, next, nameBytes)
+		if eq == next || eq == len(s) || s[eq] != '=' {
+			break
+		}
+		end = valueEnd(s, eq+1)
+	}
+	return end
+}
+
+// spacedAssignment finds the value of name = value, name := value, name == value and
+// name => value. Here it may be a sentence: "code = Unavailable".
 func spacedAssignment(s string, eq, v int) (start, end int) {
-	for eq > 0 && (s[eq-1] == ' ' || s[eq-1] == ':') {
+	for eq > 0 && (isBlank(s[eq-1]) || s[eq-1] == ':') {
 		eq--
 	}
-	key, _ := name(s, eq)
+	key, _ := assigned(s, eq)
 	if !secretInText(key) {
 		return -1, -1
 	}
-	if s[v] == '=' {
+	if s[v] == '=' || s[v] == '>' {
 		v++
 	}
 	start, end = valueAt(s, skipSpaces(s, v))
@@ -87,7 +195,7 @@ func spacedAssignment(s string, eq, v int) (start, end int) {
 }
 
 // valueAt returns where the value at s[v:] starts and ends, within its quotes
-// if it has any.
+// if it has any. A list of quoted values is one.
 func valueAt(s string, v int) (start, end int) {
 	quote := v
 	for quote < len(s) && s[quote] == '\\' {
@@ -97,9 +205,21 @@ func valueAt(s string, v int) (start, end int) {
 		start = quote + 1
 		return start, start + closing(s[start:], s[quote], quote-v)
 	}
-	for end = v; end < len(s) && !endsValue(s, end); end++ {
+	if isQuotedList(s, v) {
+		return v, balanced(s, v, 0)
 	}
-	return v, end
+	return v, valueEnd(s, v)
+}
+
+func isQuotedList(s string, v int) bool {
+	if v == len(s) || s[v] != '[' && s[v] != '{' {
+		return false
+	}
+	v = skipBlanks(s, v+1)
+	for v < len(s) && s[v] == '\\' {
+		v++
+	}
+	return v < len(s) && (s[v] == '"' || s[v] == '\'')
 }
 
 // weakName names what is as often a word of a message as a secret.
@@ -141,6 +261,9 @@ var commonWords = func() map[string]struct{} {
 // text up to the next tag goes.
 const longestElement = 4096
 
+// mostTags bounds how many ends of other elements are passed; the text up to there goes.
+const mostTags = 64
+
 // elementText finds the text of <name>text</name> from the ">" before it.
 func elementText(s string, i int) (start, end int) {
 	const longest = 200 // of a tag with its attributes
@@ -159,7 +282,11 @@ func elementText(s string, i int) (start, end int) {
 	}
 	start = i + 1
 	within := s[:min(len(s), start+longestElement)]
-	for end = start; ; end += 2 {
+	end = start
+	for tags := 0; ; end += 2 {
+		if tags++; tags > mostTags {
+			return start, end
+		}
 		n := strings.Index(within[min(end, len(within)):], "</")
 		if n < 0 {
 			break // no end: a text that was cut, or a placeholder
@@ -169,9 +296,10 @@ func elementText(s string, i int) (start, end int) {
 			return unlessKnown(s, start, end)
 		}
 	}
-	for end = start; end < len(s) && !endsValue(s, end); end++ {
+	if n := strings.IndexByte(s[start:], '<'); n >= 0 {
+		return unlessKnown(s, start, valueEnd(s[:start+n], start))
 	}
-	return unlessKnown(s, start, end)
+	return unlessKnown(s, start, valueEnd(s, start))
 }
 
 // secretCookie names cookies whose name alone does not look secret: ZITADEL's
@@ -203,20 +331,71 @@ func secretParameter(s string, at int, key string) bool {
 	return false
 }
 
-// endsValue reports whether an unquoted value ends before s[i]. Commas and
-// brackets do not end it: passwords hold them, and too much is better than too
-// little.
-func endsValue(s string, i int) bool {
-	switch c := s[i]; c {
-	case '&', ';', '"', '\'', '`', '<', '>', ' ', '\t', '\r', '\n':
-		return true
-	case '\\': // an escape sequence around, not a backslash within
-		return i+1 < len(s) && strings.IndexByte(`"'nrtu`, s[i+1]) >= 0
-	case '%': // "&" in a URL inside a URL
-		return escaped(s, i, '2', '6') > 0
+// valueEnd returns where the unquoted value at s[v:] ends. Commas and brackets do not
+// end it: passwords hold them, and too much is better than too little. So do quotes, angle
+// brackets and semicolons; they end it where what follows them is no more text.
+func valueEnd(s string, v int) int {
+	for i := v; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '&', ' ', '\t', '\r', '\n':
+			return i
+		case ';':
+			if i+1 == len(s) || endsText[s[i+1]] == 1 {
+				return i
+			}
+		case '"', '\'', '`', '>':
+			if i+1 == len(s) || endsText[s[i+1]] > 0 {
+				return i
+			}
+		case '<':
+			if i+1 < len(s) && s[i+1] == '/' {
+				return i
+			}
+		case '%': // "&" in a URL inside a URL
+			if escaped(s, i, '2', '6') > 0 {
+				return i
+			}
+		case '\\': // an escape sequence around, not a backslash within
+			from := i
+			for i+1 < len(s) && s[i+1] == '\\' {
+				i++
+			}
+			if i+1 == len(s) {
+				break
+			}
+			switch s[i+1] {
+			case 'n', 'r', 't':
+				return from
+			case '"', '\'':
+				if i++; i+1 == len(s) || endsText[s[i+1]] > 0 {
+					return from
+				}
+			case 'u':
+				c, next := escape(s, i+1)
+				switch ends := next >= len(s) || endsText[s[next]] > 0; {
+				case c == '&', c == '<' && next < len(s) && s[next] == '/', (c == '>' || c == '"' || c == '\'') && ends:
+					return from
+				}
+				i = next - 1
+			}
+		}
 	}
-	return false
+	return len(s)
 }
+
+// endsText marks what stands behind the end of a text: 1 for white space, 2 for the rest.
+var endsText = func() (t [256]byte) {
+	for _, c := range []byte(" \t\r\n") {
+		t[c] = 1
+	}
+	for _, c := range []byte(",:;)]}><|&\\\"'`") {
+		t[c] = 2
+	}
+	return
+}()
+
+// longestPlaceholder is longer than any, and keeps many beginnings from sharing one end.
+const longestPlaceholder = 200
 
 // unlessKnown drops a value that is redacted already, empty, no secret by its
 // kind, or a template's placeholder as in ?code={{.Code}}.
@@ -226,12 +405,41 @@ func unlessKnown(s string, start, end int) (int, int) {
 		return -1, -1
 	case strings.HasPrefix(v, Redacted) && strings.Trim(v[len(Redacted):], "]})>,;.") == "": // map[password:[REDACTED]]
 		return -1, -1
+	case len(v) > longestPlaceholder:
 	case strings.HasPrefix(v, "{{") && strings.HasSuffix(v, "}}"):
 		return -1, -1
 	case len(v) >= 12 && strings.EqualFold(v[:6], "%7b%7b") && strings.EqualFold(v[len(v)-6:], "%7d%7d"):
 		return -1, -1
 	}
 	return start, end
+}
+
+// escapedMember finds the value of "name":value where all of it is percent-encoded:
+// %22name%22%3A%22value%22. The name's end is at s[colon], v is behind the colon.
+func escapedMember(s string, colon, v int) (start, end int) {
+	nameEnd := beforeByte(s, colon, '"', '2', '2')
+	if nameEnd < 0 {
+		return -1, -1
+	}
+	if key, _ := name(s, nameEnd); !secretInText(key) && !secretCookie(key) {
+		return -1, -1
+	}
+	for v < len(s) && s[v] == '+' { // a space
+		v++
+	}
+	if start = -1; v < len(s) && s[v] == '%' {
+		start = escaped(s, v, '2', '2')
+	}
+	if start < 0 {
+		return unlessKnown(s, v, valueEnd(s, v))
+	}
+	for end = start; end < len(s) && endsText[s[end]] != 1 && s[end] != '&'; end++ {
+		// %5C before it is the backslash that makes it a quote of the value.
+		if s[end] == '%' && escaped(s, end, '2', '2') > 0 && beforeByte(s, end, '\\', '5', 'c') < 0 {
+			break
+		}
+	}
+	return unlessKnown(s, start, end)
 }
 
 // colon finds what a ":" may stand for.
@@ -241,13 +449,17 @@ func (f *finder) colon(i int) (start, end int) {
 		return -1, -1
 	}
 	before := i
-	for before > 1 && s[before-1] == ' ' {
+	for before > 1 && endsText[s[before-1]] == 1 {
 		before--
 	}
 	c := s[before-1]
-	switch {
-	case c == '"' || c == '\'':
+	if c == '"' || c == '\'' {
 		return member(s, before, i+1)
+	}
+	for before = i; before > 1 && isBlank(s[before-1]); before-- {
+	}
+	c = s[before-1]
+	switch {
 	case !nameBytes[c], s[i+1] == '=': // ":=" is found by its "="
 		return -1, -1
 	case strings.HasPrefix(s[i:], "://"):
@@ -272,9 +484,7 @@ func (f *finder) colon(i int) (start, end int) {
 	switch {
 	case isCredentialHeader(key):
 		start = skipSpaces(s, i+1)
-		for end = start; end < len(s) && strings.IndexByte("\r\n\"'`", s[end]) < 0 && !endsEscaped(s, end); end++ {
-		}
-		return unlessKnown(s, start, end)
+		return unlessKnown(s, start, headerEnd(s, start))
 	case at > 0 && s[at-1] == '/': // host:port, paths
 		return -1, -1
 	case len(key) >= 3 && secretInText(key):
@@ -303,14 +513,18 @@ func (f *finder) labelled(i int, key string, at int) (start, end int) {
 		}
 	}
 	printed := start == i+1 && f.bracket < at
+	list := isQuotedList(s, start)
 	switch {
-	case isPassword(key), opaque(value):
+	case isPassword(key), opaque(value), list && f.bracket < at:
 	case printed && weakName(key):
 		if len(value) < 4 || strings.IndexAny(value, "0123456789") < 0 {
 			return -1, -1
 		}
 	case !printed:
 		return -1, -1
+	}
+	if list {
+		return start, end
 	}
 	// The brackets around it stay.
 	if inner := strings.TrimRight(value, "]})"); inner != "" {
@@ -319,7 +533,36 @@ func (f *finder) labelled(i int, key string, at int) (start, end int) {
 	return start, end
 }
 
-func endsEscaped(s string, i int) bool { return s[i] == '\\' && endsValue(s, i) }
+// headerEnd returns where the value of a header ends: with its line, or with the quote
+// around it. A quote behind a "=" is the value's own, as in Digest response="x".
+func headerEnd(s string, start int) int {
+	for i := start; i < len(s); i++ {
+		from := i
+		for i < len(s) && s[i] == '\\' {
+			i++
+		}
+		if i == len(s) {
+			break
+		}
+		switch c := s[i]; {
+		case c == '\r', c == '\n', c == '`', i > from && (c == 'n' || c == 'r'):
+			return from
+		case c == '"' || c == '\'':
+			if from == start || s[from-1] != '=' {
+				return from
+			}
+			i += 1 + closing(s[i+1:], c, i-from)
+			for i < len(s) && s[i] == '\\' {
+				i++
+			}
+		case c == 'u' && i > from:
+			if c, _ := escape(s, i); c == '"' || c == '\'' {
+				return from
+			}
+		}
+	}
+	return len(s)
+}
 
 func isCredentialHeader(key string) bool {
 	switch len(key) {
@@ -376,35 +619,27 @@ func member(s string, before, v int) (start, end int) {
 	if !secretInText(key) && !secretCookie(key) {
 		return -1, -1
 	}
-	v = skipSpaces(s, v)
+	v = skipBlanks(s, v)
 	if v == len(s) {
 		return -1, -1
 	}
+	level := before - 1 - nameEnd
 	if s[v] == '{' {
-		start, end = v, v+balanced(s[v:])
+		start, end = v, balanced(s, v, level)
 		if end-start == 2 { // {}
 			return -1, -1
 		}
 		return start, end
 	}
 	if s[v] == '[' && !strings.HasPrefix(s[v:], Redacted) {
-		// Cut what stands between the brackets; a "]" within a value ends it
-		// early unless it is quoted.
+		// Cut what stands between the brackets.
 		start = v + 1
 		if strings.HasPrefix(s[start:], Redacted+"]") {
 			return -1, -1
 		}
-		for end = start; end < len(s) && s[end] != ']'; end++ {
-			if s[end] == quote {
-				level := backslashes(s, end)
-				end++
-				end += closing(s[end:], quote, level)
-				for end < len(s) && s[end] != quote {
-					end++
-				}
-			}
+		if end = balanced(s, v, level); end > start && s[end-1] == ']' {
+			end--
 		}
-		end = min(end, len(s))
 		if strings.Trim(s[start:end], `\"'`) == Redacted {
 			return -1, -1
 		}
@@ -419,7 +654,11 @@ func member(s string, before, v int) (start, end int) {
 		end = start + closing(s[start:], quote, q-v)
 		return unlessKnown(s, start, end)
 	}
-	for end = v; end < len(s) && strings.IndexByte(",}] \t\r\n\\", s[end]) < 0; end++ {
+	end = v
+	if strings.HasPrefix(s[v:], Redacted) { // its bracket is none that ends a value
+		end += len(Redacted)
+	}
+	for ; end < len(s) && strings.IndexByte(",}] \t\r\n\\\"", s[end]) < 0; end++ {
 	}
 	return unlessKnown(s, v, end)
 }
@@ -449,16 +688,33 @@ func backslashes(s string, i int) (n int) {
 	return n
 }
 
-// balanced returns the length of the braces that s starts with.
-func balanced(s string) int {
+// balanced returns where what begins with the bracket s[i] ends, behind the bracket that
+// closes it. Brackets in quotes do not count. A quote behind fewer than level backslashes
+// ends the text in which all of it is quoted.
+func balanced(s string, i, level int) int {
 	depth := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{':
+	for ; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '{', '[':
 			depth++
-		case '}':
+		case '}', ']':
 			if depth--; depth == 0 {
 				return i + 1
+			}
+		case '"', '\'':
+			n := backslashes(s, i)
+			if c == '"' && n < level {
+				return i - n
+			}
+			if c == '\'' && (n > 0 || wordBytes[s[i-1]]) { // an apostrophe
+				continue
+			}
+			i += 1 + closing(s[i+1:], c, n)
+			for i < len(s) && s[i] == '\\' {
+				i++
+			}
+			if c == '"' && i < len(s) && backslashes(s, i) < level {
+				return i - backslashes(s, i)
 			}
 		}
 	}

@@ -271,7 +271,7 @@ func TestABI_WrongOptionsAllFailInitAtOnce(t *testing.T) {
 		}
 	}
 	h.WantLog(0, "s3cr3t-value")
-	for line := range strings.Lines(h.Err.String()) {
+	for line := range strings.Lines(h.Log()) {
 		if !strings.HasPrefix(line, "host [error] [input:zitadel:zitadel.0] ") {
 			t.Errorf("not in the host's format: %q", line)
 		}

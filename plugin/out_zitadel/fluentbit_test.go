@@ -192,7 +192,11 @@ func TestFluentBit_OnTheEngine(t *testing.T) {
 	f.Until("the error", func() bool {
 		return strings.Contains(f.Log.String(), "forward leads to this Fluent Bit itself")
 	})
+	f.Until("another try", func() bool { return strings.Count(f.Log.String(), "retry") > 1 })
 	if d := f.Stop(); d > 10*time.Second {
 		t.Errorf("the end took %v", d)
+	}
+	if lines := f.Lines("records"); len(lines) > 0 {
+		t.Errorf("%d records arrived: %s", len(lines), lines[0])
 	}
 }

@@ -86,6 +86,6 @@ func (r *registry) stop(id uintptr) {
 	delete(r.live, id)
 	r.mu.Unlock()
 	if o != nil {
-		output.Stop(o)
+		o.Stop()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,10 +18,11 @@ type Host struct {
 	Err *Text  // its stderr
 	Dir string // of its files
 
-	t   *testing.T
-	pid int
-	in  io.WriteCloser
-	out *bufio.Scanner
+	t     *testing.T
+	pid   int
+	in    io.WriteCloser
+	out   *bufio.Scanner
+	marks int // see Log
 }
 
 // Usage is what its process holds.
@@ -97,11 +99,23 @@ func (h *Host) Options(n int, options ...string) {
 // File is a path of instance n's own.
 func (h *Host) File(n int) string { return filepath.Join(h.Dir, fmt.Sprint("instance-", n)) }
 
-// WantLog waits until part is logged n times: stderr comes through a pipe of its own.
+// Log returns all that was logged until now: stderr comes through a pipe of its own.
+func (h *Host) Log() string {
+	h.t.Helper()
+	h.marks++
+	mark := fmt.Sprintf("mark %d\n", h.marks)
+	h.Want("ok", "%s", strings.TrimSpace(mark))
+	Until(h.t, mark, func() bool { return strings.Contains(h.Err.String(), mark) })
+	return markLine.ReplaceAllString(h.Err.String(), "")
+}
+
+var markLine = regexp.MustCompile(`(?m)^mark \d+\n`)
+
+// WantLog waits until part is logged n times, and no more until now.
 func (h *Host) WantLog(n int, part string) {
 	h.t.Helper()
 	Until(h.t, fmt.Sprint(n, " times ", part), func() bool { return strings.Count(h.Err.String(), part) >= n })
-	if got := strings.Count(h.Err.String(), part); got != n {
-		h.t.Errorf("%q is logged %d times, want %d:\n%s", part, got, n, h.Err)
+	if log := h.Log(); strings.Count(log, part) != n {
+		h.t.Errorf("%q is logged %d times, want %d:\n%s", part, strings.Count(log, part), n, log)
 	}
 }

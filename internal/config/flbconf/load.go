@@ -53,7 +53,7 @@ func (s *section) get(key string) (property, bool) {
 	return property{}, false
 }
 
-// line writes a property as a line of the section's own format.
+// write writes a property as a line of the section's own format.
 func (s *section) write(key, value string) string {
 	if s.format == yamlFormat {
 		return key + ": " + value

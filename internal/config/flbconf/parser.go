@@ -2,7 +2,6 @@ package flbconf
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -114,25 +113,29 @@ func (c *checker) receiver(to config.Forward) *section {
 }
 
 func (c *checker) address(s *section, to config.Forward) bool {
-	path := c.value(s, "unix_path")
-	if to.Network == "unix" || path != "" {
-		return to.Network == "unix" && path != "" && filepath.Clean(path) == filepath.Clean(to.Address)
+	if path := c.value(s, "unix_path"); path != "" {
+		return to.IsSocket(path)
 	}
-	port := c.value(s, "port")
+	listen, port := c.value(s, "listen"), c.value(s, "port")
 	if port == "" {
 		port = config.ForwardPort
 	}
-	return strings.HasSuffix(to.Address, ":"+port) && (to.Local() || strings.EqualFold(to.Host, c.value(s, "listen")))
+	if listen == "" {
+		listen = "0.0.0.0"
+	}
+	return to.LeadsTo(listen, number(port))
 }
 
-// workers wants a thread for the flush, which waits for an acknowledgement.
+// workers wants a thread for the flush, which waits for an acknowledgement. Without, the
+// output sends nothing to its own process (package output, listensHere), also where an
+// input on a thread could answer.
 func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	if number(c.value(out, "workers")) > 0 || to.Network == "" {
 		return
 	}
 	what, mend := "workers is not set, or 0", out.write("workers", "1")
-	if receiver != nil && !isOn(c.value(receiver, "threaded")) && number(c.value(receiver, "workers")) < 2 {
-		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("sending then holds the thread on which the input at %s:%d would have to acknowledge, so that nothing ever arrives",
+	if receiver != nil {
+		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on the engine, which cannot wait for the input at %s:%d of the same process: it sends nothing",
 			receiver.file, receiver.line), mend)
 		return
 	}
@@ -270,10 +273,15 @@ func (c *checker) keeps(s *section) {
 // for what a container's log adds, and for names that a client chooses.
 const longLine = 64_000
 
-// tail wants a tail that goes on where it stopped, and over long lines. Its
-// buffer is 32,768 bytes by default, and a longer line ends the reading of
+// tail wants a tail that tells its files apart, goes on where it stopped, and over
+// long lines. The parts of a line that a container runtime split are joined by
+// what stands beside them; with one tag, files share their chunks. Its buffer is 32,768 bytes by default, and a longer line ends the reading of
 // that file for good (tail_file.c).
 func (c *checker) tail(s *section) {
+	if tag := c.tagOf(s); strings.ContainsAny(c.value(s, "path"), "*,") && !strings.ContainsAny(tag, "*<") && c.value(s, "path_key") == "" {
+		c.find(Error, s, lineOf(s, "path"), "path is of several files, which have one tag and no path_key",
+			"a line that a container runtime split is then joined with a part of another container's", s.write("path_key", "log_file"))
+	}
 	if c.value(s, "db") == "" {
 		c.find(Warning, s, lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
 			s.write("db", "/var/lib/fluent-bit/tail.db"))

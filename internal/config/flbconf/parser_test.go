@@ -1,7 +1,10 @@
 package flbconf
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -28,7 +31,7 @@ func TestGoodOutputsHaveNoFindings(t *testing.T) {
 func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 	eachHasItsFinding(t, []badThing{
 		{"workers missing, to ourselves", "parse.yaml", "      workers: 1\n", "", []string{
-			`- name: zitadel <- error: workers is not set, or 0: sending then holds the thread on which the input at FILE:15 would have to acknowledge, so that nothing ever arrives; mend: workers: 1`,
+			`- name: zitadel <- error: workers is not set, or 0: this output then runs on the engine, which cannot wait for the input at FILE:15 of the same process: it sends nothing; mend: workers: 1`,
 		}},
 		{"workers 0, elsewhere", "parse.conf", "    Workers     2", "    Workers     0", []string{
 			`Workers     0 <- warning: workers is not set, or 0: all of Fluent Bit then waits whenever the other side is slow to acknowledge; mend: workers 1`,
@@ -56,6 +59,14 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 		{"tag of the output", "parse.yaml", "      kinds: all", "      tag: audit", nil},
 		{"another port", "parse.yaml", "      listen: 127.0.0.1", "      port: 24225", nil},
 		{"a socket", "parse.yaml", "      listen: 127.0.0.1", "      unix_path: /run/f.sock", nil},
+		{"files that cannot be told apart", "parse.conf", "/var/log/zitadel.log", "/var/log/containers/*.log", []string{
+			`Path            /var/log/containers/*.log <- error: path is of several files, which have one tag and no path_key: a line that a container runtime split is then joined with a part of another container's; mend: path_key log_file`,
+		}},
+		{"two files", "parse.conf", "/var/log/zitadel.log", "/var/log/a.log,/var/log/b.log", []string{
+			`Path            /var/log/a.log,/var/log/b.log <- error: path is of several files, which have one tag and no path_key: a line that a container runtime split is then joined with a part of another container's; mend: path_key log_file`,
+		}},
+		{"files told apart by a key", "parse.conf", "/var/log/zitadel.log", "/var/log/containers/*.log\n    Path_Key        file", nil},
+		{"files told apart by the tag", "parse.conf", "Tag             zitadel.log", "Tag             zitadel.<pod>\n    Tag_Regex       (?<pod>[a-z]+)\\.log", nil},
 		{"tail without db", "parse.conf", "    DB              /var/lib/fluent-bit/tail.db\n", "", []string{
 			`[INPUT] <- warning: db is missing: a restart reads lines again, or passes over those that were written meanwhile; mend: db /var/lib/fluent-bit/tail.db`,
 		}},
@@ -98,7 +109,7 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 			`upstream: u.conf <- error: upstream: neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it; mend: did you mean forward?`,
 		}},
 		{"misspelt host key", "parse.yaml", "      workers: 1", "      worker: 1", []string{
-			`- name: zitadel <- error: workers is not set, or 0: sending then holds the thread on which the input at FILE:15 would have to acknowledge, so that nothing ever arrives; mend: workers: 1`,
+			`- name: zitadel <- error: workers is not set, or 0: this output then runs on the engine, which cannot wait for the input at FILE:15 of the same process: it sends nothing; mend: workers: 1`,
 			`worker: 1 <- error: worker: neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it; mend: did you mean workers?`,
 		}},
 		{"host instead of forward", "parse.conf", "Forward     tls://siem.example.com:24224", "Host        siem.example.com", []string{
@@ -150,4 +161,44 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 			`- name: rewrite_tag <- warning: emitter_storage.type is not filesystem: rewrite_tag takes our records out of the files and holds them in memory, where a stop loses them; mend: emitter_storage.type: filesystem`,
 		}},
 	})
+}
+
+// As the plugin sees it: an input of the same process gets nothing from the engine's
+// thread, whether or not it could answer.
+func TestAnOutputWithoutWorkersThatLeadsToItself(t *testing.T) {
+	for _, c := range []struct {
+		receiver, forward string
+		want              Severity
+	}{
+		{"listen: 127.0.0.1", "127.0.0.1:24224", Error},
+		{"listen: 127.0.0.1", "localhost:24224", Error},
+		{"listen: localhost", "127.0.0.1:24224", Error},
+		{"port: 24225", "127.0.0.2:24225", Error}, // all addresses
+		{"listen: '::'", "127.0.0.1:24224", Error},
+		{"listen: 127.0.0.1\n      threaded: on", "127.0.0.1:24224", Error},
+		{"listen: 127.0.0.1\n      workers: 2", "127.0.0.1:24224", Error},
+		{"listen: 127.0.0.2", "127.0.0.1:24224", Warning},
+		{"listen: 127.0.0.1", "127.0.0.1:24225", Warning},
+		{"unix_path: /nonexistent/a b/f.sock", "unix:/nonexistent/./a b/f.sock", Error},
+		{"unix_path: /nonexistent/f.sock", "unix:/nonexistent/g.sock", Warning},
+	} {
+		path := filepath.Join(t.TempDir(), "flb.yaml")
+		text := fmt.Sprintf("pipeline:\n  inputs:\n    - name: forward\n      %s\n  outputs:\n    - name: zitadel\n      match: raw\n      forward: %s\n", c.receiver, c.forward)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		report, err := Check(path, options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []Severity
+		for _, f := range report.Findings {
+			if strings.HasPrefix(f.What, "workers") {
+				got = append(got, f.Severity)
+			}
+		}
+		if len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s, %s: %v", c.receiver, c.forward, report.Findings)
+		}
+	}
 }

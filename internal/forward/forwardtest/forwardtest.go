@@ -110,19 +110,12 @@ func (s *Server) Forward() config.Forward {
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
-	s.mu.Unlock()
-	s.listener.Close()
-	s.Disconnect()
-	s.wg.Wait()
-}
-
-// Disconnect closes the connections that are open.
-func (s *Server) Disconnect() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.Close()
 	}
+	s.mu.Unlock()
+	s.listener.Close()
+	s.wg.Wait()
 }
 
 // Messages returns what was acknowledged, or would have been.
@@ -140,7 +133,7 @@ func (s *Server) Records() (records []Record) {
 	return records
 }
 
-// Accepted is how many connections there were, and Open how many there are.
+// Accepted is how many connections there were.
 func (s *Server) Accepted() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

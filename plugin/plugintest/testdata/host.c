@@ -315,6 +315,9 @@ int main(void)
 			reply("%d", flush(&instances[n], path, value));
 		} else if (sscanf(line, "worker %d %4095s %255s", &n, path, value) == 3) {
 			reply(start_worker(&instances[n], path, value) ? "ok" : "no more workers");
+		} else if (sscanf(line, "mark %255s", value) == 1) {
+			fprintf(stderr, "mark %s\n", value);
+			reply("ok");
 		} else if (strcmp(line, "memory") == 0) {
 			reply("%ld", rss());
 		} else if (strcmp(line, "join") == 0) {

@@ -1,4 +1,4 @@
-// What host.c does with an output: src/proxy/go/go.c, flb_output_thread.c.
+// What host.c does with an output: src/proxy/go/go.c, flb_output.c, flb_output_thread.c.
 #include <pthread.h>
 
 #define MAX_WORKERS 16
@@ -84,22 +84,12 @@ static int flush(struct instance *ins, const char *path, const char *tag)
 	return ret;
 }
 
-static int output_exit(struct instance *ins)
-{
-	struct output_context *ctx = ins->context;
-
-	if (output.cb_exit_ctx) {
-		return output.cb_exit_ctx(ctx->remote_context);
-	}
-	return output.cb_exit();
-}
-
 // Worker threads, each with one flush.
 static struct worker {
 	pthread_t thread;
 	struct instance *ins;
 	char path[4096], tag[4096];
-	int ret;
+	int ret, joined;
 } workers[MAX_WORKERS];
 static int worker_count;
 
@@ -125,8 +115,33 @@ static int start_worker(struct instance *ins, const char *path, const char *tag)
 	w->ins = ins;
 	snprintf(w->path, sizeof w->path, "%s", path);
 	snprintf(w->tag, sizeof w->tag, "%s", tag);
+	w->joined = 0;
 	worker_count++;
 	return pthread_create(&w->thread, NULL, work, w) == 0;
+}
+
+static void wait_for_workers(struct instance *ins)
+{
+	int i;
+
+	for (i = 0; i < worker_count; i++) {
+		if ((!ins || workers[i].ins == ins) && !workers[i].joined) {
+			pthread_join(workers[i].thread, NULL);
+			workers[i].joined = 1;
+		}
+	}
+}
+
+// As flb_output_exit does: the workers end first.
+static int output_exit(struct instance *ins)
+{
+	struct output_context *ctx = ins->context;
+
+	wait_for_workers(ins);
+	if (output.cb_exit_ctx) {
+		return output.cb_exit_ctx(ctx->remote_context);
+	}
+	return output.cb_exit();
 }
 
 // Answers what each flush returned, in the order of their start.
@@ -136,9 +151,9 @@ static const char *join_workers(void)
 	size_t used = 0;
 	int i;
 
+	wait_for_workers(NULL);
 	answers[0] = 0;
 	for (i = 0; i < worker_count; i++) {
-		pthread_join(workers[i].thread, NULL);
 		used += snprintf(answers + used, sizeof answers - used, "%s%d", i ? " " : "", workers[i].ret);
 	}
 	worker_count = 0;
