@@ -69,7 +69,7 @@ func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
 		return false
 	}
 	if r.mem.has(a, seq) {
-		r.stats.Duplicates.Add(1)
+		r.meets(a, seq)
 		return false
 	}
 	if date.After(r.keysFrom()) {

@@ -37,9 +37,13 @@ type Batch struct {
 	// parts of a date one after the other, where it had to be read in parts).
 	// May be empty: the state alone has moved on.
 	Records []record.Record
+	// Others came by push, and are of another kind.
+	Others []Other
 	// State is the cursor once all records of this batch, and those of every
 	// earlier one, are acknowledged.
 	State cursor.State
+	// Done, where it is not nil, is called once State is stored.
+	Done func()
 }
 
 // Emit takes a batch over. It may block, reading waits then. Returning nil

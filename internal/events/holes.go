@@ -105,6 +105,11 @@ func (h *holes) fill(k aggregateKey, sequence uint64) (filled, asked bool) {
 	return true, o.asked
 }
 
+// missing reports whether a sequence is in a hole.
+func (h *holes) missing(k aggregateKey, sequence uint64) bool {
+	return slices.ContainsFunc(h.open[k], func(o hole) bool { return o.First <= sequence && sequence <= o.Last })
+}
+
 // drop gives up the part of the aggregate's holes between first and last.
 func (h *holes) drop(k aggregateKey, first, last uint64) {
 	var kept []hole

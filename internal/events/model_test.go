@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
@@ -31,6 +34,8 @@ type modelTx struct {
 	size   int
 	first  int // aggregate of its first event
 	spread int // step from one event's aggregate to the next one's
+	// push is how long after the commit its events come by push as well; 0: never.
+	push time.Duration
 }
 
 // crash ends a reader at its n-th emit; the batches before it that were not
@@ -55,6 +60,9 @@ func drawScenario(t *rapid.T) scenario {
 		}
 		if rapid.IntRange(0, 2).Draw(t, "is late") == 0 {
 			tx.late = seconds(t, "late", 10)
+		}
+		if rapid.Bool().Draw(t, "is pushed") {
+			tx.push = seconds(t, "push", 30) + time.Millisecond
 		}
 		s.txs = append(s.txs, tx)
 	}
@@ -84,6 +92,7 @@ func TestLaw2ModelEveryEventOnceButForCrashes(t *testing.T) {
 func (s scenario) run(w *world) error {
 	// A sequence is taken at the commit, not when the creation date is.
 	slices.SortStableFunc(s.txs, func(a, b modelTx) int { return cmp.Compare(a.at+a.late, b.at+b.late) })
+	pushed := &modelSpool{}
 	for _, tx := range s.txs {
 		var events []zitadeltest.Event
 		for i := range tx.size {
@@ -95,7 +104,11 @@ func (s scenario) run(w *world) error {
 			events = append(events, e)
 		}
 		w.store.Append(events...)
+		if tx.push > 0 {
+			pushed.add(w, epoch.Add(tx.at+tx.late+tx.push), events)
+		}
 	}
+	pushed.sort()
 	w.settings.PageSize = s.pageSize
 	seen := make(map[string]int)
 	mayRepeat := make(map[string]bool)
@@ -104,6 +117,7 @@ func (s scenario) run(w *world) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		var batches []Batch
 		stored := w.state
+		w.pushes = pushed.feed(ctx, w)
 		err := w.reader().Run(ctx, func(_ context.Context, b Batch) error {
 			if len(batches) == c.emits {
 				return errKilled
@@ -120,6 +134,9 @@ func (s scenario) run(w *world) error {
 		for i, b := range batches {
 			if i < acknowledged {
 				w.state = b.State
+				if b.Done != nil {
+					b.Done()
+				}
 			}
 			for _, r := range b.Records {
 				seen[r.ID()]++
@@ -131,7 +148,13 @@ func (s scenario) run(w *world) error {
 		}
 		time.Sleep(c.pause)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.pushes = pushed.feed(ctx, w)
 	w.readFor(3 * time.Minute)
+	cancel()
+	if n := pushed.left(); n > 0 {
+		return fmt.Errorf("%d pushes were never acknowledged", n)
+	}
 	for _, id := range w.out {
 		seen[id]++
 	}
@@ -147,6 +170,68 @@ func (s scenario) run(w *world) error {
 		return fmt.Errorf("%d different events of %d", len(seen), w.store.Len())
 	}
 	return nil
+}
+
+// modelSpool keeps pushes until they are done, and pushes them again to the
+// next reader.
+type modelSpool struct {
+	entries []modelPush
+	mu      sync.Mutex
+	done    int // of entries
+}
+
+type modelPush struct {
+	at    time.Time
+	event *eventpb.Event
+}
+
+// add takes the events that the store appended last.
+func (s *modelSpool) add(w *world, at time.Time, events []zitadeltest.Event) {
+	keys := w.store.Keys()
+	for i, k := range keys[len(keys)-len(events):] {
+		s.entries = append(s.entries, modelPush{at, &eventpb.Event{
+			Aggregate:    &eventpb.Aggregate{Id: k.AggregateID, Type: &eventpb.AggregateType{Type: k.AggregateType}, ResourceOwner: "org"},
+			Type:         &eventpb.EventType{Type: events[i].Type},
+			Sequence:     k.Sequence,
+			CreationDate: timestamppb.New(events[i].CreatedAt),
+		}})
+	}
+}
+
+func (s *modelSpool) sort() {
+	slices.SortStableFunc(s.entries, func(a, b modelPush) int { return a.at.Compare(b.at) })
+}
+
+func (s *modelSpool) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries) - s.done
+}
+
+// feed pushes what is not done, each at its time, until ctx ends.
+func (s *modelSpool) feed(ctx context.Context, w *world) <-chan Push {
+	pushes := make(chan Push)
+	s.mu.Lock()
+	first := s.done
+	s.mu.Unlock()
+	go func() {
+		for i := first; i < len(s.entries); i++ {
+			if sleep(ctx, s.entries[i].at.Sub(w.now())) != nil {
+				return
+			}
+			done := func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.done = max(s.done, i+1)
+			}
+			select {
+			case pushes <- Push{Event: s.entries[i].event, Done: done}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return pushes
 }
 
 // throughDisk gives a state the shape it has in the state file.

@@ -22,6 +22,8 @@ type Reader struct {
 	log      *slog.Logger
 	clock    func() time.Time
 	pageSize int
+	pushes   <-chan Push
+	pushed   map[seenKey]bool // emitted, and not met in the log yet
 
 	filter filter
 	mem    *memory
@@ -56,6 +58,8 @@ type Reader struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // this machine's clock; nil is time.Now
+	// Pushes, where given, are emitted as they come. It is never closed.
+	Pushes <-chan Push
 	// Stats, where given, are counted on: a reader that follows another one
 	// then goes on with its figures.
 	Stats *Stats
@@ -76,6 +80,8 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		log:        o.Log,
 		clock:      o.Now,
 		stats:      o.Stats,
+		pushes:     o.Pushes,
+		pushed:     make(map[seenKey]bool),
 		pageSize:   settings.PageSize,
 		mem:        newMemory(),
 		holes:      newHoles(state.Holes, state.Updated),
@@ -139,7 +145,7 @@ func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 			r.log.Info("the setting `end` is reached, reading stops", "end", r.settings.End, "events", r.stats.Events.Load())
 			return nil
 		}
-		if err := sleep(ctx, r.settings.PollInterval); err != nil {
+		if err := r.idle(ctx, r.settings.PollInterval, emit); err != nil {
 			return err
 		}
 	}
@@ -214,8 +220,18 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 		defer close(segments)
 		read <- w.walk(readCtx, since, until, segments)
 	}(r.watermark)
-	for seg := range segments {
-		if err := r.accept(ctx, seg, emit); err != nil {
+	for open := true; open; {
+		var seg segment
+		var err error
+		select {
+		case seg, open = <-segments:
+			if open {
+				err = r.accept(ctx, seg, emit)
+			}
+		case p := <-r.pushes:
+			err = r.takePushes(ctx, p, emit)
+		}
+		if err != nil {
 			stop()
 			for range segments {
 			}

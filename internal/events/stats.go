@@ -18,6 +18,9 @@ type Stats struct {
 	Duplicates atomic.Uint64 // read again in the overlap and dropped
 	Late       atomic.Uint64 // became visible after younger ones were emitted
 
+	Pushed      atomic.Uint64 // of Events: came by push first
+	PushedKnown atomic.Uint64 // came by push when the reader had them
+
 	HolesFound   atomic.Uint64 // jumps in an aggregate's sequence
 	HolesFilled  atomic.Uint64 // missing events that came
 	HolesGivenUp atomic.Uint64 // holes that never filled

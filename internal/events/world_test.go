@@ -34,6 +34,7 @@ type world struct {
 	client   Client
 	settings config.Settings
 	started  time.Time
+	pushes   <-chan Push // of the next reader
 
 	mu    sync.Mutex
 	out   []string // ids in the order of emission
@@ -73,13 +74,16 @@ func (w *world) emit(_ context.Context, b Batch) error {
 		w.out = append(w.out, r.ID())
 	}
 	w.state = b.State
+	if b.Done != nil {
+		b.Done()
+	}
 	return nil
 }
 
 func (w *world) reader() *Reader {
 	w.t.Helper()
 	log := slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil))
-	r, err := NewReader(w.client, w.settings, w.state, Options{Log: log, Now: w.now})
+	r, err := NewReader(w.client, w.settings, w.state, Options{Log: log, Now: w.now, Pushes: w.pushes})
 	if err != nil {
 		w.t.Fatal(err)
 	}

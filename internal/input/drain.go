@@ -215,7 +215,7 @@ func (p *Pipe) tick() {
 	}
 	var due Pending
 	for len(p.host.waiting) > 0 && p.host.waiting[0].due <= p.host.elapsed {
-		due = p.host.waiting[0].pending
+		due = instead(due, p.host.waiting[0].pending)
 		p.host.waiting = p.host.waiting[1:]
 	}
 	if due != nil {
@@ -228,6 +228,7 @@ func (p *Pipe) tick() {
 // commit moves the cursor. A failure is told once per cause and tried again
 // with the next call; a later state makes up for it as well.
 func (p *Pipe) commit(pending Pending) {
+	pending = instead(p.host.owed, pending)
 	err := pending.Commit()
 	if err == nil {
 		if p.host.owing != "" {

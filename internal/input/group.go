@@ -29,6 +29,7 @@ type group struct {
 	state   cursor.State
 	sealed  bool // its state is being written: nothing may join
 	pending Pending
+	done    func() // of the last batch that has one
 }
 
 func newGroup() *group {
@@ -56,6 +57,9 @@ func (g *group) fits(later *group) bool {
 func (g *group) merge(later *group) int {
 	before := g.bytes
 	g.state = later.state
+	if later.done != nil {
+		g.done = later.done // which counts for those before it as well
+	}
 	g.events += later.events
 	for _, c := range later.chunks {
 		t := g.target(c.tag, len(c.data))
@@ -74,7 +78,15 @@ func (g *group) merge(later *group) int {
 // encode turns a batch into chunks, one per tag and about 2 MB.
 func (p *Pipe) encode(b events.Batch) *group {
 	g := newGroup()
-	g.state = b.State
+	g.state, g.done = b.State, b.Done
+	for _, o := range b.Others {
+		p.scratch = p.o.EncodeOther(p.scratch[:0], o)
+		c := g.target(p.tagOf(o.Type(), o.Type()), len(p.scratch))
+		c.data = append(c.data, p.scratch...)
+		c.events++
+		g.events++
+		g.bytes += len(p.scratch)
+	}
 	for i := range b.Records {
 		r := &b.Records[i]
 		p.scratch = p.encodeRecord(p.scratch[:0], r)
@@ -129,22 +141,17 @@ func (p *Pipe) tryEncode(b []byte, r *record.Record) (out []byte, err error) {
 }
 
 // tag is empty where the host's own is meant.
-func (p *Pipe) tag(r *record.Record) string {
+func (p *Pipe) tag(r *record.Record) string { return p.tagOf(r.AggregateType, r.Type) }
+
+// tagOf is as tag. What is of no aggregate has its type for both.
+func (p *Pipe) tagOf(aggregateType, eventType string) string {
 	switch p.o.TagBy {
 	case "aggregate_type":
-		return p.o.Tag + "." + tagPart(r.AggregateType)
+		return p.o.Tag + "." + tagPart(aggregateType)
 	case "event_type":
-		return p.o.Tag + "." + tagPart(r.Type)
+		return p.o.Tag + "." + tagPart(eventType)
 	}
 	return ""
-}
-
-// beatTag is as tag, for a heartbeat.
-func (p *Pipe) beatTag() string {
-	if p.o.TagBy == "none" {
-		return ""
-	}
-	return p.o.Tag + "." + HeartbeatType
 }
 
 // maxTagPart: ZITADEL's longest event type has 64 characters.

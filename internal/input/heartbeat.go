@@ -43,7 +43,7 @@ func (p *Pipe) offerBeat(add Add) bool {
 	if b == nil {
 		return true
 	}
-	if !add(p.beatTag(), b, 1) {
+	if !add(p.tagOf(HeartbeatType, HeartbeatType), b, 1) {
 		return false
 	}
 	p.mu.Lock()

@@ -124,6 +124,7 @@ func OptionsOf(s config.Settings, client events.Client, log *slog.Logger, now fu
 		},
 		Redact:      redaction(s),
 		Encode:      record.AppendMsgpack,
+		EncodeOther: func(b []byte, o events.Other) []byte { return o.AppendMsgpack(b) },
 		Instance:    s.Instance,
 		TagBy:       s.TagBy,
 		BufferSize:  s.BufferSize,

@@ -61,6 +61,30 @@ type Pending interface {
 	Commit() error
 }
 
+// doneAfter tells who gave the group that its state is stored.
+type doneAfter struct {
+	Pending
+	done func()
+}
+
+func (d doneAfter) Commit() error {
+	if err := d.Pending.Commit(); err != nil {
+		return err
+	}
+	d.done()
+	return nil
+}
+
+// instead returns later, which makes up for earlier, and for whom it told.
+func instead(earlier, later Pending) Pending {
+	if told, ok := earlier.(doneAfter); ok {
+		if _, ok := later.(doneAfter); !ok {
+			return doneAfter{later, told.done}
+		}
+	}
+	return later
+}
+
 // Options of a [Pipe]. The functions are required.
 type Options struct {
 	// NewPuller makes a reader that goes on after the given state. It is called
@@ -69,6 +93,8 @@ type Options struct {
 	// Redact removes what must never leave; Encode appends one Fluent Bit event.
 	Redact func(*record.Record)
 	Encode func([]byte, *record.Record) []byte
+	// EncodeOther is Encode for what came by push and is of another kind.
+	EncodeOther func([]byte, events.Other) []byte
 
 	Instance   string // label, for the figures
 	Tag        string // the host's own tag, the base of TagBy
@@ -207,8 +233,13 @@ func (p *Pipe) prepare(ctx context.Context) error {
 		g.sealed = true
 		p.mu.Unlock()
 
-		if g.pending, err = p.prepareState(ctx, g.state); err != nil {
+		pending, err := p.prepareState(ctx, g.state)
+		if err != nil {
 			return err
+		}
+		g.pending = pending
+		if g.done != nil {
+			g.pending = doneAfter{pending, g.done}
 		}
 
 		p.mu.Lock()

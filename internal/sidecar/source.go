@@ -101,7 +101,7 @@ func Open(ctx context.Context, settings config.PullSettings, sink Sink, o Option
 	po.Refusal = "records are not taken"
 	po.EndOnError = o.EndOnError
 	if o.JSON {
-		po.Encode, po.Beat = jsonLine, jsonBeat
+		po.Encode, po.EncodeOther, po.Beat = jsonLine, jsonOther, jsonBeat
 	}
 	s.reader = po.ReaderStats
 	s.pipe = input.NewPipe(po)
@@ -109,6 +109,8 @@ func Open(ctx context.Context, settings config.PullSettings, sink Sink, o Option
 }
 
 func jsonLine(b []byte, r *record.Record) []byte { return append(record.AppendJSON(b, r), '\n') }
+
+func jsonOther(b []byte, o events.Other) []byte { return append(o.AppendJSON(b), '\n') }
 
 func jsonBeat(b []byte, f input.Figures) []byte {
 	return append(input.AppendHeartbeatJSON(b, f), '\n')

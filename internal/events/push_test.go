@@ -1,0 +1,181 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+func pushOf(aggregateID string, sequence uint64, at time.Time) Push {
+	return Push{Event: &eventpb.Event{
+		Aggregate: &eventpb.Aggregate{Id: aggregateID, Type: &eventpb.AggregateType{Type: "user"}, ResourceOwner: "org"},
+		Type:      &eventpb.EventType{Type: "user.human.added"},
+		Sequence:  sequence, CreationDate: timestamppb.New(at),
+	}}
+}
+
+// pushing runs a reader for as long as f takes; f gives what is pushed, and
+// every batch is kept.
+func (w *world) pushing(f func(pushes chan<- Push)) (batches []Batch) {
+	w.t.Helper()
+	pushes := make(chan Push, pushTogether)
+	w.pushes = pushes
+	r := w.reader()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- r.Run(ctx, func(ctx context.Context, b Batch) error {
+			w.mu.Lock()
+			batches = append(batches, b)
+			w.mu.Unlock()
+			return w.emit(ctx, b)
+		})
+	}()
+	synctest.Wait()
+	f(pushes)
+	cancel()
+	<-done
+	return batches
+}
+
+func TestPush_ComesAtOnceAndNotAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		batches := w.pushing(func(pushes chan<- Push) {
+			time.Sleep(time.Second)
+			w.add(w.now(), 1)
+			k := w.store.Keys()[0]
+			pushes <- pushOf(k.AggregateID, k.Sequence, w.now())
+			synctest.Wait()
+			w.mu.Lock()
+			if len(w.out) != 1 {
+				t.Errorf("%d events came before the next poll", len(w.out))
+			}
+			w.mu.Unlock()
+			time.Sleep(time.Minute)
+		})
+		w.wantAll()
+		for _, b := range batches {
+			for _, r := range b.Records {
+				if r.Source != record.SourceWebhook {
+					t.Errorf("%s came by %s first", r.ID(), r.Source)
+				}
+			}
+		}
+	})
+}
+
+// Webhooks leave gaps by design: pulling fills them, nobody asks for holes.
+func TestPush_OpensNoHole(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.pushing(func(pushes chan<- Push) {
+			time.Sleep(time.Second)
+			for range 9 {
+				w.store.Append(userEvent("one", w.now()))
+			}
+			pushes <- pushOf("one", 9, w.now())
+			pushes <- pushOf("one", 4, w.now())
+			time.Sleep(time.Minute)
+		})
+		w.wantAll()
+		if n := w.state.Holes; len(n) > 0 {
+			t.Errorf("holes: %v", n)
+		}
+	})
+}
+
+// Law 7: who holds the key of a target can send any event, and still cannot make the
+// reader pass over one.
+func TestLaw7_APushMovesNothingButItself(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.pushing(func(pushes chan<- Push) {
+			time.Sleep(time.Second)
+			for _, ahead := range []time.Duration{0, pushFuture - time.Second, pushFuture + time.Second, 1000 * time.Hour} {
+				pushes <- pushOf("forged", 1_000_000+uint64(ahead), w.now().Add(ahead))
+			}
+			for range 30 {
+				w.add(w.now(), 3)
+				time.Sleep(time.Second)
+			}
+			time.Sleep(time.Minute)
+		})
+		came := map[string]bool{}
+		for _, id := range w.out {
+			came[id] = true
+		}
+		for id := range w.ids() {
+			if !came[id] {
+				t.Errorf("%s is lost", id)
+			}
+		}
+		if n := len(w.out) - w.store.Len(); n != 2 {
+			t.Errorf("%d forged events came, want the two of about now", n)
+		}
+	})
+}
+
+// More pushes than can be remembered: the rest comes when the reader meets it.
+func TestPush_IsBounded(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.settings.Settle = 10 * time.Minute // the reader meets nothing for a while
+		w.pushing(func(pushes chan<- Push) {
+			time.Sleep(time.Second)
+			for i := range maxPushed + 500 {
+				id := fmt.Sprint("u", i)
+				w.store.Append(userEvent(id, w.now()))
+				pushes <- pushOf(id, 1, w.now())
+			}
+			synctest.Wait()
+			w.mu.Lock()
+			if n := len(w.out); n != maxPushed {
+				t.Errorf("%d were emitted at once", n)
+			}
+			w.mu.Unlock()
+			time.Sleep(20 * time.Minute)
+		})
+		w.wantAll()
+	})
+}
+
+type note string
+
+func (n note) Type() string                  { return "note" }
+func (n note) AppendMsgpack(b []byte) []byte { return append(b, n...) }
+func (n note) AppendJSON(b []byte) []byte    { return append(b, n...) }
+
+func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var done []int
+		w.settings.Start = config.Start{Now: true}
+		batches := w.pushing(func(pushes chan<- Push) {
+			for i := range 5 {
+				p := pushOf("old", 1, epoch.Add(-time.Hour)) // known by the look of its date
+				if i%2 == 0 {
+					p = Push{Other: note(fmt.Sprint(i))}
+				}
+				p.Done = func() { done = append(done, i) }
+				pushes <- p
+				synctest.Wait()
+			}
+		})
+		others := ""
+		for _, b := range batches {
+			for _, o := range b.Others {
+				others += string(o.(note))
+			}
+			if len(b.Records) > 0 {
+				t.Errorf("an old event came: %v", b.Records)
+			}
+		}
+		if others != "024" || fmt.Sprint(done) != "[0 1 2 3 4]" {
+			t.Errorf("others %s, done %v", others, done)
+		}
+	})
+}
