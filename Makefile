@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test bench fuzz vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
 		done; \
 	done
+
+# A few seconds of it are part of make test. CHAOS_SEED repeats a run.
+CHAOS_MINUTES ?= 1
+chaos: ## a minute (CHAOS_MINUTES) of kill -9, full disks, clock jumps and broken networks: nothing may be lost
+	@./build.sh test-deps
+	CHAOS_MINUTES=$(CHAOS_MINUTES) $(GO) test ./internal/chaos -run Chaos -count 1 -v \
+		-timeout "$$(($$(printf '%.0f' $(CHAOS_MINUTES)) + 20))m"
 
 vet: ## go vet
 	$(GO) vet ./...

@@ -115,7 +115,7 @@ func (r *Reader) trouble(err error, wait time.Duration) {
 		return
 	}
 	if r.troubleText == "" {
-		r.troubleSince = r.now()
+		r.troubleSince = time.Now() // on the monotonic clock
 	}
 	r.troubleText = text
 	r.log.Warn("zitadel does not answer, asking again", "error", text, "wait", wait.Round(time.Millisecond))
@@ -131,7 +131,7 @@ func (r *Reader) answered() {
 		return
 	}
 	r.troubleText = ""
-	r.log.Info("zitadel answers again", "after", now.Sub(r.troubleSince).Round(time.Second))
+	r.log.Info("zitadel answers again", "after", time.Since(r.troubleSince).Round(time.Second))
 }
 
 // backoff doubles from first to most, each wait shortened by a random part of

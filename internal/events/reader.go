@@ -199,9 +199,14 @@ func (r *Reader) begin() {
 // pass reads everything after the watermark that is old enough to be settled.
 // Pages are asked for while the ones before are being taken over.
 func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
-	until := r.now().Add(-r.settings.Settle).UTC().Truncate(tick)
-	if end := r.settings.End; !end.IsZero() && end.Before(until) {
-		until = end.UTC().Truncate(tick)
+	until := r.settledUpTo()
+	if !until.After(r.watermark) {
+		// Nothing would be asked, and so nothing would ever show that the clock
+		// that is behind, ZITADEL's or this machine's, was set right meanwhile.
+		if _, err := r.ask(ctx, emptyPage()); err != nil && !unreadablePage(err) {
+			return err
+		}
+		until = r.settledUpTo()
 	}
 	r.checkClock(until)
 	if err := r.lookAhead(ctx, until); err != nil {
@@ -245,6 +250,15 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 	}
 	r.stats.setReadUpTo(r.readUpTo)
 	return nil
+}
+
+// settledUpTo is the date, exclusive, up to which a pass reads.
+func (r *Reader) settledUpTo() time.Time {
+	until := r.now().Add(-r.settings.Settle).UTC().Truncate(tick)
+	if end := r.settings.End; !end.IsZero() && end.Before(until) {
+		until = end.UTC().Truncate(tick)
+	}
+	return until
 }
 
 // checkClock tells once of a clock that would make the reader wait in silence.

@@ -1,0 +1,90 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+)
+
+const clockVariable = "CHAOS_CLOCK"
+
+// sidecarRole is `zitadel-siem pull --forward` on a wall clock that the test
+// moves.
+func sidecarRole() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	settings, _, err := config.Pull.ParseMap(config.Pull.FromEnv(os.Getenv), config.ParseOptions{NeedState: true, NeedForward: true})
+	if err != nil {
+		return err
+	}
+	sink, err := forward.New(forward.OptionsOf(settings.Out))
+	if err != nil {
+		return err
+	}
+	wall := &clock{os.Getenv(clockVariable)}
+	s, err := sidecar.Open(ctx, settings, sink, sidecar.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: wall.now})
+	if err != nil {
+		return err
+	}
+	sources := []*sidecar.Source{s}
+	if err := sidecar.Run(ctx, sources); err != nil {
+		return err
+	}
+	return sidecar.Close(sources)
+}
+
+// pullEnv are the options of a reader that is no plugin.
+func (w *world) pullEnv(r *reader) []string {
+	return []string{
+		"ZITADEL_URL=http://" + r.up.addr(), "ZITADEL_TOKEN=" + w.token, "ZITADEL_INSTANCE=" + instance, "ZITADEL_STATE_PATH=" + r.state(),
+		"ZITADEL_TRANSPORT=" + w.transport(), "ZITADEL_PAGE_SIZE=" + strconv.Itoa(w.pageSize()),
+		"ZITADEL_SETTLE=200ms", "ZITADEL_POLL_INTERVAL=500ms", "ZITADEL_REQUEST_TIMEOUT=3s", "ZITADEL_OVERLAP=" + overlap.String(),
+	}
+}
+
+func (w *world) addSidecar() error {
+	r, err := w.addReader("the sidecar")
+	if err != nil {
+		return err
+	}
+	if err := w.addFarEnd(r, 1); err != nil {
+		return err
+	}
+	r.sends = true
+	r.clock = &clock{filepath.Join(r.dir, "clock")}
+	env := append(w.pullEnv(r), "ZITADEL_FORWARD=tcp://"+r.down.addr(), "ZITADEL_TAG=audit", "ZITADEL_ACK_TIMEOUT=2s", clockVariable+"="+r.clock.path)
+	r.command = func(*reader) *exec.Cmd { return self("sidecar", env...) }
+	return nil
+}
+
+// addPull adds the real program, which appends lines to a file.
+func (w *world) addPull() error {
+	r, err := w.addReader("pull to a file")
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(w.dir, "zitadel-siem")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/zitadel-siem/zitadel-siem/cmd/zitadel-siem").CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	r.sends = true
+	records := filepath.Join(r.dir, "records")
+	r.records, r.tally = &follow{path: records}, newTally()
+	env := append(os.Environ(), w.pullEnv(r)...)
+	r.command = func(*reader) *exec.Cmd {
+		cmd := exec.Command("sh", "-c", `exec "$0" pull >>"$1"`, bin, records)
+		cmd.Env = env
+		return cmd
+	}
+	return nil
+}
