@@ -99,6 +99,9 @@ type Endpoint struct {
 	replays *replays
 	budget  budget
 
+	// Shorter in tests.
+	headerTimeout, bodyTimeout, tellEvery time.Duration
+
 	mu      sync.Mutex
 	servers []*http.Server
 	closed  bool
@@ -108,7 +111,8 @@ type Endpoint struct {
 // New checks the options and reads all files. The error names every option that is wrong.
 func New(o Options) (*Endpoint, error) {
 	o.setDefaults()
-	e := &Endpoint{o: o, log: o.Log, replays: newReplays(maxReplays), ended: make(chan struct{}), budget: budget{max: budgetOf(o.MaxBody)}}
+	e := &Endpoint{o: o, log: o.Log, replays: newReplays(maxReplays), ended: make(chan struct{}), budget: budget{max: budgetOf(o.MaxBody)},
+		headerTimeout: headerTimeout, bodyTimeout: bodyTimeout, tellEvery: tellEvery}
 	problems := o.problems()
 	note := func(err error) {
 		if err != nil {
@@ -238,8 +242,8 @@ func (e *Endpoint) Serve(l net.Listener) error {
 	}
 	server := &http.Server{
 		Handler:           e,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       bodyTimeout,
+		ReadHeaderTimeout: e.headerTimeout,
+		ReadTimeout:       e.bodyTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaders,
@@ -281,7 +285,7 @@ func (e *Endpoint) Serve(l net.Listener) error {
 // tell logs refusals once a minute, and what is left at the end.
 func (e *Endpoint) tell() {
 	var t teller
-	tick := time.NewTicker(tellEvery)
+	tick := time.NewTicker(e.tellEvery)
 	defer tick.Stop()
 	for {
 		select {
