@@ -2,7 +2,10 @@ package parser
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
 // ParseDocument reads the document that actions-scripts/post_auth_webhook.js sends: the message of
@@ -24,4 +27,24 @@ func (p *Parser) ParseDocument(doc []byte, r *Record) bool {
 		*r = record
 	}
 	return ok
+}
+
+// AppendDocument appends the document of a record of FormatPostAuthLog that is fully trusted. What
+// [Parser.ParseDocument] scrubbed is not in it, and reading it gives the same record.
+func AppendDocument(b []byte, r *Record) []byte {
+	b = append(b, litPostAuthLog[0]...)
+	b = append(b, r.Login.Outcome...)
+	b = append(b, '"')
+	for i := range postAuthLogFields {
+		field := &loginFields[1+i]
+		if value := *field.of(&r.Login); value != "" {
+			b = encode.JSON.Text(encode.JSON.Field(b, 1, field.name), value)
+		}
+	}
+	if r.Login.CutFields != "" {
+		b = append(b, `,"cut":["`...)
+		b = append(b, strings.ReplaceAll(r.Login.CutFields, ",", `","`)...)
+		b = append(b, `"]`...)
+	}
+	return append(b, '}')
 }

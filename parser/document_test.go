@@ -1,6 +1,7 @@
 package parser_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,6 +42,10 @@ func TestDocumentAndLineAreOneRecord(t *testing.T) {
 		}
 		if line.EventType() != r.EventType() {
 			t.Fatal(r.EventType())
+		}
+		var again parser.Record
+		if doc := parser.AppendDocument(nil, &r); !parser.New(parser.Options{}).ParseDocument(doc, &again) || !reflect.DeepEqual(r, again) {
+			t.Fatalf("%s is read as %+v, not %+v", doc, again, r)
 		}
 		r.Time, r.Instance = line.Time, line.Instance
 		if r.ID() != line.ID() {

@@ -171,6 +171,9 @@ func (s *Spool) open() (err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
+	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("spool: others may look into the directory; its files are for its owner alone", "dir", s.dir, "mode", info.Mode().Perm().String())
+	}
 	if s.lock, err = lockDir(s.dir); err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ type keySet map[string][][]byte
 // keyDir is a watched directory of key files.
 type keyDir struct{ watched[keySet] }
 
-// noKeys stand in for the keys of a target that there is none of, so that both take the same time.
+// noKeys stand in for the keys of a target that there is none of, so that both take about the same time.
 var noKeys = [][]byte{[]byte("there is no such target")}
 
 // fit asks whether good keys of the target fit, and once more where the files are newer. It

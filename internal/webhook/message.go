@@ -40,7 +40,9 @@ func (d Delivery) From() Delivery { return d }
 // the same. The names of editors and languages are missing.
 type Event struct {
 	Delivery
-	InstanceID string // ZITADEL's own
+	// InstanceID is ZITADEL's own, as the sender says: who has one key can write any. Where keys
+	// belong to different instances, go by Target.
+	InstanceID string
 	Event      *eventpb.Event
 	// Odd: the payload was no object, and is under the key "event_payload"; or the time was none.
 	Odd bool

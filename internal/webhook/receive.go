@@ -169,7 +169,7 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	d := Delivery{Target: target, Received: e.o.Now()}
 	var login parser.Record
 	if parser.New(parser.Options{}).ParseDocument(body, &login) {
-		return e.keep(r.Context(), append(appendHead(kindLogin, &d, id{}), body...), false, 0)
+		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false, 0)
 	}
 	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(body)}
 	unsigned := signature{text: strconv.FormatInt(d.Received.UnixNano(), 10)} // two of them may be equal and still be two

@@ -135,6 +135,7 @@ func TestLogin(t *testing.T) {
 	w := newWorld(t, nil)
 	doc := `{"post_auth_log":1,"outcome":"failure","error":"ID=COMMAND-3M0fs code=eyJhbGciOi.eyJhbGciOi.c2ln","method":"password","auth_request_id":"V2_400","user_name":"al\u000aice, outcome/success","remote_addr":"1.2.3.4:5"}`
 	w.want(t, "login", w.login(doc, testSecret), 200, 0)
+	noSecrets(t, w.spool.text())
 	l, ok := w.spool.one(t).(*webhook.Login)
 	if !ok {
 		t.Fatal("no login")

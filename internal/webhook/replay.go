@@ -17,6 +17,7 @@ type replays struct {
 	mu      sync.Mutex
 	seconds map[int64]map[id]*outcome // by the time that was signed
 	n       int
+	swept   int64 // the oldest second at the last sweep
 	floor   int64 // what is not newer than this may have been forgotten
 }
 
@@ -42,10 +43,12 @@ func newReplays(limit int) *replays {
 func (r *replays) begin(t int64, key id, now time.Time, tolerance time.Duration) (o *outcome, first, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	oldest := now.Add(-tolerance).Unix()
-	for second := range r.seconds { // at most 601 with the default tolerance
-		if second < oldest {
-			r.forget(second)
+	if oldest := now.Add(-tolerance).Unix(); oldest != r.swept {
+		r.swept = oldest
+		for second := range r.seconds { // at most 601 with the default tolerance
+			if second < oldest {
+				r.forget(second)
+			}
 		}
 	}
 	if o := r.seconds[t][key]; o != nil {
