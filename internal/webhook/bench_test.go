@@ -46,7 +46,7 @@ func BenchmarkAccepted(b *testing.B) {
 					b.Cleanup(func() { server.Close() })
 					addr = l.Addr().String()
 				}
-				load(b, w, addr, conns)
+				load(b, w, addr, conns, 0)
 			})
 		}
 	}
@@ -61,8 +61,18 @@ func spooled(b *testing.B, group int) *world {
 	return newWorld(b, func(o *webhook.Options) { o.Spool = s })
 }
 
-// load sends b.N different events over conns connections.
-func load(b *testing.B, w *world, addr string, conns int) {
+// The answer at a rate that is far above ZITADEL's own ten a second, and far below what there is.
+func BenchmarkAnswer(b *testing.B) {
+	for _, rate := range []int{100, 1000, 4000} {
+		b.Run(fmt.Sprintf("durable/%d a second", rate), func(b *testing.B) {
+			w := spooled(b, 0)
+			load(b, w, w.serve(b), 64, rate)
+		})
+	}
+}
+
+// load sends b.N different events over conns connections, as fast as they are answered, or rate a second.
+func load(b *testing.B, w *world, addr string, conns, rate int) {
 	// A recorded event, so that it has the size of a real one.
 	body := `{"aggregateID":"400712808993393702","aggregateType":"user","resourceOwner":"400712317102263334","instanceID":"400712317102197798","version":"v2","sequence":%d,"event_type":"user.metadata.set","created_at":"2026-11-22T09:29:34.992299Z","userID":"400712317102787622","event_payload":{"key":"k1","value":"dmFs"}}`
 	raw := make([][]byte, b.N)
@@ -83,12 +93,17 @@ func load(b *testing.B, w *world, addr string, conns int) {
 	b.SetBytes(int64(len(base)))
 	b.ReportAllocs()
 	b.ResetTimer()
+	begin := time.Now()
 	for range conns {
 		c := dial(b, addr)
 		all.Go(func() {
 			in := bufio.NewReader(c)
 			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
 				start := time.Now()
+				if rate > 0 {
+					time.Sleep(begin.Add(time.Duration(i) * time.Second / time.Duration(rate)).Sub(start))
+					start = time.Now()
+				}
 				if _, err := c.Write(raw[i]); err != nil {
 					b.Error(err)
 					return
@@ -155,5 +170,22 @@ func BenchmarkRefused(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Memory when every connection is held by one who sends a large body and never ends it.
+func BenchmarkMemory(b *testing.B) {
+	for range b.N {
+		w := newWorld(b, nil)
+		addr := w.serve(b)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		hold(b, w, addr, webhook.DefaultMaxConns)
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/(1<<20), "heap-MiB")
+		b.ReportMetric(float64(after.StackInuse)/(1<<20), "stack-MiB")
+		b.ReportMetric(float64(w.BudgetUsed())/(1<<20), "bodies-MiB")
+		b.ReportMetric(float64(w.Stats.Refused(webhook.Overloaded)), "refused")
 	}
 }

@@ -287,3 +287,47 @@ func TestServe_CertificateChanges(t *testing.T) {
 		t.Error("a failed handshake is not counted")
 	}
 }
+
+// hold opens connections that announce the largest body, send most of it, and wait.
+func hold(tb testing.TB, w *world, addr string, conns int) (release func()) {
+	tb.Helper()
+	large := strings.Repeat(" ", webhook.DefaultMaxBody)
+	raw := w.wire(tb, "t", large)
+	raw = raw[:len(raw)-1000]
+	var sent, all sync.WaitGroup
+	for range conns {
+		c := dial(tb, addr)
+		sent.Add(1)
+		all.Go(func() {
+			_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			_, _ = c.Write(raw) // or it is refused meanwhile
+			sent.Done()
+			_, _ = io.Copy(io.Discard, c)
+		})
+		tb.Cleanup(func() { c.Close() })
+	}
+	sent.Wait()
+	return all.Wait
+}
+
+// However many send large bodies and never end them, their memory is bounded, and is given back.
+func TestMemory_IsBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	const budget = 4 << 20
+	w.SetBudget(budget)
+	w.SetTimes(time.Second, 2*time.Second, time.Hour)
+	addr := w.serve(t)
+	release := hold(t, w, addr, 40)
+	if n := w.BudgetUsed(); n > budget || w.Stats.Refused(webhook.Overloaded) < 30 {
+		t.Errorf("%d bytes in use, %d refused", n, w.Stats.Refused(webhook.Overloaded))
+	}
+	c := dial(t, addr)
+	_, _ = c.Write(w.wire(t, "t", event))
+	if status, _ := answer(t, c); status != http.StatusOK {
+		t.Errorf("a small one beside them: status %d", status)
+	}
+	release()
+	if n := w.BudgetUsed(); n != 0 {
+		t.Errorf("%d bytes were not given back", n)
+	}
+}
