@@ -63,6 +63,13 @@ func (s *Spool) recover() error {
 		kept = append(kept, seg)
 	}
 	s.segs = slices.Clip(kept)
+	if n := len(kept); n > 0 {
+		// A killed writer may have left entries that only the page cache has. The name of the next
+		// segment will say that they are durable.
+		if err := s.syncFile(kept[n-1].name); err != nil {
+			return err
+		}
+	}
 	// Names that were made or removed before a crash.
 	return syncDir(s.dir)
 }
@@ -99,6 +106,14 @@ func (s *Spool) load(seg *segment, limit uint64) error {
 		s.tell(seg.name, lost)
 	}
 	return nil
+}
+
+func (s *Spool) syncFile(name string) error {
+	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.sync(f), f.Close())
 }
 
 func (s *Spool) readSegment(seg *segment) ([]byte, error) {
