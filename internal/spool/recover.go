@@ -1,0 +1,180 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	segmentSuffix = ".spool"
+	damagedSuffix = ".damaged"
+)
+
+func segmentName(first uint64) string { return fmt.Sprintf("%020d%s", first, segmentSuffix) }
+
+func segmentFirst(name string) (first uint64, ok bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	first, err := strconv.ParseUint(digits, 10, 64)
+	return first, err == nil && first > 0 && first < maxNumber
+}
+
+// recover reads the directory. Other files in it are left alone.
+func (s *Spool) recover() error {
+	d, done, found, err := openDone(s.dir)
+	if err != nil {
+		return err
+	}
+	s.doneFile, s.done = d, done
+	if s.segs, err = s.list(); err != nil {
+		return err
+	}
+	if len(s.segs) > 0 {
+		if head := s.segs[0].first; !found {
+			s.done = head - 1
+			s.log.Warn("spool: the file that says what is done is missing, everything that is there comes again", "dir", s.dir)
+		} else if head > done+1 {
+			s.tell(segmentName(done+1), []span{{done + 1, head}})
+		}
+	}
+	s.next = s.done + 1
+	kept := s.segs[:0]
+	for i, seg := range s.segs {
+		limit := uint64(0)
+		if i+1 < len(s.segs) {
+			limit = s.segs[i+1].first
+		}
+		if err := s.load(seg, limit); err != nil {
+			return err
+		}
+		s.next = max(s.next, seg.next)
+		if seg.next-1 <= s.done || len(seg.runs) == 0 {
+			s.remove(seg)
+			continue
+		}
+		s.used += seg.size
+		kept = append(kept, seg)
+	}
+	s.segs = slices.Clip(kept)
+	if n := len(kept); n > 0 {
+		// A killed writer may have left entries that only the page cache has. The name of the next
+		// segment will say that they are durable.
+		if err := s.syncFile(kept[n-1].name); err != nil {
+			return err
+		}
+	}
+	// Names that were made or removed before a crash.
+	return syncDir(s.dir)
+}
+
+func (s *Spool) list() (segs []*segment, err error) {
+	names, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range names {
+		if first, ok := segmentFirst(e.Name()); ok && e.Type().IsRegular() {
+			segs = append(segs, &segment{name: e.Name(), first: first})
+		}
+	}
+	slices.SortFunc(segs, byFirst)
+	return segs, nil
+}
+
+// load reads a segment's layout, and tells what is lost in it. limit is the number
+// at which the next segment begins, 0 for none.
+func (s *Spool) load(seg *segment, limit uint64) error {
+	b, err := s.readSegment(seg)
+	if err != nil {
+		return err
+	}
+	acked := limit
+	if limit == 0 {
+		acked = s.done + 1 // nothing is done that was not acknowledged
+	}
+	l := scan(b, seg.first, limit, acked)
+	seg.layout, seg.size = l, int64(len(b))
+	if lost := s.notDone(l.lost); len(lost) > 0 {
+		seg.damaged = true
+		s.tell(seg.name, lost)
+	}
+	return nil
+}
+
+func (s *Spool) syncFile(name string) error {
+	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.sync(f), f.Close())
+}
+
+func (s *Spool) readSegment(seg *segment) ([]byte, error) {
+	path := filepath.Join(s.dir, seg.name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	// The largest that Append makes, and some more from larger MaxBytes.
+	if most := 4*s.o.MaxBytes + maxSegment; info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, more than any segment: move it away", seg.name, info.Size())
+	}
+	return os.ReadFile(path)
+}
+
+// notDone drops what was done from a list of lost entries.
+func (s *Spool) notDone(lost []span) (rest []span) {
+	for _, l := range lost {
+		if l.from = max(l.from, s.done+1); l.from < l.next {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}
+
+// tell counts and logs lost entries.
+func (s *Spool) tell(name string, lost []span) {
+	for _, l := range lost {
+		s.Stats.Lost.Add(l.next - l.from)
+		s.log.Error("spool: acknowledged entries cannot be read, the others come out; restore the file from a backup into an empty spool to try again",
+			"file", filepath.Join(s.dir, name), "entries", l.next-l.from, "first", l.from, "last", l.next-1)
+	}
+}
+
+// remove deletes a segment that nobody needs, or keeps it under another name for a look
+// where it is damaged.
+func (s *Spool) remove(seg *segment) {
+	path := filepath.Join(s.dir, seg.name)
+	if !seg.damaged {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			s.log.Warn("spool: a segment that is done cannot be removed", "error", err)
+		}
+		return
+	}
+	if err := os.Rename(path, path+damagedSuffix); err != nil {
+		s.log.Warn("spool: a damaged segment cannot be kept", "error", err)
+		return
+	}
+	s.log.Error("spool: a damaged segment is kept for a look", "file", path+damagedSuffix)
+	kept, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), "*"+segmentSuffix+damagedSuffix))
+	if err != nil {
+		return
+	}
+	slices.Sort(kept)
+	for len(kept) > keptDamaged {
+		s.log.Warn("spool: an older damaged segment is deleted", "file", kept[0])
+		_ = os.Remove(kept[0])
+		kept = kept[1:]
+	}
+}
+
+func escapeGlob(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}

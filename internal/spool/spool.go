@@ -1,0 +1,259 @@
+// Package spool is a durable queue on disk, bounded, with one writing process.
+//
+// # What it promises
+//
+// When [Spool.Append] returns nil, the entries are on disk and outlive a kill and a power
+// cut: write, fsync of the segment, and of the directory where the segment is new. Callers
+// that come together share one fsync. Every entry that was acknowledged so comes out of
+// [Spool.Next] in order, until [Spool.Done] says that it is done; after a restart what is not
+// done comes again. Nothing is ever lost in silence: damage is told with the numbers of the
+// entries, everything that is whole around it comes out, and the damaged file is kept.
+// A frame that a crash or a full disk cut hides nothing that comes later.
+//
+// The directory never holds more than [Options.MaxBytes], damaged files aside, of which the
+// newest few are kept. Memory is bounded by what waits for the disk, [maxQueued].
+//
+// # What it does not promise
+//
+// An entry whose Append failed may come out all the same, if the failure was that of an
+// fsync and the process ended before the next Append. After a power cut, entries
+// that were done may come again. Damage within the last group of all, after a crash, looks
+// like the crash itself and is not told; an orderly [Spool.Close] proves that there was none.
+//
+// Entries are best UTF-8: no text of theirs then passes for a frame where a damaged
+// segment is searched.
+package spool
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// MinBytes is the least MaxBytes: below it a segment would hold a few entries.
+	MinBytes = 1 << 20
+	// DefaultBytes holds about 500,000 events, which is more than half a day at the
+	// ten a second that one worker of ZITADEL sends.
+	DefaultBytes = 256 << 20
+
+	// A segment is deleted as a whole, so that the directory may hold two segments of what
+	// is done: an eighth each, and not so much that reading a damaged one takes long.
+	segmentPart = 8
+	maxSegment  = 8 << 20
+	// callPart: an Append may have a quarter, so that one fits beside an open segment.
+	callPart = 4
+	// maxGroup is what one fsync may take along: more makes the first caller wait for the
+	// last one's bytes.
+	maxGroup = 1 << 20
+	// maxQueued is what may wait for the disk, in memory.
+	maxQueued = 16 << 20
+	// keptDamaged is how many damaged segments are kept for a look.
+	keptDamaged = 4
+	// idleSegment: a segment whose entries are all done is left for a new one from
+	// this size on, so that its bytes come free.
+	idleSegment = 64 << 10
+
+	noFollow = unix.O_NOFOLLOW
+)
+
+var (
+	// ErrFull: MaxBytes are in use.
+	ErrFull = errors.New("the spool is full")
+	// ErrBusy: too much waits for the disk already.
+	ErrBusy = errors.New("the disk of the spool does not keep up")
+	// ErrTooLarge: more than a quarter of MaxBytes in one call.
+	ErrTooLarge = errors.New("the entry is too large for the spool")
+	// ErrClosed: after Close.
+	ErrClosed = errors.New("the spool is closed")
+	// ErrLocked: another process, or another Spool, has the directory.
+	ErrLocked = errors.New("another process has it")
+)
+
+// Options of a spool. The zero value is good.
+type Options struct {
+	// MaxBytes bounds the directory; 0 is DefaultBytes.
+	MaxBytes int64
+	// Group is the most callers that share one fsync; 0 is as many as there are. 1 is
+	// for measuring what sharing gives.
+	Group int
+	// Log is told of damage and of a disk that fails; nil is silence.
+	Log *slog.Logger
+}
+
+// Stats counts since Open.
+type Stats struct {
+	Appended atomic.Uint64 // entries that were acknowledged
+	Failed   atomic.Uint64 // entries that the disk did not take
+	Groups   atomic.Uint64 // fsyncs that acknowledged something
+	Lost     atomic.Uint64 // acknowledged entries that cannot be read
+}
+
+// Spool is an open directory. Its methods are safe for concurrent use; entries go to
+// one reader, whoever calls Next.
+type Spool struct {
+	Stats Stats
+
+	dir  string
+	o    Options
+	log  *slog.Logger
+	lock *os.File
+
+	// The disk, for tests that make it fail.
+	writeAt func(*os.File, []byte, int64) (int, error)
+	sync    func(*os.File) error
+
+	mu      sync.Mutex // never held during I/O
+	changed chan struct{}
+	segs    []*segment // oldest first
+	next    uint64     // the number of the next entry
+	done    uint64     // everything up to it is done
+	used    int64      // bytes of segs
+	queue   []*request
+	queued  int64
+	closed  bool
+
+	wake   chan struct{} // to the writer, one is enough
+	ended  chan struct{} // the writer is
+	active *segment      // the writer's own, with its file
+	file   *os.File
+	buf    []byte
+	failed string // the error that was told last
+
+	doneMu   sync.Mutex
+	doneFile *doneFile
+
+	reading reading
+}
+
+// segment is one file. Its fields change with Spool.mu held.
+type segment struct {
+	name string
+	layout
+	first   uint64
+	size    int64 // durable bytes
+	open    bool  // the writer's
+	damaged bool
+}
+
+// Open opens the directory, makes it where it is missing, and reads through all
+// that is in it. Errors say what to do.
+func Open(dir string, o Options) (*Spool, error) {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultBytes
+	}
+	if o.MaxBytes < MinBytes {
+		return nil, fmt.Errorf("spool %q: %d bytes are too few, give at least %d", dir, o.MaxBytes, int64(MinBytes))
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Spool{
+		dir: dir, o: o, log: o.Log,
+		writeAt: (*os.File).WriteAt, sync: (*os.File).Sync,
+		changed: make(chan struct{}), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("spool %q: %w", dir, err)
+	}
+	go s.write()
+	return s, nil
+}
+
+func (s *Spool) open() (err error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("spool: others may look into the directory; its files are for its owner alone", "dir", s.dir, "mode", info.Mode().Perm().String())
+	}
+	if s.lock, err = lockDir(s.dir); err != nil {
+		return err
+	}
+	if err = s.recover(); err != nil {
+		if s.doneFile != nil {
+			s.doneFile.f.Close()
+		}
+		s.lock.Close()
+	}
+	return err
+}
+
+// lockDir keeps a second process out; the lock ends with the process.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: give every endpoint a directory of its own, or stop the other one", ErrLocked)
+		}
+		return nil, fmt.Errorf("cannot lock: %w (use a local file system)", err)
+	}
+	return f, nil
+}
+
+// segmentSize is from where on a segment gets no more.
+func (s *Spool) segmentSize() int64 { return min(s.o.MaxBytes/segmentPart, maxSegment) }
+
+// signal wakes who waits for a change. s.mu is held.
+func (s *Spool) signal() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Usage is what is in the spool.
+type Usage struct {
+	Entries  uint64 // not done
+	Bytes    int64  // on disk, those of done entries in the same segments too
+	MaxBytes int64
+}
+
+// Usage returns what is in the spool.
+func (s *Spool) Usage() Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Usage{Entries: s.next - 1 - s.done, Bytes: s.used, MaxBytes: s.o.MaxBytes}
+}
+
+// Close takes no more, waits for what was taken, and unlocks the directory. Entries
+// that are not done stay there.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		<-s.ended
+		return nil
+	}
+	s.closed = true
+	s.signal()
+	s.mu.Unlock()
+	s.nudge()
+	<-s.ended
+	s.reading.mu.Lock()
+	s.reading.close()
+	s.reading.mu.Unlock()
+	s.doneMu.Lock()
+	defer s.doneMu.Unlock()
+	return errors.Join(s.doneFile.close(), s.lock.Close())
+}
+
+// syncDir makes created and removed names durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func byFirst(a, b *segment) int { return cmp.Compare(a.first, b.first) }

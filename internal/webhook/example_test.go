@@ -1,0 +1,57 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/spool"
+	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
+)
+
+// An endpoint, its spool, and who takes messages out of it: done is what the sink has acknowledged.
+func Example() {
+	queue, err := spool.Open("/var/lib/zitadel-siem/spool", spool.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer queue.Close()
+	endpoint, err := webhook.New(webhook.Options{KeysDir: "/etc/zitadel-siem/keys", CertFile: "cert.pem", KeyFile: "key.pem", Spool: queue})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer endpoint.Close()
+	l, err := net.Listen("tcp", ":8443")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = endpoint.Serve(l) }()
+
+	for {
+		entry, err := queue.Next(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		message, err := webhook.Decode(entry.Data)
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch m := message.(type) {
+		case *webhook.Event:
+			r := m.Record("demo")
+			redact.Record(&r)
+			fmt.Println(r.ID())
+		case *webhook.Execution:
+			r := m.Record("demo")
+			fmt.Println(r.ID())
+		case *webhook.Login:
+			m.Record.Instance = "demo"
+			fmt.Println(m.Record.ID())
+		}
+		if err := entry.Done(); err != nil {
+			log.Fatal(err)
+		}
+	}
+}

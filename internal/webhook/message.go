@@ -1,0 +1,283 @@
+package webhook
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// Source is for the field "source" of records of events and executions that came this way.
+const Source = "actions_webhook"
+
+// Message is an [*Event], a [*Login] or an [*Execution].
+type Message interface {
+	// From is what all of them have.
+	From() Delivery
+}
+
+// Delivery is how a message came.
+type Delivery struct {
+	Target   string    // first segment of the path: the name of the key file
+	Received time.Time // when it came here
+	Sent     time.Time // when ZITADEL signed it, whole seconds; zero for V1
+}
+
+// From returns d.
+func (d Delivery) From() Delivery { return d }
+
+// Event is an event as the Events API has it, redacted. Aggregate type, aggregate id and sequence
+// are those of the API, so that with the same label for the instance the id of its record is
+// the same. The names of editors and languages are missing.
+type Event struct {
+	Delivery
+	// InstanceID is ZITADEL's own, as the sender says: who has one key can write any. Where keys
+	// belong to different instances, go by Target.
+	InstanceID string
+	Event      *eventpb.Event
+	// Odd: the payload was no object, and is under the key "event_payload"; or the time was none.
+	Odd bool
+}
+
+// Record returns the event as a record. instance is the label, which the Events API's
+// records have too; ZITADEL's instance id stands in where it is empty.
+func (e *Event) Record(instance string) record.Record {
+	r := record.FromEvent(e.Event, label(instance, e.InstanceID), e.Received)
+	r.Source = Source
+	return r
+}
+
+// Login is a message of post_auth_webhook.js. Its AuthRequestID is the id in the payload of the
+// password.check events of the same login.
+type Login struct {
+	Delivery
+	// Record has no instance: set it to the label.
+	Record parser.Record
+}
+
+// The kinds of executions.
+const (
+	KindRequest  = "request"
+	KindResponse = "response"
+	KindFunction = "function"
+	// KindUnknown is a payload of no known form. Nothing of it is kept but its size.
+	KindUnknown = "unknown"
+)
+
+// Execution is the call of a request, response or function target: an allow-list of what
+// ZITADEL sent, redacted.
+type Execution struct {
+	Delivery `json:"-"`
+	// ID is the same whenever the same request is sent, and differs otherwise.
+	ID string `json:"-"`
+
+	Kind          string `json:"kind"`
+	Method        string `json:"method,omitempty"`   // full RPC name
+	Function      string `json:"function,omitempty"` // such as function/preuserinfo
+	InstanceID    string `json:"instance_id,omitempty"`
+	OrgID         string `json:"org_id,omitempty"`
+	ProjectID     string `json:"project_id,omitempty"`
+	UserID        string `json:"user_id,omitempty"`        // who called, or the function's user
+	ApplicationID string `json:"application_id,omitempty"` // of a function
+	ForwardedFor  string `json:"forwarded_for,omitempty"`  // the client can choose it
+	UserAgent     string `json:"user_agent,omitempty"`     // the client chooses it
+	Error         string `json:"error,omitempty"`          // of a response
+	Size          int    `json:"size"`                     // bytes of the payload
+	// Body has "request" and "response" where they were asked for.
+	Body *structpb.Struct `json:"-"`
+}
+
+// Record returns the execution as a record: type api.request, api.response, api.function or api.unknown, with the
+// fields in the payload. The time is the one of the signature.
+func (x *Execution) Record(instance string) record.Record {
+	payload := &structpb.Struct{Fields: map[string]*structpb.Value{"size": structpb.NewNumberValue(float64(x.Size)), "target": structpb.NewStringValue(x.Target)}}
+	for _, f := range [...]struct{ name, value string }{
+		{"method", x.Method}, {"function", x.Function}, {"instance_id", x.InstanceID}, {"project_id", x.ProjectID}, {"application_id", x.ApplicationID},
+		{"forwarded_for", x.ForwardedFor}, {"user_agent", x.UserAgent}, {"error", x.Error},
+	} {
+		if f.value != "" {
+			payload.Fields[f.name] = structpb.NewStringValue(f.value)
+		}
+	}
+	for name, v := range x.Body.GetFields() {
+		payload.Fields[name] = v
+	}
+	return record.Record{
+		Key:           record.Key{Instance: label(instance, x.InstanceID), AggregateType: "webhook", AggregateID: x.ID},
+		Time:          x.Sent,
+		Read:          x.Received,
+		Type:          "api." + x.Kind,
+		ResourceOwner: x.OrgID,
+		Editor:        record.Editor{ID: x.UserID},
+		Payload:       payload,
+		Source:        Source,
+	}
+}
+
+func label(instance, id string) string {
+	if instance != "" {
+		return instance
+	}
+	return id
+}
+
+// An entry of the spool:
+//
+//	1   version
+//	1   kind
+//	8   received, Unix nanoseconds
+//	8   sent, Unix seconds; 0 for V1
+//	16  id of the request; zero for V1
+//	1   length of the target's name
+//	... name, content
+//
+// with the content of an event: 1 byte odd, then two parts; of a login: the document; of an
+// execution: two parts. A part is its length (uvarint) and its bytes.
+const (
+	entryVersion = 1
+	entryHead    = 35
+
+	kindEvent     = 1
+	kindLogin     = 2
+	kindExecution = 3
+)
+
+func appendHead(kind byte, d *Delivery, key id) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, entryVersion, kind)
+	b = binary.LittleEndian.AppendUint64(b, uint64(d.Received.UnixNano()))
+	sent := int64(0)
+	if !d.Sent.IsZero() {
+		sent = d.Sent.Unix()
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(sent))
+	b = append(b, key[:]...)
+	b = append(b, byte(len(d.Target))) // at most maxName
+	return append(b, d.Target...)
+}
+
+func appendPart(b, part []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(part)))
+	return append(b, part...)
+}
+
+func cutPart(b []byte) (part, rest []byte, ok bool) {
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n > uint64(len(b)-w) {
+		return nil, nil, false
+	}
+	return b[w : w+int(n)], b[w+int(n):], true
+}
+
+// deterministic: the same message has the same bytes.
+var deterministic = proto.MarshalOptions{Deterministic: true}
+
+func (e *Event) entry(key id) ([]byte, error) {
+	event, err := deterministic.Marshal(e.Event)
+	if err != nil {
+		return nil, err
+	}
+	b := appendHead(kindEvent, &e.Delivery, key)
+	odd := byte(0)
+	if e.Odd {
+		odd = 1
+	}
+	return appendPart(appendPart(append(b, odd), []byte(e.InstanceID)), event), nil
+}
+
+func (x *Execution) entry(key id) ([]byte, error) {
+	fields, err := json.Marshal(x)
+	if err != nil {
+		return nil, err
+	}
+	var body []byte
+	if x.Body != nil {
+		if body, err = deterministic.Marshal(x.Body); err != nil {
+			return nil, err
+		}
+	}
+	return appendPart(appendPart(appendHead(kindExecution, &x.Delivery, key), fields), body), nil
+}
+
+var errEntry = errors.New("an entry of the spool is not what this version writes: empty the spool with the version that wrote it, or move its directory away")
+
+// Decode reads an entry of the spool.
+func Decode(entry []byte) (Message, error) {
+	if len(entry) < entryHead || entry[0] != entryVersion || len(entry) < entryHead+int(entry[34]) {
+		return nil, errEntry
+	}
+	var key id
+	copy(key[:], entry[18:])
+	content := entry[entryHead+int(entry[34]):]
+	d := Delivery{
+		Target:   string(entry[entryHead : entryHead+int(entry[34])]),
+		Received: time.Unix(0, int64(binary.LittleEndian.Uint64(entry[2:]))).UTC(),
+	}
+	if sent := int64(binary.LittleEndian.Uint64(entry[10:])); sent != 0 {
+		d.Sent = time.Unix(sent, 0).UTC()
+	}
+	switch entry[1] {
+	case kindEvent:
+		return decodeEvent(d, content)
+	case kindLogin:
+		l := &Login{Delivery: d}
+		if !parser.New(parser.Options{}).ParseDocument(content, &l.Record) {
+			return nil, errEntry
+		}
+		l.Record.Read = d.Received
+		return l, nil
+	case kindExecution:
+		return decodeExecution(d, key, content)
+	}
+	return nil, errEntry
+}
+
+func decodeEvent(d Delivery, content []byte) (Message, error) {
+	if len(content) == 0 || content[0] > 1 {
+		return nil, errEntry
+	}
+	instance, rest, ok := cutPart(content[1:])
+	if !ok {
+		return nil, errEntry
+	}
+	event, rest, ok := cutPart(rest)
+	if !ok || len(rest) > 0 {
+		return nil, errEntry
+	}
+	e := &Event{Delivery: d, InstanceID: string(instance), Event: new(eventpb.Event), Odd: content[0] == 1}
+	if err := proto.Unmarshal(event, e.Event); err != nil {
+		return nil, fmt.Errorf("%w (%w)", errEntry, err)
+	}
+	return e, nil
+}
+
+func decodeExecution(d Delivery, key id, content []byte) (Message, error) {
+	fields, rest, ok := cutPart(content)
+	if !ok {
+		return nil, errEntry
+	}
+	body, rest, ok := cutPart(rest)
+	if !ok || len(rest) > 0 {
+		return nil, errEntry
+	}
+	x := &Execution{Delivery: d, ID: hex.EncodeToString(key[:])}
+	if err := json.Unmarshal(fields, x); err != nil {
+		return nil, fmt.Errorf("%w (%w)", errEntry, err)
+	}
+	if len(body) > 0 {
+		x.Body = new(structpb.Struct)
+		if err := proto.Unmarshal(body, x.Body); err != nil {
+			return nil, fmt.Errorf("%w (%w)", errEntry, err)
+		}
+	}
+	return x, nil
+}

@@ -1,0 +1,197 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// maxDocument is far above the 1,983 bytes of the script's message.
+const maxDocument = 16 << 10
+
+// ServeHTTP answers one request. All answers of one status are alike.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	why := Panicked
+	defer func() {
+		if recover() != nil { // what it says may be a stranger's words
+			why = Panicked
+			e.log.Error("webhook: panic in a request", "stack", string(debug.Stack()))
+		}
+		e.answer(w, why)
+	}()
+	why = e.receive(r)
+}
+
+func (e *Endpoint) answer(w http.ResponseWriter, why Reason) {
+	if why == reasonNone {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	e.Stats.refused[why].Add(1)
+	status := reasonStatus[why]
+	h := w.Header()
+	// Whoever is refused gets no second try on this connection, and what is left of a
+	// body is not read.
+	h.Set("Connection", "close")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	switch status {
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, http.StatusText(status)+"\n") // or the other side is gone
+}
+
+// receive takes a request in: what can be refused without reading the body first.
+func (e *Endpoint) receive(r *http.Request) Reason {
+	if r.Method != http.MethodPost {
+		return BadMethod
+	}
+	if !goodMediaType(r.Header) {
+		return BadMediaType
+	}
+	target := strings.TrimPrefix(r.URL.Path, "/")
+	target, _, _ = strings.Cut(target, "/")
+	if lines := r.Header.Values(SignatureHeader); len(lines) > 0 {
+		if len(lines) > 1 {
+			return BadHeader
+		}
+		return e.receiveV2(r, target, lines[0])
+	}
+	if lines := r.Header.Values(e.o.V1Header); len(lines) == 1 {
+		return e.receiveV1(r, target, lines[0])
+	}
+	return NoSignature
+}
+
+// goodMediaType: ZITADEL says JSON whatever the payload type is.
+func goodMediaType(h http.Header) bool {
+	if h.Get("Content-Encoding") != "" {
+		return false
+	}
+	switch h.Get("Content-Type") {
+	case "application/json", "application/jwt", "application/jose":
+		return true
+	}
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset, ok := params["charset"]
+	return err == nil && kind == "application/json" && (!ok || strings.EqualFold(charset, "utf-8"))
+}
+
+func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
+	s, ok := parseSignature(header)
+	if !ok {
+		return BadHeader
+	}
+	now := e.o.Now()
+	if !s.within(now, e.o.Tolerance) {
+		return BadTime
+	}
+	body, taken, why := e.readBody(r, e.o.MaxBody)
+	defer e.budget.give(taken)
+	if why != reasonNone {
+		return why
+	}
+	if why := e.verify(target, &s, body); why != reasonNone {
+		return why
+	}
+	return e.once(r.Context(), &s, body, func(key id) Reason {
+		payload, err := e.open(r.Context(), body)
+		if errors.Is(err, errKeySet) {
+			return NoKeySet
+		}
+		if err != nil {
+			return BadToken
+		}
+		d := Delivery{Target: target, Received: now, Sent: time.Unix(s.t, 0)}
+		entry, unknown, removed, err := reduce(d, key, payload, e.o.Bodies)
+		if err != nil {
+			return NotSpooled // an encoder failed
+		}
+		return e.keep(r.Context(), entry, unknown, removed)
+	})
+}
+
+func (e *Endpoint) verify(target string, s *signature, body []byte) Reason {
+	switch fits, known := e.keys.fit(target, func(keys [][]byte) bool { return s.by(keys, body) }); {
+	case !known:
+		return NoTarget
+	case !fits:
+		return BadSignature
+	}
+	return reasonNone
+}
+
+// once calls f for the first of several same requests, and answers the others as that.
+func (e *Endpoint) once(ctx context.Context, s *signature, body []byte, f func(id) Reason) (why Reason) {
+	key := s.id(body)
+	o, first, known := e.replays.begin(s.t, key, e.o.Now(), e.o.Tolerance)
+	switch {
+	case !known:
+		return Forgotten
+	case !first:
+		if !o.wait(ctx) {
+			return NotSpooled
+		}
+		e.Stats.Repeated.Add(1)
+		return reasonNone
+	}
+	ok := false
+	defer func() { e.replays.end(s.t, key, o, ok) }() // after a panic too
+	why = f(key)
+	ok = why == reasonNone
+	return why
+}
+
+// receiveV1 takes a message of post_auth_webhook.js. The secret is looked at before the body.
+func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
+	switch fits, known := e.secrets.fit(target, func(secrets [][]byte) bool { return secretFits(secrets, secret) }); {
+	case !known:
+		return NoTarget
+	case !fits:
+		return BadSecret
+	}
+	body, taken, why := e.readBody(r, min(e.o.MaxBody, maxDocument))
+	defer e.budget.give(taken)
+	if why != reasonNone {
+		return why
+	}
+	d := Delivery{Target: target, Received: e.o.Now()}
+	var login parser.Record
+	if parser.New(parser.Options{}).ParseDocument(body, &login) {
+		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false, 0)
+	}
+	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(body)}
+	unsigned := signature{text: strconv.FormatInt(d.Received.UnixNano(), 10)} // two of them may be equal and still be two
+	entry, err := x.entry(unsigned.id(body))
+	if err != nil {
+		return NotSpooled
+	}
+	return e.keep(r.Context(), entry, true, 0)
+}
+
+// keep returns once the entry is durable. The sender's patience does not count: what it
+// sent is here, and it sends it once.
+func (e *Endpoint) keep(ctx context.Context, entry []byte, unknown bool, removed int) Reason {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolTimeout)
+	defer cancel()
+	if err := e.o.Spool.Append(ctx, entry); err != nil {
+		return NotSpooled
+	}
+	e.Stats.Accepted.Add(1)
+	e.Stats.Removed.Add(uint64(removed))
+	if unknown {
+		e.Stats.Unknown.Add(1)
+	}
+	return reasonNone
+}

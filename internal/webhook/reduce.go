@@ -1,0 +1,196 @@
+package webhook
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+)
+
+const (
+	// maxPayloadDepth is more than an encoder writes, see record.MaxDepth, and little enough for
+	// every stack.
+	maxPayloadDepth = 100
+	// maxText bounds a field of an execution. ids have 18 bytes, user agents some hundred.
+	maxText = 512
+)
+
+// reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
+// allow-list. What has no known form, is nested too deeply, has a key twice or is no JSON becomes an
+// execution of KindUnknown. removed counts the secrets.
+func reduce(d Delivery, key id, payload []byte, bodies bool) (entry []byte, unknown bool, removed int, err error) {
+	doc := new(structpb.Struct)
+	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(payload, doc); err == nil {
+		f := fields(doc.GetFields())
+		switch {
+		case f.has("aggregateID") && f.has("aggregateType") && f.has("event_type"):
+			if e, ok := newEvent(d, f, payload); ok {
+				removed = redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
+				entry, err = e.entry(key)
+				return entry, false, removed, err
+			}
+		case f.has("fullMethod"), f.has("function"):
+			x := newExecution(d, f, len(payload))
+			if bodies {
+				removed = x.takeBody(f)
+			}
+			entry, err = x.entry(key)
+			return entry, false, removed, err
+		}
+	}
+	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(payload)}
+	entry, err = x.entry(key)
+	return entry, true, 0, err
+}
+
+// fields of an object.
+type fields map[string]*structpb.Value
+
+func (f fields) has(name string) bool {
+	_, ok := f[name].GetKind().(*structpb.Value_StringValue)
+	return ok
+}
+
+func (f fields) text(name string) string { return f[name].GetStringValue() }
+
+func (f fields) in(name string) fields { return f[name].GetStructValue().GetFields() }
+
+// newEvent reads an event. ok is false where its identity is not whole.
+func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
+	// A Struct knows float64 alone; a sequence is exact.
+	sequence, err := strconv.ParseUint(gjson.GetBytes(payload, "sequence").Raw, 10, 64)
+	if err != nil || f.text("aggregateID") == "" || f.text("aggregateType") == "" || f.text("event_type") == "" {
+		return nil, false
+	}
+	e = &Event{Delivery: d, InstanceID: f.text("instanceID"), Event: &eventpb.Event{
+		Editor: &eventpb.Editor{UserId: f.text("userID")},
+		Aggregate: &eventpb.Aggregate{
+			Id:            f.text("aggregateID"),
+			Type:          &eventpb.AggregateType{Type: f.text("aggregateType")},
+			ResourceOwner: f.text("resourceOwner"),
+		},
+		Sequence: sequence,
+		Type:     &eventpb.EventType{Type: f.text("event_type")},
+	}}
+	// Microseconds, as in the Events API.
+	if created, err := time.Parse(time.RFC3339Nano, f.text("created_at")); err == nil {
+		e.Event.CreationDate = timestamppb.New(created.Truncate(time.Microsecond))
+	} else {
+		e.Odd = true
+	}
+	switch v := f["event_payload"]; v.GetKind().(type) {
+	case nil, *structpb.Value_NullValue:
+	case *structpb.Value_StructValue:
+		e.Event.Payload = v.GetStructValue()
+	default:
+		e.Odd = true
+		e.Event.Payload = &structpb.Struct{Fields: map[string]*structpb.Value{"event_payload": v}}
+	}
+	return e, true
+}
+
+func newExecution(d Delivery, f fields, size int) *Execution {
+	x := &Execution{
+		Delivery:   d,
+		Kind:       KindRequest,
+		Method:     plain(f.text("fullMethod")),
+		InstanceID: plain(f.text("instanceID")),
+		OrgID:      plain(f.text("orgID")),
+		ProjectID:  plain(f.text("projectID")),
+		UserID:     plain(f.text("userID")),
+		Size:       size,
+	}
+	if _, ok := f["response"]; ok {
+		x.Kind = KindResponse
+	}
+	if f.has("function") {
+		x.Kind = KindFunction
+		x.Function = plain(f.text("function"))
+		x.UserID = plain(f.in("user").text("id"))
+		x.OrgID = plain(f.in("org").text("id"))
+		x.ApplicationID = plain(f.in("application").text("client_id"))
+	}
+	x.ForwardedFor = plain(headerOf(f.in("headers"), "x-forwarded-for"))
+	x.UserAgent = plain(headerOf(f.in("headers"), "user-agent"))
+	x.Error = plain(errorOf(f["error"]))
+	return x
+}
+
+// plain is a text that may leave: without what looks like a secret, and not long.
+func plain(s string) string {
+	s = redact.String(s)
+	if len(s) <= maxText {
+		return s
+	}
+	cut := maxText
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
+
+// headerOf returns the lines of a header. ZITADEL spells names as the API was called.
+func headerOf(headers fields, name string) string {
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(headers)) {
+		if !strings.EqualFold(key, name) {
+			continue
+		}
+		for _, line := range headers[key].GetListValue().GetValues() {
+			lines = append(lines, line.GetStringValue())
+		}
+	}
+	return strings.Join(lines, ", ")
+}
+
+func errorOf(v *structpb.Value) string {
+	if f := fields(v.GetStructValue().GetFields()); f != nil {
+		return f.text("message")
+	}
+	return v.GetStringValue()
+}
+
+// takeBody keeps request and response, redacted.
+func (x *Execution) takeBody(f fields) (removed int) {
+	body := &structpb.Struct{Fields: make(map[string]*structpb.Value)}
+	for _, name := range [...]string{"request", "response"} {
+		if v, ok := f[name]; ok {
+			body.Fields[name] = v
+		}
+	}
+	if len(body.Fields) == 0 {
+		return 0
+	}
+	x.Body = body
+	if strings.Contains(x.Method, "Metadata") {
+		removed = hideValues(structpb.NewStructValue(body))
+	}
+	return removed + redact.Payload("", body)
+}
+
+// hideValues redacts the values of metadata, which may be anything: redact knows them by
+// the type of their events.
+func hideValues(v *structpb.Value) (removed int) {
+	for key, child := range v.GetStructValue().GetFields() {
+		if key == "value" && child.GetStringValue() != "" {
+			v.GetStructValue().Fields[key] = structpb.NewStringValue(redact.Redacted)
+			removed++
+			continue
+		}
+		removed += hideValues(child)
+	}
+	for _, child := range v.GetListValue().GetValues() {
+		removed += hideValues(child)
+	}
+	return removed
+}

@@ -1,0 +1,105 @@
+package webhook
+
+import (
+	"log/slog"
+	"sync/atomic"
+)
+
+// Reason says why a request was refused.
+type Reason uint8
+
+// The reasons, with the status of the answer.
+const (
+	reasonNone   Reason = iota
+	NoTarget            // 401: no key file has the name of the path
+	NoSignature         // 401: no ZITADEL-Signature, and no secret for V1
+	BadHeader           // 401: a ZITADEL-Signature of another form
+	BadTime             // 401: older, or newer, than the tolerance
+	BadSignature        // 401: no key fits
+	BadSecret           // 401: V1, no secret fits
+	BadToken            // 401: a JWT or JWE that does not verify
+	Forgotten           // 401: from before what the replay memory holds
+	BadMethod           // 405
+	TooLarge            // 413
+	BadMediaType        // 415
+	TooSlow             // 408
+	Broken              // 400: the body ended early
+	Overloaded          // 503: too many bodies in memory
+	NotSpooled          // 503: the spool is full or the disk fails
+	NoKeySet            // 503: the instance's keys cannot be fetched
+	Panicked            // 500
+	reasons      int    = iota
+)
+
+var reasonNames = [reasons]string{"", "no_target", "no_signature", "bad_header", "bad_time", "bad_signature", "bad_secret", "bad_token", "forgotten",
+	"bad_method", "too_large", "bad_media_type", "too_slow", "broken", "overloaded", "not_spooled", "no_key_set", "panic"}
+
+var reasonStatus = [reasons]int{200, 401, 401, 401, 401, 401, 401, 401, 401, 405, 413, 415, 408, 400, 503, 503, 503, 500}
+
+// String is the reason's name in logs and metrics.
+func (r Reason) String() string {
+	if int(r) < reasons {
+		return reasonNames[r]
+	}
+	return "unknown"
+}
+
+// Reasons returns all reasons.
+func Reasons() (all []Reason) {
+	for r := range reasons - 1 {
+		all = append(all, Reason(r+1))
+	}
+	return all
+}
+
+// Stats counts since New.
+type Stats struct {
+	Accepted atomic.Uint64 // requests that are in the spool
+	Repeated atomic.Uint64 // requests that were answered as the same one before
+	Unknown  atomic.Uint64 // of Accepted, those whose payload has no known form
+	Removed  atomic.Uint64 // secrets that were redacted
+	refused  [reasons]atomic.Uint64
+	broken   atomic.Uint64 // connections that net/http gave up, a failed handshake for example
+}
+
+// Refused is how many requests were refused for this reason.
+func (s *Stats) Refused(r Reason) uint64 {
+	if int(r) >= reasons {
+		return 0
+	}
+	return s.refused[r].Load()
+}
+
+// Connections is how many connections failed before there was a request.
+func (s *Stats) Connections() uint64 { return s.broken.Load() }
+
+// teller tells the counts of refusals since it last did.
+type teller struct {
+	told       [reasons]uint64
+	toldBroken uint64
+}
+
+func (t *teller) tell(log *slog.Logger, s *Stats) {
+	var attrs []any
+	for r := range reasons {
+		if n := s.refused[r].Load(); n > t.told[r] {
+			attrs = append(attrs, Reason(r).String(), n-t.told[r])
+			t.told[r] = n
+		}
+	}
+	if n := s.broken.Load(); n > t.toldBroken {
+		attrs = append(attrs, "connections", n-t.toldBroken)
+		t.toldBroken = n
+	}
+	if len(attrs) > 0 {
+		log.Warn("webhook requests were refused", attrs...)
+	}
+}
+
+// silent is the writer of net/http's own log: its lines hold addresses and words of strangers.
+type silent struct{ n *atomic.Uint64 }
+
+func (s silent) Write(p []byte) (int, error) {
+	s.n.Add(1)
+	return len(p), nil
+}

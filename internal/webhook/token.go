@@ -1,0 +1,231 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// A key set is fetched at least this often, so that a key that was taken back ends, and
+	// again for an unknown key, but not more often than keySetPause.
+	keySetAge   = time.Hour
+	keySetPause = 10 * time.Second
+	// keySetLast is how long an old set does while no new one can be had.
+	keySetLast = 24 * time.Hour
+	// keySetTimeout is below ZITADEL's default of 10 s for a target.
+	keySetTimeout = 5 * time.Second
+	maxKeySet     = 1 << 20 // bytes
+)
+
+// What ZITADEL signs web keys with, and what it encrypts to a target's key with.
+var (
+	signatureAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA}
+	keyAlgorithms       = []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.ECDH_ES_A256KW}
+	contentAlgorithms   = []jose.ContentEncryption{jose.A256GCM}
+)
+
+var (
+	errToken  = errors.New("a token that does not verify")
+	errKeySet = errors.New("the keys of the instance cannot be had")
+)
+
+// keyset is the JWKS of an instance.
+type keyset struct {
+	fetch func(context.Context) ([]byte, error)
+	now   func() time.Time
+
+	current atomic.Pointer[fetched]
+	mu      sync.Mutex // held while fetching
+	tried   time.Time
+}
+
+type fetched struct {
+	keys jose.JSONWebKeySet
+	at   time.Time
+}
+
+// key returns the keys with this id. Only a request with a good signature gets here, so that
+// no stranger causes a fetch.
+func (k *keyset) key(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
+	if f := k.current.Load(); f != nil && k.now().Sub(f.at) < keySetAge {
+		if keys := f.keys.Key(id); len(keys) > 0 {
+			return keys, nil
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	f := k.current.Load()
+	if k.tried.IsZero() || now.Sub(k.tried).Abs() >= keySetPause {
+		k.tried = now
+		if next, err := k.get(ctx); err == nil {
+			f = &fetched{next, now}
+			k.current.Store(f)
+		}
+	}
+	if f == nil || now.Sub(f.at) > keySetLast {
+		return nil, errKeySet
+	}
+	if keys := f.keys.Key(id); len(keys) > 0 {
+		return keys, nil
+	}
+	if f.at.Before(k.tried) {
+		return nil, errKeySet // it may be in the set that could not be fetched
+	}
+	return nil, errToken
+}
+
+func (k *keyset) get(ctx context.Context) (set jose.JSONWebKeySet, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keySetTimeout)
+	defer cancel()
+	b, err := k.fetch(ctx)
+	if err != nil {
+		return set, err
+	}
+	if err := json.Unmarshal(b, &set); err != nil {
+		return set, err
+	}
+	if len(set.Keys) == 0 {
+		return set, errors.New("no keys")
+	}
+	return set, nil
+}
+
+// fetchURL gets a JWKS over HTTP.
+func fetchURL(client *http.Client, url string) func(context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("status %d", answer.StatusCode)
+		}
+		b, err := io.ReadAll(io.LimitReader(answer.Body, maxKeySet+1))
+		if len(b) > maxKeySet {
+			return nil, errors.New("too long")
+		}
+		return b, err
+	}
+}
+
+// isToken reports whether a body is a JWT or JWE in compact form, and how many dots it has. JSON
+// of an object begins with a brace.
+func isToken(body []byte) (dots int, ok bool) {
+	if len(body) == 0 || body[0] == '{' {
+		return 0, false
+	}
+	dots = bytes.Count(body, []byte{'.'})
+	return dots, dots == 2 || dots == 4
+}
+
+// open takes a payload out of its JWT or JWE. JSON is what it is.
+func (e *Endpoint) open(ctx context.Context, body []byte) ([]byte, error) {
+	dots, ok := isToken(body)
+	if !ok {
+		return body, nil
+	}
+	if dots == 4 {
+		if e.private == nil {
+			return nil, errToken
+		}
+		var err error
+		if body, err = decrypt(body, e.private.get(lookEvery)); err != nil {
+			return nil, err
+		}
+	}
+	if e.keyset == nil {
+		return nil, errToken
+	}
+	token, err := jose.ParseSignedCompact(string(body), signatureAlgorithms)
+	if err != nil || len(token.Signatures) != 1 {
+		return nil, errToken
+	}
+	header := token.Signatures[0].Protected
+	keys, err := e.keyset.key(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != header.Algorithm || !key.Valid() || !key.IsPublic() {
+			continue
+		}
+		if payload, err := token.Verify(key.Key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errToken
+}
+
+func decrypt(body []byte, keys []any) ([]byte, error) {
+	token, err := jose.ParseEncryptedCompact(string(body), keyAlgorithms, contentAlgorithms)
+	if err != nil {
+		return nil, errToken
+	}
+	for _, key := range keys {
+		if plain, err := token.Decrypt(key); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, errToken
+}
+
+// readPrivateKeys reads the keys of a PEM file, several while one is changed. It repeats
+// nothing of it in errors.
+func readPrivateKeys(path string) (keys []any, err error) {
+	rest, err := readSecret(path)
+	if err != nil {
+		return nil, fmt.Errorf("%q %w", path, err)
+	}
+	for len(keys) < maxKeys {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		key, err := parsePrivateKey(block)
+		if err != nil {
+			return nil, fmt.Errorf("%q %w", path, err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%q holds no private key in PEM", path)
+	}
+	return keys, nil
+}
+
+func parsePrivateKey(block *pem.Block) (any, error) {
+	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		switch key.(type) {
+		case *rsa.PrivateKey, *ecdsa.PrivateKey:
+			return key, nil
+		}
+		return nil, errors.New("holds a key that is neither RSA nor EC")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	return nil, errors.New("holds something else than unencrypted private keys (PKCS #8, PKCS #1 or SEC 1)")
+}
