@@ -4,10 +4,10 @@ package config
 var Input = Table[Settings]{
 	Title:   "Options of the reader",
 	Options: inputOptions,
-	rules:   []func(*parser, *Settings){authentication, state, connection, times, crossFilters},
+	rules:   []func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening},
 }
 
-var inputOptions = Options{
+var inputOptions = append(Options{
 	{
 		Name: "url", Kind: KindURL, Example: "https://zitadel.example.com",
 		Doc:   "Where ZITADEL answers: scheme, host and optional port. http only for loopback or with `insecure`",
@@ -223,4 +223,4 @@ var inputOptions = Options{
 		text:  languageTag,
 		field: in(func(s *Settings) any { return &s.Language }),
 	},
-}
+}, listenOptions...)

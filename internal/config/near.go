@@ -82,7 +82,7 @@ func normal(name string) string {
 
 // misspellings returns the wrong names worth asking a host for that only
 // answers by name, each with the option it means: known wrong names, other
-// ways to join words, a letter left out, doubled or swapped. About 1,300 for
+// ways to join words, a letter left out, doubled or swapped. About 2,000 for
 // the input, in a fixed order.
 func (os Options) misspellings() []misspelling {
 	known := map[string]bool{}

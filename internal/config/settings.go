@@ -46,6 +46,8 @@ type Settings struct {
 	Redact    bool
 	Language  string        // Accept-Language of localized names
 	Heartbeat time.Duration // 0: never
+
+	Listen ListenSettings
 }
 
 // OutputSettings are those of the Fluent Bit output and of `zitadel-siem

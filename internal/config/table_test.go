@@ -98,7 +98,7 @@ func TestParseAsksForMisspellings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if len(asked) > 2000 {
+	if len(asked) > 2500 {
 		t.Errorf("%d names asked for", len(asked))
 	}
 	for name, n := range asked {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 )
 
 // Figures are what one input counts, as of a moment.
@@ -46,6 +47,11 @@ var figures = []struct {
 	{gauge("holes_open", "holes that are being asked for"), theirs(func(r *events.Stats) uint64 { return uint64(max(0, r.HolesOpen.Load())) })},
 	{counter("late_events", "events that became visible after younger ones"), theirs(func(r *events.Stats) uint64 { return r.Late.Load() })},
 	{counter("duplicates_dropped", "events read again in the overlap, and dropped"), theirs(func(r *events.Stats) uint64 { return r.Duplicates.Load() })},
+	{counter("pushed", "of events, those that came by webhook first"), theirs(func(r *events.Stats) uint64 { return r.Pushed.Load() })},
+	{counter("pushed_known", "webhooks whose event the reader had"), theirs(func(r *events.Stats) uint64 { return r.PushedKnown.Load() })},
+	{counter("webhooks_accepted", "requests that are in the spool; with listen only, as the next two"), webhooks((*listen.Listener).Accepted)},
+	{counter("webhooks_refused", "requests that were refused"), webhooks((*listen.Listener).Refused)},
+	{gauge("webhooks_spooled", "in the spool and not acknowledged"), webhooks((*listen.Listener).Spooled)},
 	{counter("filtered", "events that the filters do not want"), theirs(func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() })},
 	{counter("unreadable", "events that ZITADEL cannot give"), theirs(func(r *events.Stats) uint64 { return r.Unreadable.Load() })},
 	{counter("hidden", "sequences before the first one that ZITADEL shows"), theirs(func(r *events.Stats) uint64 { return r.Hidden.Load() })},
@@ -64,6 +70,15 @@ func ours(n func(*Pipe) uint64) func(*Pipe, *events.Stats, time.Time) float64 {
 
 func theirs(n func(*events.Stats) uint64) func(*Pipe, *events.Stats, time.Time) float64 {
 	return func(_ *Pipe, r *events.Stats, _ time.Time) float64 { return float64(n(r)) }
+}
+
+func webhooks(n func(*listen.Listener) uint64) func(*Pipe, *events.Stats, time.Time) float64 {
+	return func(p *Pipe, _ *events.Stats, _ time.Time) float64 {
+		if p.o.Webhooks == nil {
+			return unknown
+		}
+		return float64(n(p.o.Webhooks))
+	}
 }
 
 func age(since func(*Pipe, *events.Stats) time.Time) func(*Pipe, *events.Stats, time.Time) float64 {

@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -42,6 +43,8 @@ type Input struct {
 	lines *hostlog.Log
 	log   *slog.Logger
 	pipe  *Pipe
+
+	listener *listen.Listener // nil without `listen`
 
 	unowned sync.Once
 	cancel  context.CancelFunc
@@ -95,7 +98,15 @@ func (in *Input) open(get func(string) string) error {
 		return errors.Join(err, client.Close())
 	}
 
-	o := OptionsOf(s, client, in.log, nil)
+	if s.Listen.Address != "" {
+		if in.listener, err = listen.Open(s, in.log); err != nil {
+			if file != nil {
+				err = errors.Join(err, file.Close())
+			}
+			return errors.Join(err, client.Close())
+		}
+	}
+	o := OptionsOf(s, client, in.listener, in.log, nil)
 	o.Tag = tag
 	o.Refusal = "fluent bit refuses records: its storage is full, or the input is paused"
 	in.pipe = NewPipe(o)
@@ -115,13 +126,17 @@ func (in *Input) open(get func(string) string) error {
 }
 
 // OptionsOf are those of a pipe that reads from client as s says, as msgpack.
-// now may be nil: time.Now.
-func OptionsOf(s config.Settings, client events.Client, log *slog.Logger, now func() time.Time) Options {
-	stats := new(events.Stats)
+// l may be nil: no webhooks; and now as well: time.Now.
+func OptionsOf(s config.Settings, client events.Client, l *listen.Listener, log *slog.Logger, now func() time.Time) Options {
+	ro := events.Options{Log: log, Now: now, Stats: new(events.Stats)}
+	if l != nil {
+		ro.Pushes = l.Pushes()
+	}
 	return Options{
 		NewPuller: func(state cursor.State) (Puller, error) {
-			return events.NewReader(client, s, state, events.Options{Log: log, Now: now, Stats: stats})
+			return events.NewReader(client, s, state, ro)
 		},
+		Webhooks:    l,
 		Redact:      redaction(s),
 		Encode:      record.AppendMsgpack,
 		EncodeOther: func(b []byte, o events.Other) []byte { return o.AppendMsgpack(b) },
@@ -129,7 +144,7 @@ func OptionsOf(s config.Settings, client events.Client, log *slog.Logger, now fu
 		TagBy:       s.TagBy,
 		BufferSize:  s.BufferSize,
 		Log:         log,
-		ReaderStats: stats,
+		ReaderStats: ro.Stats,
 		Heartbeat:   s.Heartbeat,
 		Beat:        AppendHeartbeat,
 	}
@@ -152,9 +167,18 @@ func (in *Input) run(ctx context.Context, file *stateFile, state cursor.State) {
 	}
 	in.log.Info("reading starts", "url", in.Settings.URL.String(), "state_path", in.Settings.StatePath,
 		"events_before", state.Events, "watermark", state.Watermark)
+	// Webhooks outlast the pipe: what it acknowledges last is to leave the spool.
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopListening()
+	var listener sync.WaitGroup
+	if in.listener != nil {
+		listener.Go(func() { in.listener.Keep(listening) })
+	}
 	_ = in.pipe.Run(ctx, file, state) // errors are told there, and do not end it
 	// Only when the host is out of Drain can nobody commit any more.
 	_ = in.pipe.Close(context.Background())
+	stopListening()
+	listener.Wait()
 	if err := file.Close(); err != nil {
 		in.log.Error("state cannot be closed: " + err.Error())
 	}

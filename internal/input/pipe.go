@@ -23,6 +23,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -102,6 +103,8 @@ type Options struct {
 	BufferSize int    // bytes under way, at most; one batch may exceed it
 	Log        *slog.Logger
 
+	// Webhooks, where there are any, are counted in the figures.
+	Webhooks *listen.Listener
 	// ReaderStats are those of every reader that NewPuller makes.
 	ReaderStats *events.Stats
 	// Heartbeat is how often a record with the figures comes in between; 0 is

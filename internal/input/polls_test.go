@@ -61,7 +61,7 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 				TagBy: "none", Redact: true, BufferSize: 16_000_000,
 				PollInterval: time.Microsecond, Overlap: 10 * time.Millisecond, // by hand: the least of the option is 100ms
 			}
-			p := NewPipe(OptionsOf(settings, c, silent, nil))
+			p := NewPipe(OptionsOf(settings, c, nil, silent, nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); p.Run(ctx, file, state) }()

@@ -10,7 +10,7 @@ import (
 // Sources: the way by which a record came.
 const (
 	SourceEventsAPI = "events_api"
-	SourceWebhook   = "webhook"
+	SourceWebhook   = "actions_webhook"
 )
 
 // Key is the identity of an event. ZITADEL's own answer has no id: sequence

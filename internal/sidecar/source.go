@@ -23,6 +23,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/input"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
@@ -72,6 +73,7 @@ type Source struct {
 	state    *cursor.File // nil without state_path
 	resumed  cursor.State
 	reader   *events.Stats
+	listener *listen.Listener // nil without listen
 	pipe     *input.Pipe
 	tell     teller
 }
@@ -96,7 +98,12 @@ func Open(ctx context.Context, settings config.PullSettings, sink Sink, o Option
 	if s.client, err = zitadel.New(ctx, cfg); err != nil {
 		return nil, err
 	}
-	po := input.OptionsOf(settings.Settings, s.client, o.Log, o.Now)
+	if settings.Listen.Address != "" {
+		if s.listener, err = listen.Open(settings.Settings, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	po := input.OptionsOf(settings.Settings, s.client, s.listener, o.Log, o.Now)
 	po.Tag = settings.Out.Tag
 	po.Refusal = "records are not taken"
 	po.EndOnError = o.EndOnError
@@ -134,10 +141,20 @@ func (s *Source) Run(ctx context.Context) error {
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopTime, stopSending) })()
+	// Webhooks outlast the pipe: what it acknowledges last is to leave the spool.
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopListening()
+	var listener sync.WaitGroup
+	if s.listener != nil {
+		listener.Go(func() { s.listener.Keep(listening) })
+	}
+
 	err := s.handOver(reading, sending)
 	stopReading()
 	read.Wait()
 	err = cmp.Or(err, readError, s.pipe.Close(sending))
+	stopListening()
+	listener.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		s.opts.Log.Warn("stopped before what was being sent was acknowledged: it comes again after the next start", "waited", stopTime)
 		return nil
@@ -202,6 +219,9 @@ func (s *Source) Close() error {
 
 // Settings are those that it was opened with.
 func (s *Source) Settings() config.PullSettings { return s.settings }
+
+// Listener receives its webhooks; nil without listen.
+func (s *Source) Listener() *listen.Listener { return s.listener }
 
 // Reader are the reader's counters, and Handed those of the way to the sink.
 func (s *Source) Reader() *events.Stats { return s.reader }

@@ -121,15 +121,15 @@ func New(o Options) (*Endpoint, error) {
 	}
 	var err error
 	if o.KeysDir != "" {
-		e.keys, err = newKeys("keys_dir", o.KeysDir, o.Now, o.Log)
+		e.keys, err = newKeys("listen_keys_dir", o.KeysDir, o.Now, o.Log)
 		note(err)
 	}
 	if o.V1Dir != "" {
-		e.secrets, err = newKeys("v1_dir", o.V1Dir, o.Now, o.Log)
+		e.secrets, err = newKeys("listen_v1_dir", o.V1Dir, o.Now, o.Log)
 		note(err)
 	}
 	if o.PrivateKeyFile != "" {
-		e.private = &watched[[]any]{what: "private_key_file", now: o.Now, log: o.Log,
+		e.private = &watched[[]any]{what: "listen_private_key_file", now: o.Now, log: o.Log,
 			state: func() string { return stamp(o.PrivateKeyFile) },
 			read: func(old []any) ([]any, error) {
 				keys, err := readPrivateKeys(o.PrivateKeyFile)
@@ -141,7 +141,7 @@ func New(o Options) (*Endpoint, error) {
 		note(e.private.open())
 	}
 	if o.CertFile != "" && o.KeyFile != "" {
-		e.cert = &watched[*tls.Certificate]{what: "cert_file and key_file", now: o.Now, log: o.Log,
+		e.cert = &watched[*tls.Certificate]{what: "listen_cert_file and listen_cert_key_file", now: o.Now, log: o.Log,
 			state: func() string { return stamp(o.CertFile) + "\x00" + stamp(o.KeyFile) },
 			read: func(old *tls.Certificate) (*tls.Certificate, error) {
 				cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
@@ -198,7 +198,7 @@ func (o *Options) problems() (all []error) {
 		bad("spool: there is none")
 	}
 	if o.KeysDir == "" && o.V1Dir == "" {
-		bad("keys_dir: name a directory with the signing keys of the targets, or v1_dir with the secrets of post_auth_webhook.js")
+		bad("listen_keys_dir: name a directory with the signing keys of the targets, or listen_v1_dir with the secrets of post_auth_webhook.js")
 	}
 	if o.Tolerance < time.Second || o.Tolerance > MaxTolerance {
 		bad("tolerance: %v is not between 1s and %v", o.Tolerance, MaxTolerance)
@@ -210,7 +210,7 @@ func (o *Options) problems() (all []error) {
 		bad("max_conns: %d is not between 1 and 65536", o.MaxConns)
 	}
 	if (o.CertFile == "") != (o.KeyFile == "") {
-		bad("cert_file and key_file: give both, or none")
+		bad("listen_cert_file and listen_cert_key_file: give both, or none")
 	}
 	if o.JWKSURL != "" {
 		if u, err := url.Parse(o.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (o.Plain || loopback(u.Hostname()))) {
@@ -218,7 +218,7 @@ func (o *Options) problems() (all []error) {
 		}
 	}
 	if o.PrivateKeyFile != "" && o.JWKS == nil {
-		bad("private_key_file: what it decrypts is signed; give jwks_url too")
+		bad("listen_private_key_file: what it decrypts is signed; give jwks_url too")
 	}
 	return all
 }
@@ -237,7 +237,7 @@ func (e *Endpoint) Serve(l net.Listener) error {
 		host, _, _ := net.SplitHostPort(l.Addr().String())
 		if !loopback(host) {
 			l.Close()
-			return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give cert_file and key_file, or allow plain HTTP for a proxy that ends TLS", l.Addr())
+			return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give listen_cert_file and listen_cert_key_file, or listen_plain for a proxy that ends TLS", l.Addr())
 		}
 	}
 	server := &http.Server{

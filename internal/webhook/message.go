@@ -17,7 +17,7 @@ import (
 )
 
 // Source is for the field "source" of records of events and executions that came this way.
-const Source = "actions_webhook"
+const Source = record.SourceWebhook
 
 // Message is an [*Event], a [*Login] or an [*Execution].
 type Message interface {

@@ -245,7 +245,7 @@ func TestNew_Problems(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "pem"), "no key")
 	empty := t.TempDir()
 	_, err := webhook.New(webhook.Options{KeysDir: filepath.Join(dir, "none"), V1Dir: empty, CertFile: "x", PrivateKeyFile: filepath.Join(dir, "pem"), JWKSURL: "http://zitadel.example.com/keys", Tolerance: time.Millisecond, MaxBody: 1, MaxConns: -1})
-	for _, want := range []string{"keys_dir:", "v1_dir:", "cert_file and key_file:", "private_key_file:", "jwks_url:", "tolerance:", "max_body:", "max_conns:", "spool:"} {
+	for _, want := range []string{"keys_dir:", "v1_dir:", "listen_cert_file and listen_cert_key_file:", "private_key_file:", "jwks_url:", "tolerance:", "max_body:", "max_conns:", "spool:"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

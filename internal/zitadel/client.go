@@ -93,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	origin := originOf(cfg.URL)
-	tlsConfig, err := newTLSConfig(cfg.CAFile)
+	tlsConfig, err := NewTLSConfig(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// newTLSConfig verifies against the system's authorities and those of caFile.
-func newTLSConfig(caFile string) (*tls.Config, error) {
+// NewTLSConfig verifies against the system's authorities and those of caFile.
+func NewTLSConfig(caFile string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile == "" {
 		return config, nil // nil RootCAs: the system's

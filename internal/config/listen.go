@@ -1,0 +1,145 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+// ListenSettings are those of an endpoint for what ZITADEL's actions send.
+type ListenSettings struct {
+	Address string // HOST:PORT; empty: there is none, and all else is of no use
+
+	KeysDir string // signing keys of V2 targets; KeysDir or V1Dir is set
+	V1Dir   string // secrets of post_auth_webhook.js
+
+	CertFile    string // CertFile and CertKeyFile are set together
+	CertKeyFile string
+	Plain       bool // HTTP on other addresses than loopback was asked for
+
+	PrivateKeyFile string // of JWE payloads
+	Bodies         bool   // keep the bodies of API calls, redacted
+
+	SpoolPath string // a directory, completed from the state's path
+	SpoolSize int    // bytes, at most
+}
+
+// listenOptions are those of the input for webhooks.
+var listenOptions = Options{
+	{
+		Name: "listen", Kind: KindText, Example: "0.0.0.0:8443",
+		Doc:   "HOST:PORT where webhooks of ZITADEL's actions are received; what comes there is emitted at once, pulling brings the rest",
+		also:  []string{"listen_address", "listen_on", "webhook", "webhooks", "webhook_listen", "bind"},
+		text:  hostPort,
+		field: in(func(s *Settings) any { return &s.Listen.Address }),
+	},
+	{
+		Name: "listen_keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
+		Doc:   "Directory with the signing keys of Actions V2 targets: the file's name is the first part of the path in the target's URL, each line a key. Read again when it changes",
+		also:  []string{"keys_dir", "signing_keys", "signing_key", "signing_key_file", "listen_keys", "webhook_keys", "webhook_keys_dir"},
+		text:  noSpace,
+		field: in(func(s *Settings) any { return &s.Listen.KeysDir }),
+	},
+	{
+		Name: "listen_v1_dir", Kind: KindText, Example: "/etc/zitadel-siem/scripts",
+		Doc:   "Directory with the secrets of `post_auth_webhook.js` (Actions V1), in the same form",
+		also:  []string{"v1_dir", "listen_secrets", "listen_secrets_dir", "webhook_secret", "webhook_secret_file"},
+		text:  noSpace,
+		field: in(func(s *Settings) any { return &s.Listen.V1Dir }),
+	},
+	{
+		Name: "listen_cert_file", Kind: KindFile, Example: "/etc/zitadel-siem/listen.pem",
+		Doc:    "PEM file with the certificate chain of the endpoint, for HTTPS; read again when it changes",
+		also:   []string{"listen_cert", "listen_certificate", "webhook_cert_file"},
+		public: true, content: certificates,
+		field: in(func(s *Settings) any { return &s.Listen.CertFile }),
+	},
+	{
+		Name: "listen_cert_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/listen.key",
+		Doc:     "PEM file with the private key of `listen_cert_file`",
+		also:    []string{"listen_key_file", "listen_key", "listen_cert_key", "webhook_key_file"},
+		content: privateKey,
+		field:   in(func(s *Settings) any { return &s.Listen.CertKeyFile }),
+	},
+	{
+		Name: "listen_plain", Kind: KindSwitch, Default: "off", Example: "on",
+		Doc:   "Allow HTTP on another address than loopback, for a proxy in front that ends TLS",
+		also:  []string{"listen_http", "listen_insecure"},
+		field: in(func(s *Settings) any { return &s.Listen.Plain }),
+	},
+	{
+		Name: "spool_path", Kind: KindText, Default: "`state_path` with .spool", Example: "/var/lib/zitadel-siem/spool", Advanced: true,
+		Doc:   "Directory in which webhooks are durable before they are answered",
+		also:  []string{"spool", "spool_dir", "queue_path", "queue"},
+		text:  noSpace,
+		field: in(func(s *Settings) any { return &s.Listen.SpoolPath }),
+	},
+	{
+		Name: "spool_size", Kind: KindSize, Default: "256M", Min: "2M", Max: "64G", Example: "1G", Advanced: true,
+		Bounds: "when it is full, webhooks are answered with 503",
+		Doc:    "Bytes of the spool, at most",
+		also:   []string{"spool_limit", "spool_max_size", "queue_size"},
+		field:  in(func(s *Settings) any { return &s.Listen.SpoolSize }),
+	},
+	{
+		Name: "listen_bodies", Kind: KindSwitch, Default: "off", Example: "on", Advanced: true,
+		Doc:   "Keep request and response bodies of API calls that targets send, redacted",
+		also:  []string{"bodies", "listen_body", "request_bodies", "include_bodies"},
+		field: in(func(s *Settings) any { return &s.Listen.Bodies }),
+	},
+	{
+		Name: "listen_private_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/jwe.key", Advanced: true,
+		Doc:     "PEM file with the private key for targets whose payload type is JWE",
+		also:    []string{"jwe_key_file", "listen_jwe_key_file", "decryption_key_file"},
+		content: privateKey,
+		field:   in(func(s *Settings) any { return &s.Listen.PrivateKeyFile }),
+	},
+}
+
+// hostPort wants an address to listen at.
+func hostPort(v string) error {
+	host, port, err := net.SplitHostPort(v)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || port != strconv.FormatUint(n, 10) {
+		if strings.Contains(v, "://") {
+			return &valueError{"is a URL", "HOST:PORT alone"}
+		}
+		return &valueError{"is no HOST:PORT", "for example 0.0.0.0:8443"}
+	}
+	if strings.ContainsAny(host, "/@ ") {
+		return &valueError{"has no right host", ""}
+	}
+	return nil
+}
+
+// listening wants a way to know who sends, and one that nobody can read on.
+func listening(p *parser, s *Settings) {
+	l := &s.Listen
+	if !p.given["listen"] {
+		for _, o := range listenOptions {
+			if p.given[o.Name] {
+				p.fail(o.Name, "", "is of no use without listen", "add listen, for example 0.0.0.0:8443")
+			}
+		}
+		return
+	}
+	if !p.given["listen_keys_dir"] && !p.given["listen_v1_dir"] {
+		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: nobody could be told from a stranger",
+			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
+	}
+	if !p.given["state_path"] {
+		p.fail("listen", "", "needs state_path: an event that came by webhook is not to come again", "for example /var/lib/zitadel-siem/prod.state")
+	} else if l.SpoolPath == "" {
+		l.SpoolPath = s.StatePath + ".spool"
+	}
+	cert, key := p.given["listen_cert_file"], p.given["listen_cert_key_file"]
+	host, _, _ := net.SplitHostPort(l.Address)
+	switch {
+	case cert && !key:
+		p.fail("listen_cert_file", "", "is given without listen_cert_key_file", "add listen_cert_key_file, the path of the file that holds its private key")
+	case key && !cert:
+		p.fail("listen_cert_key_file", "", "is given without listen_cert_file", "add listen_cert_file, the path of the file that holds the certificate")
+	case !cert && !l.Plain && !p.bad["listen"] && !p.bad["listen_plain"] && !loopback(host):
+		p.fail("listen", quote(l.Address), "would take webhooks in clear on another address than loopback",
+			"add listen_cert_file and listen_cert_key_file, or listen_plain on where a proxy in front ends TLS")
+	}
+}
