@@ -42,7 +42,7 @@ var errUsage = errors.New("usage")
 var errReported = errors.New("reported")
 
 type commands struct {
-	Pull    pullCommand    `cmd:"" help:"Print audit events as JSON lines on standard output."`
+	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log into records: actions, their runs, requests."`
 	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention and state are right."`
 	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`

@@ -19,7 +19,7 @@ import (
 type pullCommand struct {
 	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
 	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT ($$ZITADEL_METRICS_LISTEN)." placeholder:"HOST:PORT" env:"ZITADEL_METRICS_LISTEN"`
+	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT" env:"ZITADEL_METRICS_LISTEN"`
 	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
 
 	kong.Plugins

@@ -25,7 +25,7 @@ type ListenSettings struct {
 }
 
 // listenOptions are those of the input for webhooks.
-var listenOptions = Options{
+var listenOptions = grouped("Options of webhooks", Options{
 	{
 		Name: "listen", Kind: KindText, Example: "0.0.0.0:8443",
 		Doc:   "HOST:PORT where webhooks of ZITADEL's actions are received; what comes there is emitted at once, pulling brings the rest",
@@ -94,6 +94,13 @@ var listenOptions = Options{
 		content: privateKey,
 		field:   in(func(s *Settings) any { return &s.Listen.PrivateKeyFile }),
 	},
+})
+
+func grouped(group string, options Options) Options {
+	for i := range options {
+		options[i].Group = group
+	}
+	return options
 }
 
 // hostPort wants an address to listen at.

@@ -51,12 +51,11 @@ func forwardOptions() Options {
 		case "ack_timeout":
 			o.Bounds = "nothing else is sent meanwhile"
 		}
-		o.Group = "Options of the way to a Fluent Bit"
 		// A wrong name means what it means for the input.
 		o.also = slices.DeleteFunc(slices.Clone(o.also), func(a string) bool { return inputOptions.Meant(a) != "" })
 		options = append(options, o)
 	}
-	return lift(options, (*PullSettings).out)
+	return lift(grouped("Options of the way to a Fluent Bit", options), (*PullSettings).out)
 }
 
 // lift makes options of a part options of the whole.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tinylib/msgp/msgp"
@@ -43,7 +44,7 @@ func wantAll(t *testing.T, store *zitadeltest.Store, instance string, ids []stri
 	}
 	missing := 0
 	for _, k := range store.Keys() {
-		id := instance + "/" + k.AggregateType + "/" + k.AggregateID + "/" + strconv.FormatUint(k.Sequence, 10)
+		id := instance + strings.TrimPrefix(idOf(k), "lab")
 		if seen[id] == 0 {
 			missing++
 		}
@@ -56,6 +57,19 @@ func wantAll(t *testing.T, store *zitadeltest.Store, instance string, ids []stri
 		t.Errorf("%d ids came out that the store does not have", len(seen))
 	}
 	return len(ids) - (store.Len() - missing)
+}
+
+// idOf is event.id in the instance lab.
+func idOf(k zitadeltest.Key) string {
+	return "lab/" + k.AggregateType + "/" + k.AggregateID + "/" + strconv.FormatUint(k.Sequence, 10)
+}
+
+func idSet(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
 
 // idsOfMsgpack returns event.id of every [EventTime, map] in b.

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,18 +12,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
-
-// freePort returns a port that nobody listens at, as far as one can know.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
 
 // write appends lines to the file that Fluent Bit tails.
 func write(t *testing.T, f *plugintest.FluentBit, lines []string) {
@@ -81,7 +68,7 @@ func waitFor(t *testing.T, f *plugintest.FluentBit, lines []string) (repeats int
 func TestFluentBit_EveryLineOnce(t *testing.T) {
 	t.Parallel()
 	lines := recorded(t)
-	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + freePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
 	write(t, f, lines[:1000])
 	waitFor(t, f, lines[:1000])
 	write(t, f, lines[1000:])
@@ -124,7 +111,7 @@ func TestFluentBit_ReceiverAwayThenBack(t *testing.T) {
 func TestFluentBit_KilledAndRestartedLosesNothing(t *testing.T) {
 	t.Parallel()
 	lines := recorded(t)
-	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + freePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
 	const kills = 4
 	for i := range kills {
 		from, to := len(lines)*i/kills, len(lines)*(i+1)/kills
@@ -149,7 +136,7 @@ func TestFluentBit_BothPluginsInOneProcess(t *testing.T) {
 	}
 	t.Cleanup(func() { srv.Close() })
 	lines := recorded(t)
-	env := []string{"PORT=" + freePort(t), "ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token()}
+	env := []string{"PORT=" + plugintest.FreePort(t), "ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token()}
 	f := plugintest.StartFluentBit(t, "both-plugins.yaml", env, "in_zitadel", "out_zitadel")
 	write(t, f, lines[:2000])
 	waitFor(t, f, lines[:2000])
@@ -187,7 +174,7 @@ func TestFluentBit_ReloadLosesNothing(t *testing.T) {
 // A default that cannot work: Fluent Bit must live, and its user must know.
 func TestFluentBit_OnTheEngine(t *testing.T) {
 	t.Parallel()
-	f := plugintest.StartFluentBit(t, "on-the-engine.yaml", []string{"PORT=" + freePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "on-the-engine.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
 	write(t, f, recorded(t)[:100])
 	f.Until("the error", func() bool {
 		return strings.Contains(f.Log.String(), "forward leads to this Fluent Bit itself")

@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,4 +142,16 @@ func (f *FluentBit) Lines(file string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// FreePort returns a port that nobody listens at, as far as one can know.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
 }
