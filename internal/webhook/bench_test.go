@@ -181,11 +181,12 @@ func BenchmarkMemory(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		hold(b, w, addr, webhook.DefaultMaxConns)
+		release := hold(b, w, addr, webhook.DefaultMaxConns)
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/(1<<20), "heap-MiB")
 		b.ReportMetric(float64(after.StackInuse)/(1<<20), "stack-MiB")
 		b.ReportMetric(float64(w.BudgetUsed())/(1<<20), "bodies-MiB")
 		b.ReportMetric(float64(w.Stats.Refused(webhook.Overloaded)), "refused")
+		release()
 	}
 }
