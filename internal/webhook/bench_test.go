@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -63,12 +65,35 @@ func spooled(b *testing.B, group int) *world {
 
 // The answer at a rate that is far above ZITADEL's own ten a second, and far below what there is.
 func BenchmarkAnswer(b *testing.B) {
+	b.Run("the disk alone/100 a second", func(b *testing.B) { disk(b, 100) })
 	for _, rate := range []int{100, 1000, 4000} {
 		b.Run(fmt.Sprintf("durable/%d a second", rate), func(b *testing.B) {
 			w := spooled(b, 0)
 			load(b, w, w.serve(b), 64, rate)
 		})
 	}
+}
+
+// disk writes and fsyncs what an event takes, and does nothing else.
+func disk(b *testing.B, rate int) {
+	f := must(os.Create(filepath.Join(b.TempDir(), "f")))
+	defer f.Close()
+	took := make([]time.Duration, b.N)
+	begin := time.Now()
+	for i := range b.N {
+		time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+		start := time.Now()
+		if _, err := f.Write(make([]byte, 400)); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		took[i] = time.Since(start)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[b.N/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[b.N*99/100].Microseconds()), "p99-µs")
 }
 
 // load sends b.N different events over conns connections, as fast as they are answered, or rate a second.
@@ -175,7 +200,7 @@ func BenchmarkRefused(b *testing.B) {
 
 // Memory when every connection is held by one who sends a large body and never ends it.
 func BenchmarkMemory(b *testing.B) {
-	for range b.N {
+	for b.Loop() {
 		w := newWorld(b, nil)
 		addr := w.serve(b)
 		var before, after runtime.MemStats
