@@ -18,6 +18,7 @@ func TestSecretsAreNoFlags(t *testing.T) {
 		want  []string
 	}{
 		{newOptionFlags(config.Input), "--token", []string{"ZITADEL_TOKEN ", "--token-file.", "Treat the token "}},
+		{newOptionFlags(config.SetupAccess), "--token", []string{"ZITADEL_TOKEN ", "--token-file.", "Treat the token "}},
 		{newOptionFlags(config.Output), "--shared-key", []string{"ZITADEL_SHARED_KEY ", "--shared-key-file.", "Treat the shared key "}},
 	} {
 		var cli struct{ kong.Plugins }

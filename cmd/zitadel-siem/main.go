@@ -45,6 +45,7 @@ type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log into records: actions, their runs, requests."`
 	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention and state are right."`
+	Setup   setupCommand   `cmd:"" help:"Have ZITADEL send events to the endpoint for webhooks: target, executions, signing key."`
 	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -74,6 +75,7 @@ func run(args []string) int {
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
+	cli.Setup.Plugins = newOptionFlags(config.SetupAccess)
 	cli.Demo.Plugins = newOptionFlags(config.Input)
 	exited := -1
 	parser, err := kong.New(&cli,

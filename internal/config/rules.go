@@ -67,7 +67,7 @@ func connection(p *parser, s *Settings) {
 	case clear && !p.bad["insecure"]:
 		p.fail("url", quote(u.String()), "would send the token in clear to another host than loopback",
 			"did you mean https://"+u.Host+"? Otherwise set insecure on")
-	case s.Insecure && !p.given["forward"]:
+	case s.Insecure && !p.given["forward"] && !p.given["endpoint"]:
 		p.warn("insecure", "", "changes nothing for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
 	}
 	if clear && p.given["ca_file"] && !p.given["forward"] {

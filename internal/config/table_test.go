@@ -13,6 +13,7 @@ func TestEveryOptionIsDocumentedAndItsDefaultAndBoundsParse(t *testing.T) {
 	t.Run("input", func(t *testing.T) { documented(t, Input) })
 	t.Run("output", func(t *testing.T) { documented(t, Output) })
 	t.Run("pull", func(t *testing.T) { documented(t, Pull) })
+	t.Run("setup", func(t *testing.T) { documented(t, Setup) })
 }
 
 func documented[S any](t *testing.T, table Table[S]) {

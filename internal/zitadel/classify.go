@@ -18,6 +18,7 @@ type failure struct {
 	location   string // where a redirect leads
 	retryAfter time.Duration
 	cause      error
+	setup      bool // as of the endpoint
 }
 
 // speaker is who a failure's text comes from.
@@ -36,6 +37,7 @@ type rule struct {
 	codes    []codes.Code
 	statuses []int
 	texts    []string // any of them, letter case aside
+	setup    bool     // only of such endpoints
 
 	class    Class
 	mend     string // {login} is the option, {location} the redirect's aim, {skew} a remark on clocks
@@ -50,8 +52,10 @@ var (
 const (
 	tryREST = "; if a proxy on the way breaks gRPC, set transport rest"
 
-	mendURL  = "url does not lead to ZITADEL's API: give scheme, host and port of the instance itself, and no path"
-	mendRole = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
+	mendURL   = "url does not lead to ZITADEL's API: give scheme, host and port of the instance itself, and no path"
+	mendRole  = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
+	mendOwner = "grant the service user the role IAM_OWNER (instance settings, managers), or another one that may read and write targets and executions of actions; " +
+		"once they are set up, IAM_OWNER_VIEWER is enough to read events"
 	mendHTTP = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
 	mendTLS  = "this port speaks TLS: use https:// in url"
 )
@@ -127,6 +131,24 @@ var rules = []rule{
 	{said: foreign, codes: []codes.Code{codes.Unavailable, codes.Internal}, class: Retry, mendGRPC: tryREST},
 	{said: foreign, class: Stop, mend: mendURL, mendGRPC: tryREST},
 
+	// ZITADEL's own answers to who sets targets up. A name that is taken and not shown is one
+	// that was made a moment ago.
+	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
+		class: Stop, mend: "the user of the token has no role: " + mendOwner},
+	{setup: true, codes: []codes.Code{codes.PermissionDenied},
+		class: Stop, mend: "the role of the token's user is too small (IAM_OWNER_VIEWER is not enough): " + mendOwner},
+	{setup: true, codes: []codes.Code{codes.InvalidArgument}, texts: []string{"DeniedURL"},
+		class: Stop, mend: "the host of the endpoint is on ZITADEL's deny list, where private networks are by default: give a public one, or take it off the list (HTTPClient.DenyList)"},
+	{setup: true, codes: []codes.Code{codes.InvalidArgument, codes.FailedPrecondition},
+		class: Stop, mend: "ZITADEL refuses the request: check endpoint, name and events"},
+	{setup: true, codes: []codes.Code{codes.AlreadyExists}, class: Stop, mend: "somebody made it at this moment: run this again"},
+	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"Target.NotFound", "Target not found"},
+		class: Stop, mend: "somebody took a target away at this moment: run this again"},
+	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"ConditionInvalid", "condition is invalid"},
+		class: Stop, mend: "ZITADEL does not know such events: check events"},
+	{setup: true, codes: []codes.Code{codes.Unimplemented},
+		class: Stop, mend: "this ZITADEL has no targets and executions (Actions V2, API v2): it is too old, or url does not lead to its API"},
+
 	// ZITADEL's own answers, and those of its token endpoint.
 	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_grant"},
 		class: Stop, mend: "the key in {login} was removed, has expired or is of another instance, or its user is locked or deactivated{skew}: make a new key for the service user"},
@@ -169,7 +191,8 @@ func classify(f *failure) *rule {
 }
 
 func (r *rule) matches(f *failure, text string) bool {
-	return (len(r.said) == 0 || slices.Contains(r.said, f.said)) &&
+	return (!r.setup || f.setup) &&
+		(len(r.said) == 0 || slices.Contains(r.said, f.said)) &&
 		(len(r.codes) == 0 || slices.Contains(r.codes, f.code)) &&
 		(len(r.statuses) == 0 || slices.Contains(r.statuses, f.status)) &&
 		(len(r.texts) == 0 || slices.ContainsFunc(r.texts, func(t string) bool {

@@ -292,7 +292,9 @@ func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (proto
 
 func (c *Client) ask(ctx context.Context, m endpoint, token string, req proto.Message) (resp proto.Message, err error) {
 	err = c.bounded(ctx, func(ctx context.Context) (f *failure) {
-		resp, f = c.transport.call(ctx, m, token, req)
+		if resp, f = c.transport.call(ctx, m, token, req); f != nil {
+			f.setup = m.setup
+		}
 		return f
 	})
 	return resp, err

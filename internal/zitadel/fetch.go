@@ -201,6 +201,7 @@ func (l *fetchLogin) exchange(ctx context.Context, verb, path string, body *stri
 			// Form-encoded first, as RFC 6749 (2.3.1) wants it.
 			req.SetBasicAuth(url.QueryEscape(client.Username()), url.QueryEscape(password))
 		}
+		repeatable(req)
 		content, _, f := exchange(c.http, req, c.clock)
 		if f != nil {
 			return f

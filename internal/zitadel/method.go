@@ -21,7 +21,10 @@ type endpoint struct {
 	rpc   func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error)
 	empty func() proto.Message // an answer to decode into
 	verb  string
-	path  string
+	path  string // {id} is that of the request
+
+	setup bool // of who sets targets up, which takes another role than reading
+	once  bool // sent twice it would do something else
 }
 
 var (

@@ -54,21 +54,28 @@ type restTransport struct {
 func (t *restTransport) close() error { return nil }
 
 func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg proto.Message) (proto.Message, *failure) {
+	path := m.path
+	if about, ok := msg.(interface{ GetId() string }); ok {
+		path = strings.Replace(path, "{id}", url.PathEscape(about.GetId()), 1)
+	}
 	var body io.Reader
-	if m.verb != http.MethodGet {
+	if m.verb != http.MethodGet && m.verb != http.MethodDelete {
 		text, err := protojson.Marshal(msg)
 		if err != nil {
 			return nil, &failure{code: codes.InvalidArgument, text: "the request has no JSON form: " + err.Error()}
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, m.verb, t.origin+m.path, body)
+	req, err := http.NewRequestWithContext(ctx, m.verb, t.origin+path, body)
 	if err != nil {
 		return nil, &failure{code: codes.InvalidArgument, text: err.Error()}
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	if t.language != "" {
 		req.Header.Set("Accept-Language", t.language)
+	}
+	if !m.once {
+		repeatable(req)
 	}
 	answer, header, f := exchange(t.http, req, t.clock)
 	if f != nil && answer == nil {
@@ -132,6 +139,10 @@ func fits(object []byte, known protoreflect.FieldDescriptors) bool {
 	return len(fields) == 0
 }
 
+// repeatable lets the client send a request again, once, on a kept connection
+// that the server had just closed. Without a value the header is not sent.
+func repeatable(req *http.Request) { req.Header["Idempotency-Key"] = nil }
+
 // exchange sends req and reads a JSON answer, whole. Of one that is too large
 // the start comes with the failure.
 func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, http.Header, *failure) {
@@ -140,9 +151,6 @@ func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, htt
 	if req.Body != nil && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// Without a value the header is not sent; it lets the client repeat the
-	// request, once, on a kept connection that the server had just closed.
-	req.Header["Idempotency-Key"] = nil
 
 	asked := clock.now()
 	resp, err := client.Do(req)

@@ -19,6 +19,10 @@
 //
 // [Store.Fill] makes logs of a million events, [Writer] one that goes on.
 //
+// [Server.Actions] are targets and executions of Actions V2 for who sets them up,
+// over both transports: made by their recorded answers where there are any (creation), by
+// ZITADEL's source for the rest. Nothing is sent to a target.
+//
 // [Server.Direct] asks the same implementation in process, without a listener
 // and without goroutines of its own, so that it works in testing/synctest.
 //

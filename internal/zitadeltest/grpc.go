@@ -3,7 +3,7 @@ package zitadeltest
 import (
 	"context"
 	"net/http"
-	"strings"
+	"path"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,7 +29,7 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 		authorized:    len(auth) > 0,
 		lang:          language(first(md.Get("accept-language"))),
 	}
-	return s.serve(ctx, c, strings.TrimPrefix(info.FullMethod, servicePath), req.(proto.Message))
+	return s.serve(ctx, c, path.Base(info.FullMethod), req.(proto.Message))
 }
 
 func first(values []string) string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -29,15 +30,22 @@ func (s *Server) rest() http.Handler {
 		runtime.WithRoutingErrorHandler(routingError),
 	)
 	for _, route := range []struct {
-		path, method string
-		request      func() proto.Message
+		verb, path, method string
+		request            func() proto.Message
 	}{
-		{"/admin/v1/events/_search", "ListEvents", func() proto.Message { return new(adminpb.ListEventsRequest) }},
-		{"/admin/v1/events/types/_search", "ListEventTypes", func() proto.Message { return new(adminpb.ListEventTypesRequest) }},
-		{"/admin/v1/aggregates/types/_search", "ListAggregateTypes", func() proto.Message { return new(adminpb.ListAggregateTypesRequest) }},
+		{http.MethodPost, "/admin/v1/events/_search", "ListEvents", func() proto.Message { return new(adminpb.ListEventsRequest) }},
+		{http.MethodPost, "/admin/v1/events/types/_search", "ListEventTypes", func() proto.Message { return new(adminpb.ListEventTypesRequest) }},
+		{http.MethodPost, "/admin/v1/aggregates/types/_search", "ListAggregateTypes", func() proto.Message { return new(adminpb.ListAggregateTypesRequest) }},
+		// Of two that fit the gateway takes the later one.
+		{http.MethodPost, "/v2/actions/targets/{id}", "UpdateTarget", func() proto.Message { return new(actionpb.UpdateTargetRequest) }},
+		{http.MethodPost, "/v2/actions/targets/search", "ListTargets", func() proto.Message { return new(actionpb.ListTargetsRequest) }},
+		{http.MethodPost, "/v2/actions/targets", "CreateTarget", func() proto.Message { return new(actionpb.CreateTargetRequest) }},
+		{http.MethodDelete, "/v2/actions/targets/{id}", "DeleteTarget", func() proto.Message { return new(actionpb.DeleteTargetRequest) }},
+		{http.MethodPost, "/v2/actions/executions/search", "ListExecutions", func() proto.Message { return new(actionpb.ListExecutionsRequest) }},
+		{http.MethodPut, "/v2/actions/executions", "SetExecution", func() proto.Message { return new(actionpb.SetExecutionRequest) }},
 	} {
-		err := mux.HandlePath(http.MethodPost, route.path, func(w http.ResponseWriter, r *http.Request, _ map[string]string) {
-			s.forward(mux, w, r, route.method, route.request())
+		err := mux.HandlePath(route.verb, route.path, func(w http.ResponseWriter, r *http.Request, params map[string]string) {
+			s.forward(mux, w, r, route.method, route.request(), params)
 		})
 		if err != nil { // the paths above are constants
 			panic("zitadeltest: " + err.Error())
@@ -57,12 +65,18 @@ func (s *Server) rest() http.Handler {
 }
 
 // forward does what the generated gateway code does for one method.
-func (s *Server) forward(mux *runtime.ServeMux, w http.ResponseWriter, r *http.Request, method string, req proto.Message) {
+func (s *Server) forward(mux *runtime.ServeMux, w http.ResponseWriter, r *http.Request, method string, req proto.Message, params map[string]string) {
 	in, out := runtime.MarshalerForRequest(mux, r)
 	ctx := r.Context()
 	if err := in.NewDecoder(r.Body).Decode(req); err != nil && !errors.Is(err, io.EOF) {
 		runtime.HTTPError(ctx, mux, out, w, r, status.Error(codes.InvalidArgument, err.Error()))
 		return
+	}
+	for name, value := range params {
+		if err := runtime.PopulateFieldFromPath(req, name, value); err != nil {
+			runtime.HTTPError(ctx, mux, out, w, r, status.Error(codes.InvalidArgument, err.Error()))
+			return
+		}
 	}
 	if s.Faults().Starting {
 		// The gateway runs, its connection to the gRPC server does not: no

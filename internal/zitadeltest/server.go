@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
@@ -37,10 +38,11 @@ type Options struct {
 
 // Server is a ZITADEL that answers from a store. It is safe for concurrent use.
 type Server struct {
-	store *Store
-	opts  Options
-	now   func() time.Time
-	pat   string
+	store   *Store
+	opts    Options
+	now     func() time.Time
+	pat     string
+	actions *Actions
 
 	mu       sync.Mutex
 	faults   Faults
@@ -72,13 +74,14 @@ func NewServer(store *Store, opts Options) *Server {
 		opts.TokenLifetime = 12 * time.Hour
 	}
 	s := &Server{
-		store:  store,
-		opts:   opts,
-		now:    opts.Now,
-		pat:    rand.Text(),
-		tokens: map[string]token{},
-		users:  map[string]serviceUser{},
-		conns:  map[net.Conn]struct{}{},
+		store:   store,
+		opts:    opts,
+		now:     opts.Now,
+		pat:     rand.Text(),
+		actions: &Actions{now: opts.Now},
+		tokens:  map[string]token{},
+		users:   map[string]serviceUser{},
+		conns:   map[net.Conn]struct{}{},
 		counters: map[string]*counter{
 			"ListEvents": {}, "ListEventTypes": {}, "ListAggregateTypes": {},
 		},
@@ -112,6 +115,7 @@ func (s *Server) Start(addr string) error {
 
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.intercept), grpc.ForceServerCodecV2(codec{}))
 	adminpb.RegisterAdminServiceServer(s.grpc, adminpb.UnimplementedAdminServiceServer{})
+	actionpb.RegisterActionServiceServer(s.grpc, actionpb.UnimplementedActionServiceServer{})
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -14,8 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-const servicePath = "/zitadel.admin.v1.AdminService/"
-
 // caller is what a transport knows of a request.
 type caller struct {
 	host          string // Host or :authority
@@ -47,7 +45,7 @@ func (s *Server) serve(ctx context.Context, c caller, method string, req proto.M
 	if err := pause(ctx, f.Latency); err != nil {
 		return nil, statusOf(err)
 	}
-	if err := s.admit(c, &f); err != nil {
+	if err := s.admit(c, method, &f); err != nil {
 		return nil, err
 	}
 	if r, ok := req.(*adminpb.ListEventsRequest); ok {
@@ -68,7 +66,12 @@ func (s *Server) serve(ctx context.Context, c caller, method string, req proto.M
 	case *adminpb.ListAggregateTypesRequest:
 		resp = aggregateTypes(c.lang)
 	default:
-		err = status.Errorf(codes.Unimplemented, "method %s not implemented", method)
+		var answer proto.Message
+		if answer, err = s.actions.serve(req); answer != nil {
+			resp = answer
+		} else if err == nil {
+			err = status.Errorf(codes.Unimplemented, "method %s not implemented", method)
+		}
 	}
 	if err != nil {
 		return nil, statusOf(err)
@@ -86,7 +89,7 @@ func (s *Server) serve(ctx context.Context, c caller, method string, req proto.M
 }
 
 // admit makes the checks that do not depend on the request.
-func (s *Server) admit(c caller, f *Faults) error {
+func (s *Server) admit(c caller, method string, f *Faults) error {
 	switch {
 	case f.Starting:
 		return errStarting
@@ -97,7 +100,7 @@ func (s *Server) admit(c caller, f *Faults) error {
 	case f.Blocked:
 		return errBlocked
 	}
-	if err := s.authorize(c); err != nil {
+	if err := s.authorize(c, writesActions(method)); err != nil {
 		return err
 	}
 	if s.quotaExhausted() {

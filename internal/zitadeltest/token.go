@@ -9,8 +9,8 @@ import (
 type Role int
 
 const (
-	Viewer   Role = iota // IAM_OWNER_VIEWER: may read events
-	Owner                // IAM_OWNER: may read events
+	Viewer   Role = iota // IAM_OWNER_VIEWER: may read events, targets and executions
+	Owner                // IAM_OWNER: may write targets and executions too
 	OrgOwner             // ORG_OWNER: 7 / 403
 	NoRole               // no role at all: 5 / 404
 )
@@ -39,7 +39,7 @@ func (s *Server) RemoveToken(value string) {
 	delete(s.tokens, value)
 }
 
-func (s *Server) authorize(c caller) error {
+func (s *Server) authorize(c caller, writes bool) error {
 	if !c.authorized {
 		return errNoToken
 	}
@@ -55,7 +55,7 @@ func (s *Server) authorize(c caller) error {
 		return errToken
 	case t.role == NoRole:
 		return errNoMembership
-	case t.role == OrgOwner:
+	case t.role == OrgOwner, writes && t.role != Owner:
 		return errPermission
 	}
 	return nil

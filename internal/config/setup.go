@@ -1,0 +1,127 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// SetupSettings are those of `zitadel-siem setup`. Of the source's only the way
+// to ZITADEL has values.
+type SetupSettings struct {
+	Settings
+	Endpoint *url.URL // where ZITADEL reaches us; scheme and host[:port]
+	Name     string   // of the target, and of the key file
+	Events   []string // all, event types, groups
+	KeysDir  string
+}
+
+func (s *SetupSettings) source() *Settings { return &s.Settings }
+
+// SetupAccess are the options of `zitadel-siem setup` that it shares with pull.
+var SetupAccess = Table[SetupSettings]{Title: "Access to ZITADEL", Options: accessOptions()}
+
+// Setup is the table of `zitadel-siem setup`, SetupRemove that of its --remove,
+// which needs to know less.
+var (
+	Setup       = setupTable(receiving)
+	SetupRemove = setupTable()
+)
+
+func setupTable(rules ...func(*parser, *SetupSettings)) Table[SetupSettings] {
+	access := liftRules([]func(*parser, *Settings){authentication, connection}, (*SetupSettings).source)
+	return Table[SetupSettings]{
+		Title:   "Options of the target",
+		Options: slices.Concat(SetupAccess.Options, setupOptions),
+		rules:   append(access, rules...),
+	}
+}
+
+// accessOptions are options of the input, said anew where that is needed.
+func accessOptions() Options {
+	var options Options
+	for _, name := range []string{"url", "token", "token_file", "key_file", "client_id", "client_secret_file", "transport", "ca_file", "insecure", "request_timeout"} {
+		o, _ := inputOptions.Lookup(name)
+		switch name {
+		case "url":
+			o.also = slices.DeleteFunc(slices.Clone(o.also), func(a string) bool { return a == "endpoint" })
+		case "token":
+			o.Doc = strings.Replace(o.Doc, "IAM_OWNER_VIEWER", "IAM_OWNER", 1)
+		case "insecure":
+			o.Doc = "Allow http to another host than loopback: to `url` the token then travels in clear, to the endpoint all events do"
+		}
+		options = append(options, o)
+	}
+	return lift(options, (*SetupSettings).source)
+}
+
+var setupOptions = Options{
+	{
+		Name: "endpoint", Kind: KindURL, Example: "https://siem.example.com:8443",
+		Doc:   "Where ZITADEL reaches the `listen` of this program: scheme, host and port",
+		field: in(func(s *SetupSettings) any { return &s.Endpoint }),
+	},
+	{
+		Name: "name", Kind: KindText, Default: "zitadel-siem", Example: "zitadel-siem",
+		Doc:   "Name of the target, of its key file, and path of its URL",
+		text:  targetName,
+		field: in(func(s *SetupSettings) any { return &s.Name }),
+	},
+	{
+		Name: "events", Kind: KindList, Default: "all", Example: "user,session,instance.member.added",
+		Doc:   "`all`, event types and groups: `user` is every type that begins with it",
+		also:  []string{"event_types", "event", "types", "groups"},
+		items: checkConditions,
+		field: in(func(s *SetupSettings) any { return &s.Events }),
+	},
+	{
+		Name: "keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
+		Doc:   "Directory of the key file, `listen_keys_dir` of the reader",
+		also:  []string{"listen_keys_dir", "keys", "key_dir"},
+		text:  noSpace,
+		field: in(func(s *SetupSettings) any { return &s.KeysDir }),
+	},
+}
+
+// targetShape is what the endpoint for webhooks takes as the name of a key file.
+var targetShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+
+func targetName(v string) error {
+	if !targetShape.MatchString(v) {
+		return &valueError{"is no name of a key file: letters, digits, _ . and -, 64 at most, and no . or - in front", ""}
+	}
+	return nil
+}
+
+// checkConditions looks at shapes alone: which types there are ZITADEL knows best.
+func checkConditions(p *parser, o Option, items *[]string) {
+	for _, item := range *items {
+		name := strings.TrimSuffix(item, ".*")
+		switch {
+		case strings.ContainsAny(name, "*?%"):
+			p.fail(o.Name, p.show(o, item), "is a pattern", "a group is the beginning of types, up to a dot: user, user.human")
+		case strings.ContainsAny(name, " \t;|/"):
+			p.fail(o.Name, p.show(o, item), "is no event type and no group", "separate by commas: "+quote(splitLoose(item)))
+		}
+	}
+}
+
+// receiving wants to know where webhooks go, and that nobody reads them on the way.
+func receiving(p *parser, s *SetupSettings) {
+	if !p.given["endpoint"] {
+		p.fail("endpoint", "", "is missing", "for example https://siem.example.com:8443")
+	}
+	if !p.given["keys_dir"] {
+		p.fail("keys_dir", "", "is missing: the signing key of the target goes there", "for example /etc/zitadel-siem/targets")
+	}
+	e := s.Endpoint
+	if e == nil || e.Scheme != "http" || loopback(e.Hostname()) || p.bad["endpoint"] || p.bad["insecure"] {
+		return
+	}
+	if s.Insecure {
+		p.warn("insecure", "", "lets all events travel in clear to "+e.Host, "use https where others share the network")
+		return
+	}
+	p.fail("endpoint", quote(e.String()), "would have events sent in clear to another host than loopback", "did you mean https://"+e.Host+"? Otherwise set insecure on")
+}

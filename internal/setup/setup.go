@@ -1,0 +1,245 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// Client is what is asked of ZITADEL; a [zitadel.Client] does it.
+type Client interface {
+	Target(ctx context.Context, name string) (*zitadel.Target, error)
+	CreateTarget(ctx context.Context, name, endpoint string) (id string, key config.Secret, err error)
+	ChangeTarget(ctx context.Context, id string, change zitadel.TargetChange) (config.Secret, error)
+	DeleteTarget(ctx context.Context, id string) error
+	Executions(ctx context.Context) ([]zitadel.Execution, error)
+	SetExecution(ctx context.Context, condition *actionpb.Condition, targets []string) error
+	EventTypes(ctx context.Context) ([]string, error)
+}
+
+// Options of a run.
+type Options struct {
+	Name     string   // of the target and of the key file
+	Endpoint string   // scheme and host; the path is the name
+	Events   []string // all, types, groups
+	KeysDir  string
+	Rotate   bool // have ZITADEL sign with another key
+	DryRun   bool // change nothing
+	// Say takes each step, one line, which may hold text of others.
+	Say func(verb Verb, text string)
+}
+
+// Verb is what became of a step.
+type Verb string
+
+// What [Options.Say] is told.
+const (
+	Done  Verb = "done"
+	Would Verb = "would" // in a dry run
+	Kept  Verb = "kept"  // is so already
+	Note  Verb = "note"
+)
+
+// run is one of [Run] or [Remove].
+type run struct {
+	Options
+	client Client
+	keys   *keyFile
+	target *zitadel.Target // nil where there is none yet
+}
+
+// newID stands for the id of a target that a dry run does not make.
+const newID = "the new target"
+
+// Run makes target, key file and executions what the options say.
+func Run(ctx context.Context, client Client, o Options) (err error) {
+	r := &run{Options: o, client: client}
+	if r.keys, err = readKeyFile(o.KeysDir, o.Name); err != nil {
+		return err
+	}
+	defer r.keys.close()
+	if r.target, err = client.Target(ctx, o.Name); err != nil {
+		return err
+	}
+	wanted, err := r.conditions(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := r.executions(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	return r.route(ctx, all, wanted)
+}
+
+func (r *run) conditions(ctx context.Context) ([]condition, error) {
+	var types []string
+	if slices.ContainsFunc(r.Events, func(item string) bool { return item != "all" }) {
+		var err error
+		if types, err = r.client.EventTypes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return conditions(r.Events, types)
+}
+
+// executions are those for events.
+func (r *run) executions(ctx context.Context) (table, error) {
+	list, err := r.client.Executions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := table{}
+	for _, e := range list {
+		if c, ok := conditionOf(e.Condition); ok {
+			all[c] = e.Targets
+		}
+	}
+	return all, nil
+}
+
+// do makes a step, or only says it.
+func (r *run) do(text string, step func() error) error {
+	if r.DryRun {
+		r.Say(Would, text)
+		return nil
+	}
+	if err := step(); err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	r.Say(Done, text)
+	return nil
+}
+
+func (r *run) endpoint() string { return strings.TrimSuffix(r.Endpoint, "/") + "/" + r.Name }
+
+// settle makes the target and its key file right.
+func (r *run) settle(ctx context.Context) error {
+	if r.target == nil {
+		return r.create(ctx)
+	}
+	t := r.target
+	key := t.Key // to be written
+	switch {
+	case r.Rotate, key != "" && r.keys.has(key):
+		key = ""
+	case key == "" && len(r.keys.keys) == 0:
+		return fmt.Errorf("target %s exists, and this ZITADEL shows its signing key to nobody again, but there is no key file %q: "+
+			"bring the file back, or run this with --rotate, which makes a new key; whoever has the old one, another reader perhaps, then needs the new one", r.Name, r.keys.path)
+	}
+	if (r.Rotate || key != "") && !r.DryRun {
+		if err := r.keys.begin(); err != nil {
+			return err
+		}
+	}
+	if err := r.change(ctx); err != nil {
+		return err
+	}
+	if key != "" {
+		return r.do(fmt.Sprintf("write the signing key of target %s, which %s has not, to the end of it", r.Name, r.keys.path), func() error { return r.keys.add(key) })
+	}
+	if !r.Rotate {
+		r.Say(Kept, "key file "+r.keys.path)
+	}
+	return nil
+}
+
+func (r *run) create(ctx context.Context) error {
+	text := fmt.Sprintf("create target %s for %s, asynchronous, and write its signing key to %s", r.Name, r.endpoint(), r.keys.path)
+	return r.do(text, func() error {
+		if err := r.keys.begin(); err != nil {
+			return err
+		}
+		id, key, err := r.client.CreateTarget(ctx, r.Name, r.endpoint())
+		if err != nil {
+			return err
+		}
+		if id == "" {
+			return errors.New("ZITADEL's answer names no id")
+		}
+		r.target = &zitadel.Target{ID: id, Name: r.Name}
+		return r.keys.add(key)
+	})
+}
+
+// change makes a target that is there what it is to be.
+func (r *run) change(ctx context.Context) error {
+	t, change := r.target, zitadel.TargetChange{NewKey: r.Rotate}
+	var what []string
+	if t.Endpoint != r.endpoint() {
+		change.Endpoint = r.endpoint()
+		what = append(what, "its endpoint from "+t.Endpoint+" to "+change.Endpoint)
+	}
+	if t.Holds {
+		change.Loosen = true
+		what = append(what, "its type to asynchronous: nobody is to wait for it")
+	}
+	if !t.JSON {
+		change.JSON = true
+		what = append(what, "its payload to JSON: ZITADEL sends no events as JWT or JWE")
+	}
+	if r.Rotate {
+		what = append(what, "its signing key, and write the new one to the end of "+r.keys.path)
+	}
+	if len(what) == 0 {
+		r.Say(Kept, "target "+r.Name+" for "+r.endpoint())
+		return nil
+	}
+	err := r.do("change target "+r.Name+": "+strings.Join(what, ", "), func() error {
+		key, err := r.client.ChangeTarget(ctx, t.ID, change)
+		if err != nil || !r.Rotate {
+			return err
+		}
+		return r.keys.add(key)
+	})
+	if err == nil && r.Rotate && !r.DryRun && len(r.keys.keys) > 1 {
+		r.Say(Note, "ZITADEL signs with the new key at once; the lines above it in "+r.keys.path+" can go, they are good for what is on its way")
+	}
+	return err
+}
+
+// Remove takes our target out of every execution, and then away.
+func Remove(ctx context.Context, client Client, o Options) (err error) {
+	r := &run{Options: o, client: client}
+	if r.target, err = client.Target(ctx, o.Name); err != nil {
+		return err
+	}
+	if r.target == nil {
+		r.Say(Kept, "there is no target "+o.Name)
+		return nil
+	}
+	list, err := client.Executions(ctx)
+	if err != nil {
+		return err
+	}
+	all := table{}
+	for _, e := range list {
+		if c, ok := conditionOf(e.Condition); ok {
+			all[c] = e.Targets
+		} else if slices.Contains(e.Targets, r.target.ID) {
+			rest := without(e.Targets, r.target.ID)
+			text := fmt.Sprintf("take target %s out of the execution of %s%s", o.Name, e.Condition, others(rest, "which keeps"))
+			if err := r.do(text, func() error { return client.SetExecution(ctx, e.Condition, rest) }); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.route(ctx, all, nil); err != nil {
+		return err
+	}
+	if err := r.do("delete target "+o.Name, func() error { return client.DeleteTarget(ctx, r.target.ID) }); err != nil {
+		return err
+	}
+	r.Say(Note, "the key file of "+o.Name+" stays, for what is on its way; its keys are of no use any more, so it can go")
+	return nil
+}

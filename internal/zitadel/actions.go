@@ -1,0 +1,168 @@
+package zitadel
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/zitadel/zitadel-go/v3/pkg/client"
+	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
+	filterpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/filter/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+const (
+	// TargetTimeout is how long ZITADEL waits for a target of ours.
+	TargetTimeout = 10 * time.Second
+
+	// executionsAtOnce is what ZITADEL gives to who names no limit; an instance
+	// may allow less than its usual 1000.
+	executionsAtOnce = 100
+)
+
+// Target is where an execution sends to.
+type Target struct {
+	ID, Name, Endpoint string
+	// Holds says that whoever causes an event or a request waits for the
+	// target, or gets its answer: an outage of it would be one of logins.
+	Holds bool
+	// JSON says that payloads come as JSON. As JWT and JWE, ZITADEL sends
+	// requests and no events.
+	JSON bool
+	// Key is the one that ZITADEL signs with; empty where it does not show it.
+	Key config.Secret
+}
+
+// TargetChange says what is to be different; nothing of the zero value.
+type TargetChange struct {
+	Endpoint string
+	Loosen   bool // not to hold anybody any more
+	JSON     bool
+	NewKey   bool // ZITADEL signs with another key from now on
+}
+
+// Execution sends what fits the condition to targets, in this order.
+type Execution struct {
+	Condition *actionpb.Condition
+	Targets   []string
+}
+
+var (
+	listTargets = setupMethod(actionpb.ActionServiceClient.ListTargets, http.MethodPost, "/v2/actions/targets/search", false)
+	// A second target of that name is refused, a second key is another one.
+	createTarget   = setupMethod(actionpb.ActionServiceClient.CreateTarget, http.MethodPost, "/v2/actions/targets", true)
+	updateTarget   = setupMethod(actionpb.ActionServiceClient.UpdateTarget, http.MethodPost, "/v2/actions/targets/{id}", true)
+	deleteTarget   = setupMethod(actionpb.ActionServiceClient.DeleteTarget, http.MethodDelete, "/v2/actions/targets/{id}", false)
+	listExecutions = setupMethod(actionpb.ActionServiceClient.ListExecutions, http.MethodPost, "/v2/actions/executions/search", false)
+	setExecution   = setupMethod(actionpb.ActionServiceClient.SetExecution, http.MethodPut, "/v2/actions/executions", false)
+)
+
+func setupMethod[Req, Resp proto.Message](
+	rpc func(actionpb.ActionServiceClient, context.Context, Req, ...grpc.CallOption) (Resp, error),
+	verb, path string, once bool,
+) method[Req, Resp] {
+	m := newMethod((*client.Client).ActionServiceV2, rpc, verb, path)
+	m.setup, m.once = true, once
+	return m
+}
+
+// Target finds the target of that name; nil where there is none. Names are
+// unique in an instance.
+func (c *Client) Target(ctx context.Context, name string) (*Target, error) {
+	resp, err := invoke(ctx, c, listTargets, &actionpb.ListTargetsRequest{
+		Filters: []*actionpb.TargetSearchFilter{{Filter: &actionpb.TargetSearchFilter_TargetNameFilter{
+			TargetNameFilter: &actionpb.TargetNameFilter{TargetName: name, Method: filterpb.TextFilterMethod_TEXT_FILTER_METHOD_EQUALS},
+		}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range resp.GetTargets() {
+		c.scrub.hide(t.GetSigningKey())
+		if t.GetName() != name { // a server that does not filter
+			continue
+		}
+		kind := t.GetPayloadType()
+		return &Target{
+			ID: t.GetId(), Name: name, Endpoint: t.GetEndpoint(),
+			Holds: t.GetRestCall() != nil || t.GetRestWebhook().GetInterruptOnError(),
+			JSON:  kind == actionpb.PayloadType_PAYLOAD_TYPE_JSON || kind == actionpb.PayloadType_PAYLOAD_TYPE_UNSPECIFIED,
+			Key:   config.Secret(t.GetSigningKey()),
+		}, nil
+	}
+	return nil, nil
+}
+
+// CreateTarget makes one that nobody waits for, and returns its id and key.
+func (c *Client) CreateTarget(ctx context.Context, name, endpoint string) (id string, key config.Secret, err error) {
+	resp, err := invoke(ctx, c, createTarget, &actionpb.CreateTargetRequest{
+		Name:        name,
+		Endpoint:    endpoint,
+		Timeout:     durationpb.New(TargetTimeout),
+		PayloadType: actionpb.PayloadType_PAYLOAD_TYPE_JSON,
+		TargetType:  &actionpb.CreateTargetRequest_RestAsync{RestAsync: &actionpb.RESTAsync{}},
+	})
+	if err != nil {
+		return "", "", err
+	}
+	c.scrub.hide(resp.GetSigningKey())
+	return resp.GetId(), config.Secret(resp.GetSigningKey()), nil
+}
+
+// ChangeTarget changes a target; the key is the new one, where one was asked for.
+func (c *Client) ChangeTarget(ctx context.Context, id string, change TargetChange) (config.Secret, error) {
+	req := &actionpb.UpdateTargetRequest{Id: id}
+	if change.Endpoint != "" {
+		req.Endpoint = &change.Endpoint
+	}
+	if change.Loosen {
+		req.TargetType = &actionpb.UpdateTargetRequest_RestAsync{RestAsync: &actionpb.RESTAsync{}}
+	}
+	if change.JSON {
+		req.PayloadType = actionpb.PayloadType_PAYLOAD_TYPE_JSON
+	}
+	if change.NewKey {
+		req.ExpirationSigningKey = durationpb.New(0) // of the old one; ZITADEL takes no other time yet
+	}
+	resp, err := invoke(ctx, c, updateTarget, req)
+	if err != nil {
+		return "", err
+	}
+	c.scrub.hide(resp.GetSigningKey())
+	return config.Secret(resp.GetSigningKey()), nil
+}
+
+// DeleteTarget removes a target; one that is not there is none of its errors.
+func (c *Client) DeleteTarget(ctx context.Context, id string) error {
+	_, err := invoke(ctx, c, deleteTarget, &actionpb.DeleteTargetRequest{Id: id})
+	return err
+}
+
+// Executions are all that have a target.
+func (c *Client) Executions(ctx context.Context) (all []Execution, err error) {
+	for {
+		resp, err := invoke(ctx, c, listExecutions, &actionpb.ListExecutionsRequest{
+			// By creation date, so that one that is made meanwhile comes last.
+			Pagination: &filterpb.PaginationRequest{Offset: uint64(len(all)), Limit: executionsAtOnce, Asc: true},
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range resp.GetExecutions() {
+			all = append(all, Execution{Condition: e.GetCondition(), Targets: e.GetTargets()})
+		}
+		if len(resp.GetExecutions()) < executionsAtOnce {
+			return all, nil
+		}
+	}
+}
+
+// SetExecution makes targets those of the condition; no targets end the execution.
+func (c *Client) SetExecution(ctx context.Context, condition *actionpb.Condition, targets []string) error {
+	_, err := invoke(ctx, c, setExecution, &actionpb.SetExecutionRequest{Condition: condition, Targets: targets})
+	return err
+}
