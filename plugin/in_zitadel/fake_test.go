@@ -1,10 +1,10 @@
 package main_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/tinylib/msgp/msgp"
@@ -14,7 +14,13 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
-func TestMain(m *testing.M) { plugintest.Main(m) }
+func TestMain(m *testing.M) {
+	// They wait for the seconds of Fluent Bit's, not for a processor.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	plugintest.Main(m)
+}
 
 // zitadel starts a look-alike with the recorded events.
 func zitadel(t *testing.T) *zitadeltest.Server {
@@ -38,30 +44,37 @@ func serve(t *testing.T, store *zitadeltest.Store) *zitadeltest.Server {
 // once, and returns how many are repeats.
 func wantAll(t *testing.T, store *zitadeltest.Store, instance string, ids []string) (repeats int) {
 	t.Helper()
-	seen := make(map[string]int, len(ids))
-	for _, id := range ids {
-		seen[id]++
+	missing, strange, repeats := compare(store, instance, ids)
+	if missing > 0 {
+		t.Errorf("%d of %d events are lost", missing, store.Len())
 	}
-	missing := 0
+	if strange > 0 {
+		t.Errorf("%d ids came out that the store does not have", strange)
+	}
+	return repeats
+}
+
+// compare counts the store's events that are not among the ids, the ids that are
+// none of the store's, and those that are there again.
+func compare(store *zitadeltest.Store, instance string, ids []string) (missing, strange, repeats int) {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = true
+	}
+	repeats = len(ids) - len(seen)
 	for _, k := range store.Keys() {
-		id := instance + strings.TrimPrefix(idOf(k), "lab")
-		if seen[id] == 0 {
+		id := idOf(instance, k)
+		if !seen[id] {
 			missing++
 		}
 		delete(seen, id)
 	}
-	if missing > 0 {
-		t.Errorf("%d of %d events are lost", missing, store.Len())
-	}
-	if len(seen) > 0 {
-		t.Errorf("%d ids came out that the store does not have", len(seen))
-	}
-	return len(ids) - (store.Len() - missing)
+	return missing, len(seen), repeats
 }
 
-// idOf is event.id in the instance lab.
-func idOf(k zitadeltest.Key) string {
-	return "lab/" + k.AggregateType + "/" + k.AggregateID + "/" + strconv.FormatUint(k.Sequence, 10)
+// idOf is event.id.
+func idOf(instance string, k zitadeltest.Key) string {
+	return instance + "/" + k.AggregateType + "/" + k.AggregateID + "/" + strconv.FormatUint(k.Sequence, 10)
 }
 
 func idSet(ids []string) map[string]bool {

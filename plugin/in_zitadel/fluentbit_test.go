@@ -19,27 +19,52 @@ type fluentBit struct {
 	t *testing.T
 }
 
-func newFluentBit(t *testing.T, config string, srv *zitadeltest.Server) *fluentBit {
+// newFluentBit starts one. More of its environment is in env, where the last of
+// one name counts.
+func newFluentBit(t *testing.T, config string, srv *zitadeltest.Server, env ...string) *fluentBit {
 	t.Helper()
-	var env []string
+	env = append([]string{"THREADED=off"}, env...)
 	if srv != nil {
 		env = append(env, "ZITADEL_URL="+srv.URL(), "ZITADEL_TOKEN="+srv.Token())
 	}
 	return &fluentBit{plugintest.StartFluentBit(t, config, env, "in_zitadel"), t}
 }
 
-// ids returns event.id of every record in an output file.
-func (f *fluentBit) ids(file string) (ids []string) {
+// records returns the records in an output file. A kill can cut a line that the
+// output is writing. Fluent Bit writes the whole chunk again after it, beginning
+// on the same line.
+func (f *fluentBit) records(file string) []string {
 	f.t.Helper()
-	for _, line := range f.Lines(file) {
-		var rec struct{ Event struct{ ID string } }
-		// A kill can cut a line that the output is writing. Fluent Bit writes the
-		// whole chunk again after it, beginning on the same line.
-		line = line[max(0, strings.LastIndex(line, `{"event":{`)):]
+	lines := f.Lines(file)
+	for i, line := range lines {
+		lines[i] = line[max(0, strings.LastIndex(line, `{"event":{`)):]
+	}
+	return lines
+}
+
+// came is an event in an output file.
+type came struct {
+	ID     string
+	ReadAt time.Time `json:"read_at"`
+}
+
+func (f *fluentBit) came(file string) (events []came) {
+	f.t.Helper()
+	for _, line := range f.records(file) {
+		var rec struct{ Event came }
 		if err := json.Unmarshal([]byte(line), &rec); err != nil {
 			f.t.Fatalf("no record: %.200s: %v", line, err)
 		}
-		ids = append(ids, rec.Event.ID)
+		events = append(events, rec.Event)
+	}
+	return events
+}
+
+// ids returns event.id of every record in an output file.
+func (f *fluentBit) ids(file string) (ids []string) {
+	f.t.Helper()
+	for _, e := range f.came(file) {
+		ids = append(ids, e.ID)
 	}
 	return ids
 }
@@ -49,7 +74,7 @@ func (f *fluentBit) ids(file string) (ids []string) {
 func (f *fluentBit) sameLines(file string) (n int) {
 	f.t.Helper()
 	seen := map[string]bool{}
-	for _, line := range f.Lines(file) {
+	for _, line := range f.records(file) {
 		if seen[line] {
 			n++
 		}
@@ -141,6 +166,23 @@ func TestFluentBit_EndsPromptlyWhenZitadelHangs(t *testing.T) {
 	}
 }
 
+// reload is a SIGHUP. It returns once a new instance reads.
+func (f *fluentBit) reload(meanwhile func()) {
+	f.t.Helper()
+	count := func(part string) int { return strings.Count(f.Log.String(), part) }
+	stopped, reading, refused := count("] stopped read="), count("] reading starts"), count("reloading in progress")
+	f.Signal(syscall.SIGHUP)
+	meanwhile()
+	f.Until("the old instance to stop, and a new one", func() bool {
+		// The new instance reads a moment before Fluent Bit takes the next signal.
+		if now := count("reloading in progress"); now > refused {
+			refused = now
+			f.Signal(syscall.SIGHUP)
+		}
+		return count("] stopped read=") > stopped && count("] reading starts") > reading
+	})
+}
+
 func TestFluentBit_TwentyReloadsLoseAndLeakNothing(t *testing.T) {
 	t.Parallel()
 	srv := zitadel(t)
@@ -148,19 +190,8 @@ func TestFluentBit_TwentyReloadsLoseAndLeakNothing(t *testing.T) {
 	w := zitadeltest.NewWriter(srv.Store(), 1, nil)
 	f.waitForIDs("records", 1000)
 	var warm leaktest.Usage
-	refused := 0
 	for n := range 20 {
-		f.Signal(syscall.SIGHUP)
-		w.Append(50)
-		f.Until("the old instance to stop, and a new one", func() bool {
-			log := f.Log.String()
-			// The new instance reads a moment before Fluent Bit takes the next signal.
-			if now := strings.Count(log, "reloading in progress"); now > refused {
-				refused = now
-				f.Signal(syscall.SIGHUP)
-			}
-			return strings.Count(log, "] stopped read=") > n && strings.Count(log, "] reading starts") > n+1
-		})
+		f.reload(func() { w.Append(50) })
 		if n == 4 {
 			warm = f.Usage()
 		}

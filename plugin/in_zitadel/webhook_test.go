@@ -35,7 +35,7 @@ func TestABI_WebhooksComeAtOnceAndNotAgain(t *testing.T) {
 			h.Do("collect 0")
 			ids := idSet(h.ids(0))
 			keys := srv.Store().Keys()
-			return ids[idOf(keys[len(keys)-1])]
+			return ids[idOf("lab", keys[len(keys)-1])]
 		})
 		h.Want("1", "exit")
 	}
