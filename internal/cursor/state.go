@@ -29,6 +29,9 @@ type State struct {
 	Seen map[string]string `json:"seen,omitempty"`
 	// Holes are sequences that were missing and are still being asked for.
 	Holes []Hole `json:"holes,omitempty"`
+	// Pushed are events that came by webhook, are acknowledged, and were not met
+	// in the log yet.
+	Pushed []Pushed `json:"pushed,omitempty"`
 	// Events counts the acknowledged ones since the first start.
 	Events uint64 `json:"events"`
 	// Checksum is the CRC-32C of this document with an empty checksum, eight
@@ -43,6 +46,16 @@ type Hole struct {
 	First         uint64    `json:"first"`
 	Last          uint64    `json:"last"`
 	Found         time.Time `json:"found"`
+}
+
+// Pushed is an event that came by webhook: its key, and what tells it from a
+// forged one of that key.
+type Pushed struct {
+	AggregateType string    `json:"aggregate_type"`
+	AggregateID   string    `json:"aggregate_id"`
+	Sequence      uint64    `json:"sequence"`
+	Created       time.Time `json:"created"`
+	Type          string    `json:"type"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

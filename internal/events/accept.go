@@ -69,13 +69,16 @@ func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
 		return false
 	}
 	if r.mem.has(a, seq) {
-		r.meets(a, seq)
+		r.stats.Duplicates.Add(1)
 		return false
 	}
 	if date.After(r.keysFrom()) {
 		r.mem.remember(a, seq, date)
 	}
 	r.jump(a, seq)
+	if r.wasPushed(a.key, e) {
+		return false
+	}
 	if onlyHoles || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
 		r.stats.Late.Add(1)
 	}

@@ -89,6 +89,15 @@ func (m *memory) has(a *aggregate, sequence uint64) bool {
 	return ok
 }
 
+// hasKey is has for an aggregate that may be unknown, and stays so.
+func (m *memory) hasKey(k aggregateKey, sequence uint64) bool {
+	a, ok := m.young[k]
+	if !ok {
+		a, ok = m.old[k]
+	}
+	return ok && m.has(a, sequence)
+}
+
 func (m *memory) remember(a *aggregate, sequence uint64, created time.Time) {
 	m.seen[seenKey{a, sequence}] = created
 	a.pins++

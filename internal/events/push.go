@@ -1,26 +1,29 @@
 package events
 
 import (
+	"cmp"
 	"context"
-	"maps"
+	"slices"
 	"time"
 
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
 const (
-	// maxPushed bounds the events that came by push and were not met by the
-	// reader yet, since their keys are kept in memory and in every state: twice
-	// what ZITADEL's one worker sends in the minutes of a slow pull. Beyond it
-	// an event comes when the reader meets it.
-	maxPushed = 10_000
-	// pushTogether is how many pushes at most make one batch.
+	// maxPushed bounds the events that came by push and were not met in the log
+	// yet, since they stand in every state, at some 150 bytes: minutes of what
+	// ZITADEL's one worker sends. Beyond it an event comes when the reader meets it.
+	maxPushed = 4000
+	// pushTogether and pushBytes are how much at most makes one batch.
 	pushTogether = 256
-	// pushFuture is how far clocks may differ: ZITADEL sends what has just
-	// happened. The key of a later date could outlive neither a restart nor a state.
+	pushBytes    = 1 << 20
+	// pushFuture is how far clocks may differ: ZITADEL sends what has just happened.
 	pushFuture = 10 * time.Second
+	// pushKept: as long as a hole is asked for, an event may still be met late.
+	pushKept = holeWait
 )
 
 // Push is something that ZITADEL sent by itself, before it was asked.
@@ -29,6 +32,7 @@ type Push struct {
 	Event *eventpb.Event
 	// Other is a record of something that the log does not have; nil for an event.
 	Other Other
+	Size  int // bytes of what it came in
 	// Done is called once this, and all that was pushed before it, is
 	// acknowledged. It must be quick.
 	Done func()
@@ -41,15 +45,29 @@ type Other interface {
 	AppendJSON(b []byte) []byte    // one line without the newline
 }
 
+// pushKey identifies an event apart from the memory of the log: a push must not
+// even make an aggregate known there.
+type pushKey struct {
+	aggregateKey
+	sequence uint64
+}
+
+// pushedEvent is what a push said of an event, to be compared with the log.
+type pushedEvent struct {
+	created time.Time
+	typ     string
+}
+
 // takePushes emits what was pushed: an event at once where it is news, so that
-// it is dropped when the reader meets its key. A push decides nothing else, not
-// the watermark and not what is missing: whoever has the key of a target could
-// otherwise make the reader pass over the log.
+// it is dropped when the reader meets the same one in the log. A push decides
+// nothing else: not the watermark, not what is missing, not what is known of an
+// aggregate. Whoever has the key of a target could otherwise hide events.
 func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	r.broken = true // until the batch is emitted
 	read := r.now().UTC().Truncate(tick)
 	var b Batch
-	for p, n := first, 1; ; n++ {
+	size := 0
+	for p, more := first, true; more; {
 		switch {
 		case p.Event == nil && p.Other != nil:
 			b.Others = append(b.Others, p.Other)
@@ -59,15 +77,13 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 			b.Records = append(b.Records, rec)
 		}
 		b.Done = p.Done
-		more := false
-		if n < pushTogether {
+		size += p.Size
+		more = false
+		if len(b.Records)+len(b.Others) < pushTogether && size < pushBytes {
 			select {
 			case p, more = <-r.pushes:
 			default:
 			}
-		}
-		if !more {
-			break
 		}
 	}
 	r.total += uint64(len(b.Records))
@@ -81,51 +97,80 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	return nil
 }
 
-// takesPush reports whether e is news and wanted, and remembers it.
+// takesPush reports whether e is news and wanted, and notes it.
 func (r *Reader) takesPush(e *eventpb.Event) bool {
-	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
-	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
-	missing := r.holes.missing(a.key, seq)
+	agg := e.GetAggregate()
+	k := pushKey{aggregateKey{agg.GetType().GetType(), agg.GetId()}, e.GetSequence()}
+	date, now := created(e).Truncate(tick), r.now()
+	_, again := r.pushed[k]
 	switch {
-	case r.mem.has(a, seq), !date.After(r.keysFrom()) && !missing:
-		r.stats.PushedKnown.Add(1) // the reader was first
+	case again, r.mem.hasKey(k.aggregateKey, k.sequence), !date.After(r.keysFrom()) && !r.holes.missing(k.aggregateKey, k.sequence):
+		r.stats.PushedKnown.Add(1) // the reader was first, or another push
 		return false
-	case date.After(r.now().Add(pushFuture)), !missing && !r.roomForPush():
+	case date.After(now.Add(pushFuture)), date.Before(now.Add(-pushKept)), !r.roomForPush(now):
 		return false // it comes when the reader meets it
-	case !r.filter.passes(e) || r.isOwn(a, e):
-		return false // counted when the reader meets it
+	case r.ownUser != "" && k.typ == "oidc_session", !r.filter.passes(e):
+		return false // decided, and counted, when the reader meets it
 	}
-	if missing {
-		if _, asked := r.holes.fill(a.key, seq); asked {
-			r.stats.HolesFilled.Add(1)
-		}
-	}
-	if date.After(r.keysFrom()) {
-		r.mem.remember(a, seq, date)
-		r.pushed[seenKey{a, seq}] = true
-	}
+	r.pushed[k] = pushedEvent{date, e.GetType().GetType()}
 	return true
 }
 
-// roomForPush forgets which pushes will not be met any more, where there are
+// roomForPush forgets pushes that will hardly be met any more, where there are
 // too many.
-func (r *Reader) roomForPush() bool {
+func (r *Reader) roomForPush(now time.Time) bool {
 	if len(r.pushed) < maxPushed {
 		return true
 	}
-	maps.DeleteFunc(r.pushed, func(k seenKey, _ bool) bool { return !r.mem.has(k.agg, k.sequence) })
+	for k, p := range r.pushed {
+		if p.created.Before(now.Add(-pushKept)) {
+			delete(r.pushed, k)
+		}
+	}
 	return len(r.pushed) < maxPushed
 }
 
-// meets is called when the reader finds an event that was emitted before: one
-// that was pushed counts from then on in its aggregate's sequence.
-func (r *Reader) meets(a *aggregate, seq uint64) {
-	if k := (seenKey{a, seq}); r.pushed[k] {
-		delete(r.pushed, k)
-		r.jump(a, seq)
-		return
+// wasPushed reports whether e, which the reader meets in the log, was emitted
+// already. A push that said something else of this key was not of this event.
+func (r *Reader) wasPushed(k aggregateKey, e *eventpb.Event) bool {
+	if len(r.pushed) == 0 {
+		return false
 	}
-	r.stats.Duplicates.Add(1)
+	key := pushKey{k, e.GetSequence()}
+	p, ok := r.pushed[key]
+	if !ok {
+		return false
+	}
+	delete(r.pushed, key)
+	if p.created.Equal(created(e).Truncate(tick)) && p.typ == e.GetType().GetType() {
+		return true
+	}
+	r.log.Warn("a webhook said something else of an event than the log: both come out, the webhook's with source actions_webhook",
+		"aggregate_type", k.typ, "aggregate_id", k.id, "sequence", e.GetSequence(), "mend", "somebody else may have the signing key of a target: change it")
+	return false
+}
+
+// pushedState is what of the pushes goes into the state, in a stable order.
+func (r *Reader) pushedState() []cursor.Pushed {
+	if len(r.pushed) == 0 {
+		return nil
+	}
+	out := make([]cursor.Pushed, 0, len(r.pushed))
+	for k, p := range r.pushed {
+		out = append(out, cursor.Pushed{AggregateType: k.typ, AggregateID: k.id, Sequence: k.sequence, Created: p.created, Type: p.typ})
+	}
+	slices.SortFunc(out, func(a, b cursor.Pushed) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.AggregateID, b.AggregateID), cmp.Compare(a.Sequence, b.Sequence))
+	})
+	return out
+}
+
+func restorePushed(saved []cursor.Pushed) map[pushKey]pushedEvent {
+	pushed := make(map[pushKey]pushedEvent, len(saved))
+	for _, p := range saved {
+		pushed[pushKey{aggregateKey{p.AggregateType, p.AggregateID}, p.Sequence}] = pushedEvent{p.Created, p.Type}
+	}
+	return pushed
 }
 
 // idle sleeps, but for pushes.

@@ -23,7 +23,7 @@ type Reader struct {
 	clock    func() time.Time
 	pageSize int
 	pushes   <-chan Push
-	pushed   map[seenKey]bool // emitted, and not met in the log yet
+	pushed   map[pushKey]pushedEvent // emitted, and not met in the log yet
 
 	filter filter
 	mem    *memory
@@ -81,7 +81,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		clock:      o.Now,
 		stats:      o.Stats,
 		pushes:     o.Pushes,
-		pushed:     make(map[seenKey]bool),
+		pushed:     restorePushed(state.Pushed),
 		pageSize:   settings.PageSize,
 		mem:        newMemory(),
 		holes:      newHoles(state.Holes, state.Updated),
@@ -304,6 +304,7 @@ func (r *Reader) state() cursor.State {
 		Watermark: r.watermark,
 		Seen:      r.mem.snapshot(r.keysFrom()),
 		Holes:     r.holes.snapshot(),
+		Pushed:    r.pushedState(),
 		Events:    r.total,
 	}
 }
