@@ -21,9 +21,10 @@ const (
 	metricsTimeout = 10 * time.Second
 	metricsHeaders = 8 << 10
 
-	// unwellAfter is how long a source may be without an answer of ZITADEL, or
-	// the sink without taking what there is, before its health is bad. ZITADEL's
-	// restarts and upgrades are shorter.
+	// unwellAfter is how long a source may be without an answer of ZITADEL, the
+	// sink without taking what there is, or the endpoint for webhooks without
+	// its address, before its health is bad. ZITADEL's restarts and upgrades are
+	// shorter.
 	unwellAfter = 5 * time.Minute
 )
 
@@ -107,7 +108,7 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 
 // health of one source. began is when it was started, at the latest.
 func (s *Source) health(now, began time.Time) health {
-	handed, waiting := s.Handed(), s.pipe.UnderWay() > 0
+	handed := s.Handed()
 	h := health{Instance: s.settings.Instance, Well: true, Events: handed.Taken.Load()}
 	if mark := s.reader.Watermark(); !mark.IsZero() {
 		h.Watermark = mark.UTC().Format(time.RFC3339Nano)
@@ -121,12 +122,18 @@ func (s *Source) health(now, began time.Time) health {
 		}
 		return now.Sub(last)
 	}
-	// A reader that waits for the sink asks nothing, and is not to blame.
-	switch takes := silent(handed.LastTaken()); {
-	case waiting && takes > unwellAfter:
+	// What waits counts from when it began to: before that there may have been
+	// nothing to take. A reader that waits for the sink asks nothing, and is not
+	// to blame.
+	waits := s.pipe.WaitingSince()
+	takes, answers := silent(waits), silent(s.reader.LastSuccess())
+	switch {
+	case !waits.IsZero() && takes > unwellAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("no records are taken since %s", takes.Round(time.Second))
-	case !waiting && silent(s.reader.LastSuccess()) > unwellAfter:
-		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", silent(s.reader.LastSuccess()).Round(time.Second))
+	case waits.IsZero() && answers > unwellAfter:
+		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", answers.Round(time.Second))
+	case s.listener != nil && s.listener.Addr() == "" && now.Sub(began) > unwellAfter:
+		h.Well, h.Problem = false, "webhooks are not received, the log says why"
 	}
 	return h
 }
