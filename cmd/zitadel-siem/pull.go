@@ -19,7 +19,7 @@ import (
 type pullCommand struct {
 	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
 	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT" env:"ZITADEL_METRICS_LISTEN"`
+	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT"`
 	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
 
 	kong.Plugins
@@ -77,6 +77,9 @@ func (c *pullCommand) settings(console *console) (list []config.PullSettings, er
 }
 
 func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error) {
+	if c.MetricsListen == "" {
+		c.MetricsListen = os.Getenv("ZITADEL_METRICS_LISTEN")
+	}
 	values := optionValues(config.Pull, c.Plugins)
 	_, forwards := values["forward"]
 	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{NeedState: forwards})
