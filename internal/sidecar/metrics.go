@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,8 +45,11 @@ type Metrics struct {
 // or what an event says; who can reach the address can read them.
 func ListenMetrics(addr string, sources []*Source, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("metrics_listen %q: %w; stop who has it, or give another port", addr, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)
+		return nil, &SettingsError{fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), sources: sources, began: time.Now()}
 	registry := prometheus.NewRegistry()
