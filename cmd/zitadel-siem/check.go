@@ -12,6 +12,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -87,10 +88,25 @@ func checkSource(ctx context.Context, r *report, s config.PullSettings, offline 
 	r.secrets = append(r.secrets, s.Out.SharedKey.Reveal())
 	r.say(passes, "options", s.String(), "")
 	checkState(r, s.Settings)
+	checkListen(r, s.Settings)
 	if !offline {
 		checkServer(ctx, r, s.Settings)
 		checkForward(ctx, r, s.Out)
 	}
+}
+
+// checkListen reads what the endpoint for webhooks needs. Its address may be
+// that of a reader that is running, and is not tried.
+func checkListen(r *report, s config.Settings) {
+	if s.Listen.Address == "" {
+		return
+	}
+	if _, err := listen.Open(s, quiet()); err != nil {
+		r.wrong = true
+		r.say(fails, "listen", err.Error(), "")
+		return
+	}
+	r.say(passes, "listen", "the files that webhooks at "+s.Listen.Address+" need can be read", "")
 }
 
 // checkForward greets the other side, and sends nothing.

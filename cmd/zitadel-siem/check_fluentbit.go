@@ -41,6 +41,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 		r.hide(in.Settings)
 		r.say(passes, "input", where+": "+in.Settings.String(), "")
 		checkState(r, in.Settings)
+		checkListen(r, in.Settings)
 		if !offline {
 			checkServer(ctx, r, in.Settings)
 		}

@@ -44,7 +44,7 @@ var errReported = errors.New("reported")
 type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log into records: actions, their runs, requests."`
-	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention and state are right."`
+	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention, state and the files of webhooks are right."`
 	Setup   setupCommand   `cmd:"" help:"Have ZITADEL send events to the endpoint for webhooks: target, executions, signing key."`
 	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -19,7 +19,7 @@ import (
 type pullCommand struct {
 	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
 	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT" env:"ZITADEL_METRICS_LISTEN"`
+	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT"`
 	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
 
 	kong.Plugins
@@ -41,9 +41,9 @@ func (c *pullCommand) Run(ctx context.Context, console *console) error {
 	out := &lines{file: os.Stdout}
 	sources, err := c.open(ctx, list, out, console)
 	if err != nil {
-		return err
+		return usage(err)
 	}
-	err = c.run(ctx, sources, console)
+	err = usage(c.run(ctx, sources, console))
 	if err = errors.Join(err, sidecar.Close(sources)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
@@ -51,6 +51,14 @@ func (c *pullCommand) Run(ctx context.Context, console *console) error {
 		for _, s := range sources {
 			console.line(summary(s, time.Since(began), len(sources) > 1))
 		}
+	}
+	return err
+}
+
+// usage marks an error of what the settings name.
+func usage(err error) error {
+	if _, wrong := errors.AsType[*sidecar.SettingsError](err); wrong {
+		return fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return err
 }
@@ -77,6 +85,9 @@ func (c *pullCommand) settings(console *console) (list []config.PullSettings, er
 }
 
 func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error) {
+	if c.MetricsListen == "" {
+		c.MetricsListen = os.Getenv("ZITADEL_METRICS_LISTEN")
+	}
 	values := optionValues(config.Pull, c.Plugins)
 	_, forwards := values["forward"]
 	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{NeedState: forwards})
@@ -110,6 +121,7 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out 
 			err = errors.Join(err, sidecar.Close(sources))
 		}
 	}()
+	writes := false // to standard output
 	for _, settings := range list {
 		o := sidecar.Options{Log: console.logger(), EndOnError: c.Once}
 		if len(list) > 1 {
@@ -126,15 +138,18 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out 
 		} else {
 			o.JSON, o.FinalSink, o.EndOnError = true, true, c.Once || c.Config == ""
 			out.durable = out.durable || settings.StatePath != ""
-			if err := out.mend(); err != nil {
-				return sources, err
-			}
+			writes = true
 		}
 		s, err := sidecar.Open(ctx, settings, sink, o)
 		if err != nil {
 			return sources, err
 		}
 		sources = append(sources, s)
+	}
+	// Last: a run that is refused because another one goes on may have the file
+	// of that one, and a line which is being written there.
+	if writes {
+		return sources, out.mend()
 	}
 	return sources, nil
 }
@@ -144,17 +159,10 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 	if c.MetricsListen != "" {
 		metrics, err := sidecar.ListenMetrics(c.MetricsListen, sources, console.logger())
 		if err != nil {
-			return fmt.Errorf("%w%w", err, silent{errUsage})
+			return err
 		}
 		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
-		served := make(chan error, 1)
-		go func() { served <- metrics.Serve() }()
-		defer func() {
-			_ = metrics.Close()
-			if err := <-served; err != nil {
-				console.fail(err)
-			}
-		}()
+		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
 	statusDone := make(chan struct{})
@@ -169,6 +177,24 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 	<-statusDone
 	console.clear()
 	return err
+}
+
+// serve serves figures until stop is called.
+func serve(metrics interface {
+	Serve() error
+	Close() error
+}, console *console) (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := metrics.Serve(); err != nil {
+			console.logger().Error("figures are not served any more: " + err.Error())
+		}
+	}()
+	return func() {
+		_ = metrics.Close()
+		<-ended
+	}
 }
 
 // progressOf is that of all sources together: their slowest.

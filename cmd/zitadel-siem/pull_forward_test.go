@@ -102,6 +102,7 @@ func TestPull_ASourceFileReadsManyAndServesTheirFigures(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sources.yaml")
 	err := os.WriteFile(file, []byte(`
+metrics_listen: 127.0.0.1:0
 defaults: {settle: 0s, overlap: 100ms, poll_interval: 100ms}
 sources:
   - {url: "`+one.URL()+`", token: "${ONE}", instance: test, state_path: `+dir+`/one, forward: "`+far.Forward().String()+`"}
@@ -110,7 +111,7 @@ sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := program(t, []string{"ONE=" + one.Token(), "TWO=" + two.Token(), "ZITADEL_URL=http://not.this.one"}, "pull", "--config", file, "--metrics-listen", "127.0.0.1:0")
+	cmd := program(t, []string{"ONE=" + one.Token(), "TWO=" + two.Token(), "ZITADEL_URL=http://not.this.one", "ZITADEL_METRICS_LISTEN=not this one"}, "pull", "--config", file)
 	said := listenTo(t, cmd)
 	url := waitFor(t, said, "health=")
 	url = strings.Fields(url[strings.Index(url, "health=")+len("health="):])[0]

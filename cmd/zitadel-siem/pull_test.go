@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -266,6 +267,9 @@ func TestPullSaysHowToMendItself(t *testing.T) {
 		{"wrong values, all at once", []string{"ZITADEL_SETTLE=soon"}, []string{"--transport", "soap"}, exitUsage, []string{"transport", "settle", "2 problems"}},
 		{"a wrong token", []string{"ZITADEL_TOKEN=" + wrong}, nil, exitFailed, []string{"the token is wrong", "renew it in"}},
 		{"a role too small", []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, nil, exitFailed, []string{"IAM_OWNER_VIEWER"}},
+		{"keys of targets that are not there", []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_LISTEN=127.0.0.1:0", "ZITADEL_LISTEN_KEYS_DIR=/nowhere"}, nil, exitUsage, []string{"listen_keys_dir", "/nowhere"}},
+		{"no address for the figures", nil, []string{"--metrics-listen", "9464"}, exitUsage, []string{`metrics_listen "9464"`, "it wants HOST:PORT"}},
+		{"an address that somebody has", nil, []string{"--metrics-listen", strings.TrimPrefix(server.URL(), "http://")}, exitFailed, []string{"address already in use; stop who has it, or give another port"}},
 		{"once and an end", nil, []string{"--end", "2026-01-01T00:00:00Z"}, exitUsage, []string{"--once and --end"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -362,6 +366,67 @@ func TestPullEndsACutLineBeforeItAppends(t *testing.T) {
 		t.Errorf("the cut line is now %q", cut)
 	}
 	wantEachOnce(t, rest)
+}
+
+// The file may be that of a run which goes on, and which is to be refused here.
+func TestPullTouchesNoOutputBeforeItCanBegin(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	const cut = `{"event":{"id":"test/us`
+	path := writeFile(t, "out", cut)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd := program(t, environment(server, "ZITADEL_STATE_PATH="+writeFile(t, "state", "{")), "pull", "--once")
+	cmd.Stdout = file
+	if err := cmd.Run(); err == nil {
+		t.Error("it ran with a damaged state")
+	}
+	if got := readFile(t, path); got != cut {
+		t.Errorf("the output is %q", got)
+	}
+}
+
+func TestPullTellsAtOnceThatFiguresAreNotServed(t *testing.T) {
+	said := make(chan string, 1)
+	console := newConsole(writerFunc(func(b []byte) (int, error) { said <- string(b); return len(b), nil }), false)
+	stop := serve(&endless{err: errors.New("too many open files")}, console)
+	if line := <-said; !strings.Contains(line, "error: figures are not served any more: too many open files") {
+		t.Error(line)
+	}
+	stop()
+
+	ends := &endless{closed: make(chan struct{})}
+	serve(ends, console)()
+	if len(said) > 0 {
+		t.Error("a stop is told as an error: " + <-said)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// endless serves until it is closed, or not at all.
+type endless struct {
+	err    error
+	closed chan struct{}
+}
+
+func (e *endless) Serve() error {
+	if e.err == nil {
+		<-e.closed
+	}
+	return e.err
+}
+
+func (e *endless) Close() error {
+	if e.err == nil {
+		close(e.closed)
+	}
+	return nil
 }
 
 // await polls for a condition that a process or a file brings about.

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,12 +71,31 @@ func readYAML(path string) (*yaml.Node, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("is no YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, notYAML(data, err)
 	}
 	if len(doc.Content) == 0 {
 		return nil, errors.New("is empty: it is to have `sources:`, a list")
 	}
 	return doc.Content[0], nil
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`^yaml: line (\d+): `)
+	yamlAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.*)' referenced$`)
+)
+
+// notYAML keeps the line of what the library says, and nothing else: its text
+// can repeat a secret that begins with a special character.
+func notYAML(data []byte, err error) error {
+	where := ""
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		where = "line " + m[1] + ": "
+	} else if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {
+		if before, _, ok := bytes.Cut(data, []byte("*"+m[1])); ok {
+			where = fmt.Sprintf("line %d: ", 1+bytes.Count(before, []byte("\n")))
+		}
+	}
+	return errors.New(where + "is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes")
 }
 
 type sourcesFile struct {
@@ -104,9 +127,19 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	}
 	var defaults map[string]value
 	var list *yaml.Node
+	stands := map[string]int{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		switch key, node := root.Content[i], root.Content[i+1]; key.Value {
+		key, node := root.Content[i], root.Content[i+1]
+		if first, ok := stands[key.Value]; ok {
+			f.fail(key.Line, "%s stands in line %d already", quote(key.Value), first)
+			continue
+		}
+		stands[key.Value] = key.Line
+		switch key.Value {
 		case "metrics_listen":
+			if node.Kind != yaml.ScalarNode {
+				f.fail(node.Line, "%s is to be a plain value, HOST:PORT", quote(key.Value))
+			}
 			f.out.MetricsListen = f.expand(node.Value)
 		case "defaults":
 			defaults = f.values(node)
@@ -169,19 +202,34 @@ func (f *sourcesFile) source(node *yaml.Node, defaults map[string]value) {
 	f.out.List = append(f.out.List, settings)
 }
 
-// apart refuses two sources with one state, or with one label: their events
-// would have the same ids, and their figures the same names.
+// apart refuses two sources with one state, spool or address, and two with one
+// label: their events would have the same ids, and their figures the same names.
 func (f *sourcesFile) apart(list *yaml.Node) {
-	states, instances := map[string]int{}, map[string]int{}
+	type own struct{ option, value string }
+	taken := map[own]int{} // by the first source that has it, its line
 	for i, s := range f.out.List {
 		at := list.Content[i].Line
-		if first, ok := states[s.StatePath]; ok && s.StatePath != "" {
-			f.fail(at, "state_path %s is that of the source in line %d as well; each needs its own", quote(s.StatePath), first)
+		refuse := func(option, value, same, mend string) bool {
+			if value == "" {
+				return false
+			}
+			first, ok := taken[own{option, same}]
+			if !ok {
+				taken[own{option, same}] = at
+				return false
+			}
+			f.fail(at, "%s %s is that of the source in line %d as well; %s", option, quote(value), first, mend)
+			return true
 		}
-		if first, ok := instances[s.Instance]; ok && s.Instance != "" {
-			f.fail(at, "instance %s is that of the source in line %d as well; set another `instance` for one of them, or take what both want with one source", quote(s.Instance), first)
+		const each = "each needs its own"
+		// The spool is named after the state where nothing else is said.
+		if !refuse("state_path", s.StatePath, filepath.Clean(s.StatePath), each) {
+			refuse("spool_path", s.Listen.SpoolPath, filepath.Clean(s.Listen.SpoolPath), each)
 		}
-		states[s.StatePath], instances[s.Instance] = at, at
+		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which is another one each time
+			refuse("listen", s.Listen.Address, s.Listen.Address, each)
+		}
+		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or take what both want with one source")
 	}
 }
 

@@ -114,7 +114,8 @@ func TestSources_TheExampleIsRight(t *testing.T) {
 func TestSources_Files(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                         "is empty: it is to have `sources:`, a list",
-		"sources: [":               "is no YAML: line 1: did not find expected node content",
+		"sources: [":               "line 1: is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes",
+		"a: 1\nsources: [\n- }":    "line 2: is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes",
 		"- url: x":                 "line 1: is to be a map with `sources:`",
 		"defaults: {}":             "line 1: `sources:` is missing, a list of at least one source",
 		"sources: []":              "line 1: `sources:` is to be a list of at least one source, each beginning with `- url:`",
@@ -131,6 +132,58 @@ func TestSources_Files(t *testing.T) {
 	}
 	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
 		t.Error(err)
+	}
+}
+
+// What the library says of a file repeats parts of it.
+func TestLaw6_AFileThatIsNoYAMLIsNotRepeated(t *testing.T) {
+	for text, line := range map[string]string{
+		"sources:\n  - shared_key: *S3cretS3cret\n":             "line 2: ",
+		"sources:\n  - shared_key: !S3cret!S3cret x\n":          "",
+		"sources:\n  - shared_key: &S3cret@S3cret\n  - a: [}\n": "",
+		"sources:\n  - shared_key: \"S3cret\\S3cret\"\n":        "",
+		"sources:\n  - shared_key: %S3cret\n":                   "",
+		"sources:\n  - shared_key: @S3cret\n":                   "",
+		"sources:\n  - shared_key: a: S3cret\n":                 "",
+		"sources:\n  - {shared_key: &S3cret *S3cret}\n":         "",
+		"%S3cret S3cret\n---\na: b\n":                           "",
+		"sources:\n  - shared_key: !<S3cret S3cret\n":           "",
+		"a: &a [*a]\nsources:\n  - <<: *a\n    b: *S3cret\n":    "line 4: ",
+		"sources:\n  - shared_key: &S3cret [*S3cret]\n    a: 1": "",
+	} {
+		path := writeSources(t, text)
+		_, err := ReadSources(path, noEnv, ParseOptions{})
+		if err == nil || strings.Contains(err.Error(), "S3cret") {
+			t.Errorf("%q: %v", text, err)
+		} else if line != "" && !strings.HasPrefix(err.Error(), "--config "+path+": "+line) {
+			t.Errorf("%q: %v, want %s", text, err, line)
+		}
+	}
+}
+
+func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
+	dir := t.TempDir()
+	source := func(name, more string) string {
+		return "  - {url: \"https://" + name + ".example.com\", token: x, state_path: " + dir + "/" + name + more + "}\n"
+	}
+	listen := ", listen: \"127.0.0.1:8443\", listen_keys_dir: " + dir
+	for _, c := range []struct{ text, want string }{
+		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" stands in line 1 already`},
+		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" stands in line 1 already`},
+		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" stands in line 1 already`},
+		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" is to be a plain value, HOST:PORT`},
+		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" is to be a plain value, HOST:PORT`},
+		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: listen "127.0.0.1:8443" is that of the source in line 2 as well; each needs its own`},
+		{"sources:\n" + source("a", listen+", spool_path: "+dir+"/q") + source("b", strings.Replace(listen, "8443", "8444", 1)+", spool_path: "+dir+"/./q"),
+			`line 3: spool_path "` + dir + `/./q" is that of the source in line 2 as well; each needs its own`},
+	} {
+		path := writeSources(t, c.text)
+		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+c.want {
+			t.Errorf("%s\n%v, want\n%s", c.text, err, c.want)
+		}
+	}
+	if _, err := ReadSources(writeSources(t, "sources:\n"+source("a", strings.Replace(listen, "8443", "0", 1))+source("b", strings.Replace(listen, "8443", "0", 1))), noEnv, ParseOptions{}); err != nil {
+		t.Errorf("port 0 is another one each time: %v", err)
 	}
 }
 

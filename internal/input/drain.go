@@ -178,7 +178,7 @@ func (p *Pipe) took(c *chunk) {
 	p.Stats.took(c.newest)
 	p.mu.Lock()
 	if !p.closed {
-		p.bytes -= len(c.data)
+		p.release(len(c.data))
 	}
 	p.signal()
 	p.mu.Unlock()
@@ -191,7 +191,7 @@ func (p *Pipe) finish(g *group) {
 	if !p.closed {
 		p.ready[0] = nil
 		p.ready = p.ready[1:]
-		p.bytes -= groupCost
+		p.release(groupCost)
 	}
 	p.signal()
 	p.mu.Unlock()
@@ -201,6 +201,15 @@ func (p *Pipe) finish(g *group) {
 		return
 	}
 	p.host.waiting = append(p.host.waiting, delayed{g.pending, p.host.elapsed + p.host.delay})
+}
+
+// release notes that the host took some of what was under way. p.mu is held.
+func (p *Pipe) release(bytes int) {
+	p.bytes -= bytes
+	p.waiting = time.Now()
+	if p.bytes == 0 {
+		p.waiting = time.Time{}
+	}
 }
 
 // tick runs once per call of the host: it does the commits that are due.

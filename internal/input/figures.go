@@ -54,6 +54,7 @@ var figures = []struct {
 	{gauge("webhooks_spooled", "in the spool and not acknowledged"), webhooks((*listen.Listener).Spooled)},
 	{counter("filtered", "events that the filters do not want"), theirs(func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() })},
 	{counter("unreadable", "events that ZITADEL cannot give"), theirs(func(r *events.Stats) uint64 { return r.Unreadable.Load() })},
+	{counter("unproved", "groups of one date that may be incomplete"), theirs(func(r *events.Stats) uint64 { return r.Unproved.Load() })},
 	{counter("hidden", "sequences before the first one that ZITADEL shows"), theirs(func(r *events.Stats) uint64 { return r.Hidden.Load() })},
 	{counter("damaged", "events that came out without their payload, or not at all"), ours(func(p *Pipe) uint64 { return p.Stats.Damaged.Load() })},
 	{counter("calls", "questions to ZITADEL"), theirs(func(r *events.Stats) uint64 { return r.Calls.Load() })},

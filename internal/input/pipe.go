@@ -144,6 +144,7 @@ type Pipe struct {
 	incoming []*group   // encoded, their state not on disk yet
 	ready    []*group   // prepared
 	bytes    int        // of both
+	waiting  time.Time  // since when the host takes none of them; zero: there are none
 	last     cursor.State
 	beat     []byte // a heartbeat that the host has not taken
 	readAll  bool   // nothing more comes from the reader
@@ -208,6 +209,9 @@ func (p *Pipe) emit(ctx context.Context, b events.Batch) error {
 	}
 	p.Stats.Read.Add(uint64(g.events))
 	p.last = b.State
+	if p.bytes == 0 {
+		p.waiting = time.Now()
+	}
 	if n := len(p.incoming); n > 0 && p.incoming[n-1].fits(g) {
 		p.bytes += p.incoming[n-1].merge(g)
 	} else {
@@ -304,7 +308,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (p *Pipe) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
-	p.incoming, p.ready, p.bytes, p.beat = nil, nil, 0, nil
+	p.incoming, p.ready, p.bytes, p.beat, p.waiting = nil, nil, 0, nil, time.Time{}
 	p.signal()
 	p.mu.Unlock()
 	for !p.host.mu.TryLock() {
@@ -334,4 +338,12 @@ func (p *Pipe) UnderWay() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.bytes
+}
+
+// WaitingSince is when what is under way began to wait for the host, or when
+// the host last took some of it; zero where nothing is under way.
+func (p *Pipe) WaitingSince() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
 }

@@ -377,3 +377,60 @@ func TestClose_DropsWhatWasNotTaken(t *testing.T) {
 		wantSequences(t, h.taken, l.total)
 	})
 }
+
+// How long something waits is not how long ago something was taken: between the
+// two may lie a night without events.
+func TestPipe_WaitingBeginsWithWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		more := make(chan events.Batch)
+		r := start(t, func(cursor.State) (Puller, error) {
+			return pull(func(ctx context.Context, emit events.Emit) error {
+				for {
+					select {
+					case b := <-more:
+						if err := emit(ctx, b); err != nil {
+							return err
+						}
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+			}), nil
+		}, &memory{})
+		defer r.stop()
+		l := eventLog{padding: maxGroup} // each event is a group
+		give := func(seq uint64, records ...record.Record) time.Time {
+			more <- events.Batch{Records: records, State: cursor.State{Version: 1, Events: seq}}
+			synctest.Wait()
+			return time.Now()
+		}
+		want := func(what string, since time.Time) {
+			t.Helper()
+			if got := r.WaitingSince(); !got.Equal(since) {
+				t.Errorf("%s: waits since %v, want %v", what, got, since)
+			}
+		}
+		h := &host{}
+		want("nothing was read", time.Time{})
+		first := give(1, l.record(1))
+		time.Sleep(time.Hour)
+		give(2, l.record(2))
+		want("a second one joins", first)
+		h.refuse = func() bool { return h.chunks == 1 }
+		r.Drain(h.add)
+		want("one of them was taken", time.Now())
+		h.refuse = nil
+		r.Drain(h.add)
+		want("all is taken", time.Time{})
+		time.Sleep(time.Hour)
+		want("after a quiet hour", give(3, l.record(3)))
+		r.Drain(h.add)
+
+		time.Sleep(time.Hour)
+		want("a state alone", give(4))
+		time.Sleep(time.Minute)
+		h.refuse = func() bool { return true }
+		r.Drain(h.add)
+		want("a state alone was stored", time.Time{})
+	})
+}

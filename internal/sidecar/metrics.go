@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,9 +22,10 @@ const (
 	metricsTimeout = 10 * time.Second
 	metricsHeaders = 8 << 10
 
-	// unwellAfter is how long a source may be without an answer of ZITADEL, or
-	// the sink without taking what there is, before its health is bad. ZITADEL's
-	// restarts and upgrades are shorter.
+	// unwellAfter is how long a source may be without an answer of ZITADEL, the
+	// sink without taking what there is, or the endpoint for webhooks without
+	// its address, before its health is bad. ZITADEL's restarts and upgrades are
+	// shorter.
 	unwellAfter = 5 * time.Minute
 )
 
@@ -43,8 +45,11 @@ type Metrics struct {
 // or what an event says; who can reach the address can read them.
 func ListenMetrics(addr string, sources []*Source, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("metrics_listen %q: %w; stop who has it, or give another port", addr, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)
+		return nil, &SettingsError{fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), sources: sources, began: time.Now()}
 	registry := prometheus.NewRegistry()
@@ -107,7 +112,7 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 
 // health of one source. began is when it was started, at the latest.
 func (s *Source) health(now, began time.Time) health {
-	handed, waiting := s.Handed(), s.pipe.UnderWay() > 0
+	handed := s.Handed()
 	h := health{Instance: s.settings.Instance, Well: true, Events: handed.Taken.Load()}
 	if mark := s.reader.Watermark(); !mark.IsZero() {
 		h.Watermark = mark.UTC().Format(time.RFC3339Nano)
@@ -121,12 +126,18 @@ func (s *Source) health(now, began time.Time) health {
 		}
 		return now.Sub(last)
 	}
-	// A reader that waits for the sink asks nothing, and is not to blame.
-	switch takes := silent(handed.LastTaken()); {
-	case waiting && takes > unwellAfter:
+	// What waits counts from when it began to: before that there may have been
+	// nothing to take. A reader that waits for the sink asks nothing, and is not
+	// to blame.
+	waits := s.pipe.WaitingSince()
+	takes, answers := silent(waits), silent(s.reader.LastSuccess())
+	switch {
+	case !waits.IsZero() && takes > unwellAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("no records are taken since %s", takes.Round(time.Second))
-	case !waiting && silent(s.reader.LastSuccess()) > unwellAfter:
-		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", silent(s.reader.LastSuccess()).Round(time.Second))
+	case waits.IsZero() && answers > unwellAfter:
+		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", answers.Round(time.Second))
+	case s.listener != nil && s.listener.Addr() == "" && now.Sub(began) > unwellAfter:
+		h.Well, h.Problem = false, "webhooks are not received, the log says why"
 	}
 	return h
 }

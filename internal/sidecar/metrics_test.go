@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -130,6 +131,9 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 		}
 	}()
 	plugintest.Until(t, "a message", func() bool { return stuck.Began() > 0 })
+	if h := waiting.health(time.Now(), began.Add(-time.Hour)); !h.Well {
+		t.Errorf("as soon as there is something after a quiet hour: %+v", h)
+	}
 	later := time.Now().Add(unwellAfter + time.Second)
 	for _, c := range []struct {
 		source  *Source
@@ -148,6 +152,32 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 	var third health
 	if err := json.Unmarshal([]byte(strings.Split(text, "\n")[2]), &third); err != nil || status != http.StatusServiceUnavailable || third.Well || third.Instance != "three" {
 		t.Errorf("%d %s %v", status, text, err)
+	}
+}
+
+func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	srv := serve(t, 50)
+	far := forwardtest.Start(t, forwardtest.Options{})
+	source := open(t, listening(t, srv, far, "listen", busy.Addr().String()), Options{})
+	run(t, source, func() bool { return len(arrived(far)) == 50 && source.pipe.UnderWay() == 0 })
+	now := time.Now()
+	if h := source.health(now, now.Add(-time.Minute)); !h.Well {
+		t.Errorf("after a minute: %+v", h)
+	}
+	h := source.health(now, now.Add(-unwellAfter-time.Second))
+	if h.Well || !strings.HasPrefix(h.Problem, "webhooks are not received") {
+		t.Errorf("%+v", h)
+	}
+	free, _, stop := listeningSource(t, listening(t, srv, far, "instance", "free"))
+	defer stop()
+	plugintest.Until(t, "an answer", func() bool { return !free.reader.LastSuccess().IsZero() })
+	if h := free.health(time.Now(), now.Add(-unwellAfter-time.Second)); !h.Well {
+		t.Errorf("%+v", h)
 	}
 }
 

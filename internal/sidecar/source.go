@@ -64,6 +64,11 @@ type Options struct {
 	FinalSink bool
 }
 
+// SettingsError is of settings that name what is not there or not fit.
+type SettingsError struct{ error }
+
+func (e *SettingsError) Unwrap() error { return e.error }
+
 // Source is one ZITADEL on its way to a sink.
 type Source struct {
 	settings config.PullSettings
@@ -100,7 +105,7 @@ func Open(ctx context.Context, settings config.PullSettings, sink Sink, o Option
 	}
 	if settings.Listen.Address != "" {
 		if s.listener, err = listen.Open(settings.Settings, o.Log); err != nil {
-			return nil, err
+			return nil, &SettingsError{err}
 		}
 	}
 	po := input.OptionsOf(settings.Settings, s.client, s.listener, o.Log, o.Now)

@@ -23,6 +23,10 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 		if errors.Is(err, io.EOF) {
 			return
 		}
+		if line := unknownAlias(data, err); line > 0 {
+			l.add(Error, file, line, "YAML alias of nothing", "Fluent Bit knows no aliases and does not start", "the value itself, in quotes where it begins with *")
+			return
+		}
 		if err != nil {
 			l.add(Error, file, errorLine(err), "the file is no YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
 			return
@@ -54,6 +58,22 @@ func errorLine(err error) int {
 		return n
 	}
 	return 1
+}
+
+var aliasInError = regexp.MustCompile(`unknown anchor '(.*)' referenced$`)
+
+// unknownAlias returns the line of an alias that err is about, or 0. Such an
+// error is not to be shown: the alias may be a secret that wants quotes.
+func unknownAlias(data []byte, err error) int {
+	if err == nil {
+		return 0
+	}
+	m := aliasInError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return 0
+	}
+	before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
+	return 1 + bytes.Count(before, []byte("\n"))
 }
 
 func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
