@@ -257,6 +257,9 @@ func decodeEvent(d Delivery, content []byte) (Message, error) {
 	if err := proto.Unmarshal(event, e.Event); err != nil {
 		return nil, fmt.Errorf("%w (%w)", errEntry, err)
 	}
+	if !e.named() {
+		return nil, errEntry
+	}
 	return e, nil
 }
 

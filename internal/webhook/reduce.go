@@ -23,6 +23,9 @@ const (
 	maxPayloadDepth = 100
 	// maxText bounds a field of an execution. ids have 18 bytes, user agents some hundred.
 	maxText = 512
+	// maxID bounds what names an event. ZITADEL's longest is an event type of 64 bytes. They are
+	// kept in the memory and in every state of the reader, and whoever has the key of a target writes them.
+	maxID = 200
 )
 
 // reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
@@ -65,7 +68,7 @@ func (f fields) text(name string) string { return f[name].GetStringValue() }
 
 func (f fields) in(name string) fields { return f[name].GetStructValue().GetFields() }
 
-// newEvent reads an event. ok is false where its identity is not whole.
+// newEvent reads an event. ok is false where its identity is not whole, or is none of ZITADEL's.
 func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
 	// A Struct knows float64 alone; a sequence is exact.
 	sequence, err := strconv.ParseUint(gjson.GetBytes(payload, "sequence").Raw, 10, 64)
@@ -96,7 +99,14 @@ func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
 		e.Odd = true
 		e.Event.Payload = &structpb.Struct{Fields: map[string]*structpb.Value{"event_payload": v}}
 	}
-	return e, true
+	return e, e.named()
+}
+
+// named reports whether nothing that names the event is longer than maxID.
+func (e *Event) named() bool {
+	agg := e.Event.GetAggregate()
+	return max(len(e.InstanceID), len(agg.GetId()), len(agg.GetType().GetType()), len(agg.GetResourceOwner()),
+		len(e.Event.GetEditor().GetUserId()), len(e.Event.GetType().GetType())) <= maxID
 }
 
 func newExecution(d Delivery, f fields, size int) *Execution {

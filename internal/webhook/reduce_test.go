@@ -39,6 +39,22 @@ func TestUnknown_PassesMarked(t *testing.T) {
 	}
 }
 
+// Whoever has the key of a target must not fill the reader's memory and state with names.
+func TestEvent_NamesThatAreTooLongMakeNoEvent(t *testing.T) {
+	for _, field := range []string{"aggregateID", "aggregateType", "event_type", "resourceOwner", "userID", "instanceID"} {
+		for n, unknown := range map[int]bool{200: false, 201: true, 100_000: true} {
+			before, rest, _ := strings.Cut(event, `"`+field+`":"`)
+			_, after, _ := strings.Cut(rest, `"`)
+			w := newWorld(t, nil)
+			w.want(t, field, w.signed("t", before+`"`+field+`":"`+strings.Repeat("x", n)+`"`+after), 200, 0)
+			x, ok := w.spool.one(t).(*webhook.Execution)
+			if ok != unknown || ok && x.Kind != webhook.KindUnknown || (w.Stats.Unknown.Load() == 1) != unknown {
+				t.Errorf("%s of %d bytes: %+v", field, n, x)
+			}
+		}
+	}
+}
+
 // An odd payload or time is kept, marked; a sequence is exact.
 func TestEvent_Odd(t *testing.T) {
 	for _, c := range []struct {
