@@ -146,13 +146,9 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	l.log.Info("webhooks are received", "listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
 
 	tasks, ctx := errgroup.WithContext(ctx)
-	tasks.Go(func() error { return l.endpoint.Serve(listener) })
+	tasks.Go(func() error { return l.endpoint.Serve(ctx, listener) })
 	tasks.Go(func() error { return l.feed(ctx, queue) })
 	tasks.Go(func() error { return l.retireDone(ctx, queue) })
-	tasks.Go(func() error {
-		<-ctx.Done()
-		return l.endpoint.Close()
-	})
 	return tasks.Wait()
 }
 

@@ -22,12 +22,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer endpoint.Close()
 	l, err := net.Listen("tcp", ":8443")
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() { _ = endpoint.Serve(l) }()
+	go func() { _ = endpoint.Serve(context.Background(), l) }()
 
 	for {
 		entry, err := queue.Next(context.Background())
@@ -50,7 +49,7 @@ func Example() {
 			m.Record.Instance = "demo"
 			fmt.Println(m.Record.ID())
 		}
-		if err := entry.Done(); err != nil {
+		if err := queue.Done(entry.Number); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -105,6 +105,7 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 	if why := e.verify(target, &s, body); why != reasonNone {
 		return why
 	}
+	authenticated(r.Context())
 	return e.once(r.Context(), &s, body, func(key id) Reason {
 		payload, err := e.open(r.Context(), body)
 		if errors.Is(err, errKeySet) {
@@ -166,6 +167,7 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	if why != reasonNone {
 		return why
 	}
+	authenticated(r.Context()) // not before the body is here: it may come slowly
 	d := Delivery{Target: target, Received: e.o.Now()}
 	var login parser.Record
 	if parser.New(parser.Options{}).ParseDocument(body, &login) {
