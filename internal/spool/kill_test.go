@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 const writerEnv = "SPOOL_TEST_WRITER"
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 		writer(dir)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // writer appends until it is killed, from several callers, and prints what was acknowledged.

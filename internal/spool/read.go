@@ -91,8 +91,9 @@ func (s *Spool) TryNext() (e Entry, ok bool, err error) {
 }
 
 // Rewind makes Next go on behind the entry with this number, or behind what is done
-// where that is more. Rewind(0) hands out again everything that is not done.
-func (s *Spool) Rewind(number uint64) {
+// where that is more. Rewind(0) hands out again everything that is not done. It returns
+// behind which one; fewer than number are in another spool than number is of.
+func (s *Spool) Rewind(number uint64) (behind uint64) {
 	r := &s.reading
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,6 +101,7 @@ func (s *Spool) Rewind(number uint64) {
 	defer s.mu.Unlock()
 	r.last = min(max(number, s.done), s.next-1)
 	r.next = 0
+	return r.last
 }
 
 // place is a run and the numbers that are wanted of it.
