@@ -29,6 +29,7 @@ type Push struct {
 	Event *eventpb.Event
 	// Other is a record of something that the log does not have; nil for an event.
 	Other Other
+	Size  int // bytes of what it came in
 	// Done is called once this, and all that was pushed before it, is
 	// acknowledged. It must be quick.
 	Done func()
