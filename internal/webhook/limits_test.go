@@ -276,7 +276,9 @@ func TestServe_CertificateChanges(t *testing.T) {
 	if _, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1")
 	}
-	if _, err := http.Get("http://" + addr); err != nil && !errors.Is(err, io.EOF) {
+	if a, err := http.Get("http://" + addr); err == nil {
+		a.Body.Close()
+	} else if !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 	if w.Stats.Connections() == 0 {

@@ -60,7 +60,15 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 		})
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() {
+		defer func() {
+			if v := recover(); v != nil { // what it says may be a stranger's words
+				e.log.Error("webhook: panic of the server", "stack", string(debug.Stack()))
+				failed <- fmt.Errorf("panic of type %T", v)
+			}
+		}()
+		failed <- server.Serve(l)
+	}()
 	var err error
 	select {
 	case <-ctx.Done():
