@@ -115,11 +115,11 @@ func New(o Options) (*Endpoint, error) {
 	}
 	var err error
 	if o.KeysDir != "" {
-		e.keys, err = newKeys("listen_keys_dir", o.KeysDir, o.Now, o.Log)
+		e.keys, err = newKeys("listen_keys_dir", o.KeysDir, isKeyByte, o.Now, o.Log)
 		note(err)
 	}
 	if o.V1Dir != "" {
-		e.secrets, err = newKeys("listen_v1_dir", o.V1Dir, o.Now, o.Log)
+		e.secrets, err = newKeys("listen_v1_dir", o.V1Dir, isSecretByte, o.Now, o.Log)
 		note(err)
 	}
 	if o.PrivateKeyFile != "" {

@@ -135,8 +135,8 @@ func (s *safeBuffer) String() string {
 }
 
 const (
-	testKey    = "a signing key of some length"
-	testSecret = "a secret of the script"
+	testKey    = "a-signing-key/of+some_length="
+	testSecret = "a.secret!of-the-script"
 )
 
 // newWorld has the target "t" with testKey and the script "login" with testSecret, and
@@ -146,6 +146,12 @@ func newWorld(tb testing.TB, change func(*webhook.Options)) *world {
 	w := &world{spool: &memory{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), log: &safeBuffer{}, keys: tb.TempDir(), v1: tb.TempDir()}
 	if err := os.CopyFS(w.keys, os.DirFS("testdata/keys")); err != nil {
 		tb.Fatal(err)
+	}
+	copied, _ := filepath.Glob(filepath.Join(w.keys, "*"))
+	for _, path := range copied {
+		if err := os.Chmod(path, 0o600); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	writeFile(tb, filepath.Join(w.keys, "t"), testKey)
 	writeFile(tb, filepath.Join(w.v1, "login"), testSecret)
