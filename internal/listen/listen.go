@@ -88,6 +88,8 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 		Plain: s.Listen.Plain, PrivateKeyFile: s.Listen.PrivateKeyFile, Bodies: s.Listen.Bodies,
 		// The keys of the instance that is pulled from.
 		JWKSURL: s.URL.JoinPath("/oauth/v2/keys").String(),
+		// What is plain to the url was decided with it.
+		PlainJWKS: s.URL.Scheme == "http",
 		Client: &http.Client{
 			Timeout:       s.RequestTimeout,
 			Transport:     &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
@@ -95,8 +97,6 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 		},
 		Spool: l, Log: log,
 	}
-	// What is plain to the url was decided with it.
-	o.Plain = o.Plain || s.URL.Scheme == "http"
 	l.endpoint, err = webhook.New(o)
 	return l, err
 }

@@ -56,7 +56,7 @@ type rig struct {
 	stop func() error // Run's result
 }
 
-func newRig(t *testing.T, dir string) *rig {
+func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
 	t.Helper()
 	keys := filepath.Join(dir, "keys")
 	if err := errors.Join(os.MkdirAll(keys, 0o700), os.WriteFile(filepath.Join(keys, "all"), []byte(signingKey), 0o600)); err != nil {
@@ -65,6 +65,9 @@ func newRig(t *testing.T, dir string) *rig {
 	r := &rig{t: t, log: &logText{}}
 	s := config.Settings{Instance: "demo", URL: &url.URL{Scheme: "https", Host: "zitadel.example.com"}, RequestTimeout: time.Second,
 		Listen: config.ListenSettings{Address: "127.0.0.1:0", KeysDir: keys, Bodies: true, SpoolPath: filepath.Join(dir, "spool"), SpoolSize: 64 << 20}}
+	for _, f := range change {
+		f(&s)
+	}
 	l, err := Open(s, slog.New(slog.NewTextHandler(r.log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +176,16 @@ func TestRun_WaitsForTheAddress(t *testing.T) {
 	r.send(1)
 	r.want(1)
 	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A url without TLS says nothing of who may send without.
+func TestRun_APlainURLIsNoPlainEndpoint(t *testing.T) {
+	r := newRig(t, t.TempDir(), func(s *config.Settings) { s.URL.Scheme, s.Listen.Address = "http", "0.0.0.0:0" })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.Run(ctx); err == nil || !strings.Contains(err.Error(), "listen_plain") {
 		t.Error(err)
 	}
 }

@@ -64,6 +64,9 @@ type Options struct {
 	// are refused. JWKS gets the document in its place.
 	JWKSURL string
 	JWKS    func(context.Context) ([]byte, error)
+	// PlainJWKS allows HTTP for JWKSURL to other addresses than loopback: it decides who
+	// signs, Plain who may listen along.
+	PlainJWKS bool
 	// Client is for JWKSURL; nil is one that follows no redirects.
 	Client *http.Client
 	// PrivateKeyFile has the private keys in PEM whose public ones JWE targets have.
@@ -93,6 +96,7 @@ type Endpoint struct {
 	cert    *watched[*tls.Certificate]
 	keyset  *keyset
 	replays *replays
+	pins    pins
 	budget  budget
 
 	// Shorter in tests.
@@ -207,7 +211,7 @@ func (o *Options) problems() (all []error) {
 		bad("listen_cert_file and listen_cert_key_file: give both, or none")
 	}
 	if o.JWKSURL != "" {
-		if u, err := url.Parse(o.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (o.Plain || loopback(u.Hostname()))) {
+		if u, err := url.Parse(o.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (o.PlainJWKS || loopback(u.Hostname()))) {
 			bad("jwks_url: want https://HOST/oauth/v2/keys")
 		}
 	}

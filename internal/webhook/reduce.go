@@ -28,32 +28,42 @@ const (
 	maxID = 200
 )
 
+// reduced is what is kept of a payload.
+type reduced struct {
+	entry    []byte
+	instance string // ZITADEL's id; empty where it is not said
+	unknown  bool   // of no known form
+}
+
 // reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
 // allow-list. What has no known form, is nested too deeply, has a key twice or is no JSON becomes an
-// execution of KindUnknown. removed counts the secrets.
-func reduce(d Delivery, key id, payload []byte, bodies bool) (entry []byte, unknown bool, removed int, err error) {
+// execution of KindUnknown.
+func reduce(d Delivery, key id, payload []byte, bodies bool) (r reduced, err error) {
 	doc := new(structpb.Struct)
 	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(payload, doc); err == nil {
 		f := fields(doc.GetFields())
 		switch {
 		case f.has("aggregateID") && f.has("aggregateType") && f.has("event_type"):
 			if e, ok := newEvent(d, f, payload); ok {
-				removed = redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
-				entry, err = e.entry(key)
-				return entry, false, removed, err
+				redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
+				r.instance = e.InstanceID
+				r.entry, err = e.entry(key)
+				return r, err
 			}
 		case f.has("fullMethod"), f.has("function"):
 			x := newExecution(d, f, len(payload))
 			if bodies {
-				removed = x.takeBody(f)
+				x.takeBody(f)
 			}
-			entry, err = x.entry(key)
-			return entry, false, removed, err
+			r.instance = x.InstanceID
+			r.entry, err = x.entry(key)
+			return r, err
 		}
 	}
 	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(payload)}
-	entry, err = x.entry(key)
-	return entry, true, 0, err
+	r.unknown = true
+	r.entry, err = x.entry(key)
+	return r, err
 }
 
 // fields of an object.
@@ -171,7 +181,7 @@ func errorOf(v *structpb.Value) string {
 }
 
 // takeBody keeps request and response, redacted.
-func (x *Execution) takeBody(f fields) (removed int) {
+func (x *Execution) takeBody(f fields) {
 	body := &structpb.Struct{Fields: make(map[string]*structpb.Value)}
 	for _, name := range [...]string{"request", "response"} {
 		if v, ok := f[name]; ok {
@@ -179,28 +189,26 @@ func (x *Execution) takeBody(f fields) (removed int) {
 		}
 	}
 	if len(body.Fields) == 0 {
-		return 0
+		return
 	}
 	x.Body = body
 	if strings.Contains(x.Method, "Metadata") {
-		removed = hideValues(structpb.NewStructValue(body))
+		hideValues(structpb.NewStructValue(body))
 	}
-	return removed + redact.Payload("", body)
+	redact.Payload("", body)
 }
 
 // hideValues redacts the values of metadata, which may be anything: redact knows them by
 // the type of their events.
-func hideValues(v *structpb.Value) (removed int) {
+func hideValues(v *structpb.Value) {
 	for key, child := range v.GetStructValue().GetFields() {
 		if key == "value" && child.GetStringValue() != "" {
 			v.GetStructValue().Fields[key] = structpb.NewStringValue(redact.Redacted)
-			removed++
 			continue
 		}
-		removed += hideValues(child)
+		hideValues(child)
 	}
 	for _, child := range v.GetListValue().GetValues() {
-		removed += hideValues(child)
+		hideValues(child)
 	}
-	return removed
 }

@@ -163,6 +163,25 @@ func TestLogin(t *testing.T) {
 	noSecrets(t, w.spool.text())
 }
 
+// What another instance sends does not come under this one's label.
+func TestInstance_TheFirstOneOfATargetCounts(t *testing.T) {
+	w := newWorld(t, nil)
+	writeFile(t, filepath.Join(w.keys, "u"), testKey)
+	w.now = w.now.Add(2 * time.Second) // it is seen
+	other := strings.Replace(event, `"instanceID":"3"`, `"instanceID":"4"`, 1)
+	call := `{"fullMethod":"/x/Y","instanceID":"4"}`
+	w.want(t, "no good one pins nothing", w.signed("t", other, "another-key-of-some-length"), 401, webhook.BadSignature)
+	w.want(t, "first", w.signed("t", event), 200, 0)
+	w.want(t, "another one's event", w.signed("t", other), 401, webhook.OtherInstance)
+	w.want(t, "another one's call", w.signed("t", call), 401, webhook.OtherInstance)
+	w.want(t, "a function names none", w.signed("t", `{"function":"function/preuserinfo"}`), 200, 0)
+	w.want(t, "its own again", w.signed("t", event+" "), 200, 0)
+	w.want(t, "another target", w.signed("u", other+" "), 200, 0)
+	if n := len(w.spool.messages(t)); n != 4 {
+		t.Errorf("%d messages", n)
+	}
+}
+
 // No panic leaves, and what it says is not logged.
 func TestPanic(t *testing.T) {
 	w := newWorld(t, nil)
