@@ -156,7 +156,6 @@ func (s *Spool) commit(group []*request) {
 			s.log.Info("spool can be written again", "dir", s.dir)
 		}
 	} else {
-		s.Stats.Failed.Add(entries)
 		err = fmt.Errorf("spool %q cannot be written: %w; make room or mend the disk", s.dir, err)
 		if text := err.Error(); text != s.failed {
 			s.failed = text

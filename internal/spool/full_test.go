@@ -113,7 +113,7 @@ func TestAppend_OnAFullDisk(t *testing.T) {
 		t.Fatalf("after %d entries: %v", len(want), err)
 	}
 	last := wantRest(t, s, want...)
-	if err := last.Done(); err != nil {
+	if err := s.Done(last.Number); err != nil {
 		t.Fatal(err)
 	}
 	add(t, s, entry, entry)

@@ -90,7 +90,7 @@ func TestSpool_KilledWriter(t *testing.T) {
 			}
 			done = e.Number
 			seen[strings.TrimRight(string(e.Data), ".")]++
-			if err := e.Done(); err != nil {
+			if err := s.Done(e.Number); err != nil {
 				t.Fatal(err)
 			}
 		}

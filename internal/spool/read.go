@@ -16,12 +16,7 @@ import (
 type Entry struct {
 	Number uint64
 	Data   []byte // the caller's to keep
-
-	spool *Spool
 }
-
-// Done says that everything up to this entry is done.
-func (e Entry) Done() error { return e.spool.Done(e.Number) }
 
 // readAhead is what one read of the disk takes; entries are a few hundred bytes.
 const readAhead = 64 << 10
@@ -78,7 +73,7 @@ func (s *Spool) TryNext() (e Entry, ok bool, err error) {
 		data, number, err := r.read(s.dir, seg, at, size)
 		if err == nil {
 			r.last = number
-			return Entry{number, data, s}, true, nil
+			return Entry{number, data}, true, nil
 		}
 		r.close()
 		if !errors.Is(err, errDamaged) && !errors.Is(err, os.ErrNotExist) {

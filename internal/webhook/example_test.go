@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -39,7 +40,7 @@ func Example() {
 		}
 		switch m := message.(type) {
 		case *webhook.Event:
-			r := m.Record("demo")
+			r := record.FromEvent(m.Event, "demo", m.Received)
 			redact.Record(&r)
 			fmt.Println(r.ID())
 		case *webhook.Execution:

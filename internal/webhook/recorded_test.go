@@ -120,7 +120,7 @@ func TestRecorded_EventsAreThoseOfTheAPI(t *testing.T) {
 			continue
 		}
 		n++
-		got := e.Record("demo")
+		got := eventRecord(e)
 		want := api[got.Key]
 		if want == nil {
 			t.Fatalf("%s is not in the API", got.ID())

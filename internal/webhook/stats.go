@@ -70,9 +70,6 @@ func (s *Stats) Refused(r Reason) uint64 {
 	return s.refused[r].Load()
 }
 
-// Connections is how many connections failed before there was a request.
-func (s *Stats) Connections() uint64 { return s.broken.Load() }
-
 // teller tells the counts of refusals since it last did.
 type teller struct {
 	told       [reasons]uint64
