@@ -18,7 +18,7 @@ import (
 // Killed with -9 while webhooks arrive: what was answered with 200 is in the
 // spool, and what was not comes by pulling.
 func TestPull_KillsWhileWebhooksArriveLoseNothing(t *testing.T) {
-	const key = "of a target in a test"
+	const key = "of-a-target-in-a-test"
 	server := startRecorded(t, zitadeltest.Options{})
 	dir := t.TempDir()
 	keys := filepath.Join(dir, "targets")

@@ -85,11 +85,11 @@ var setupOptions = Options{
 }
 
 // targetShape is what the endpoint for webhooks takes as the name of a key file.
-var targetShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+var targetShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
 
 func targetName(v string) error {
 	if !targetShape.MatchString(v) {
-		return &valueError{"is no name of a key file: letters, digits, _ . and -, 64 at most, and no . or - in front", ""}
+		return &valueError{"is no name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
 	}
 	return nil
 }

@@ -80,8 +80,11 @@ func (p *Pipe) encode(b events.Batch) *group {
 	g := newGroup()
 	g.state, g.done = b.State, b.Done
 	for _, o := range b.Others {
-		p.scratch = p.o.EncodeOther(p.scratch[:0], o)
-		c := g.target(p.tagOf(o.Type(), o.Type()), len(p.scratch))
+		var kind string
+		if kind, p.scratch = p.encodeOther(p.scratch[:0], o); len(p.scratch) == 0 {
+			continue
+		}
+		c := g.target(p.tagOf(kind, kind), len(p.scratch))
 		c.data = append(c.data, p.scratch...)
 		c.events++
 		g.events++
@@ -101,6 +104,21 @@ func (p *Pipe) encode(b events.Batch) *group {
 		g.bytes += len(p.scratch)
 	}
 	return g
+}
+
+// encodeOther appends a record that came by push. One that makes our code panic
+// is left out, since of another kind than events nothing is known that could
+// stand for it; those beside it come out.
+func (p *Pipe) encodeOther(b []byte, o events.Other) (kind string, out []byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.Stats.Panics.Add(1)
+			p.Stats.Damaged.Add(1)
+			p.o.Log.Error("a record that was pushed cannot be encoded and is missing", "kind", fmt.Sprintf("%T", o), "error", panicError(v))
+			kind, out = "", b
+		}
+	}()
+	return o.Type(), p.o.EncodeOther(b, o)
 }
 
 func youngest(a, b time.Time) time.Time {

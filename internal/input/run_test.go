@@ -3,6 +3,8 @@ package input
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -167,6 +169,49 @@ func TestEncode_DamagedEventsAreMarkedOrTold(t *testing.T) {
 		}
 		if !strings.Contains(r.log.String(), "i/user/1/4") || !strings.Contains(r.log.String(), "missing") {
 			t.Errorf("log:\n%s", r.log)
+		}
+	})
+}
+
+// pushed is a record of another kind; a negative one cannot be encoded.
+type pushed int
+
+func (o pushed) Type() string                  { return "api.request" }
+func (o pushed) AppendMsgpack(b []byte) []byte { return o.AppendJSON(b) }
+func (o pushed) AppendJSON(b []byte) []byte {
+	if o < 0 {
+		panic("s3cr3t")
+	}
+	return fmt.Appendf(b, "%d \n", int(o))
+}
+
+// Who sent a push has its answer: one that cannot be encoded takes no other along.
+func TestEncode_APushThatCannotBeIsLeftOutAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		done := false
+		from := func(cursor.State) (Puller, error) {
+			return pull(func(ctx context.Context, emit events.Emit) error {
+				if err := emit(ctx, events.Batch{Others: []events.Other{pushed(1), pushed(-1), pushed(2)}, Done: func() { done = true }}); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}), nil
+		}
+		r := start(t, from, &memory{}, func(o *Options) {
+			o.EncodeOther = func(b []byte, other events.Other) []byte { return other.AppendJSON(append(b, "half"...)[:len(b)]) }
+		})
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 1)
+		if !slices.Equal(h.taken, []uint64{1, 2}) || !done {
+			t.Errorf("came out: %d, acknowledged %v", h.taken, done)
+		}
+		if n := r.Stats.Damaged.Load(); n != 1 {
+			t.Errorf("%d counted as damaged, want 1", n)
+		}
+		if s := r.log.String(); !strings.Contains(s, "missing") || strings.Contains(s, "s3cr3t") {
+			t.Errorf("log:\n%s", s)
 		}
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,8 +37,13 @@ const (
 	retryAfter = 500 * time.Millisecond
 	// remindAfter is how often that is told.
 	remindAfter = time.Minute
-	// queueAhead are pushes that wait for the reader in memory.
+	// queueAhead are pushes that wait for the reader in memory, and aheadBytes
+	// what their entries have together, unless it is one: decoded, a byte of a
+	// body of many small parts takes forty.
 	queueAhead = 64
+	aheadBytes = 1 << 20
+	// lookAgain is how soon it is seen that the reader took some, where bytes are the bound.
+	lookAgain = 5 * time.Millisecond
 )
 
 // Listener receives webhooks for one reader.
@@ -49,9 +56,22 @@ type Listener struct {
 	bound    atomic.Pointer[string]      // the address, once there is one
 	pushes   chan events.Push
 
-	done   atomic.Uint64 // the entry up to which everything is acknowledged
+	leftOut atomic.Uint64 // entries that cannot be read
+
+	// Of feed alone: Run is not called twice at a time.
+	fed   uint64 // the last entry that was pushed
+	sizes []int  // of the entries that were pushed last
+
+	acked  atomic.Pointer[acknowledged]
 	retire chan struct{}
+
+	// For tests that make them fail.
+	decode func([]byte) (webhook.Message, error)
+	listen func(network, address string) (net.Listener, error)
 }
+
+// acknowledged is how far the entries of one spool are.
+type acknowledged struct{ number atomic.Uint64 }
 
 // Open checks the options and reads the files that they name. The address and
 // the spool are taken by Run: at a reload the instance before may still have them.
@@ -60,12 +80,16 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{settings: s.Listen, instance: s.Instance, log: log, pushes: make(chan events.Push, queueAhead), retire: make(chan struct{}, 1)}
+	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
+		pushes: make(chan events.Push, queueAhead), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
+	l.acked.Store(new(acknowledged))
 	o := webhook.Options{
 		KeysDir: s.Listen.KeysDir, V1Dir: s.Listen.V1Dir, CertFile: s.Listen.CertFile, KeyFile: s.Listen.CertKeyFile,
 		Plain: s.Listen.Plain, PrivateKeyFile: s.Listen.PrivateKeyFile, Bodies: s.Listen.Bodies,
 		// The keys of the instance that is pulled from.
 		JWKSURL: s.URL.JoinPath("/oauth/v2/keys").String(),
+		// What is plain to the url was decided with it.
+		PlainJWKS: s.URL.Scheme == "http",
 		Client: &http.Client{
 			Timeout:       s.RequestTimeout,
 			Transport:     &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
@@ -73,8 +97,6 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 		},
 		Spool: l, Log: log,
 	}
-	// What is plain to the url was decided with it.
-	o.Plain = o.Plain || s.URL.Scheme == "http"
 	l.endpoint, err = webhook.New(o)
 	return l, err
 }
@@ -112,6 +134,15 @@ func (l *Listener) Refused() (n uint64) {
 	return n
 }
 
+// Repeated counts requests that came before, and Unknown accepted ones of no known form.
+func (l *Listener) Repeated() uint64 { return l.endpoint.Stats.Repeated.Load() }
+
+// Unknown counts accepted requests of no known form.
+func (l *Listener) Unknown() uint64 { return l.endpoint.Stats.Unknown.Load() }
+
+// LeftOut counts entries of the spool that cannot be read.
+func (l *Listener) LeftOut() uint64 { return l.leftOut.Load() }
+
 // Spooled is how many entries are not acknowledged.
 func (l *Listener) Spooled() uint64 {
 	if s := l.spool.Load(); s != nil {
@@ -122,6 +153,7 @@ func (l *Listener) Spooled() uint64 {
 
 // Run listens and pushes until ctx ends, and then releases address and spool.
 // It returns what keeps it from listening, if that is not an instance before.
+// It may be called again: it goes on behind what was pushed, acknowledged or not.
 func (l *Listener) Run(ctx context.Context) (err error) {
 	queue, err := again(ctx, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
 		return spool.Open(l.settings.SpoolPath, spool.Options{MaxBytes: int64(l.settings.SpoolSize), Log: l.log})
@@ -131,8 +163,13 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, queue.Close()) }()
 	l.spool.Store(queue)
+	if behind := queue.Rewind(l.fed); behind < l.fed {
+		// Its directory was changed for another one, whose numbers say other things.
+		l.fed = behind
+		l.acked.Store(new(acknowledged))
+	}
 	listener, err := again(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
-		listener, err := net.Listen("tcp", l.settings.Address)
+		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
 			return nil, fmt.Errorf("listen %q: %w", l.settings.Address, err)
 		}
@@ -143,24 +180,38 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	}
 	address := listener.Addr().String()
 	l.bound.Store(&address)
+	defer l.bound.Store(nil)
 	l.log.Info("webhooks are received", "listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
 
 	tasks, ctx := errgroup.WithContext(ctx)
-	tasks.Go(func() error { return l.endpoint.Serve(listener) })
-	tasks.Go(func() error { return l.feed(ctx, queue) })
-	tasks.Go(func() error { return l.retireDone(ctx, queue) })
 	tasks.Go(func() error {
-		<-ctx.Done()
-		return l.endpoint.Close()
+		return l.contain(func() error { return l.endpoint.Serve(ctx, listener) })
+	})
+	tasks.Go(func() error {
+		return l.contain(func() error { return l.feed(ctx, queue) })
+	})
+	tasks.Go(func() error {
+		return l.contain(func() error { return l.retireDone(ctx, queue) })
 	})
 	return tasks.Wait()
+}
+
+// contain turns a panic into an error. What it says may be a stranger's words.
+func (l *Listener) contain(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.log.Error("webhooks: panic\n" + string(debug.Stack()))
+			err = fmt.Errorf("panic of type %T (a fault in this program, please report it)", v)
+		}
+	}()
+	return f()
 }
 
 // Keep runs again and again until ctx ends, and tells what keeps it from
 // listening: pulling goes on meanwhile.
 func (l *Listener) Keep(ctx context.Context) {
 	for {
-		err := l.Run(ctx)
+		err := l.contain(func() error { return l.Run(ctx) })
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, ctx.Err()) {
 				l.log.Error("webhooks: " + err.Error())
@@ -198,6 +249,7 @@ func again[T any](ctx context.Context, l *Listener, what string, busy error, try
 
 // feed pushes what is in the spool, in order, until ctx ends.
 func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
+	acked := l.acked.Load()
 	for {
 		entry, err := queue.Next(ctx)
 		switch {
@@ -212,22 +264,60 @@ func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
 				return nil
 			}
 		}
+		if !l.room(ctx, len(entry.Data)) {
+			return nil
+		}
 		push := l.push(entry)
-		push.Done = func() { l.acknowledge(entry.Number) }
+		push.Size = len(entry.Data)
+		push.Done = func() { l.acknowledge(acked, entry.Number) }
 		select {
 		case l.pushes <- push:
+			l.fed = entry.Number
+			l.sizes = append(l.sizes, push.Size)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
+// room waits until size more bytes may be decoded ahead, which the reader does
+// not tell. It is false when ctx ends.
+func (l *Listener) room(ctx context.Context, size int) bool {
+	for {
+		l.sizes = slices.Delete(l.sizes, 0, max(0, len(l.sizes)-len(l.pushes)))
+		ahead := 0
+		for _, n := range l.sizes {
+			ahead += n
+		}
+		if ahead == 0 || ahead+size <= aheadBytes {
+			return true
+		}
+		select {
+		case <-time.After(lookAgain):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // push is what an entry becomes; nothing where it cannot be read.
 func (l *Listener) push(entry spool.Entry) (p events.Push) {
-	message, err := webhook.Decode(entry.Data)
+	err := l.contain(func() (err error) {
+		p, err = l.read(entry.Data)
+		return err
+	})
 	if err != nil {
+		l.leftOut.Add(1)
 		l.log.Error("an entry of the spool cannot be read and is left out; an event comes by pulling", "entry", entry.Number, "error", err)
-		return p
+		return events.Push{}
+	}
+	return p
+}
+
+func (l *Listener) read(entry []byte) (p events.Push, err error) {
+	message, err := l.decode(entry)
+	if err != nil {
+		return p, err
 	}
 	switch m := message.(type) {
 	case *webhook.Event:
@@ -240,17 +330,17 @@ func (l *Listener) push(entry spool.Entry) (p events.Push) {
 		m.Record.Instance = l.instance
 		p.Other = login{m.Record}
 	}
-	return p
+	return p, nil
 }
 
 // acknowledge is called where nothing may wait.
-func (l *Listener) acknowledge(number uint64) {
+func (l *Listener) acknowledge(acked *acknowledged, number uint64) {
 	for {
-		old := l.done.Load()
+		old := acked.number.Load()
 		if number <= old {
 			return
 		}
-		if l.done.CompareAndSwap(old, number) {
+		if acked.number.CompareAndSwap(old, number) {
 			break
 		}
 	}
@@ -262,14 +352,15 @@ func (l *Listener) acknowledge(number uint64) {
 
 // retireDone takes what is acknowledged out of the spool.
 func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
+	acked := l.acked.Load()
 	var told sync.Once
 	for {
 		select {
 		case <-l.retire:
 		case <-ctx.Done():
-			return queue.Done(l.done.Load())
+			return queue.Done(acked.number.Load())
 		}
-		if err := queue.Done(l.done.Load()); err != nil {
+		if err := queue.Done(acked.number.Load()); err != nil {
 			told.Do(func() { l.log.Error("the spool: what is acknowledged comes again after a restart: " + err.Error()) })
 		}
 	}

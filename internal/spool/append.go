@@ -90,17 +90,29 @@ func (s *Spool) nudge() {
 func (s *Spool) write() {
 	defer close(s.ended)
 	for range s.wake {
-		for {
-			group, closed := s.take()
-			if len(group) == 0 {
-				if closed {
-					s.seal()
-					return
-				}
-				break
-			}
-			s.commit(group)
+		if s.writeQueue() {
+			return
 		}
+	}
+}
+
+// writeQueue writes what is queued. last says that nothing comes any more.
+func (s *Spool) writeQueue() (last bool) {
+	defer func() {
+		if recover() != nil { // of the log, or a fault here
+			s.nudge() // for the rest
+		}
+	}()
+	for {
+		group, closed := s.take()
+		if len(group) == 0 {
+			if closed {
+				last = true
+				s.seal()
+			}
+			return last
+		}
+		s.commit(group)
 	}
 }
 
@@ -126,6 +138,12 @@ func (s *Spool) take() (group []*request, closed bool) {
 // commit makes a group durable and tells its callers.
 func (s *Spool) commit(group []*request) {
 	size, entries, err := s.persist(group)
+	defer func() { // after a panic too: they wait
+		for _, r := range group {
+			r.err = err
+			close(r.done)
+		}
+	}()
 	s.mu.Lock()
 	s.queued -= size
 	s.signal()
@@ -138,16 +156,11 @@ func (s *Spool) commit(group []*request) {
 			s.log.Info("spool can be written again", "dir", s.dir)
 		}
 	} else {
-		s.Stats.Failed.Add(entries)
 		err = fmt.Errorf("spool %q cannot be written: %w; make room or mend the disk", s.dir, err)
 		if text := err.Error(); text != s.failed {
 			s.failed = text
 			s.log.Error("spool cannot be written", "error", err)
 		}
-	}
-	for _, r := range group {
-		r.err = err
-		close(r.done)
 	}
 }
 

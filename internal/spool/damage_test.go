@@ -90,7 +90,7 @@ func TestRecovery_EveryByteChanged(t *testing.T) {
 			if n := s.Stats.Lost.Load(); n != 1 || !strings.Contains(said(), fmt.Sprintf("first=%d last=%d", hit+1, hit+1)) {
 				t.Fatalf("byte %d of entry %d: %d lost, told %s", i, hit+1, n, said())
 			}
-			if err := last.Done(); err != nil {
+			if err := s.Done(last.Number); err != nil {
 				t.Fatal(err)
 			}
 			if kept, _ := filepath.Glob(filepath.Join(dir, "*"+damagedSuffix)); len(kept) != 1 {
@@ -206,7 +206,7 @@ func TestNext_PassesDamage(t *testing.T) {
 				t.Fatalf("%d came, %d lost, told %s", len(got), lost, said())
 			}
 			add(t, s, "later") // to the same file, whatever is left of it
-			if got, last := rest(t, s); name == "changed" && (!slices.Equal(got, []string{"later"}) || last.Done() != nil) {
+			if got, last := rest(t, s); name == "changed" && (!slices.Equal(got, []string{"later"}) || s.Done(last.Number) != nil) {
 				t.Fatalf("got %q", short(got))
 			}
 		})

@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -111,7 +113,7 @@ func TestAppend_OnAFullDisk(t *testing.T) {
 		t.Fatalf("after %d entries: %v", len(want), err)
 	}
 	last := wantRest(t, s, want...)
-	if err := last.Done(); err != nil {
+	if err := s.Done(last.Number); err != nil {
 		t.Fatal(err)
 	}
 	add(t, s, entry, entry)
@@ -120,4 +122,36 @@ func TestAppend_OnAFullDisk(t *testing.T) {
 	s = open(t, dir, Options{})
 	wantRest(t, s, entry, entry)
 	s.Close()
+}
+
+// panics is a log that panics.
+type panics struct{ slog.Handler }
+
+func (panics) Enabled(context.Context, slog.Level) bool        { return true }
+func (p panics) Handle(_ context.Context, r slog.Record) error { panic(r.Message) }
+
+// A panic beside the disk takes neither the process nor the writer along.
+func TestWriter_OutlivesAPanic(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	s.log = slog.New(panics{})
+	fail := errors.New("no space")
+	write := s.writeAt
+	s.writeAt = func(f *os.File, b []byte, at int64) (int, error) {
+		if fail != nil {
+			return 0, fail
+		}
+		return write(f, b, at)
+	}
+	if err := s.Append(t.Context(), []byte("a")); !errors.Is(err, fail) {
+		t.Fatal(err)
+	}
+	fail = nil
+	if err := s.Append(t.Context(), []byte("b")); err != nil { // "can be written again"
+		t.Fatal(err)
+	}
+	add(t, s, "c")
+	wantRest(t, s, "b", "c")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
 }

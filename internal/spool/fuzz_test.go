@@ -116,7 +116,7 @@ func BenchmarkNext(b *testing.B) {
 					b.Fatal(err)
 				}
 				if i%done == 0 {
-					if err := e.Done(); err != nil {
+					if err := s.Done(e.Number); err != nil {
 						b.Fatal(err)
 					}
 				}

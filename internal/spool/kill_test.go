@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 const writerEnv = "SPOOL_TEST_WRITER"
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 		writer(dir)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // writer appends until it is killed, from several callers, and prints what was acknowledged.
@@ -88,7 +90,7 @@ func TestSpool_KilledWriter(t *testing.T) {
 			}
 			done = e.Number
 			seen[strings.TrimRight(string(e.Data), ".")]++
-			if err := e.Done(); err != nil {
+			if err := s.Done(e.Number); err != nil {
 				t.Fatal(err)
 			}
 		}

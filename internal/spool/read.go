@@ -16,12 +16,7 @@ import (
 type Entry struct {
 	Number uint64
 	Data   []byte // the caller's to keep
-
-	spool *Spool
 }
-
-// Done says that everything up to this entry is done.
-func (e Entry) Done() error { return e.spool.Done(e.Number) }
 
 // readAhead is what one read of the disk takes; entries are a few hundred bytes.
 const readAhead = 64 << 10
@@ -78,7 +73,7 @@ func (s *Spool) TryNext() (e Entry, ok bool, err error) {
 		data, number, err := r.read(s.dir, seg, at, size)
 		if err == nil {
 			r.last = number
-			return Entry{number, data, s}, true, nil
+			return Entry{number, data}, true, nil
 		}
 		r.close()
 		if !errors.Is(err, errDamaged) && !errors.Is(err, os.ErrNotExist) {
@@ -91,8 +86,9 @@ func (s *Spool) TryNext() (e Entry, ok bool, err error) {
 }
 
 // Rewind makes Next go on behind the entry with this number, or behind what is done
-// where that is more. Rewind(0) hands out again everything that is not done.
-func (s *Spool) Rewind(number uint64) {
+// where that is more. Rewind(0) hands out again everything that is not done. It returns
+// behind which one; fewer than number are in another spool than number is of.
+func (s *Spool) Rewind(number uint64) (behind uint64) {
 	r := &s.reading
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,6 +96,7 @@ func (s *Spool) Rewind(number uint64) {
 	defer s.mu.Unlock()
 	r.last = min(max(number, s.done), s.next-1)
 	r.next = 0
+	return r.last
 }
 
 // place is a run and the numbers that are wanted of it.

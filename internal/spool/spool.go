@@ -91,7 +91,6 @@ type Options struct {
 // Stats counts since Open.
 type Stats struct {
 	Appended atomic.Uint64 // entries that were acknowledged
-	Failed   atomic.Uint64 // entries that the disk did not take
 	Groups   atomic.Uint64 // fsyncs that acknowledged something
 	Lost     atomic.Uint64 // acknowledged entries that cannot be read
 }

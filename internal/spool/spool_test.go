@@ -108,7 +108,7 @@ func TestSpool_WhatIsNotDoneComesAgainInOrder(t *testing.T) {
 	if err != nil || string(e.Data) != "a" || e.Number != 1 {
 		t.Fatal(e, err)
 	}
-	if err := e.Done(); err != nil {
+	if err := s.Done(e.Number); err != nil {
 		t.Fatal(err)
 	}
 	wantRest(t, s, "b", "c")
@@ -122,7 +122,7 @@ func TestSpool_WhatIsNotDoneComesAgainInOrder(t *testing.T) {
 	s = open(t, dir, Options{})
 	add(t, s, "d")
 	last := wantRest(t, s, "b", "c", "d")
-	if err := last.Done(); err != nil {
+	if err := s.Done(last.Number); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -216,7 +216,7 @@ func TestSpool_IsBounded(t *testing.T) {
 		if len(got) < n {
 			t.Fatalf("%d of %d entries", len(got), n)
 		}
-		if err := last.Done(); err != nil {
+		if err := s.Done(last.Number); err != nil {
 			t.Fatal(err)
 		}
 	}

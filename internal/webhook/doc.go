@@ -17,8 +17,10 @@
 // target's signing keys, one in a line. A directory of named files is what a Kubernetes secret looks
 // like when it is mounted; adding a target, or a second key while ZITADEL changes it, is a change of a
 // file, seen without a restart. The name is only ever looked up in memory, so that no path leaves
-// the directory. A file that cannot be read or holds no good key keeps the keys that it had (a key
-// may be half written), a file that is removed takes its keys back.
+// the directory. Notes and backups beside the keys make no targets: a name with a full stop or a tilde is left
+// alone, a file with a line that is no key is refused as a whole, and both are told. A file that
+// cannot be used keeps the keys that it had (a key may be half written), a file that is removed takes its
+// keys back. A target is of one instance, the first that it names.
 //
 // Every V2 request needs a good ZITADEL-Signature over its raw body, JWT and JWE payloads too: these have no
 // time and no audience, so that alone they could be replayed for ever. Their own

@@ -5,16 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
@@ -68,6 +64,9 @@ type Options struct {
 	// are refused. JWKS gets the document in its place.
 	JWKSURL string
 	JWKS    func(context.Context) ([]byte, error)
+	// PlainJWKS allows HTTP for JWKSURL to other addresses than loopback: it decides who
+	// signs, Plain who may listen along.
+	PlainJWKS bool
 	// Client is for JWKSURL; nil is one that follows no redirects.
 	Client *http.Client
 	// PrivateKeyFile has the private keys in PEM whose public ones JWE targets have.
@@ -97,21 +96,20 @@ type Endpoint struct {
 	cert    *watched[*tls.Certificate]
 	keyset  *keyset
 	replays *replays
+	pins    pins
 	budget  budget
 
 	// Shorter in tests.
 	headerTimeout, bodyTimeout, tellEvery time.Duration
 
-	mu      sync.Mutex
-	servers []*http.Server
-	closed  bool
-	ended   chan struct{}
+	telling sync.Mutex
+	told    teller
 }
 
 // New checks the options and reads all files. The error names every option that is wrong.
 func New(o Options) (*Endpoint, error) {
 	o.setDefaults()
-	e := &Endpoint{o: o, log: o.Log, replays: newReplays(maxReplays), ended: make(chan struct{}), budget: budget{max: budgetOf(o.MaxBody)},
+	e := &Endpoint{o: o, log: o.Log, replays: newReplays(maxReplays), budget: budget{max: budgetOf(o.MaxBody)},
 		headerTimeout: headerTimeout, bodyTimeout: bodyTimeout, tellEvery: tellEvery}
 	problems := o.problems()
 	note := func(err error) {
@@ -121,11 +119,11 @@ func New(o Options) (*Endpoint, error) {
 	}
 	var err error
 	if o.KeysDir != "" {
-		e.keys, err = newKeys("listen_keys_dir", o.KeysDir, o.Now, o.Log)
+		e.keys, err = newKeys("listen_keys_dir", o.KeysDir, isKeyByte, o.Now, o.Log)
 		note(err)
 	}
 	if o.V1Dir != "" {
-		e.secrets, err = newKeys("listen_v1_dir", o.V1Dir, o.Now, o.Log)
+		e.secrets, err = newKeys("listen_v1_dir", o.V1Dir, isSecretByte, o.Now, o.Log)
 		note(err)
 	}
 	if o.PrivateKeyFile != "" {
@@ -213,7 +211,7 @@ func (o *Options) problems() (all []error) {
 		bad("listen_cert_file and listen_cert_key_file: give both, or none")
 	}
 	if o.JWKSURL != "" {
-		if u, err := url.Parse(o.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (o.Plain || loopback(u.Hostname()))) {
+		if u, err := url.Parse(o.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (o.PlainJWKS || loopback(u.Hostname()))) {
 			bad("jwks_url: want https://HOST/oauth/v2/keys")
 		}
 	}
@@ -229,99 +227,4 @@ func loopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// Serve answers requests until Close, which makes it return nil. It closes the listener.
-func (e *Endpoint) Serve(l net.Listener) error {
-	if e.cert == nil && !e.o.Plain && l.Addr().Network() != "unix" {
-		host, _, _ := net.SplitHostPort(l.Addr().String())
-		if !loopback(host) {
-			l.Close()
-			return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give listen_cert_file and listen_cert_key_file, or listen_plain for a proxy that ends TLS", l.Addr())
-		}
-	}
-	server := &http.Server{
-		Handler:           e,
-		ReadHeaderTimeout: e.headerTimeout,
-		ReadTimeout:       e.bodyTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaders,
-		// Its lines hold the words of strangers.
-		ErrorLog: log.New(silent{&e.Stats.broken}, "", 0),
-		// A connection of HTTP/2 carries many requests: connections would bound nothing.
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-	}
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		l.Close()
-		return nil
-	}
-	first := len(e.servers) == 0
-	e.servers = append(e.servers, server)
-	e.mu.Unlock()
-	if first {
-		go e.tell()
-	}
-
-	l = netutil.LimitListener(l, e.o.MaxConns)
-	if e.cert != nil {
-		l = tls.NewListener(l, &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			NextProtos: []string{"http/1.1"},
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-				return e.cert.get(lookEvery), nil
-			},
-		})
-	}
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	<-e.ended
-	return nil
-}
-
-// tell logs refusals once a minute, and what is left at the end.
-func (e *Endpoint) tell() {
-	var t teller
-	tick := time.NewTicker(e.tellEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.tell(e.log, &e.Stats)
-		case <-e.ended:
-			t.tell(e.log, &e.Stats)
-			return
-		}
-	}
-}
-
-// Close takes no new requests and waits for those under way, up to five seconds, which an
-// authenticated one has for the spool. What is still there then is cut off. Close the spool after it.
-func (e *Endpoint) Close() error {
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		<-e.ended
-		return nil
-	}
-	e.closed = true
-	servers := e.servers
-	e.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	var all []error
-	for _, s := range servers {
-		err := s.Shutdown(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			// Any stranger who sends slowly can have this: no error of ours.
-			e.log.Info("webhook: slow requests were cut off at the end")
-			err = s.Close()
-		}
-		all = append(all, err)
-	}
-	close(e.ended)
-	return errors.Join(all...)
 }

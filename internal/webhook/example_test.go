@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -22,12 +23,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer endpoint.Close()
 	l, err := net.Listen("tcp", ":8443")
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() { _ = endpoint.Serve(l) }()
+	go func() { _ = endpoint.Serve(context.Background(), l) }()
 
 	for {
 		entry, err := queue.Next(context.Background())
@@ -40,7 +40,7 @@ func Example() {
 		}
 		switch m := message.(type) {
 		case *webhook.Event:
-			r := m.Record("demo")
+			r := record.FromEvent(m.Event, "demo", m.Received)
 			redact.Record(&r)
 			fmt.Println(r.ID())
 		case *webhook.Execution:
@@ -50,7 +50,7 @@ func Example() {
 			m.Record.Instance = "demo"
 			fmt.Println(m.Record.ID())
 		}
-		if err := entry.Done(); err != nil {
+		if err := queue.Done(entry.Number); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -13,3 +13,6 @@ func (e *Endpoint) SetTimes(header, body, tell time.Duration) {
 // SetBudget bounds the bodies in memory, and BudgetUsed is what they take.
 func (e *Endpoint) SetBudget(n int64) { e.budget.max = n }
 func (e *Endpoint) BudgetUsed() int64 { return atomic.LoadInt64(&e.budget.used) }
+
+// Connections is how many connections failed before there was a request.
+func (s *Stats) Connections() uint64 { return s.broken.Load() }

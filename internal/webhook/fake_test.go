@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,11 +31,13 @@ type memory struct {
 	entries [][]byte
 	err     error
 	hold    chan struct{} // Append waits for it
+	waiting atomic.Int32  // for hold
 	panics  bool
 }
 
 func (m *memory) Append(ctx context.Context, entries ...[]byte) error {
 	if m.hold != nil {
+		m.waiting.Add(1)
 		select {
 		case <-m.hold:
 		case <-ctx.Done():
@@ -97,6 +99,22 @@ type world struct {
 	log   *safeBuffer
 	keys  string // directories
 	v1    string
+
+	ctx    context.Context // of Serve
+	close  func()
+	served sync.WaitGroup
+}
+
+// Serve is the endpoint's, until Close, which waits for it.
+func (w *world) Serve(l net.Listener) error {
+	w.served.Add(1)
+	defer w.served.Done()
+	return w.Endpoint.Serve(w.ctx, l)
+}
+
+func (w *world) Close() {
+	w.close()
+	w.served.Wait()
 }
 
 type safeBuffer struct {
@@ -117,8 +135,8 @@ func (s *safeBuffer) String() string {
 }
 
 const (
-	testKey    = "a signing key of some length"
-	testSecret = "a secret of the script"
+	testKey    = "a-signing-key/of+some_length="
+	testSecret = "a.secret!of-the-script"
 )
 
 // newWorld has the target "t" with testKey and the script "login" with testSecret, and
@@ -128,6 +146,12 @@ func newWorld(tb testing.TB, change func(*webhook.Options)) *world {
 	w := &world{spool: &memory{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), log: &safeBuffer{}, keys: tb.TempDir(), v1: tb.TempDir()}
 	if err := os.CopyFS(w.keys, os.DirFS("testdata/keys")); err != nil {
 		tb.Fatal(err)
+	}
+	copied, _ := filepath.Glob(filepath.Join(w.keys, "*"))
+	for _, path := range copied {
+		if err := os.Chmod(path, 0o600); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	writeFile(tb, filepath.Join(w.keys, "t"), testKey)
 	writeFile(tb, filepath.Join(w.v1, "login"), testSecret)
@@ -140,12 +164,9 @@ func newWorld(tb testing.TB, change func(*webhook.Options)) *world {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
 	w.Endpoint = e
+	w.ctx, w.close = context.WithCancel(context.Background())
+	tb.Cleanup(w.Close)
 	return w
 }
 
@@ -166,7 +187,8 @@ func (w *world) serve(tb testing.TB) (addr string) {
 	ended := make(chan error, 1)
 	go func() { ended <- w.Serve(l) }()
 	tb.Cleanup(func() {
-		if err := errors.Join(w.Close(), <-ended); err != nil {
+		w.Close()
+		if err := <-ended; err != nil {
 			tb.Error(err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,26 +33,31 @@ const (
 
 // readSecret reads a file of secrets.
 func readSecret(path string) ([]byte, error) {
+	b, _, err := readSecretMode(path)
+	return b, err
+}
+
+func readSecretMode(path string) (b []byte, mode fs.FileMode, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, 0, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, 0, errors.New("is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, 0, withoutPath(err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	b, err = io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, 0, withoutPath(err)
 	}
 	if len(b) > maxSecretFile {
-		return nil, errors.New("is too long")
+		return nil, 0, errors.New("is too long")
 	}
-	return b, nil
+	return b, info.Mode(), nil
 }
 
 // withoutPath is for messages that have the path.
@@ -94,12 +100,18 @@ func (w *watched[T]) open() error {
 	w.looked, w.seen = w.now(), w.state()
 	var zero T
 	v, err := w.read(zero)
-	if err != nil {
+	if p, ok := errors.AsType[partial](err); ok {
+		w.failed = p.Error()
+		w.log.Warn("webhook: a file cannot be used", "option", w.what, "error", p)
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", w.what, err)
 	}
 	w.value.Store(&v)
 	return nil
 }
+
+// partial is an error that leaves the rest of use.
+type partial struct{ error }
 
 // get returns the value; it looks at the files if the last look is older than every. While
 // another goroutine looks it does not wait.
@@ -164,32 +176,50 @@ func (d *keyDir) fit(target string, good func(keys [][]byte) bool) (fits, known 
 	return false, known
 }
 
-// newKeys watches a directory of key files.
-func newKeys(option, dir string, now func() time.Time, log *slog.Logger) (*keyDir, error) {
+// newKeys watches a directory of key files. isKey says which bytes a key has.
+func newKeys(option, dir string, isKey func(byte) bool, now func() time.Time, log *slog.Logger) (*keyDir, error) {
+	told := make(map[string]bool)
+	warn := func(name, what, mend string) {
+		if !told[name+what] {
+			told[name+what] = true
+			log.Warn("webhook: "+what, "option", option, "file", filepath.Join(dir, name), "mend", mend)
+		}
+	}
 	w := &keyDir{watched[keySet]{what: option, now: now, log: log,
 		state: func() string {
-			names, _ := keyFiles(dir)
+			names, _ := keyFiles(dir, nil)
 			state := stamp(dir)
 			for _, name := range names {
 				state += "\x00" + name + "\x00" + stamp(filepath.Join(dir, name))
 			}
 			return state
 		},
-		read: func(old keySet) (keySet, error) { return readKeys(dir, old) },
+		read: func(old keySet) (keySet, error) { return readKeys(dir, old, isKey, warn) },
 	}}
 	return w, w.open()
 }
 
+// Keys as ZITADEL makes them, and whatever else one writes in base64 or hex: prose has spaces
+// and full stops.
+func isKeyByte(c byte) bool { return isNameByte(c) || c == '+' || c == '/' || c == '=' }
+
+// The secret of a script is what somebody chose.
+func isSecretByte(c byte) bool { return c > ' ' && c < 0x7f }
+
 // keyFiles lists the names. Those that begin with a dot are none: Kubernetes keeps its
-// own there.
-func keyFiles(dir string) (names []string, err error) {
+// own there. Other names that no target may have are those of backups and of notes.
+func keyFiles(dir string, warn func(name, what, mend string)) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%q cannot be read: %w; name a directory with one file for each target", dir, withoutPath(err))
 	}
 	for _, e := range entries {
-		if goodName(e.Name()) && !e.IsDir() {
+		switch {
+		case e.IsDir() || e.Name()[0] == '.':
+		case goodName(e.Name()):
 			names = append(names, e.Name())
+		case warn != nil:
+			warn(e.Name(), "a file whose name no target can have is left alone", "letters, digits, - and _, "+fmt.Sprint(maxName)+" at most; or move it away")
 		}
 	}
 	if len(names) > maxTargets {
@@ -200,27 +230,32 @@ func keyFiles(dir string) (names []string, err error) {
 
 // goodName reports whether a file, or the first segment of a path, is called as targets may be.
 func goodName(name string) bool {
-	if name == "" || len(name) > maxName || name[0] == '.' || name[0] == '-' {
+	if name == "" || len(name) > maxName || name[0] == '-' {
 		return false
 	}
 	for _, c := range []byte(name) {
-		if c-'0' > 9 && c|0x20-'a' > 25 && c != '-' && c != '_' && c != '.' {
+		if !isNameByte(c) {
 			return false
 		}
 	}
 	return true
 }
 
+func isNameByte(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 25 || c == '-' || c == '_' }
+
 // readKeys reads the directory. A file that cannot be used keeps the keys it had, and is an error.
-func readKeys(dir string, old keySet) (keySet, error) {
-	names, err := keyFiles(dir)
+func readKeys(dir string, old keySet, isKey func(byte) bool, warn func(name, what, mend string)) (keySet, error) {
+	names, err := keyFiles(dir, warn)
 	if err != nil {
 		return old, err
 	}
 	set := make(keySet)
 	var all []error
 	for _, name := range names {
-		keys, err := readKeyFile(filepath.Join(dir, name))
+		keys, mode, err := readKeyFile(filepath.Join(dir, name), isKey)
+		if perm := mode.Perm(); perm&0o077 != 0 {
+			warn(name, fmt.Sprintf("a file with keys can be read by others (mode %04o)", perm), "chmod 600")
+		}
 		if err != nil {
 			all = append(all, fmt.Errorf("%q %w", filepath.Join(dir, name), err))
 			if keys = old[name]; keys == nil {
@@ -232,28 +267,35 @@ func readKeys(dir string, old keySet) (keySet, error) {
 	if len(names) == 0 {
 		all = append(all, fmt.Errorf("%q has no file: put the signing key of each target into a file with the name of its path's first segment", dir))
 	}
-	return set, errors.Join(all...)
+	err = errors.Join(all...)
+	if err != nil && len(set) > 0 {
+		return set, partial{err}
+	}
+	return set, err
 }
 
-func readKeyFile(path string) (keys [][]byte, err error) {
-	b, err := readSecret(path)
+// readKeyFile takes a file as a whole, or not: what stands beside a key is none, however long.
+func readKeyFile(path string, isKey func(byte) bool) (keys [][]byte, mode fs.FileMode, err error) {
+	b, mode, err := readSecretMode(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for line := range bytes.Lines(b) {
 		line = bytes.TrimSpace(line)
 		switch {
 		case len(line) == 0:
 		case len(line) < minKey:
-			return nil, fmt.Errorf("has a key of less than %d bytes", minKey)
+			return nil, mode, fmt.Errorf("has a key of less than %d bytes", minKey)
+		case bytes.ContainsFunc(line, func(r rune) bool { return r > unicode.MaxASCII || !isKey(byte(r)) }):
+			return nil, mode, errors.New("has a line that is no key: one in a line, and nothing else")
 		case len(keys) == maxKeys:
-			return nil, fmt.Errorf("has more than %d keys", maxKeys)
+			return nil, mode, fmt.Errorf("has more than %d keys", maxKeys)
 		default:
 			keys = append(keys, line)
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("holds no key: one in a line")
+		return nil, mode, errors.New("holds no key: one in a line")
 	}
-	return keys, nil
+	return keys, mode, nil
 }

@@ -276,11 +276,70 @@ func TestServe_CertificateChanges(t *testing.T) {
 	if _, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1")
 	}
-	if _, err := http.Get("http://" + addr); err != nil && !errors.Is(err, io.EOF) {
+	if a, err := http.Get("http://" + addr); err == nil {
+		a.Body.Close()
+	} else if !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 	if w.Stats.Connections() == 0 {
 		t.Error("a failed handshake is not counted")
+	}
+}
+
+// The end waits for what is authenticated, and for no stranger.
+func TestServe_AtItsEndOnlyTheAuthenticatedAreWaitedFor(t *testing.T) {
+	w := newWorld(t, nil)
+	w.spool.hold = make(chan struct{})
+	addr := w.serve(t)
+	good := dial(t, addr)
+	_, _ = good.Write(w.wire(t, "t", event))
+	other := w.wire(t, "t", event+" ")
+	for _, part := range [][]byte{nil, other[:20], other[:len(other)-1]} {
+		_, _ = dial(t, addr).Write(part)
+	}
+	until(t, "the good one does not wait", func() bool { return w.spool.waiting.Load() == 1 })
+	ended := make(chan struct{})
+	began := time.Now()
+	go func() { w.Close(); close(ended) }()
+	until(t, "it still listens", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	close(w.spool.hold)
+	if status, open := answer(t, good); status != http.StatusOK || open {
+		t.Errorf("status %d, open %v", status, open)
+	}
+	<-ended
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the end took %s", took)
+	}
+}
+
+// A server that failed is followed by another one, with the counters and the memory of the same endpoint.
+func TestServe_Again(t *testing.T) {
+	w := newWorld(t, nil)
+	for i := range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- w.Serve(l) }()
+		c := dial(t, l.Addr().String())
+		_, _ = c.Write(w.wire(t, "t", event))
+		if status, _ := answer(t, c); status != http.StatusOK {
+			t.Fatalf("server %d: status %d", i+1, status)
+		}
+		l.Close()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("server %d: %v", i+1, err)
+		}
+	}
+	if w.Stats.Accepted.Load() != 1 || w.Stats.Repeated.Load() != 1 {
+		t.Errorf("%d accepted, %d repeated", w.Stats.Accepted.Load(), w.Stats.Repeated.Load())
 	}
 }
 

@@ -20,10 +20,7 @@ import (
 const Source = record.SourceWebhook
 
 // Message is an [*Event], a [*Login] or an [*Execution].
-type Message interface {
-	// From is what all of them have.
-	From() Delivery
-}
+type Message interface{ message() }
 
 // Delivery is how a message came.
 type Delivery struct {
@@ -32,8 +29,7 @@ type Delivery struct {
 	Sent     time.Time // when ZITADEL signed it, whole seconds; zero for V1
 }
 
-// From returns d.
-func (d Delivery) From() Delivery { return d }
+func (Delivery) message() {}
 
 // Event is an event as the Events API has it, redacted. Aggregate type, aggregate id and sequence
 // are those of the API, so that with the same label for the instance the id of its record is
@@ -46,14 +42,6 @@ type Event struct {
 	Event      *eventpb.Event
 	// Odd: the payload was no object, and is under the key "event_payload"; or the time was none.
 	Odd bool
-}
-
-// Record returns the event as a record. instance is the label, which the Events API's
-// records have too; ZITADEL's instance id stands in where it is empty.
-func (e *Event) Record(instance string) record.Record {
-	r := record.FromEvent(e.Event, label(instance, e.InstanceID), e.Received)
-	r.Source = Source
-	return r
 }
 
 // Login is a message of post_auth_webhook.js. Its AuthRequestID is the id in the payload of the
@@ -256,6 +244,9 @@ func decodeEvent(d Delivery, content []byte) (Message, error) {
 	e := &Event{Delivery: d, InstanceID: string(instance), Event: new(eventpb.Event), Odd: content[0] == 1}
 	if err := proto.Unmarshal(event, e.Event); err != nil {
 		return nil, fmt.Errorf("%w (%w)", errEntry, err)
+	}
+	if !e.named() {
+		return nil, errEntry
 	}
 	return e, nil
 }

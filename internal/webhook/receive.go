@@ -105,6 +105,7 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 	if why := e.verify(target, &s, body); why != reasonNone {
 		return why
 	}
+	authenticated(r.Context())
 	return e.once(r.Context(), &s, body, func(key id) Reason {
 		payload, err := e.open(r.Context(), body)
 		if errors.Is(err, errKeySet) {
@@ -114,11 +115,14 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 			return BadToken
 		}
 		d := Delivery{Target: target, Received: now, Sent: time.Unix(s.t, 0)}
-		entry, unknown, removed, err := reduce(d, key, payload, e.o.Bodies)
+		reduced, err := reduce(d, key, payload, e.o.Bodies)
 		if err != nil {
 			return NotSpooled // an encoder failed
 		}
-		return e.keep(r.Context(), entry, unknown, removed)
+		if !e.pins.fits(target, reduced.instance) {
+			return OtherInstance
+		}
+		return e.keep(r.Context(), reduced.entry, reduced.unknown)
 	})
 }
 
@@ -166,10 +170,11 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	if why != reasonNone {
 		return why
 	}
+	authenticated(r.Context()) // not before the body is here: it may come slowly
 	d := Delivery{Target: target, Received: e.o.Now()}
 	var login parser.Record
 	if parser.New(parser.Options{}).ParseDocument(body, &login) {
-		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false, 0)
+		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false)
 	}
 	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(body)}
 	unsigned := signature{text: strconv.FormatInt(d.Received.UnixNano(), 10)} // two of them may be equal and still be two
@@ -177,19 +182,18 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	if err != nil {
 		return NotSpooled
 	}
-	return e.keep(r.Context(), entry, true, 0)
+	return e.keep(r.Context(), entry, true)
 }
 
 // keep returns once the entry is durable. The sender's patience does not count: what it
 // sent is here, and it sends it once.
-func (e *Endpoint) keep(ctx context.Context, entry []byte, unknown bool, removed int) Reason {
+func (e *Endpoint) keep(ctx context.Context, entry []byte, unknown bool) Reason {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolTimeout)
 	defer cancel()
 	if err := e.o.Spool.Append(ctx, entry); err != nil {
 		return NotSpooled
 	}
 	e.Stats.Accepted.Add(1)
-	e.Stats.Removed.Add(uint64(removed))
 	if unknown {
 		e.Stats.Unknown.Add(1)
 	}

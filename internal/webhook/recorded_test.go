@@ -120,7 +120,7 @@ func TestRecorded_EventsAreThoseOfTheAPI(t *testing.T) {
 			continue
 		}
 		n++
-		got := e.Record("demo")
+		got := eventRecord(e)
 		want := api[got.Key]
 		if want == nil {
 			t.Fatalf("%s is not in the API", got.ID())
@@ -172,7 +172,7 @@ func TestRecorded_Executions(t *testing.T) {
 		}
 		noSecrets(t, w.spool.text())
 		noSecrets(t, w.log.String())
-		if bodies && w.Stats.Removed.Load() == 0 {
+		if bodies && !strings.Contains(w.spool.text(), "[REDACTED]") {
 			t.Error("nothing was removed")
 		}
 	}

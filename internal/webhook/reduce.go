@@ -23,34 +23,47 @@ const (
 	maxPayloadDepth = 100
 	// maxText bounds a field of an execution. ids have 18 bytes, user agents some hundred.
 	maxText = 512
+	// maxID bounds what names an event. ZITADEL's longest is an event type of 64 bytes. They are
+	// kept in the memory and in every state of the reader, and whoever has the key of a target writes them.
+	maxID = 200
 )
+
+// reduced is what is kept of a payload.
+type reduced struct {
+	entry    []byte
+	instance string // ZITADEL's id; empty where it is not said
+	unknown  bool   // of no known form
+}
 
 // reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
 // allow-list. What has no known form, is nested too deeply, has a key twice or is no JSON becomes an
-// execution of KindUnknown. removed counts the secrets.
-func reduce(d Delivery, key id, payload []byte, bodies bool) (entry []byte, unknown bool, removed int, err error) {
+// execution of KindUnknown.
+func reduce(d Delivery, key id, payload []byte, bodies bool) (r reduced, err error) {
 	doc := new(structpb.Struct)
 	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(payload, doc); err == nil {
 		f := fields(doc.GetFields())
 		switch {
 		case f.has("aggregateID") && f.has("aggregateType") && f.has("event_type"):
 			if e, ok := newEvent(d, f, payload); ok {
-				removed = redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
-				entry, err = e.entry(key)
-				return entry, false, removed, err
+				redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
+				r.instance = e.InstanceID
+				r.entry, err = e.entry(key)
+				return r, err
 			}
 		case f.has("fullMethod"), f.has("function"):
 			x := newExecution(d, f, len(payload))
 			if bodies {
-				removed = x.takeBody(f)
+				x.takeBody(f)
 			}
-			entry, err = x.entry(key)
-			return entry, false, removed, err
+			r.instance = x.InstanceID
+			r.entry, err = x.entry(key)
+			return r, err
 		}
 	}
 	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(payload)}
-	entry, err = x.entry(key)
-	return entry, true, 0, err
+	r.unknown = true
+	r.entry, err = x.entry(key)
+	return r, err
 }
 
 // fields of an object.
@@ -65,7 +78,7 @@ func (f fields) text(name string) string { return f[name].GetStringValue() }
 
 func (f fields) in(name string) fields { return f[name].GetStructValue().GetFields() }
 
-// newEvent reads an event. ok is false where its identity is not whole.
+// newEvent reads an event. ok is false where its identity is not whole, or is none of ZITADEL's.
 func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
 	// A Struct knows float64 alone; a sequence is exact.
 	sequence, err := strconv.ParseUint(gjson.GetBytes(payload, "sequence").Raw, 10, 64)
@@ -96,7 +109,14 @@ func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
 		e.Odd = true
 		e.Event.Payload = &structpb.Struct{Fields: map[string]*structpb.Value{"event_payload": v}}
 	}
-	return e, true
+	return e, e.named()
+}
+
+// named reports whether nothing that names the event is longer than maxID.
+func (e *Event) named() bool {
+	agg := e.Event.GetAggregate()
+	return max(len(e.InstanceID), len(agg.GetId()), len(agg.GetType().GetType()), len(agg.GetResourceOwner()),
+		len(e.Event.GetEditor().GetUserId()), len(e.Event.GetType().GetType())) <= maxID
 }
 
 func newExecution(d Delivery, f fields, size int) *Execution {
@@ -161,7 +181,7 @@ func errorOf(v *structpb.Value) string {
 }
 
 // takeBody keeps request and response, redacted.
-func (x *Execution) takeBody(f fields) (removed int) {
+func (x *Execution) takeBody(f fields) {
 	body := &structpb.Struct{Fields: make(map[string]*structpb.Value)}
 	for _, name := range [...]string{"request", "response"} {
 		if v, ok := f[name]; ok {
@@ -169,28 +189,26 @@ func (x *Execution) takeBody(f fields) (removed int) {
 		}
 	}
 	if len(body.Fields) == 0 {
-		return 0
+		return
 	}
 	x.Body = body
 	if strings.Contains(x.Method, "Metadata") {
-		removed = hideValues(structpb.NewStructValue(body))
+		hideValues(structpb.NewStructValue(body))
 	}
-	return removed + redact.Payload("", body)
+	redact.Payload("", body)
 }
 
 // hideValues redacts the values of metadata, which may be anything: redact knows them by
 // the type of their events.
-func hideValues(v *structpb.Value) (removed int) {
+func hideValues(v *structpb.Value) {
 	for key, child := range v.GetStructValue().GetFields() {
 		if key == "value" && child.GetStringValue() != "" {
 			v.GetStructValue().Fields[key] = structpb.NewStringValue(redact.Redacted)
-			removed++
 			continue
 		}
-		removed += hideValues(child)
+		hideValues(child)
 	}
 	for _, child := range v.GetListValue().GetValues() {
-		removed += hideValues(child)
+		hideValues(child)
 	}
-	return removed
 }

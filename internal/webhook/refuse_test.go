@@ -163,6 +163,25 @@ func TestLogin(t *testing.T) {
 	noSecrets(t, w.spool.text())
 }
 
+// What another instance sends does not come under this one's label.
+func TestInstance_TheFirstOneOfATargetCounts(t *testing.T) {
+	w := newWorld(t, nil)
+	writeFile(t, filepath.Join(w.keys, "u"), testKey)
+	w.now = w.now.Add(2 * time.Second) // it is seen
+	other := strings.Replace(event, `"instanceID":"3"`, `"instanceID":"4"`, 1)
+	call := `{"fullMethod":"/x/Y","instanceID":"4"}`
+	w.want(t, "no good one pins nothing", w.signed("t", other, "another-key-of-some-length"), 401, webhook.BadSignature)
+	w.want(t, "first", w.signed("t", event), 200, 0)
+	w.want(t, "another one's event", w.signed("t", other), 401, webhook.OtherInstance)
+	w.want(t, "another one's call", w.signed("t", call), 401, webhook.OtherInstance)
+	w.want(t, "a function names none", w.signed("t", `{"function":"function/preuserinfo"}`), 200, 0)
+	w.want(t, "its own again", w.signed("t", event+" "), 200, 0)
+	w.want(t, "another target", w.signed("u", other+" "), 200, 0)
+	if n := len(w.spool.messages(t)); n != 4 {
+		t.Errorf("%d messages", n)
+	}
+}
+
 // No panic leaves, and what it says is not logged.
 func TestPanic(t *testing.T) {
 	w := newWorld(t, nil)
@@ -180,7 +199,7 @@ func TestPanic(t *testing.T) {
 func TestKeys_Change(t *testing.T) {
 	w := newWorld(t, nil)
 	path := filepath.Join(w.keys, "t")
-	const next = "another key of some length"
+	const next = "another-key-of-some-length"
 	n := 0
 	try := func(what, key string, status int) {
 		t.Helper()
@@ -236,6 +255,65 @@ func TestKeys_Change(t *testing.T) {
 		if strings.Contains(w.log.String(), key) {
 			t.Error("a key is in the log")
 		}
+	}
+}
+
+// A file beside the keys makes no target: not by its name, not by its content, and neither does
+// a part of it.
+func TestKeys_OtherFilesAreNoTargets(t *testing.T) {
+	const prose = "These are the keys of our targets, one file for each.\n"
+	var w *world
+	for name, content := range map[string]string{
+		"README": prose, "half": testKey + "\n" + prose, "spaced": "a key with some spaces", "latin": "schl\xfcssel-schl\xfcssel", "umlaut": "schlüssel-schlüssel",
+		"t.bak": testKey, "t~": testKey, "t.md": prose, ".t": testKey,
+	} {
+		w = newWorld(t, nil)
+		path := filepath.Join(w.keys, name)
+		for _, when := range []string{"started with", "changed"} {
+			if when == "started with" {
+				dir := w.keys
+				writeFile(t, path, content)
+				w = newWorld(t, func(o *webhook.Options) { o.KeysDir = dir })
+			} else {
+				writeFile(t, path, content+"\n")
+				w.now = w.now.Add(2 * time.Second)
+			}
+			for _, key := range []string{testKey, strings.TrimSpace(prose), strings.TrimSpace(content)} {
+				if status := w.do(w.signed(name, event+when, key)); status != http.StatusUnauthorized {
+					t.Errorf("%s: status %d", name, status)
+				}
+			}
+			w.want(t, "beside "+name, w.signed("t", event+name+when), 200, 0)
+			for range 3 {
+				w.now = w.now.Add(2 * time.Second)
+				w.want(t, "beside "+name, w.signed("t", event), 200, 0)
+			}
+			told := strings.Count(w.log.String(), path)
+			if want := name[0] != '.'; told > 1 || (told == 1) != want || strings.Contains(w.log.String(), testKey) {
+				t.Errorf("%s was told %d times:\n%s", name, told, w.log)
+			}
+		}
+	}
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "README"), prose)
+	if _, err := webhook.New(webhook.Options{KeysDir: dir, Spool: &memory{}}); err == nil || !strings.Contains(err.Error(), "README") {
+		t.Errorf("no key at all: %v", err)
+	}
+}
+
+// As of every other file with a secret.
+func TestKeys_ThatOthersCanReadAreToldOfOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := os.Chmod(filepath.Join(w.keys, "t"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		w.now = w.now.Add(2 * time.Second)
+		w.want(t, "it", w.signed("t", event), 200, 0)
+		writeFile(t, filepath.Join(w.keys, "other"), testKey)
+	}
+	if n := strings.Count(w.log.String(), "mode 0640"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, w.log)
 	}
 }
 

@@ -10,31 +10,32 @@ type Reason uint8
 
 // The reasons, with the status of the answer.
 const (
-	reasonNone   Reason = iota
-	NoTarget            // 401: no key file has the name of the path
-	NoSignature         // 401: no ZITADEL-Signature, and no secret for V1
-	BadHeader           // 401: a ZITADEL-Signature of another form
-	BadTime             // 401: older, or newer, than the tolerance
-	BadSignature        // 401: no key fits
-	BadSecret           // 401: V1, no secret fits
-	BadToken            // 401: a JWT or JWE that does not verify
-	Forgotten           // 401: from before what the replay memory holds
-	BadMethod           // 405
-	TooLarge            // 413
-	BadMediaType        // 415
-	TooSlow             // 408
-	Broken              // 400: the body ended early
-	Overloaded          // 503: too many bodies in memory
-	NotSpooled          // 503: the spool is full or the disk fails
-	NoKeySet            // 503: the instance's keys cannot be fetched
-	Panicked            // 500
-	reasons      int    = iota
+	reasonNone    Reason = iota
+	NoTarget             // 401: no key file has the name of the path
+	NoSignature          // 401: no ZITADEL-Signature, and no secret for V1
+	BadHeader            // 401: a ZITADEL-Signature of another form
+	BadTime              // 401: older, or newer, than the tolerance
+	BadSignature         // 401: no key fits
+	BadSecret            // 401: V1, no secret fits
+	BadToken             // 401: a JWT or JWE that does not verify
+	Forgotten            // 401: from before what the replay memory holds
+	OtherInstance        // 401: of another instance than the target's
+	BadMethod            // 405
+	TooLarge             // 413
+	BadMediaType         // 415
+	TooSlow              // 408
+	Broken               // 400: the body ended early
+	Overloaded           // 503: too many bodies in memory
+	NotSpooled           // 503: the spool is full or the disk fails
+	NoKeySet             // 503: the instance's keys cannot be fetched
+	Panicked             // 500
+	reasons       int    = iota
 )
 
-var reasonNames = [reasons]string{"", "no_target", "no_signature", "bad_header", "bad_time", "bad_signature", "bad_secret", "bad_token", "forgotten",
+var reasonNames = [reasons]string{"", "no_target", "no_signature", "bad_header", "bad_time", "bad_signature", "bad_secret", "bad_token", "forgotten", "other_instance",
 	"bad_method", "too_large", "bad_media_type", "too_slow", "broken", "overloaded", "not_spooled", "no_key_set", "panic"}
 
-var reasonStatus = [reasons]int{200, 401, 401, 401, 401, 401, 401, 401, 401, 405, 413, 415, 408, 400, 503, 503, 503, 500}
+var reasonStatus = [reasons]int{200, 401, 401, 401, 401, 401, 401, 401, 401, 401, 405, 413, 415, 408, 400, 503, 503, 503, 500}
 
 // String is the reason's name in logs and metrics.
 func (r Reason) String() string {
@@ -57,7 +58,6 @@ type Stats struct {
 	Accepted atomic.Uint64 // requests that are in the spool
 	Repeated atomic.Uint64 // requests that were answered as the same one before
 	Unknown  atomic.Uint64 // of Accepted, those whose payload has no known form
-	Removed  atomic.Uint64 // secrets that were redacted
 	refused  [reasons]atomic.Uint64
 	broken   atomic.Uint64 // connections that net/http gave up, a failed handshake for example
 }
@@ -69,9 +69,6 @@ func (s *Stats) Refused(r Reason) uint64 {
 	}
 	return s.refused[r].Load()
 }
-
-// Connections is how many connections failed before there was a request.
-func (s *Stats) Connections() uint64 { return s.broken.Load() }
 
 // teller tells the counts of refusals since it last did.
 type teller struct {

@@ -59,24 +59,20 @@ type fetched struct {
 }
 
 // key returns the keys with this id. Only a request with a good signature gets here, so that
-// no stranger causes a fetch.
+// no stranger causes a fetch. For a key that is known nobody waits: the set is fetched beside.
 func (k *keyset) key(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
-	if f := k.current.Load(); f != nil && k.now().Sub(f.at) < keySetAge {
+	if f := k.current.Load(); f != nil && k.now().Sub(f.at) <= keySetLast {
 		if keys := f.keys.Key(id); len(keys) > 0 {
+			if k.now().Sub(f.at) >= keySetAge {
+				k.refreshBeside()
+			}
 			return keys, nil
 		}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.now()
-	f := k.current.Load()
-	if k.tried.IsZero() || now.Sub(k.tried).Abs() >= keySetPause {
-		k.tried = now
-		if next, err := k.get(ctx); err == nil {
-			f = &fetched{next, now}
-			k.current.Store(f)
-		}
-	}
+	k.refresh(ctx)
+	now, f := k.now(), k.current.Load()
 	if f == nil || now.Sub(f.at) > keySetLast {
 		return nil, errKeySet
 	}
@@ -87,6 +83,30 @@ func (k *keyset) key(ctx context.Context, id string) ([]jose.JSONWebKey, error) 
 		return nil, errKeySet // it may be in the set that could not be fetched
 	}
 	return nil, errToken
+}
+
+// refresh fetches, if the last time is long enough ago. k.mu is held.
+func (k *keyset) refresh(ctx context.Context) {
+	now := k.now()
+	if !k.tried.IsZero() && now.Sub(k.tried).Abs() < keySetPause {
+		return
+	}
+	k.tried = now
+	if next, err := k.get(ctx); err == nil {
+		k.current.Store(&fetched{next, now})
+	}
+}
+
+// refreshBeside is refresh on a goroutine of its own, if there is none.
+func (k *keyset) refreshBeside() {
+	if !k.mu.TryLock() {
+		return
+	}
+	go func() {
+		defer k.mu.Unlock()
+		defer func() { _ = recover() }() // once the old set is of no use, a request meets it again, and tells
+		k.refresh(context.Background())  // has a timeout of its own
+	}()
 }
 
 func (k *keyset) get(ctx context.Context) (set jose.JSONWebKeySet, err error) {

@@ -22,7 +22,7 @@ func keysDir(t *testing.T, target, key string) string {
 // Webhooks and pulling in one input, stopped and started again in between.
 func TestABI_WebhooksComeAtOnceAndNotAgain(t *testing.T) {
 	t.Parallel()
-	const key = "of a target in a test"
+	const key = "of-a-target-in-a-test"
 	h, srv := startHost(t, plugintest.Current), zitadel(t)
 	address := "127.0.0.1:" + plugintest.FreePort(t)
 	h.configure(0, srv, "poll_interval 1h", "settle 1m", "listen "+address, "listen_keys_dir "+keysDir(t, "siem", key))
