@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,34 +24,18 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const signingKey = "S1Tr4d7TxPZoL6Ou2GlvwEHWDbGYHMFOAXul" // made up
 
-type logText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // rig is a listener with a directory of its own.
 type rig struct {
 	*Listener
 	t    *testing.T
-	log  *logText
+	log  *plugintest.Text
 	stop func() error // Run's result
 }
 
@@ -62,7 +45,7 @@ func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
 	if err := errors.Join(os.MkdirAll(keys, 0o700), os.WriteFile(filepath.Join(keys, "all"), []byte(signingKey), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, log: &logText{}}
+	r := &rig{t: t, log: &plugintest.Text{}}
 	s := config.Settings{Instance: "demo", URL: &url.URL{Scheme: "https", Host: "zitadel.example.com"}, RequestTimeout: time.Second,
 		Listen: config.ListenSettings{Address: "127.0.0.1:0", KeysDir: keys, Bodies: true, SpoolPath: filepath.Join(dir, "spool"), SpoolSize: 64 << 20}}
 	for _, f := range change {

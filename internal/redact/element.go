@@ -1,0 +1,48 @@
+package redact
+
+import "strings"
+
+// longestElement bounds how far the end of an element is looked for. Without one the
+// text up to the next tag goes.
+const longestElement = 4096
+
+// mostTags bounds how many ends of other elements are passed; the text up to there goes.
+const mostTags = 64
+
+// elementText finds the text of <name>text</name> from the ">" before it.
+func elementText(s string, i int) (start, end int) {
+	const longest = 200 // of a tag with its attributes
+	open := strings.LastIndexByte(s[max(0, i-longest):i], '<')
+	if open < 0 {
+		return -1, -1
+	}
+	tag := s[max(0, i-longest)+open+1 : i]
+	if tag == "" || tag[0] == '/' || tag[len(tag)-1] == '/' {
+		return -1, -1
+	}
+	tag, _, _ = strings.Cut(tag, " ")
+	key := tag[strings.LastIndexByte(tag, ':')+1:]            // without the namespace
+	if !secretInText(key) || strings.EqualFold(key, "code") { // HTML's <code>
+		return -1, -1
+	}
+	start = i + 1
+	within := s[:min(len(s), start+longestElement)]
+	end = start
+	for tags := 0; ; end += 2 {
+		if tags++; tags > mostTags {
+			return start, end
+		}
+		n := strings.Index(within[min(end, len(within)):], "</")
+		if n < 0 {
+			break // no end: a text that was cut, or a placeholder
+		}
+		end += n
+		if rest := s[end+2:]; len(rest) >= len(tag) && strings.EqualFold(rest[:len(tag)], tag) {
+			return unlessKnown(s, start, end)
+		}
+	}
+	if n := strings.IndexByte(s[start:], '<'); n >= 0 {
+		return unlessKnown(s, start, valueEnd(s[:start+n], start))
+	}
+	return unlessKnown(s, start, valueEnd(s, start))
+}
