@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
 const (
@@ -53,7 +54,7 @@ func readKeyFile(dir, name string) (*keyFile, error) {
 	}
 	for line := range bytes.Lines(b) {
 		line = bytes.TrimSpace(line)
-		if n := len(line); n > 0 && n < minKey || len(b) > maxKeyFile {
+		if n := len(line); n > 0 && n < minKey || len(b) > maxKeyFile || !webhook.IsKey(line) {
 			return nil, fmt.Errorf("key file %q holds something else than signing keys, one in a line: move it away, or give another name", k.path)
 		}
 		if len(line) > 0 {
@@ -112,7 +113,7 @@ func (k *keyFile) giveAway() error {
 // add writes the file with a key more: write, fsync, rename, fsync of the
 // directory. The endpoint sees the old file or the new one.
 func (k *keyFile) add(key config.Secret) error {
-	if len(key) < minKey || bytes.ContainsFunc([]byte(key), func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if len(key) < minKey || !webhook.IsKey([]byte(key)) {
 		return errors.New("ZITADEL gave no signing key that can be used: run setup again with --rotate")
 	}
 	var text []byte

@@ -243,6 +243,12 @@ func goodName(name string) bool {
 
 func isNameByte(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 25 || c == '-' || c == '_' }
 
+// IsKey reports whether a line has the characters of a signing key, as the endpoint wants
+// them.
+func IsKey(line []byte) bool {
+	return !bytes.ContainsFunc(line, func(r rune) bool { return r > unicode.MaxASCII || !isKeyByte(byte(r)) })
+}
+
 // readKeys reads the directory. A file that cannot be used keeps the keys it had, and is an error.
 func readKeys(dir string, old keySet, isKey func(byte) bool, warn func(name, what, mend string)) (keySet, error) {
 	names, err := keyFiles(dir, warn)
