@@ -123,7 +123,7 @@ func (l *Listener) Addr() string {
 	return ""
 }
 
-// Accepted counts webhooks that are in the spool, and Refused those that were refused.
+// Accepted counts requests that are in the spool.
 func (l *Listener) Accepted() uint64 { return l.endpoint.Stats.Accepted.Load() }
 
 // Refused counts requests that were refused.
@@ -134,7 +134,7 @@ func (l *Listener) Refused() (n uint64) {
 	return n
 }
 
-// Repeated counts requests that came before, and Unknown accepted ones of no known form.
+// Repeated counts requests that came before.
 func (l *Listener) Repeated() uint64 { return l.endpoint.Stats.Repeated.Load() }
 
 // Unknown counts accepted requests of no known form.

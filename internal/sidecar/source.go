@@ -228,7 +228,7 @@ func (s *Source) Settings() config.PullSettings { return s.settings }
 // Listener receives its webhooks; nil without listen.
 func (s *Source) Listener() *listen.Listener { return s.listener }
 
-// Reader are the reader's counters, and Handed those of the way to the sink.
+// Reader are the reader's counters.
 func (s *Source) Reader() *events.Stats { return s.reader }
 
 // Handed are the counters of the way to the sink.

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -283,14 +281,3 @@ func recordings(tb testing.TB) (all []recording) {
 	}
 	return all
 }
-
-func toJSON(tb testing.TB, v any) string {
-	tb.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(b)
-}
-
-func hexOf(b []byte) string { return hex.EncodeToString(b) }

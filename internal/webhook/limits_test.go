@@ -209,7 +209,7 @@ func TestServe_PlainOnlyWhenAsked(t *testing.T) {
 		w := newWorld(t, func(o *webhook.Options) { o.Plain = plain })
 		l, err := net.Listen("tcp", "0.0.0.0:0")
 		if err != nil {
-			t.Skip(err)
+			t.Skip("nothing can listen on all addresses here: ", err)
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- w.Serve(l) }()
