@@ -17,11 +17,19 @@ func AppendJSON(b []byte, r *Record) []byte {
 // map gets more further entries, whose keys and values stand encoded in pairs;
 // none of their keys may be a [Reserved] one.
 func AppendMsgpack(b []byte, r *Record, more int, pairs []byte) []byte {
-	t := r.Time
-	if t.IsZero() {
-		t = r.Read
+	return appendRecord(encode.AppendEventHead(b, r.Timestamp()), encode.Msgpack, r, more, pairs)
+}
+
+// AppendMap appends the fields of r to b, as one map in the format f.
+func (r *Record) AppendMap(b []byte, f encode.Format) []byte { return appendRecord(b, f, r, 0, nil) }
+
+// Timestamp is when the line was logged, or when it was read if the line does
+// not say.
+func (r *Record) Timestamp() time.Time {
+	if r.Time.IsZero() {
+		return r.Read
 	}
-	return appendRecord(encode.AppendEventHead(b, t), encode.Msgpack, r, more, pairs)
+	return r.Time
 }
 
 // Reserved reports whether name is a top-level key of records.
@@ -52,10 +60,7 @@ func (r *Record) EventType() string {
 func (r *Record) ID() string { return string(r.appendID(nil)) }
 
 func (r *Record) appendID(b []byte) []byte {
-	at := r.Time
-	if at.IsZero() {
-		at = r.Read
-	}
+	at := r.Timestamp()
 	if at.IsZero() {
 		return b
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -54,15 +56,17 @@ func (a *actionLog) write(line string) {
 	_, _ = a.file.WriteString(line + "\n")
 }
 
-// showLines is a writer of JSON lines that shows each.
+// showLines is a sink of JSON lines that shows each.
 type showLines func(line []byte)
 
-func (show showLines) Write(b []byte) (int, error) {
-	for line := range bytes.Lines(b) {
+func (show showLines) Send(_ context.Context, _ string, lines []byte, _ int) error {
+	for line := range bytes.Lines(lines) {
 		show(line)
 	}
-	return len(b), nil
+	return nil
 }
+
+func (showLines) Close() error { return nil }
 
 // growing reads a file to which somebody else appends, until ctx ends.
 type growing struct {
@@ -91,6 +95,6 @@ func showActions(ctx context.Context, path string, show func([]byte)) error {
 		return err
 	}
 	defer file.Close()
-	run := parseRun{parser: parser.New(parser.Options{}), out: &jsonSink{w: showLines(show)}}
+	run := parseRun{parser: parser.New(parser.Options{}), out: &sink.Buffer{Sink: showLines(show), Encode: record.AppendLine}}
 	return run.read(context.WithoutCancel(ctx), growing{ctx, file}, path)
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
 type demoCommand struct {
@@ -171,7 +173,7 @@ const (
 
 // own is the sidecar as a pipeline, with the log beside the events.
 type own struct {
-	source *sidecar.Source
+	feed   *sidecar.Feed
 	show   func(line []byte) // set by run
 	log    string            // its path
 }
@@ -182,7 +184,7 @@ func newOwn(ctx context.Context, dir string, values map[string]string, console *
 		return nil, err
 	}
 	o := &own{log: filepath.Join(dir, actionsFile)}
-	o.source, err = sidecar.Open(ctx, settings, o, sidecar.Options{Log: console.logger(), TokenName: "ZITADEL_TOKEN", JSON: true, EndOnError: true})
+	o.feed, err = sidecar.Open(ctx, settings, o, source.Options{Log: console.logger(), TokenName: "ZITADEL_TOKEN", Encode: record.AppendLine, EndOnError: true})
 	return o, err
 }
 
@@ -190,14 +192,14 @@ func (o *own) run(ctx context.Context, show func([]byte)) error {
 	o.show = show
 	actions := make(chan error, 1)
 	go func() { actions <- showActions(ctx, o.log, show) }()
-	err := o.source.Run(ctx)
+	err := o.feed.Run(ctx)
 	if failed := <-actions; !errors.Is(failed, os.ErrNotExist) { // a real instance's log is elsewhere
 		err = errors.Join(err, failed)
 	}
-	return errors.Join(err, o.source.Close())
+	return errors.Join(err, o.feed.Close())
 }
 
-func (o *own) failures() uint64 { return progressOf([]*sidecar.Source{o.source}).errors }
+func (o *own) failures() uint64 { return progressOf([]*sidecar.Feed{o.feed}).errors }
 
 // Send and Close make a sink of it.
 func (o *own) Send(_ context.Context, _ string, records []byte, _ int) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,11 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// actionsTag is the tag of action records that nobody else has given one.
+// actionsTag is the tag of action records if none is set.
 const actionsTag = "zitadel.actions"
 
 type parseCommand struct {
@@ -39,22 +41,23 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return err
 	}
-	out, err := newRecordSink(settings, console)
+	to, encode, err := sink.Open(settings, &sink.Lines{File: os.Stdout})
 	if err != nil {
 		return err
 	}
+	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.logger()}
 	run := parseRun{out: out, parser: parser.New(parser.Options{
 		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
-	err = run.files(ctx, c.Files)
+	err = errors.Join(run.files(ctx, c.Files), to.Close())
 	console.clear()
-	if told := run.told(); c.Status || console.terminal || run.written == 0 && run.lines > 0 {
-		console.line(told)
+	if c.Status || console.terminal || run.written == 0 && run.lines > 0 {
+		console.line(run.summary())
 	}
 	return err
 }
 
-// panickedOnce tells of the first line that caused a panic, without its text.
+// panickedOnce reports the first line that caused a panic, without its text.
 func panickedOnce(console *console) func(v any) {
 	var once sync.Once
 	return func(v any) {
@@ -64,17 +67,11 @@ func panickedOnce(console *console) func(v any) {
 	}
 }
 
-// recordSink takes records in batches. What was added before ctx ends is given away
-// after its end too.
-type recordSink interface {
-	add(r *parser.Record)
-	flush(ctx context.Context) error
-}
-
 // parseRun is one run over some inputs.
 type parseRun struct {
 	parser         *parser.Parser
-	out            recordSink
+	out            *sink.Buffer
+	record         parser.Record // of the line at hand
 	lines, written uint64
 }
 
@@ -105,7 +102,7 @@ func (run *parseRun) file(ctx context.Context, name string) error {
 	return run.read(ctx, f, name)
 }
 
-// read parses what in gives until its end, or until ctx ends.
+// read parses in until its end, or until ctx ends.
 func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error {
 	pieces, free := make(chan piece, 2), make(chan []byte, 2)
 	defer close(free)
@@ -140,7 +137,7 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 				run.line(rest)
 			}
 		}
-		err := run.out.flush(ctx)
+		err := run.out.Flush(ctx)
 		if p.err != nil && p.err != io.EOF {
 			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
 		}
@@ -153,16 +150,15 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 
 func (run *parseRun) line(line []byte) {
 	run.lines++
-	var r parser.Record
-	if run.parser.Parse(line, &r) {
-		r.Read = time.Now()
-		run.out.add(&r)
+	if run.parser.Parse(line, &run.record) {
+		run.record.Read = time.Now()
+		run.out.Add(&run.record)
 		run.written++
 	}
 }
 
-// told is the last line of a run.
-func (run *parseRun) told() string {
+// summary is the last line of a run.
+func (run *parseRun) summary() string {
 	counts := run.parser.Counts()
 	parts := []string{fmt.Sprintf("%s of %s lines written", thousands(run.written), thousands(run.lines))}
 	for k, name := range parser.KindNames() {
@@ -177,11 +173,11 @@ func (run *parseRun) told() string {
 	return s
 }
 
-// pieceSize is how much is read at once, 1 MiB; what was read is written before more
-// is waited for.
+// pieceSize is how much is read at once: 1 MiB. What was read is written before the
+// next read.
 const pieceSize = 1 << 20
 
-// piece is what one read gave; its err is io.EOF where no more is to come.
+// piece is what one read gave. Its err is io.EOF after the last one.
 type piece struct {
 	b   []byte
 	err error
@@ -202,8 +198,8 @@ func readPieces(ctx context.Context, in io.Reader, pieces chan<- piece, free <-c
 	}
 }
 
-// nextPiece waits for a piece, and at the end of ctx takes only what was read: a read
-// from a terminal or a pipe cannot be called off, and is left behind.
+// nextPiece waits for a piece. At the end of ctx it takes only what was read already:
+// a read from a terminal or a pipe cannot be cancelled.
 func nextPiece(ctx context.Context, pieces <-chan piece) piece {
 	select {
 	case p := <-pieces:

@@ -12,8 +12,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
 type pullCommand struct {
@@ -28,7 +29,7 @@ type pullCommand struct {
 func (c *pullCommand) Help() string {
 	return "Each line is one event; with --forward they go to a Fluent Bit instead. With --state-path the next run goes on where this one stopped: the state moves " +
 		"after the lines were written, or acknowledged, so that a crash repeats some and loses none. To remember events by, use event.id. " +
-		"With --forward or --config it goes on trying whatever happens; without, and with --once, it ends with what needs somebody to mend it. " +
+		"With --forward or --config it keeps trying after every error; without, and with --once, it exits on errors that need an operator. " +
 		"Every option can be given as a variable instead (ZITADEL_URL); a token only so, or in a file."
 }
 
@@ -38,26 +39,25 @@ func (c *pullCommand) Run(ctx context.Context, console *console) error {
 		return err
 	}
 	began := time.Now()
-	out := &lines{file: os.Stdout}
-	sources, err := c.open(ctx, list, out, console)
+	feeds, err := c.open(ctx, list, &sink.Lines{File: os.Stdout}, console)
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, sources, console))
-	if err = errors.Join(err, sidecar.Close(sources)); errors.Is(err, syscall.EPIPE) {
+	err = usage(c.run(ctx, feeds, console))
+	if err = errors.Join(err, sidecar.Close(feeds)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
 	if c.Status || console.terminal {
-		for _, s := range sources {
-			console.line(summary(s, time.Since(began), len(sources) > 1))
+		for _, f := range feeds {
+			console.line(summary(f, time.Since(began), len(feeds) > 1))
 		}
 	}
 	return err
 }
 
-// usage marks an error of what the settings name.
+// usage marks an error that is about the settings.
 func usage(err error) error {
-	if _, wrong := errors.AsType[*sidecar.SettingsError](err); wrong {
+	if _, wrong := errors.AsType[*source.SettingsError](err); wrong {
 		return fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return err
@@ -94,8 +94,8 @@ func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error)
 	return []config.PullSettings{settings}, err
 }
 
-// fromFile takes nothing from flags and variables: with several sources, none
-// could tell which one it is for.
+// fromFile takes nothing from flags and variables: with several sources it would
+// not be clear which one they are for.
 func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) {
 	for name := range flagValues(config.Pull, c.Plugins) {
 		o, _ := config.Pull.Lookup(name)
@@ -115,53 +115,52 @@ func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) 
 }
 
 // open opens every source, or none.
-func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out *lines, console *console) (sources []*sidecar.Source, err error) {
+func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, console *console) (feeds []*sidecar.Feed, err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, sidecar.Close(sources))
+			err = errors.Join(err, sidecar.Close(feeds))
 		}
 	}()
 	writes := false // to standard output
 	for _, settings := range list {
-		o := sidecar.Options{Log: console.logger(), EndOnError: c.Once}
+		to, encode, err := sink.Open(settings.Out, lines)
+		if err != nil {
+			return feeds, err
+		}
+		o := source.Options{Log: console.logger(), Encode: encode, EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
 		if c.Config == "" {
 			o.TokenName = "ZITADEL_TOKEN" // there is no such flag
 		}
-		var sink sidecar.Sink = out
-		if settings.Out.Forward != (config.Forward{}) {
-			if sink, err = forward.New(forward.OptionsOf(settings.Out)); err != nil {
-				return sources, err
-			}
-		} else {
-			o.JSON, o.FinalSink, o.EndOnError = true, true, c.Once || c.Config == ""
-			out.durable = out.durable || settings.StatePath != ""
+		if to == lines {
 			writes = true
+			lines.Durable = lines.Durable || settings.StatePath != ""
+			o.EndOnError = c.Once || c.Config == ""
 		}
-		s, err := sidecar.Open(ctx, settings, sink, o)
+		f, err := sidecar.Open(ctx, settings, to, o)
 		if err != nil {
-			return sources, err
+			return feeds, err
 		}
-		sources = append(sources, s)
+		feeds = append(feeds, f)
 	}
-	// Last: a run that is refused because another one goes on may have the file
-	// of that one, and a line which is being written there.
+	// Last: if this run is refused because another one is going on, that one may be
+	// writing a line to the same file.
 	if writes {
-		return sources, out.mend()
+		return feeds, lines.EndCutLine()
 	}
-	return sources, nil
+	return feeds, nil
 }
 
-// run shows how it goes while the sources run.
-func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, console *console) error {
+// run runs the feeds and shows the progress meanwhile.
+func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, console *console) error {
 	if c.MetricsListen != "" {
-		metrics, err := sidecar.ListenMetrics(c.MetricsListen, sources, console.logger())
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, console.logger())
 		if err != nil {
 			return err
 		}
-		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
@@ -169,17 +168,17 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 	go func() {
 		defer close(statusDone)
 		if c.Status || console.terminal && !isTerminal(os.Stdout) {
-			showStatus(statusCtx, console, func() progress { return progressOf(sources) })
+			showStatus(statusCtx, console, func() progress { return progressOf(feeds) })
 		}
 	}()
-	err := sidecar.Run(ctx, sources)
+	err := sidecar.Run(ctx, feeds)
 	stopStatus()
 	<-statusDone
 	console.clear()
 	return err
 }
 
-// serve serves figures until stop is called.
+// serve serves metrics until stop is called.
 func serve(metrics interface {
 	Serve() error
 	Close() error
@@ -188,7 +187,7 @@ func serve(metrics interface {
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(); err != nil {
-			console.logger().Error("figures are not served any more: " + err.Error())
+			console.logger().Error("metrics are not served any more: " + err.Error())
 		}
 	}()
 	return func() {
@@ -197,17 +196,16 @@ func serve(metrics interface {
 	}
 }
 
-// progressOf is that of all sources together: their slowest.
-func progressOf(sources []*sidecar.Source) progress {
+// progressOf is the progress of all sources together, with the lag of the slowest.
+func progressOf(feeds []*sidecar.Feed) progress {
 	sum := progress{lag: -1}
-	for _, source := range sources {
-		s := source.Reader()
-		sum.events += source.Handed().Taken.Load()
-		sum.errors += s.Unreadable.Load() + s.HolesGivenUp.Load()
-		for _, n := range source.Figures().Errors {
+	for _, f := range feeds {
+		sum.events += f.Pipe.Stats.Taken.Load()
+		sum.errors += f.Reader.Unreadable.Load() + f.Reader.HolesGivenUp.Load()
+		for _, n := range f.Metrics().Errors {
 			sum.errors += n
 		}
-		switch newest, upTo := s.Newest(), s.ReadUpTo(); {
+		switch newest, upTo := f.Reader.Newest(), f.Reader.ReadUpTo(); {
 		case !upTo.IsZero():
 			sum.lag = max(sum.lag, time.Since(upTo), 0)
 		case !newest.IsZero():
@@ -219,9 +217,9 @@ func progressOf(sources []*sidecar.Source) progress {
 }
 
 // summary is the last line of a run.
-func summary(source *sidecar.Source, took time.Duration, named bool) string {
-	s, settings := source.Reader(), source.Settings()
-	written := source.Handed().Taken.Load()
+func summary(f *sidecar.Feed, took time.Duration, named bool) string {
+	s, settings := &f.Reader, f.Settings
+	written := f.Pipe.Stats.Taken.Load()
 	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", thousands(written), roughly(took), thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
 	if named {
 		parts[0] = settings.Instance + ": " + parts[0]
@@ -235,7 +233,7 @@ func summary(source *sidecar.Source, took time.Duration, named bool) string {
 		text string
 	}{
 		{failed, "failed calls, repeated where that could help"},
-		{source.Handed().Refused.Load(), "times not taken, and sent again"},
+		{f.Pipe.Stats.Refused.Load(), "times not taken, and sent again"},
 		{s.Late.Load(), "came late"},
 		{s.Duplicates.Load(), "read again and dropped"},
 		{s.Filtered.Load(), "not wanted by the filters"},

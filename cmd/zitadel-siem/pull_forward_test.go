@@ -155,8 +155,8 @@ func TestPull_AStuckReceiverDoesNotHoldUpTheEnd(t *testing.T) {
 	if took := time.Since(began); took > endWithin {
 		t.Errorf("the end took %s", took)
 	}
-	if !strings.Contains(said.String(), "it comes again after the next start") {
-		t.Errorf("what is owed is not told:\n%s", said)
+	if !strings.Contains(said.String(), "come again after the next start") {
+		t.Errorf("what is owed is not logged:\n%s", said)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/input"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -65,7 +65,7 @@ func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
 func figuresTable() string {
 	var b strings.Builder
 	b.WriteString("| figure | kind | meaning |\n|---|---|---|\n")
-	for _, f := range input.Legend() {
+	for _, f := range source.Legend() {
 		kind := "gauge"
 		if f.Counter {
 			kind = "counter"

@@ -12,8 +12,9 @@ import (
 	"syscall"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
 const clockVariable = "CHAOS_CLOCK"
@@ -27,20 +28,20 @@ func sidecarRole() error {
 	if err != nil {
 		return err
 	}
-	sink, err := forward.New(forward.OptionsOf(settings.Out))
+	to, encode, err := sink.Open(settings.Out, nil)
 	if err != nil {
 		return err
 	}
 	wall := &clock{os.Getenv(clockVariable)}
-	s, err := sidecar.Open(ctx, settings, sink, sidecar.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: wall.now})
+	f, err := sidecar.Open(ctx, settings, to, source.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: wall.now, Encode: encode})
 	if err != nil {
 		return err
 	}
-	sources := []*sidecar.Source{s}
-	if err := sidecar.Run(ctx, sources); err != nil {
+	feeds := []*sidecar.Feed{f}
+	if err := sidecar.Run(ctx, feeds); err != nil {
 		return err
 	}
-	return sidecar.Close(sources)
+	return sidecar.Close(feeds)
 }
 
 // pullEnv are the options of a reader that is no plugin.

@@ -16,30 +16,33 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 		// An answer to a hole has no bound: a date in the future, which a clock
 		// set back leaves behind, would be taken for the present.
 		if !seg.onlyHoles {
-			r.newest.see(created(e))
+			r.evidence.see(created(e))
 		}
-		r.youngest = maxTime(r.youngest, created(e))
+		r.newest = maxTime(r.newest, created(e))
 	}
 	if !seg.onlyHoles {
-		r.watermark = maxTime(r.watermark, minTime(seg.done, r.newest.clockAt(seg.asked).Add(-r.settings.Overlap)))
+		r.watermark = maxTime(r.watermark, minTime(seg.done, r.evidence.clockAt(seg.asked).Add(-r.settings.Overlap)))
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
-	records := make([]record.Record, 0, len(seg.events))
-	for _, e := range seg.events {
-		if r.takes(e, seg.onlyHoles) {
-			records = append(records, record.FromEvent(e, r.settings.Instance, read))
+	b := Batch{Records: make([]record.Record, 0, len(seg.events))}
+	list := make([]record.Event, len(seg.events)) // one allocation for all
+	for i, e := range seg.events {
+		if r.admit(e, seg.onlyHoles) {
+			list[i] = record.FromEvent(e, r.settings.Instance, read)
+			b.add(&list[i])
 		}
 	}
 	// Not before: the segment held events of before the new watermark.
 	r.mem.forgetUpTo(r.keysFrom())
-	r.total += uint64(len(records))
-	r.stats.Events.Add(uint64(len(records)))
+	r.total += uint64(len(b.Records))
+	r.stats.Events.Add(uint64(len(b.Records)))
 	r.stats.HolesOpen.Store(int64(r.holes.count))
-	r.stats.setProgress(r.youngest, r.watermark)
+	r.stats.setProgress(r.newest, r.watermark)
 	// A silent stretch is stored now and then, not at every poll.
-	if len(records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
-		if err := emit(ctx, Batch{Records: records, State: r.state()}); err != nil {
+	if len(b.Records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
+		b.State = r.state()
+		if err := emit(ctx, b); err != nil {
 			return err
 		}
 		r.savedMark = r.watermark
@@ -52,13 +55,13 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 }
 
 // keysFrom is the date from which keys are remembered: one overlap behind the
-// watermark. Only those younger than the watermark are read again; the others
+// watermark. Only those newer than the watermark are read again; the others
 // tell, after a restart, a jump in a sequence from events that were committed
 // in another order than they were created in.
 func (r *Reader) keysFrom() time.Time { return r.watermark.Add(-r.settings.Overlap) }
 
-// takes reports whether e is news and wanted; it keeps the books on both.
-func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
+// admit notes that e was read, and reports whether it is new and wanted.
+func (r *Reader) admit(e *eventpb.Event, onlyHoles bool) bool {
 	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
 	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
 	filled, asked := r.holes.fill(a.key, seq)
@@ -76,13 +79,13 @@ func (r *Reader) takes(e *eventpb.Event, onlyHoles bool) bool {
 		r.mem.remember(a, seq, date)
 	}
 	r.jump(a, seq)
-	if r.wasPushed(a.key, e) {
+	if r.dropPushed(a.key, e) {
 		return false
 	}
 	if onlyHoles || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
 		r.stats.Late.Add(1)
 	}
-	if r.isOwn(a, e) {
+	if r.noteOwn(a, e) {
 		r.stats.Own.Add(1)
 		return false
 	}
@@ -114,9 +117,9 @@ func (r *Reader) jump(a *aggregate, seq uint64) {
 	}
 }
 
-// isOwn recognises what fetching the reader's own token writes: a session of
-// its user without a login, and the token in it.
-func (r *Reader) isOwn(a *aggregate, e *eventpb.Event) bool {
+// noteOwn reports whether e is of a session that belongs to the reader's own
+// token: a session of its user without a login. It remembers the session.
+func (r *Reader) noteOwn(a *aggregate, e *eventpb.Event) bool {
 	if r.ownUser == "" || a.key.typ != "oidc_session" {
 		return false
 	}

@@ -69,7 +69,7 @@ func BenchmarkBackfill(b *testing.B) {
 			})
 			b.Run("reader, redaction and msgpack", func(b *testing.B) {
 				batches := make(chan Batch, 1)
-				go encode(batches)
+				go encodeAll(batches)
 				defer close(batches)
 				measure(b, server, n, func() int {
 					return readAll(b, client, end, func(_ context.Context, batch Batch) error { batches <- batch; return nil })
@@ -92,14 +92,14 @@ func takes(perEvent time.Duration) func(context.Context, string, proto.Message, 
 	}
 }
 
-// encode does what stands between the reader and Fluent Bit.
-func encode(batches <-chan Batch) {
+// encodeAll does what stands between the reader and Fluent Bit.
+func encodeAll(batches <-chan Batch) {
 	var buf []byte
 	for batch := range batches {
 		buf = buf[:0]
-		for i := range batch.Records {
-			redact.Record(&batch.Records[i])
-			buf = record.AppendMsgpack(buf, &batch.Records[i])
+		for _, r := range batch.Records {
+			redact.Record(r.(*record.Event))
+			buf = record.AppendMsgpack(buf, r)
 		}
 	}
 }

@@ -2,7 +2,7 @@
 //
 // The API has no cursor of its own: an answer carries neither a position nor
 // an id, one creation date is shared by whole transactions, and an event can
-// become visible after a younger one was read. So the reader asks for bounded
+// become visible after a newer one was read. So the reader asks for bounded
 // windows of time and proves that each is complete; it reads the last overlap
 // again at every poll and drops what it knows by its key; and it asks for the
 // sequences that are missing in an aggregate.
@@ -15,6 +15,7 @@ package events
 
 import (
 	"context"
+	"time"
 
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
@@ -33,17 +34,22 @@ type Client interface {
 
 // Batch is one step of the cursor.
 type Batch struct {
-	// Records, not yet redacted, in the order in which ZITADEL gave them (the
-	// parts of a date one after the other, where it had to be read in parts).
-	// May be empty: the state alone has moved on.
+	// Records are not yet redacted, and in the order in which ZITADEL gave them
+	// (the parts of a date one after the other, where it had to be read in
+	// parts). They may be empty: only the state has moved on.
 	Records []record.Record
-	// Others came by push, and are of another kind.
-	Others []Other
+	// Newest is the newest creation date of the events in Records; zero without.
+	Newest time.Time
 	// State is the cursor once all records of this batch, and those of every
 	// earlier one, are acknowledged.
 	State cursor.State
-	// Done, where it is not nil, is called once State is stored.
+	// Done, if not nil, is called once State is stored.
 	Done func()
+}
+
+func (b *Batch) add(e *record.Event) {
+	b.Records = append(b.Records, e)
+	b.Newest = maxTime(b.Newest, e.Time)
 }
 
 // Emit takes a batch over. It may block, reading waits then. Returning nil

@@ -156,7 +156,7 @@ func (m *memory) snapshot(date time.Time) map[string]string {
 }
 
 // restore is the inverse of snapshot. The creation dates are not in the state:
-// every key counts as young until the watermark passes `until`, the youngest
+// every key counts as recent until the watermark passes `until`, the newest
 // date they can have.
 func (m *memory) restore(seen map[string]string, until time.Time) error {
 	for name, runs := range seen {

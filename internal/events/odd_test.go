@@ -12,13 +12,14 @@ import (
 )
 
 // readRecords reads what there is and returns the records by type.
-func readRecords(w *world) map[string]record.Record {
-	records := make(map[string]record.Record)
+func readRecords(w *world) map[string]record.Event {
+	records := make(map[string]record.Event)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	w.reader().Run(ctx, func(_ context.Context, b Batch) error {
 		for _, r := range b.Records {
-			records[r.Type] = r
+			e := r.(*record.Event)
+			records[e.Type] = *e
 		}
 		return nil
 	})

@@ -24,7 +24,7 @@ type endless struct {
 	interval time.Duration
 	fresh    int       // aggregates a transaction
 	upTo     time.Time // was asked for
-	poll     func()    // at each question for something younger
+	poll     func()    // at each question for something newer
 }
 
 func (l *endless) EventTypes(context.Context) ([]string, error)     { return nil, nil }

@@ -30,19 +30,13 @@ const (
 type Push struct {
 	// Event is one that the log has as well; nil for anything else.
 	Event *eventpb.Event
-	// Other is a record of something that the log does not have; nil for an event.
-	Other Other
-	Size  int // bytes of what it came in
+	// Record is of something that the log does not have, and is redacted
+	// already; nil for an event.
+	Record record.Record
+	Size   int // bytes of what it came in
 	// Done is called once this, and all that was pushed before it, is
 	// acknowledged. It must be quick.
 	Done func()
-}
-
-// Other is a record of another kind than [record.Record], redacted already.
-type Other interface {
-	Type() string
-	AppendMsgpack(b []byte) []byte // one Fluent Bit event
-	AppendJSON(b []byte) []byte    // one line without the newline
 }
 
 // pushKey identifies an event apart from the memory of the log: a push must not
@@ -66,29 +60,30 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	r.broken = true // until the batch is emitted
 	read := r.now().UTC().Truncate(tick)
 	var b Batch
-	size := 0
+	size, events := 0, uint64(0)
 	for p, more := first, true; more; {
 		switch {
-		case p.Event == nil && p.Other != nil:
-			b.Others = append(b.Others, p.Other)
-		case p.Event != nil && r.takesPush(p.Event):
-			rec := record.FromEvent(p.Event, r.settings.Instance, read)
-			rec.Source = record.SourceWebhook
-			b.Records = append(b.Records, rec)
+		case p.Event == nil && p.Record != nil:
+			b.Records = append(b.Records, p.Record)
+		case p.Event != nil && r.admitPush(p.Event):
+			e := record.FromEvent(p.Event, r.settings.Instance, read)
+			e.Source = record.SourceWebhook
+			b.add(&e)
+			events++
 		}
 		b.Done = p.Done
 		size += p.Size
 		more = false
-		if len(b.Records)+len(b.Others) < pushTogether && size < pushBytes {
+		if len(b.Records) < pushTogether && size < pushBytes {
 			select {
 			case p, more = <-r.pushes:
 			default:
 			}
 		}
 	}
-	r.total += uint64(len(b.Records))
-	r.stats.Events.Add(uint64(len(b.Records)))
-	r.stats.Pushed.Add(uint64(len(b.Records)))
+	r.total += events
+	r.stats.Events.Add(events)
+	r.stats.Pushed.Add(events)
 	b.State = r.state()
 	if err := emit(ctx, b); err != nil {
 		return err
@@ -97,8 +92,8 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	return nil
 }
 
-// takesPush reports whether e is news and wanted, and notes it.
-func (r *Reader) takesPush(e *eventpb.Event) bool {
+// admitPush reports whether e is new and wanted, and notes it then.
+func (r *Reader) admitPush(e *eventpb.Event) bool {
 	agg := e.GetAggregate()
 	k := pushKey{aggregateKey{agg.GetType().GetType(), agg.GetId()}, e.GetSequence()}
 	date, now := created(e).Truncate(tick), r.now()
@@ -107,7 +102,7 @@ func (r *Reader) takesPush(e *eventpb.Event) bool {
 	case again, r.mem.hasKey(k.aggregateKey, k.sequence), !date.After(r.keysFrom()) && !r.holes.missing(k.aggregateKey, k.sequence):
 		r.stats.PushedKnown.Add(1) // the reader was first, or another push
 		return false
-	case date.After(now.Add(pushFuture)), date.Before(now.Add(-pushKept)), !r.roomForPush(now):
+	case date.After(now.Add(pushFuture)), date.Before(now.Add(-pushKept)), !r.makeRoomForPush(now):
 		return false // it comes when the reader meets it
 	case r.ownUser != "" && k.typ == "oidc_session", !r.filter.passes(e):
 		return false // decided, and counted, when the reader meets it
@@ -116,9 +111,9 @@ func (r *Reader) takesPush(e *eventpb.Event) bool {
 	return true
 }
 
-// roomForPush forgets pushes that will hardly be met any more, where there are
-// too many.
-func (r *Reader) roomForPush(now time.Time) bool {
+// makeRoomForPush forgets old pushes if there are too many, and reports whether
+// there is room for one more.
+func (r *Reader) makeRoomForPush(now time.Time) bool {
 	if len(r.pushed) < maxPushed {
 		return true
 	}
@@ -130,9 +125,10 @@ func (r *Reader) roomForPush(now time.Time) bool {
 	return len(r.pushed) < maxPushed
 }
 
-// wasPushed reports whether e, which the reader meets in the log, was emitted
-// already. A push that said something else of this key was not of this event.
-func (r *Reader) wasPushed(k aggregateKey, e *eventpb.Event) bool {
+// dropPushed forgets the push of e, which the reader has met in the log, and
+// reports whether e was emitted with it. A push that said something else of this
+// key was not of this event.
+func (r *Reader) dropPushed(k aggregateKey, e *eventpb.Event) bool {
 	if len(r.pushed) == 0 {
 		return false
 	}

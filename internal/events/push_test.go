@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -64,6 +65,7 @@ func TestPush_ComesAtOnceAndNotAgain(t *testing.T) {
 		w.wantAll()
 		for _, b := range batches {
 			for _, r := range b.Records {
+				r := r.(*record.Event)
 				if r.Source != record.SourceWebhook {
 					t.Errorf("%s came by %s first", r.ID(), r.Source)
 				}
@@ -191,11 +193,13 @@ func TestPush_IsBounded(t *testing.T) {
 	})
 }
 
+// note is a record that is no event.
 type note string
 
-func (n note) Type() string                  { return "note" }
-func (n note) AppendMsgpack(b []byte) []byte { return append(b, n...) }
-func (n note) AppendJSON(b []byte) []byte    { return append(b, n...) }
+func (n note) EventType() string                          { return "note" }
+func (n note) ID() string                                 { return string(n) }
+func (n note) Timestamp() time.Time                       { return epoch }
+func (n note) AppendMap(b []byte, _ encode.Format) []byte { return append(b, n...) }
 
 func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -205,7 +209,7 @@ func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
 			for i := range 5 {
 				p := pushOf("old", 1, epoch.Add(-time.Hour)) // known by the look of its date
 				if i%2 == 0 {
-					p = Push{Other: note(fmt.Sprint(i))}
+					p = Push{Record: note(fmt.Sprint(i))}
 				}
 				p.Done = func() { done = append(done, i) }
 				pushes <- p
@@ -214,11 +218,12 @@ func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
 		})
 		others := ""
 		for _, b := range batches {
-			for _, o := range b.Others {
-				others += string(o.(note))
-			}
-			if len(b.Records) > 0 {
-				t.Errorf("an old event came: %v", b.Records)
+			for _, r := range b.Records {
+				if n, ok := r.(note); ok {
+					others += string(n)
+				} else {
+					t.Errorf("an old event came: %v", r)
+				}
 			}
 		}
 		if others != "024" || fmt.Sprint(done) != "[0 1 2 3 4]" {

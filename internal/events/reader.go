@@ -36,8 +36,8 @@ type Reader struct {
 	begun     bool      // Run was called before
 	broken    bool      // a segment was taken over and not emitted
 	watermark time.Time // see cursor.State
-	newest    evidence  // of ZITADEL's clock
-	youngest  time.Time // creation date of an event that was emitted
+	evidence  evidence  // of ZITADEL's clock
+	newest    time.Time // creation date of an event that was emitted
 	readUpTo  time.Time // where the last pass ended; older news are late
 	total     uint64    // events acknowledged before, plus those emitted
 
@@ -92,7 +92,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 	}
 	r.chaseBeginnings = r.fresh && settings.Start.Beginning
 	r.mem.holes = r.holes.open
-	// Keys of the state were younger than its watermark, and older than now.
+	// Keys of the state were newer than its watermark, and older than now.
 	if err := r.mem.restore(state.Seen, maxTime(state.Updated, state.Watermark)); err != nil {
 		return nil, fmt.Errorf("state of %s: %w", settings.Instance, err)
 	}
@@ -287,7 +287,7 @@ func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
 			return err
 		}
 		if len(page) == 1 {
-			r.newest.see(created(page[0]))
+			r.evidence.see(created(page[0]))
 			return nil
 		}
 	}
@@ -315,7 +315,7 @@ func (r *Reader) reportHidden() {
 	case hidden > 0:
 		r.log.Warn("zitadel hides older events: aggregates begin after their first sequence",
 			"sequences", hidden, "mend", "audit-log retention cuts the log (an instance limit, or DefaultAuditLogRetention); raise it to read more")
-	case r.fresh && r.settings.Start.Beginning && r.filter.wholeAggregates && r.filter.aggregateTypes == nil && r.filter.aggregateID == "" && r.newest.date.IsZero():
+	case r.fresh && r.settings.Start.Beginning && r.filter.wholeAggregates && r.filter.aggregateTypes == nil && r.filter.aggregateID == "" && r.evidence.date.IsZero():
 		r.log.Warn("zitadel shows no event at all, though every instance has some",
 			"mend", "check the url's instance, audit-log retention, and the role (IAM_OWNER_VIEWER)")
 	}

@@ -31,7 +31,7 @@ func TestRecordedLogComesOutOnce(t *testing.T) {
 	}
 }
 
-// Law 2: what becomes visible after younger events were read comes out too.
+// Law 2: what becomes visible after newer events were read comes out too.
 func TestLaw2LateEventComesOut(t *testing.T) {
 	inWorld(t, func(w *world) {
 		base := w.now()

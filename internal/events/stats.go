@@ -16,7 +16,7 @@ type Stats struct {
 	Filtered   atomic.Uint64 // read, and not wanted by the settings
 	Own        atomic.Uint64 // left out by exclude_own
 	Duplicates atomic.Uint64 // read again in the overlap and dropped
-	Late       atomic.Uint64 // became visible after younger ones were emitted
+	Late       atomic.Uint64 // became visible after newer ones were emitted
 
 	Pushed      atomic.Uint64 // of Events: came by push first
 	PushedKnown atomic.Uint64 // came by push when the reader had them
@@ -84,7 +84,7 @@ func (s *Stats) setProgress(newest, watermark time.Time) {
 	s.newest, s.watermark = newest, watermark
 }
 
-// Newest is the creation date of the youngest event emitted.
+// Newest is the creation date of the newest event emitted.
 func (s *Stats) Newest() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -167,13 +167,13 @@ func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Even
 		return segment{}, time.Time{}, err
 	}
 	if len(probe) == 1 && !contains(kept, probe[0]) {
-		return segment{}, last, nil // younger by position, older by date
+		return segment{}, last, nil // newer by position, older by date
 	}
 	w.adapt(len(kept), last.Sub(oldest), false)
 	return segment{events: kept, done: last.Add(-tick)}, time.Time{}, nil
 }
 
-// cutGroup handles a page on which every event has one date, or younger ones:
+// cutGroup handles a page on which every event has one date, or newer ones:
 // the date's group is read whole, unless something older hides behind it.
 func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (seg segment, again time.Time, err error) {
 	if !date.Add(-tick).After(since) {

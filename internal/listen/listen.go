@@ -1,8 +1,8 @@
-// Package listen makes pushes of what ZITADEL's actions send: the endpoint of
-// package webhook, its spool, and the way from there to a reader.
+// Package listen turns what ZITADEL's actions send into pushes for a reader. It
+// runs the endpoint of package webhook and its spool.
 //
-// An entry leaves the spool when what it became is acknowledged. Until then it
-// comes again with every start, and the reader drops the events that it knows.
+// An entry leaves the spool when its record is acknowledged. Until then it is
+// pushed again at every start, and the reader drops the events that it knows.
 package listen
 
 import (
@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,26 +22,27 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
-	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
 const (
-	// retryAfter is the pause where an old instance of a reload still has the
-	// address or the spool.
-	retryAfter = 500 * time.Millisecond
-	// remindAfter is how often that is told.
+	// retryAfter is the pause while an old instance of a reload still has the
+	// address or the spool, and remindAfter is how often that is logged.
+	retryAfter  = 500 * time.Millisecond
 	remindAfter = time.Minute
-	// queueAhead are pushes that wait for the reader in memory, and aheadBytes
-	// what their entries have together, unless it is one: decoded, a byte of a
-	// body of many small parts takes forty.
+	// queueAhead is how many pushes wait for the reader in memory, and aheadBytes
+	// is the limit of their bytes, except for a single larger one: decoded, one
+	// byte of a body of many small parts takes forty.
 	queueAhead = 64
 	aheadBytes = 1 << 20
-	// lookAgain is how soon it is seen that the reader took some, where bytes are the bound.
+	// lookAgain is the pause between two looks at whether the reader took some,
+	// while the limit of bytes is reached.
 	lookAgain = 5 * time.Millisecond
 )
 
@@ -73,8 +73,8 @@ type Listener struct {
 // acknowledged is how far the entries of one spool are.
 type acknowledged struct{ number atomic.Uint64 }
 
-// Open checks the options and reads the files that they name. The address and
-// the spool are taken by Run: at a reload the instance before may still have them.
+// Open checks the options and reads the files that they name. Run takes the
+// address and the spool: at a reload the old instance may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 	tlsConfig, err := zitadel.NewTLSConfig(s.CAFile)
 	if err != nil {
@@ -88,7 +88,7 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 		Plain: s.Listen.Plain, PrivateKeyFile: s.Listen.PrivateKeyFile, Bodies: s.Listen.Bodies,
 		// The keys of the instance that is pulled from.
 		JWKSURL: s.URL.JoinPath("/oauth/v2/keys").String(),
-		// What is plain to the url was decided with it.
+		// The setting `url` has decided whether plain HTTP to ZITADEL is allowed.
 		PlainJWKS: s.URL.Scheme == "http",
 		Client: &http.Client{
 			Timeout:       s.RequestTimeout,
@@ -103,7 +103,7 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 
 var errNotOpen = errors.New("the spool is not open yet")
 
-// Append is for the endpoint.
+// Append puts entries into the spool. It is for the endpoint.
 func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	s := l.spool.Load()
 	if s == nil {
@@ -134,7 +134,7 @@ func (l *Listener) Refused() (n uint64) {
 	return n
 }
 
-// Repeated counts requests that came before.
+// Repeated counts requests that were accepted before.
 func (l *Listener) Repeated() uint64 { return l.endpoint.Stats.Repeated.Load() }
 
 // Unknown counts accepted requests of no known form.
@@ -151,11 +151,12 @@ func (l *Listener) Spooled() uint64 {
 	return 0
 }
 
-// Run listens and pushes until ctx ends, and then releases address and spool.
-// It returns what keeps it from listening, if that is not an instance before.
-// It may be called again: it goes on behind what was pushed, acknowledged or not.
+// Run listens and pushes until ctx ends, and then releases address and spool. It
+// waits for an old instance that still has them, and returns any other error. It
+// may be called again, and then goes on behind what was pushed, acknowledged or
+// not.
 func (l *Listener) Run(ctx context.Context) (err error) {
-	queue, err := again(ctx, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
+	queue, err := acquire(ctx, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
 		return spool.Open(l.settings.SpoolPath, spool.Options{MaxBytes: int64(l.settings.SpoolSize), Log: l.log})
 	})
 	if err != nil {
@@ -164,11 +165,11 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, queue.Close()) }()
 	l.spool.Store(queue)
 	if behind := queue.Rewind(l.fed); behind < l.fed {
-		// Its directory was changed for another one, whose numbers say other things.
+		// The directory was replaced by another one, which counts from one again.
 		l.fed = behind
 		l.acked.Store(new(acknowledged))
 	}
-	listener, err := again(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
+	listener, err := acquire(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
 		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
 			return nil, fmt.Errorf("listen %q: %w", l.settings.Address, err)
@@ -196,19 +197,17 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	return tasks.Wait()
 }
 
-// contain turns a panic into an error. What it says may be a stranger's words.
-func (l *Listener) contain(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			l.log.Error("webhooks: panic\n" + string(debug.Stack()))
-			err = fmt.Errorf("panic of type %T (a fault in this program, please report it)", v)
-		}
-	}()
-	return f()
+// contain turns a panic into an error, with the stack in the log.
+func (l *Listener) contain(f func() error) error {
+	err := fault.Contain(f)
+	if panicked, ok := errors.AsType[*fault.Error](err); ok {
+		l.log.Error("webhooks: panic\n" + panicked.Stack)
+	}
+	return err
 }
 
-// Keep runs again and again until ctx ends, and tells what keeps it from
-// listening: pulling goes on meanwhile.
+// Keep calls Run again and again until ctx ends, and logs what keeps it from
+// listening. Pulling goes on meanwhile.
 func (l *Listener) Keep(ctx context.Context) {
 	for {
 		err := l.contain(func() error { return l.Run(ctx) })
@@ -219,30 +218,25 @@ func (l *Listener) Keep(ctx context.Context) {
 			return
 		}
 		l.log.Error(fmt.Sprintf("webhooks are not received, trying again in %s: %v", remindAfter, err))
-		select {
-		case <-time.After(remindAfter):
-		case <-ctx.Done():
+		if retry.Sleep(ctx, remindAfter) != nil {
 			return
 		}
 	}
 }
 
-// again tries until it works, ctx ends, or the error is another one than busy.
-func again[T any](ctx context.Context, l *Listener, what string, busy error, try func() (T, error)) (T, error) {
-	var told time.Time
+// acquire tries until it works, ctx ends, or the error is another one than busy.
+func acquire[T any](ctx context.Context, l *Listener, what string, busy error, try func() (T, error)) (T, error) {
+	failures := outage.Log{Remind: remindAfter}
 	for {
 		v, err := try()
 		if err == nil || !errors.Is(err, busy) {
 			return v, err
 		}
-		if now := time.Now(); now.Sub(told) >= remindAfter {
-			told = now
-			l.log.Warn("webhooks cannot be received yet, somebody else has "+what+", trying again: "+err.Error(), "mend", "another listen or spool_path, or stop the other one")
+		if failures.Failed(err) {
+			l.log.Warn("webhooks cannot be received yet, somebody else has "+what+", trying again: "+err.Error(), "fix", "another listen or spool_path, or stop the other one")
 		}
-		select {
-		case <-time.After(retryAfter):
-		case <-ctx.Done():
-			return v, ctx.Err()
+		if err := retry.Sleep(ctx, retryAfter); err != nil {
+			return v, err
 		}
 	}
 }
@@ -257,12 +251,10 @@ func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
 			return nil
 		case err != nil:
 			l.log.Error("the spool cannot be read, trying again: " + err.Error())
-			select {
-			case <-time.After(10 * retryAfter):
-				continue
-			case <-ctx.Done():
+			if retry.Sleep(ctx, 10*retryAfter) != nil {
 				return nil
 			}
+			continue
 		}
 		if !l.room(ctx, len(entry.Data)) {
 			return nil
@@ -280,8 +272,8 @@ func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
 	}
 }
 
-// room waits until size more bytes may be decoded ahead, which the reader does
-// not tell. It is false when ctx ends.
+// room waits until size more bytes may be decoded ahead. It is false when ctx
+// ends. It has to look again and again: the reader does not signal what it took.
 func (l *Listener) room(ctx context.Context, size int) bool {
 	for {
 		l.sizes = slices.Delete(l.sizes, 0, max(0, len(l.sizes)-len(l.pushes)))
@@ -292,15 +284,13 @@ func (l *Listener) room(ctx context.Context, size int) bool {
 		if ahead == 0 || ahead+size <= aheadBytes {
 			return true
 		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
+		if retry.Sleep(ctx, lookAgain) != nil {
 			return false
 		}
 	}
 }
 
-// push is what an entry becomes; nothing where it cannot be read.
+// push decodes an entry. The push is empty if the entry cannot be read.
 func (l *Listener) push(entry spool.Entry) (p events.Push) {
 	err := l.contain(func() (err error) {
 		p, err = l.read(entry.Data)
@@ -325,15 +315,15 @@ func (l *Listener) read(entry []byte) (p events.Push, err error) {
 	case *webhook.Execution:
 		r := m.Record(l.instance)
 		redact.Record(&r)
-		p.Other = execution{r}
+		p.Record = &r
 	case *webhook.Login:
 		m.Record.Instance = l.instance
-		p.Other = login{m.Record}
+		p.Record = &m.Record
 	}
 	return p, nil
 }
 
-// acknowledge is called where nothing may wait.
+// acknowledge is called on the host's thread, and so must not wait.
 func (l *Listener) acknowledge(acked *acknowledged, number uint64) {
 	for {
 		old := acked.number.Load()
@@ -350,7 +340,7 @@ func (l *Listener) acknowledge(acked *acknowledged, number uint64) {
 	}
 }
 
-// retireDone takes what is acknowledged out of the spool.
+// retireDone removes acknowledged entries from the spool.
 func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 	acked := l.acked.Load()
 	var told sync.Once
@@ -365,17 +355,3 @@ func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 		}
 	}
 }
-
-// execution is a record that the log does not have.
-type execution struct{ record.Record }
-
-func (e execution) Type() string                  { return e.Record.Type }
-func (e execution) AppendMsgpack(b []byte) []byte { return record.AppendMsgpack(b, &e.Record) }
-func (e execution) AppendJSON(b []byte) []byte    { return record.AppendJSON(b, &e.Record) }
-
-// login is the record of a script's message.
-type login struct{ parser.Record }
-
-func (r login) Type() string                  { return r.EventType() }
-func (r login) AppendMsgpack(b []byte) []byte { return parser.AppendMsgpack(b, &r.Record, 0, nil) }
-func (r login) AppendJSON(b []byte) []byte    { return parser.AppendJSON(b, &r.Record) }

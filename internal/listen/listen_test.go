@@ -285,7 +285,7 @@ func TestPush_PoisonIsLeftOut(t *testing.T) {
 		}
 		r.want(1)
 		for range 2 {
-			if p := r.next(); p.Event != nil || p.Other != nil {
+			if p := r.next(); p.Event != nil || p.Record != nil {
 				t.Errorf("pushed: %v", p)
 			}
 		}

@@ -12,10 +12,10 @@ import (
 //
 // instance is the configured label of the ZITADEL instance, which the answer
 // does not hold; read is when the answer came.
-func FromEvent(e *eventpb.Event, instance string, read time.Time) Record {
+func FromEvent(e *eventpb.Event, instance string, read time.Time) Event {
 	// The getters of generated code accept nil receivers.
 	aggregate, editor, typ := e.GetAggregate(), e.GetEditor(), e.GetType()
-	r := Record{
+	r := Event{
 		Key: Key{
 			Instance:      instance,
 			AggregateType: aggregate.GetType().GetType(),

@@ -29,7 +29,7 @@ func TestFromEvent_TakesEveryField(t *testing.T) {
 		t.Error("the payload is not the event's own")
 	}
 	got.Payload = nil
-	want := record.Record{
+	want := record.Event{
 		Key:           record.Key{Instance: "demo", AggregateType: "user", AggregateID: "a", Sequence: math.MaxUint64},
 		Time:          created,
 		Read:          readAt,
@@ -53,7 +53,7 @@ func TestFromEvent_AbsentPartsAreEmpty(t *testing.T) {
 		"nanoseconds of no clock": {CreationDate: &timestamppb.Timestamp{Nanos: -1}},
 	} {
 		got := record.FromEvent(e, "demo", readAt)
-		want := record.Record{Key: record.Key{Instance: "demo"}, Read: readAt, Source: record.SourceEventsAPI}
+		want := record.Event{Key: record.Key{Instance: "demo"}, Read: readAt, Source: record.SourceEventsAPI}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -19,67 +19,53 @@ const (
 	TooDeep = "[TOO DEEP]"
 )
 
-// AppendMsgpack appends r to b as one Fluent Bit event: [EventTime, map].
-func AppendMsgpack(b []byte, r *Record) []byte {
-	t := r.Time
-	if t.IsZero() {
-		t = r.Read
-	}
-	return appendRecord(encode.AppendEventHead(b, t), encode.Msgpack, r)
-}
-
-// AppendJSON appends r to b as one line of JSON without the newline.
-func AppendJSON(b []byte, r *Record) []byte {
-	return appendRecord(b, encode.JSON, r)
-}
-
-// appendRecord is the one walk over the fields.
-func appendRecord(b []byte, f encode.Format, r *Record) []byte {
-	hasEditor := r.Editor != Editor{}
-	b = f.OpenMap(b, 4+count(hasEditor)+count(r.Payload != nil))
+// AppendMap implements [Record].
+func (e *Event) AppendMap(b []byte, f encode.Format) []byte {
+	hasEditor := e.Editor != Editor{}
+	b = f.OpenMap(b, 4+count(hasEditor)+count(e.Payload != nil))
 
 	b = f.Field(b, 0, "event")
-	b = f.OpenMap(b, 3+count(r.LocalizedType != "")+count(!r.Time.IsZero())+count(!r.Read.IsZero()))
+	b = f.OpenMap(b, 3+count(e.LocalizedType != "")+count(!e.Time.IsZero())+count(!e.Read.IsZero()))
 	b = f.Field(b, 0, "id")
-	b = appendID(b, f, r.Key)
+	b = appendID(b, f, e.Key)
 	b = f.Field(b, 1, "type")
-	b = f.Text(b, r.Type)
-	if r.LocalizedType != "" {
+	b = f.Text(b, e.Type)
+	if e.LocalizedType != "" {
 		b = f.Field(b, 1, "type_localized")
-		b = f.Text(b, r.LocalizedType)
+		b = f.Text(b, e.LocalizedType)
 	}
 	b = f.Field(b, 1, "sequence")
-	b = f.Uint(b, r.Sequence)
-	b = appendTime(b, f, "time", r.Time)
-	b = appendTime(b, f, "read_at", r.Read)
+	b = f.Uint(b, e.Sequence)
+	b = appendTime(b, f, "time", e.Time)
+	b = appendTime(b, f, "read_at", e.Read)
 	b = f.CloseMap(b)
 
 	b = f.Field(b, 1, "aggregate")
-	b = f.OpenMap(b, 2+count(r.ResourceOwner != ""))
+	b = f.OpenMap(b, 2+count(e.ResourceOwner != ""))
 	b = f.Field(b, 0, "type")
-	b = f.Text(b, r.AggregateType)
+	b = f.Text(b, e.AggregateType)
 	b = f.Field(b, 1, "id")
-	b = f.Text(b, r.AggregateID)
-	if r.ResourceOwner != "" {
+	b = f.Text(b, e.AggregateID)
+	if e.ResourceOwner != "" {
 		b = f.Field(b, 1, "resource_owner")
-		b = f.Text(b, r.ResourceOwner)
+		b = f.Text(b, e.ResourceOwner)
 	}
 	b = f.CloseMap(b)
 
 	if hasEditor {
 		b = f.Field(b, 1, "editor")
-		b = appendEditor(b, f, &r.Editor)
+		b = appendEditor(b, f, &e.Editor)
 	}
-	if r.Payload != nil {
+	if e.Payload != nil {
 		b = f.Field(b, 1, "payload")
 		s := scratchPool.Get().(*scratch)
-		b = s.appendMap(b, f, r.Payload.Fields, 1)
+		b = s.appendMap(b, f, e.Payload.Fields, 1)
 		s.release()
 	}
 	b = f.Field(b, 1, "instance")
-	b = f.Text(b, r.Instance)
+	b = f.Text(b, e.Instance)
 	b = f.Field(b, 1, "source")
-	b = f.Text(b, r.Source)
+	b = f.Text(b, e.Source)
 	return f.CloseMap(b)
 }
 

@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the golden file anew")
 
 // check holds both encodings of r against each other and returns the JSON.
-func check(tb testing.TB, r *record.Record) []byte {
+func check(tb testing.TB, r *record.Event) []byte {
 	tb.Helper()
 	line := record.AppendJSON(nil, r)
 	if !json.Valid(line) || !utf8.Valid(line) || bytes.ContainsAny(line, "\n\r") {
@@ -88,15 +88,15 @@ func plainNumbers(v any) any {
 	return v
 }
 
-func withPayload(fields map[string]any) *record.Record {
+func withPayload(fields map[string]any) *record.Event {
 	payload, err := structpb.NewStruct(fields)
 	if err != nil {
 		panic(err)
 	}
-	return &record.Record{Payload: payload}
+	return &record.Event{Payload: payload}
 }
 
-func payloadJSON(tb testing.TB, r *record.Record) string {
+func payloadJSON(tb testing.TB, r *record.Event) string {
 	tb.Helper()
 	var line struct{ Payload json.RawMessage }
 	if err := json.Unmarshal(check(tb, r), &line); err != nil {
@@ -166,7 +166,7 @@ func TestAppendMsgpack_EventTimeIsTheTimeOfTheEvent(t *testing.T) {
 		{"before 1970", time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), readAt, time.Unix(0, 0).UTC()},
 		{"beyond 32 bits", time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC), readAt, time.Unix(math.MaxUint32, 0).UTC()},
 	} {
-		r := record.Record{Time: c.time, Read: c.read}
+		r := record.Event{Time: c.time, Read: c.read}
 		if got, _ := decode(t, record.AppendMsgpack(nil, &r)); !got.Equal(c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
@@ -175,7 +175,7 @@ func TestAppendMsgpack_EventTimeIsTheTimeOfTheEvent(t *testing.T) {
 
 func TestEncoders_TimesHaveSixDigits(t *testing.T) {
 	zone := time.FixedZone("east", 2*60*60)
-	r := record.Record{Time: time.Date(2026, 1, 2, 5, 4, 5, 0, zone), Read: time.Date(2026, 1, 2, 3, 4, 5, 999999999, time.UTC)}
+	r := record.Event{Time: time.Date(2026, 1, 2, 5, 4, 5, 0, zone), Read: time.Date(2026, 1, 2, 3, 4, 5, 999999999, time.UTC)}
 	var line struct {
 		Event struct {
 			Time   string
@@ -233,7 +233,7 @@ func TestEncoders_EscapeWhatWouldBreakALineOrATerminal(t *testing.T) {
 		"Søren 李小龍 🎉":                           `"Søren 李小龍 🎉"`,
 		"cut \xe6\x9d rune \xff\xfe.":           "\"cut \uFFFD rune \uFFFD.\"",
 	} {
-		r := record.Record{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"s": structpb.NewStringValue(in)}}}
+		r := record.Event{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"s": structpb.NewStringValue(in)}}}
 		if got := payloadJSON(t, &r); got != `{"s":`+want+`}` {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}
@@ -243,7 +243,7 @@ func TestEncoders_EscapeWhatWouldBreakALineOrATerminal(t *testing.T) {
 func TestEncoders_IDIsTheKeysWhateverItHolds(t *testing.T) {
 	for _, aggregate := range []string{"400712317102197798", "a/b", `a"b\c`, "a\nb", "Søren", "cut\xe6", strings.Repeat("x", 300), strings.Repeat("x", 1<<17)} {
 		for _, instance := range []string{"", "demo", "dé\x00mo"} {
-			r := record.Record{Key: record.Key{Instance: instance, AggregateType: "user", AggregateID: aggregate, Sequence: 42}}
+			r := record.Event{Key: record.Key{Instance: instance, AggregateType: "user", AggregateID: aggregate, Sequence: 42}}
 			var line struct{ Event struct{ ID string } }
 			if err := json.Unmarshal(check(t, &r), &line); err != nil {
 				t.Fatal(err)
@@ -260,12 +260,12 @@ func TestEncoders_EmptyThingsStay(t *testing.T) {
 	if got := payloadJSON(t, r); got != `{"list":[],"map":{},"null":null,"text":""}` {
 		t.Error(got)
 	}
-	r = &record.Record{Payload: &structpb.Struct{}}
+	r = &record.Event{Payload: &structpb.Struct{}}
 	if got := payloadJSON(t, r); got != `{}` {
 		t.Error(got)
 	}
 	// Values that no decoder makes, but a caller may.
-	r = &record.Record{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{
+	r = &record.Event{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{
 		"a": nil, "b": {}, "c": structpb.NewListValue(nil), "d": structpb.NewStructValue(nil),
 		"e": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{nil, {}}}),
 	}}}
@@ -283,12 +283,12 @@ func TestEncoders_DepthIsBounded(t *testing.T) {
 			return structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{v}})
 		},
 	} {
-		nested := func(levels int) *record.Record {
+		nested := func(levels int) *record.Event {
 			v := structpb.NewStringValue("innermost")
 			for range levels - 1 {
 				v = wrap(v)
 			}
-			return &record.Record{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"m": v}}}
+			return &record.Event{Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"m": v}}}
 		}
 		if got := string(check(t, nested(record.MaxDepth))); !strings.Contains(got, "innermost") || strings.Contains(got, record.TooDeep) {
 			t.Errorf("%s: %d levels are cut", name, record.MaxDepth)
@@ -333,4 +333,4 @@ func TestEncoders_AllocateNothing(t *testing.T) {
 	}
 }
 
-var encoders = map[string]func([]byte, *record.Record) []byte{"json": record.AppendJSON, "msgpack": record.AppendMsgpack}
+var encoders = map[string]record.Encoder{"json": record.AppendJSON, "msgpack": record.AppendMsgpack}

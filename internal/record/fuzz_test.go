@@ -78,8 +78,8 @@ func addSeeds(f *testing.F) {
 	}
 }
 
-func fuzzed(instance, id, typ string, data []byte) *record.Record {
-	r := &record.Record{
+func fuzzed(instance, id, typ string, data []byte) *record.Event {
+	r := &record.Event{
 		Key:  record.Key{Instance: instance, AggregateType: typ, AggregateID: id, Sequence: uint64(len(data))},
 		Type: typ, Read: readAt, Time: time.Unix(int64(len(id))<<len(typ), 1000), Editor: record.Editor{Name: id},
 		Payload: &structpb.Struct{},

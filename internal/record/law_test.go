@@ -19,7 +19,7 @@ func TestLaw7HostileFieldsStayInTheirPlace(t *testing.T) {
 	read := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for _, h := range hostile {
 		clean := strings.ToValidUTF8(h, "\uFFFD")
-		r := Record{
+		r := Event{
 			Key:  Key{Instance: "lab", AggregateType: "user", AggregateID: h, Sequence: 7},
 			Time: read.Add(-time.Second), Read: read, Type: h, LocalizedType: h, ResourceOwner: h,
 			Editor:  Editor{ID: h, Name: h, Service: h},

@@ -5,9 +5,38 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
-// Sources: the way by which a record came.
+// Record is what a source hands over and an [Encoder] writes: an [*Event], a
+// *parser.Record or a heartbeat.
+type Record interface {
+	// EventType is what stands in event.type.
+	EventType() string
+	// ID is what stands in event.id.
+	ID() string
+	// Timestamp is the time of the Fluent Bit event that holds the record.
+	Timestamp() time.Time
+	// AppendMap appends the fields of the record to b, as one map in the format f.
+	AppendMap(b []byte, f encode.Format) []byte
+}
+
+// Encoder appends one record to b in the form that a sink takes.
+type Encoder func(b []byte, r Record) []byte
+
+// AppendMsgpack is the [Encoder] of Fluent Bit events: [EventTime, map].
+func AppendMsgpack(b []byte, r Record) []byte {
+	return r.AppendMap(encode.AppendEventHead(b, r.Timestamp()), encode.Msgpack)
+}
+
+// AppendJSON appends r to b as one line of JSON without the newline.
+func AppendJSON(b []byte, r Record) []byte { return r.AppendMap(b, encode.JSON) }
+
+// AppendLine is the [Encoder] of JSON lines.
+func AppendLine(b []byte, r Record) []byte { return append(AppendJSON(b, r), '\n') }
+
+// Values of the field source: the way by which a record came.
 const (
 	SourceEventsAPI = "events_api"
 	SourceWebhook   = "actions_webhook"
@@ -47,8 +76,8 @@ type Editor struct {
 	Service string
 }
 
-// Record is one audit event on its way to a SIEM.
-type Record struct {
+// Event is one audit event.
+type Event struct {
 	Key
 	Time          time.Time // when ZITADEL created the event; microseconds
 	Read          time.Time // when it was read here
@@ -58,4 +87,24 @@ type Record struct {
 	Editor        Editor
 	Payload       *structpb.Struct // the event's own data, nil where it has none
 	Source        string           // Source* constant
+}
+
+// EventType implements [Record].
+func (e *Event) EventType() string { return e.Type }
+
+// Timestamp implements [Record]: when ZITADEL created the event, or when it was
+// read if that is unknown.
+func (e *Event) Timestamp() time.Time {
+	if e.Time.IsZero() {
+		return e.Read
+	}
+	return e.Time
+}
+
+// DropPayload puts a mark in the place of the payload. It is for an event that
+// cannot be encoded: the event then comes out without its data.
+func (e *Event) DropPayload() {
+	e.Payload = &structpb.Struct{Fields: map[string]*structpb.Value{
+		"zitadel_siem_error": structpb.NewStringValue("payload left out: it could not be encoded"),
+	}}
 }

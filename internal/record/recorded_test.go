@@ -60,7 +60,7 @@ func recordedPage(tb testing.TB, path string) []*eventpb.Event {
 	return page.GetEvents()
 }
 
-func recordedRecords(tb testing.TB) (records []record.Record) {
+func recordedRecords(tb testing.TB) (records []record.Event) {
 	tb.Helper()
 	for _, e := range recordedREST(tb) {
 		records = append(records, record.FromEvent(e, "demo", readAt))

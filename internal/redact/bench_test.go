@@ -15,7 +15,7 @@ import (
 // changes its payload, so that each round starts from copies, untimed.
 func BenchmarkRecord(b *testing.B) {
 	events := recorded(b)
-	records := make([]record.Record, len(events))
+	records := make([]record.Event, len(events))
 	size := 0
 	fresh := func() {
 		for i, e := range events {
@@ -32,11 +32,11 @@ func BenchmarkRecord(b *testing.B) {
 	}
 	for _, c := range []struct {
 		name string
-		run  func(*record.Record)
+		run  func(*record.Event)
 	}{
-		{"redact", func(r *record.Record) { redact.Record(r) }},
-		{"msgpack", func(r *record.Record) { buf = record.AppendMsgpack(buf[:0], r) }},
-		{"redact+msgpack", func(r *record.Record) { redact.Record(r); buf = record.AppendMsgpack(buf[:0], r) }},
+		{"redact", func(r *record.Event) { redact.Record(r) }},
+		{"msgpack", func(r *record.Event) { buf = record.AppendMsgpack(buf[:0], r) }},
+		{"redact+msgpack", func(r *record.Event) { redact.Record(r); buf = record.AppendMsgpack(buf[:0], r) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(size / len(records)))

@@ -82,7 +82,7 @@ func redactedJSON(tb testing.TB, eventType string, fields map[string]any) (strin
 		tb.Fatal(err)
 	}
 	removed := redact.Payload(eventType, payload)
-	return string(record.AppendJSON(nil, &record.Record{Payload: payload})), removed
+	return string(record.AppendJSON(nil, &record.Event{Payload: payload})), removed
 }
 
 // For every event type: each secret key loses its value, each other key keeps

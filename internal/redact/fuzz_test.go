@@ -60,12 +60,12 @@ func FuzzRedact(f *testing.F) {
 		p.Fields["fuzz-text"] = structpb.NewStringValue(`{"a":"b","` + key + `":"` + marker + `","c":1}` + text)
 
 		redact.Payload(eventType, p)
-		out := string(record.AppendJSON(nil, &record.Record{Payload: p}))
+		out := string(record.AppendJSON(nil, &record.Event{Payload: p}))
 		if strings.Contains(out, marker) {
 			t.Fatalf("the marker under %s survives: %s", key, out)
 		}
 		if n := redact.Payload(eventType, p); n != 0 {
-			t.Fatalf("%d more removed the second time: before %s, after %s", n, out, record.AppendJSON(nil, &record.Record{Payload: p}))
+			t.Fatalf("%d more removed the second time: before %s, after %s", n, out, record.AppendJSON(nil, &record.Event{Payload: p}))
 		}
 
 		once := redact.String(text)

@@ -199,7 +199,7 @@ func TestRecorded_NothingElseIsRemoved(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, r *record.Record, path string, before, after *structpb.Value, secret map[string]bool) {
+func compare(t *testing.T, r *record.Event, path string, before, after *structpb.Value, secret map[string]bool) {
 	t.Helper()
 	if secret[path] {
 		return

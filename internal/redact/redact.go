@@ -18,7 +18,7 @@ var (
 )
 
 // Record removes the secrets of r in place and returns how many it removed.
-func Record(r *record.Record) (removed int) {
+func Record(r *record.Event) (removed int) {
 	if name := String(r.Editor.Name); name != r.Editor.Name {
 		r.Editor.Name = name
 		removed++

@@ -187,7 +187,7 @@ func TestPayload_DepthIsBounded(t *testing.T) {
 }
 
 func TestRecord_EditorNameByShape(t *testing.T) {
-	r := record.Record{Editor: record.Editor{Name: "Bearer " + jwt}, Key: record.Key{AggregateID: "code=" + bcrypt}}
+	r := record.Event{Editor: record.Editor{Name: "Bearer " + jwt}, Key: record.Key{AggregateID: "code=" + bcrypt}}
 	if n := redact.Record(&r); n != 1 || r.Editor.Name != "Bearer [REDACTED]" {
 		t.Errorf("%d, %q", n, r.Editor.Name)
 	}

@@ -14,46 +14,48 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
 const (
-	// What somebody can hold open, and for how long.
+	// Limits of what one client can hold open, and for how long.
 	metricsConns   = 16
 	metricsTimeout = 10 * time.Second
 	metricsHeaders = 8 << 10
 
-	// unwellAfter is how long a source may be without an answer of ZITADEL, the
-	// sink without taking what there is, or the endpoint for webhooks without
-	// its address, before its health is bad. ZITADEL's restarts and upgrades are
-	// shorter.
-	unwellAfter = 5 * time.Minute
+	// unhealthyAfter is how long a source may be without an answer of ZITADEL, the
+	// sink without taking what there is, or the endpoint for webhooks without its
+	// address, before the source is unhealthy. Restarts and upgrades of ZITADEL
+	// are shorter.
+	unhealthyAfter = 5 * time.Minute
 )
 
 // Metrics serves /metrics for Prometheus, /health and /live.
 //
-// /health is 200 while every source is well and 503 otherwise, with a line of
+// /health is 200 while every source is healthy and 503 otherwise, with a line of
 // JSON for each source in either case. /live is 200 as long as the process
-// answers: restarting it would not mend a ZITADEL that is away.
+// answers: restarting it would not bring back a ZITADEL that is down.
 type Metrics struct {
 	listener net.Listener
 	server   *http.Server
-	sources  []*Source
+	feeds    []*Feed
 	began    time.Time
 }
 
-// ListenMetrics begins to listen at addr, HOST:PORT. No figure holds a secret
-// or what an event says; who can reach the address can read them.
-func ListenMetrics(addr string, sources []*Source, log *slog.Logger) (*Metrics, error) {
+// ListenMetrics begins to listen at addr, HOST:PORT. Everybody who can reach the
+// address can read the metrics. They hold no secrets and no data of events.
+func ListenMetrics(addr string, feeds []*Feed, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("metrics_listen %q: %w; stop who has it, or give another port", addr, err)
 	}
 	if err != nil {
-		return nil, &SettingsError{fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)}
+		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
-	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), sources: sources, began: time.Now()}
+	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now()}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(figures{sources}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector{feeds}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns}))
 	mux.HandleFunc("GET /health", m.health)
@@ -62,7 +64,7 @@ func ListenMetrics(addr string, sources []*Source, log *slog.Logger) (*Metrics, 
 		Handler:     mux,
 		ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout, IdleTimeout: metricsTimeout,
 		MaxHeaderBytes: metricsHeaders,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what strangers send is no news
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // bad requests of strangers are not worth a line
 	}
 	return m, nil
 }
@@ -93,10 +95,10 @@ type health struct {
 
 func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
-	lines := make([]health, 0, len(m.sources))
+	lines := make([]health, 0, len(m.feeds))
 	status := http.StatusOK
-	for _, s := range m.sources {
-		h := s.health(now, m.began)
+	for _, f := range m.feeds {
+		h := f.health(now, m.began)
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}
@@ -111,13 +113,13 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 // health of one source. began is when it was started, at the latest.
-func (s *Source) health(now, began time.Time) health {
-	handed := s.Handed()
-	h := health{Instance: s.settings.Instance, Well: true, Events: handed.Taken.Load()}
-	if mark := s.reader.Watermark(); !mark.IsZero() {
+func (f *Feed) health(now, began time.Time) health {
+	stats := &f.Pipe.Stats
+	h := health{Instance: f.Settings.Instance, Well: true, Events: stats.Taken.Load()}
+	if mark := f.Reader.Watermark(); !mark.IsZero() {
 		h.Watermark = mark.UTC().Format(time.RFC3339Nano)
 	}
-	if newest := handed.Newest(); !newest.IsZero() {
+	if newest := stats.Newest(); !newest.IsZero() {
 		h.Lag = now.Sub(newest).Round(time.Millisecond).Seconds()
 	}
 	silent := func(last time.Time) time.Duration {
@@ -126,44 +128,44 @@ func (s *Source) health(now, began time.Time) health {
 		}
 		return now.Sub(last)
 	}
-	// What waits counts from when it began to: before that there may have been
-	// nothing to take. A reader that waits for the sink asks nothing, and is not
-	// to blame.
-	waits := s.pipe.WaitingSince()
-	takes, answers := silent(waits), silent(s.reader.LastSuccess())
+	// Records that wait count from when they began to wait: before that there may
+	// have been nothing to take. A reader that waits for the sink sends no requests,
+	// so that ZITADEL's silence means nothing then.
+	waits := f.Pipe.WaitingSince()
+	takes, answers := silent(waits), silent(f.Reader.LastSuccess())
 	switch {
-	case !waits.IsZero() && takes > unwellAfter:
+	case !waits.IsZero() && takes > unhealthyAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("no records are taken since %s", takes.Round(time.Second))
-	case waits.IsZero() && answers > unwellAfter:
+	case waits.IsZero() && answers > unhealthyAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", answers.Round(time.Second))
-	case s.listener != nil && s.listener.Addr() == "" && now.Sub(began) > unwellAfter:
+	case f.Listener != nil && f.Listener.Addr() == "" && now.Sub(began) > unhealthyAfter:
 		h.Well, h.Problem = false, "webhooks are not received, the log says why"
 	}
 	return h
 }
 
-// figures are those of the sources, for Prometheus.
-type figures struct{ sources []*Source }
+// collector gives Prometheus the metrics of the sources.
+type collector struct{ feeds []*Feed }
 
 const metricPrefix = "zitadel_siem_"
 
 var errorsTotal = prometheus.NewDesc(metricPrefix+"errors_total",
 	"errors by kind: a gRPC code of ZITADEL's, or refused for the side that takes the records", []string{"instance", "kind"}, nil)
 
-// Describe sends nothing: the figures of a source come and go, so that the
-// registry is not to check them beforehand.
-func (figures) Describe(chan<- *prometheus.Desc) {}
+// Describe sends nothing: the metrics of a source come and go, so the registry
+// must not check them beforehand.
+func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
-func (f figures) Collect(to chan<- prometheus.Metric) {
-	for _, s := range f.sources {
-		now := s.Figures()
-		for _, v := range now.List {
-			name, kind := metricPrefix+v.Name, prometheus.GaugeValue
-			if v.Counter {
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	for _, f := range c.feeds {
+		now := f.Metrics()
+		for _, m := range now.List {
+			name, kind := metricPrefix+m.Name, prometheus.GaugeValue
+			if m.Counter {
 				name, kind = name+"_total", prometheus.CounterValue
 			}
-			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, v.Help, []string{"instance"}, nil), kind, v.Value, now.Instance)
+			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, m.Help, []string{"instance"}, nil), kind, m.Value, now.Instance)
 		}
 		for kind, n := range now.Errors {
 			to <- prometheus.MustNewConstMetric(errorsTotal, prometheus.CounterValue, float64(n), now.Instance, kind)

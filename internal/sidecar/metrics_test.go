@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
@@ -33,9 +34,9 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-func serveMetrics(t *testing.T, sources ...*Source) (*Metrics, string) {
+func serveMetrics(t *testing.T, feeds ...*Feed) (*Metrics, string) {
 	t.Helper()
-	m, err := ListenMetrics("127.0.0.1:0", sources, slog.New(slog.DiscardHandler))
+	m, err := ListenMetrics("127.0.0.1:0", feeds, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +53,14 @@ func serveMetrics(t *testing.T, sources ...*Source) (*Metrics, string) {
 	return m, "http://" + m.Addr()
 }
 
-func TestMetrics_FiguresOfEverySource(t *testing.T) {
+func TestMetrics_OfEverySource(t *testing.T) {
 	srv := serve(t, 120)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	one := open(t, settings(t, srv, far), Options{})
-	two := open(t, settings(t, srv, far, "instance", "two", "token", "wrong"), Options{})
+	one := open(t, settings(t, srv, far), source.Options{})
+	two := open(t, settings(t, srv, far, "instance", "two", "token", "wrong"), source.Options{})
 	_, url := serveMetrics(t, one, two)
-	run(t, one, func() bool { return one.Handed().Taken.Load() == 120 && len(arrived(far)) == 120 })
-	run(t, two, func() bool { return two.Figures().Errors["Unauthenticated"] > 0 })
+	run(t, one, func() bool { return one.Pipe.Stats.Taken.Load() == 120 && len(arrived(far)) == 120 })
+	run(t, two, func() bool { return two.Metrics().Errors["Unauthenticated"] > 0 })
 
 	status, text := get(t, url+"/metrics")
 	if status != http.StatusOK {
@@ -109,13 +110,13 @@ func TestMetrics_FiguresOfEverySource(t *testing.T) {
 func TestHealth_TellsWhoIsSilent(t *testing.T) {
 	srv := serve(t, 50)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	good := open(t, settings(t, srv, far), Options{})
+	good := open(t, settings(t, srv, far), source.Options{})
 	stuck := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
-	waiting := open(t, settings(t, srv, stuck, "instance", "two"), Options{})
-	down := open(t, settings(t, srv, far, "instance", "three", "url", "http://127.0.0.1:1"), Options{})
+	waiting := open(t, settings(t, srv, stuck, "instance", "two"), source.Options{})
+	down := open(t, settings(t, srv, far, "instance", "three", "url", "http://127.0.0.1:1"), source.Options{})
 	m, url := serveMetrics(t, good, waiting, down)
 	run(t, good, func() bool { return len(arrived(far)) == 50 })
-	run(t, down, func() bool { return down.Reader().Calls.Load() > 0 })
+	run(t, down, func() bool { return down.Reader.Calls.Load() > 0 })
 
 	if status, text := get(t, url+"/health"); status != http.StatusOK || strings.Count(text, `"well":true`) != 3 {
 		t.Errorf("at first: %d %s", status, text)
@@ -134,15 +135,15 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 	if h := waiting.health(time.Now(), began.Add(-time.Hour)); !h.Well {
 		t.Errorf("as soon as there is something after a quiet hour: %+v", h)
 	}
-	later := time.Now().Add(unwellAfter + time.Second)
+	later := time.Now().Add(unhealthyAfter + time.Second)
 	for _, c := range []struct {
-		source  *Source
+		feed    *Feed
 		problem string
 	}{
 		{waiting, "no records are taken since 5m"},
 		{down, "no answer of ZITADEL since 5m"},
 	} {
-		h := c.source.health(later, began)
+		h := c.feed.health(later, began)
 		if h.Well || !strings.HasPrefix(h.Problem, c.problem) {
 			t.Errorf("%+v, want %q", h, c.problem)
 		}
@@ -163,20 +164,20 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 	defer busy.Close()
 	srv := serve(t, 50)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	source := open(t, listening(t, srv, far, "listen", busy.Addr().String()), Options{})
-	run(t, source, func() bool { return len(arrived(far)) == 50 && source.pipe.UnderWay() == 0 })
+	feed := open(t, listening(t, srv, far, "listen", busy.Addr().String()), source.Options{})
+	run(t, feed, func() bool { return len(arrived(far)) == 50 && feed.Pipe.UnderWay() == 0 })
 	now := time.Now()
-	if h := source.health(now, now.Add(-time.Minute)); !h.Well {
+	if h := feed.health(now, now.Add(-time.Minute)); !h.Well {
 		t.Errorf("after a minute: %+v", h)
 	}
-	h := source.health(now, now.Add(-unwellAfter-time.Second))
+	h := feed.health(now, now.Add(-unhealthyAfter-time.Second))
 	if h.Well || !strings.HasPrefix(h.Problem, "webhooks are not received") {
 		t.Errorf("%+v", h)
 	}
 	free, _, stop := listeningSource(t, listening(t, srv, far, "instance", "free"))
 	defer stop()
-	plugintest.Until(t, "an answer", func() bool { return !free.reader.LastSuccess().IsZero() })
-	if h := free.health(time.Now(), now.Add(-unwellAfter-time.Second)); !h.Well {
+	plugintest.Until(t, "an answer", func() bool { return !free.Reader.LastSuccess().IsZero() })
+	if h := free.health(time.Now(), now.Add(-unhealthyAfter-time.Second)); !h.Well {
 		t.Errorf("%+v", h)
 	}
 }

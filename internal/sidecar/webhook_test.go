@@ -11,9 +11,10 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -31,26 +32,26 @@ func listening(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, p
 }
 
 // listeningSource opens a source and waits until it listens; stop ends both.
-func listeningSource(t *testing.T, s config.PullSettings) (source *Source, target *zitadeltest.Target, stop func()) {
+func listeningSource(t *testing.T, s config.PullSettings) (feed *Feed, target *zitadeltest.Target, stop func()) {
 	t.Helper()
-	sink, err := forward.New(forward.OptionsOf(s.Out))
+	to, _, err := sink.Open(s.Out, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if source, err = Open(t.Context(), s, sink, Options{Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if feed, err = Open(t.Context(), s, to, source.Options{Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	plugintest.Until(t, "an address", func() bool { return source.Listener().Addr() != "" })
-	return source, zitadeltest.NewTarget("http://"+source.Listener().Addr()+"/events/all", signingKey), func() {
+	go func() { done <- feed.Run(ctx) }()
+	plugintest.Until(t, "an address", func() bool { return feed.Listener.Addr() != "" })
+	return feed, zitadeltest.NewTarget("http://"+feed.Listener.Addr()+"/events/all", signingKey), func() {
 		t.Helper()
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if err := source.Close(); err != nil {
+		if err := feed.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -72,7 +73,7 @@ func TestPushAndPull_EachEventOnceThoughTheListenerComesAndGoes(t *testing.T) {
 			sent += target.Happen(srv.Store(), writer.Next()) // nobody is there
 		}
 	}
-	run(t, open(t, s, Options{}), func() bool { return len(arrived(far)) == srv.Store().Len() })
+	run(t, open(t, s, source.Options{}), func() bool { return len(arrived(far)) == srv.Store().Len() })
 	if n := wantAll(t, srv, far); n != 0 {
 		t.Errorf("%d came twice", n)
 	}
@@ -91,19 +92,19 @@ func TestPushAndPull_AWebhookIsThereBeforeThePoll(t *testing.T) {
 	far := forwardtest.Start(t, forwardtest.Options{})
 	s := listening(t, srv, far, "poll_interval", "1h", "settle", "1m")
 	writer := zitadeltest.NewWriter(srv.Store(), 1, nil)
-	source, target, stop := listeningSource(t, s)
+	feed, target, stop := listeningSource(t, s)
 	defer stop()
 	plugintest.Until(t, "the first pass", func() bool { return len(arrived(far)) == 10 })
 	sent := target.Happen(srv.Store(), writer.Next())
 	plugintest.Until(t, "what was pushed", func() bool { return len(arrived(far)) == srv.Store().Len() })
 	wantAll(t, srv, far)
-	plugintest.Until(t, "an empty spool", func() bool { return source.Listener().Spooled() == 0 })
-	figures := map[string]float64{}
-	for _, f := range source.Figures().List {
-		figures[f.Name] = f.Value
+	plugintest.Until(t, "an empty spool", func() bool { return feed.Listener.Spooled() == 0 })
+	metrics := map[string]float64{}
+	for _, f := range feed.Metrics().List {
+		metrics[f.Name] = f.Value
 	}
-	if n := float64(sent); n == 0 || figures["pushed"] != n || figures["webhooks_accepted"] != n || figures["webhooks_refused"] != 0 {
-		t.Errorf("%d webhooks, figures %v", sent, figures)
+	if n := float64(sent); n == 0 || metrics["pushed"] != n || metrics["webhooks_accepted"] != n || metrics["webhooks_refused"] != 0 {
+		t.Errorf("%d webhooks, metrics %v", sent, metrics)
 	}
 }
 
@@ -119,7 +120,7 @@ func TestPushAndPull_ApiCallsAndLoginsComeBesideTheEvents(t *testing.T) {
 	}
 	plugintest.Until(t, "the call", func() bool { return len(arrived(far)) == 11 })
 	stop()
-	run(t, open(t, s, Options{}), func() bool { return len(arrived(far)) == 11 })
+	run(t, open(t, s, source.Options{}), func() bool { return len(arrived(far)) == 11 })
 	calls := 0
 	for _, m := range far.Messages() {
 		for _, r := range m.Records {

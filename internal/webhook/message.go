@@ -86,7 +86,7 @@ type Execution struct {
 
 // Record returns the execution as a record: type api.request, api.response, api.function or api.unknown, with the
 // fields in the payload. The time is the one of the signature.
-func (x *Execution) Record(instance string) record.Record {
+func (x *Execution) Record(instance string) record.Event {
 	payload := &structpb.Struct{Fields: map[string]*structpb.Value{"size": structpb.NewNumberValue(float64(x.Size)), "target": structpb.NewStringValue(x.Target)}}
 	for _, f := range [...]struct{ name, value string }{
 		{"method", x.Method}, {"function", x.Function}, {"instance_id", x.InstanceID}, {"project_id", x.ProjectID}, {"application_id", x.ApplicationID},
@@ -99,7 +99,7 @@ func (x *Execution) Record(instance string) record.Record {
 	for name, v := range x.Body.GetFields() {
 		payload.Fields[name] = v
 	}
-	return record.Record{
+	return record.Event{
 		Key:           record.Key{Instance: label(instance, x.InstanceID), AggregateType: "webhook", AggregateID: x.ID},
 		Time:          x.Sent,
 		Read:          x.Received,

@@ -21,7 +21,7 @@ func sent(t *testing.T, bodies bool, payload string) webhook.Message {
 }
 
 // eventRecord is the record that a reader makes of an event.
-func eventRecord(e *webhook.Event) record.Record {
+func eventRecord(e *webhook.Event) record.Event {
 	r := record.FromEvent(e.Event, "demo", e.Received)
 	r.Source = webhook.Source
 	return r

@@ -1,8 +1,10 @@
-package input
+package pipe
 
 import (
 	"sync"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 const (
@@ -11,7 +13,7 @@ const (
 	maxDrainBytes = 32_000_000
 	maxDrainTime  = 50 * time.Millisecond
 
-	// refusedFirst is how long the host may refuse before it is told; a pause
+	// refusedFirst is how long the host may refuse before that is logged: a pause
 	// of some seconds is ordinary backpressure.
 	refusedFirst = 30 * time.Second
 	refusedAgain = 10 * time.Minute
@@ -25,9 +27,9 @@ const (
 type handover struct {
 	mu sync.Mutex
 
-	next  int     // chunks of ready[0] that were taken
-	owed  Pending // taken by the host, but the commit failed
-	owing string  // why
+	next    int        // chunks of ready[0] that were taken
+	owed    *step      // taken by the host, but the commit failed
+	failing outage.Log // commits
 
 	delay   time.Duration
 	elapsed time.Duration // of unpaused callbacks
@@ -37,19 +39,19 @@ type handover struct {
 	offered []byte // by Next, until Done
 	upTo    int    // chunks of ready[0:] in offered
 
-	refusedAt   time.Time // zero: not refused
-	refusedTell time.Time
+	refusedAt time.Time // zero: not refused
+	warnAt    time.Time
 }
 
 type delayed struct {
-	pending Pending
-	due     time.Duration
+	step *step
+	due  time.Duration
 }
 
-// Delay keeps commits back by d, for a host whose taking is no promise: on an
-// input thread a chunk lies in memory for up to 250 ms before Fluent Bit
-// stores it. Only time in which the host calls counts, since a paused host
-// stores nothing.
+// Delay delays commits by d. It is for a host that may lose what it took: on an
+// input thread a chunk lies in memory for up to 250 ms before Fluent Bit stores
+// it. Only the time in which the host calls counts, because a paused host stores
+// nothing.
 func (p *Pipe) Delay(d time.Duration) {
 	p.host.mu.Lock()
 	p.host.delay = d
@@ -62,9 +64,9 @@ func (p *Pipe) Delay(d time.Duration) {
 type Add func(tag string, data []byte, records int) bool
 
 // Drain offers the ready chunks to the host, in order; a refused one is offered
-// again by the next call. It returns at the first end of a group after 32 MB or
-// 50 ms: what is in a group has one cursor step, and a stop in the middle would
-// repeat its beginning. It does no I/O but add and Commit.
+// again by the next call. It returns at the first end of a step after 32 MB or
+// 50 ms: a stop in the middle of a step would repeat its beginning. It does no
+// I/O but add and Commit.
 func (p *Pipe) Drain(add Add) {
 	if !p.host.mu.TryLock() {
 		return // Close has it
@@ -78,13 +80,13 @@ func (p *Pipe) Drain(add Add) {
 	}
 	start, taken := time.Now(), 0
 	for p.host.next > 0 || taken < maxDrainBytes && time.Since(start) < maxDrainTime {
-		g := p.head()
-		if g == nil {
+		s := p.head()
+		if s == nil {
 			return
 		}
-		if p.host.next < len(g.chunks) {
-			c := &g.chunks[p.host.next]
-			if !add(c.tag, c.data, c.events) {
+		if p.host.next < len(s.chunks) {
+			c := &s.chunks[p.host.next]
+			if !add(c.tag, c.data, c.records) {
 				p.refused()
 				return
 			}
@@ -93,15 +95,15 @@ func (p *Pipe) Drain(add Add) {
 			p.took(c)
 			p.host.next++
 		}
-		if p.host.next == len(g.chunks) {
-			p.finish(g)
+		if p.host.next == len(s.chunks) {
+			p.finish(s)
 		}
 	}
 }
 
-// Next returns what is ready, about 2 MB, for a host that takes bytes and says
-// nothing; nil when there is nothing. The bytes stay valid until [Pipe.Done],
-// and are offered again if Done is not called.
+// Next returns what is ready, about 2 MB, for a host that takes bytes and does not
+// say whether it has them; nil if there is nothing. The bytes stay valid until
+// [Pipe.Done], and are offered again if Done is not called.
 func (p *Pipe) Next() []byte {
 	if !p.host.mu.TryLock() {
 		return nil
@@ -112,8 +114,8 @@ func (p *Pipe) Next() []byte {
 		return p.host.offered
 	}
 
-	for g := p.head(); g != nil && p.host.next == len(g.chunks); g = p.head() {
-		p.finish(g) // moves the state alone
+	for s := p.head(); s != nil && p.host.next == len(s.chunks); s = p.head() {
+		p.finish(s) // moves the state alone
 	}
 
 	p.mu.Lock()
@@ -121,8 +123,8 @@ func (p *Pipe) Next() []byte {
 	out := p.beat
 	p.beat = nil
 	n, skip := 0, p.host.next
-	for _, g := range p.ready {
-		for _, c := range g.chunks[skip:] {
+	for _, s := range p.ready {
+		for _, c := range s.chunks[skip:] {
 			if len(out) > 0 && len(out)+len(c.data) > maxChunk {
 				p.host.offered, p.host.upTo = out, n
 				return out
@@ -144,26 +146,26 @@ func (p *Pipe) Done() {
 	defer p.host.mu.Unlock()
 	n := p.host.upTo
 	p.host.offered, p.host.upTo = nil, 0
-	for g := p.head(); g != nil; g = p.head() {
-		for ; n > 0 && p.host.next < len(g.chunks); n-- {
-			p.took(&g.chunks[p.host.next])
+	for s := p.head(); s != nil; s = p.head() {
+		for ; n > 0 && p.host.next < len(s.chunks); n-- {
+			p.took(&s.chunks[p.host.next])
 			p.host.next++
 		}
-		if p.host.next < len(g.chunks) {
+		if p.host.next < len(s.chunks) {
 			return
 		}
-		p.finish(g)
+		p.finish(s)
 	}
 }
 
-// Begun reports whether the host has a part of a group: a stop would repeat it.
+// Begun reports whether the host has a part of a step: a stop would repeat it.
 func (p *Pipe) Begun() bool {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	return p.host.next > 0
 }
 
-func (p *Pipe) head() *group {
+func (p *Pipe) head() *step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.ready) == 0 {
@@ -174,8 +176,8 @@ func (p *Pipe) head() *group {
 
 // took releases a chunk.
 func (p *Pipe) took(c *chunk) {
-	p.Stats.Taken.Add(uint64(c.events))
-	p.Stats.took(c.newest)
+	p.Stats.Taken.Add(uint64(c.records))
+	p.Stats.lastTaken.Store(time.Now().UnixMicro())
 	p.mu.Lock()
 	if !p.closed {
 		p.release(len(c.data))
@@ -185,22 +187,25 @@ func (p *Pipe) took(c *chunk) {
 	c.data = nil
 }
 
-// finish moves the cursor past a group whose every chunk was taken.
-func (p *Pipe) finish(g *group) {
+// finish commits a step whose every chunk was taken, now or after the delay.
+func (p *Pipe) finish(s *step) {
 	p.mu.Lock()
 	if !p.closed {
 		p.ready[0] = nil
 		p.ready = p.ready[1:]
-		p.release(groupCost)
+		p.release(stepCost)
 	}
 	p.signal()
 	p.mu.Unlock()
 	p.host.next = 0
+	if at := s.newest.UnixMicro(); !s.newest.IsZero() && at > p.Stats.newest.Load() {
+		p.Stats.newest.Store(at) // only the host's thread comes here
+	}
 	if p.host.delay == 0 && len(p.host.waiting) == 0 {
-		p.commit(g.pending)
+		p.commit(s)
 		return
 	}
-	p.host.waiting = append(p.host.waiting, delayed{g.pending, p.host.elapsed + p.host.delay})
+	p.host.waiting = append(p.host.waiting, delayed{s, p.host.elapsed + p.host.delay})
 }
 
 // release notes that the host took some of what was under way. p.mu is held.
@@ -222,9 +227,9 @@ func (p *Pipe) tick() {
 	if p.isClosed() {
 		return
 	}
-	var due Pending
+	var due *step
 	for len(p.host.waiting) > 0 && p.host.waiting[0].due <= p.host.elapsed {
-		due = instead(due, p.host.waiting[0].pending)
+		due = instead(due, p.host.waiting[0].step)
 		p.host.waiting = p.host.waiting[1:]
 	}
 	if due != nil {
@@ -234,36 +239,35 @@ func (p *Pipe) tick() {
 	}
 }
 
-// commit moves the cursor. A failure is told once per cause and tried again
-// with the next call; a later state makes up for it as well.
-func (p *Pipe) commit(pending Pending) {
-	pending = instead(p.host.owed, pending)
-	err := pending.Commit()
-	if err == nil {
-		if p.host.owing != "" {
-			p.o.Log.Info("state is saved again")
+// commit moves the state. After a failure the next call tries again; a later
+// step covers this one as well.
+func (p *Pipe) commit(s *step) {
+	s = instead(p.host.owed, s)
+	err := s.commit()
+	if err != nil {
+		p.host.owed = s
+		if p.host.failing.Failed(err) {
+			p.o.Log.Error("state cannot be saved: after a restart events come out twice", "error", err)
 		}
-		p.host.owed, p.host.owing = nil, ""
 		return
 	}
-	p.host.owed = pending
-	if text := err.Error(); text != p.host.owing {
-		p.host.owing = text
-		p.o.Log.Error("state cannot be saved: after a restart events come out twice", "error", err)
+	p.host.owed = nil
+	if _, ended := p.host.failing.Worked(); ended {
+		p.o.Log.Info("state is saved again")
 	}
 }
 
-// refused tells a host that takes nothing for long.
+// refused logs that the host takes nothing for a long time.
 func (p *Pipe) refused() {
 	p.Stats.Refused.Add(1)
 	now := time.Now()
 	if p.host.refusedAt.IsZero() {
-		p.host.refusedAt, p.host.refusedTell = now, now.Add(refusedFirst)
+		p.host.refusedAt, p.host.warnAt = now, now.Add(refusedFirst)
 	}
-	if now.Before(p.host.refusedTell) {
+	if now.Before(p.host.warnAt) {
 		return
 	}
-	p.host.refusedTell = now.Add(refusedAgain)
+	p.host.warnAt = now.Add(refusedAgain)
 	p.o.Log.Warn(p.o.Refusal+"; nothing is lost, reading waits",
 		"since", now.Sub(p.host.refusedAt).Round(time.Second))
 }

@@ -1,4 +1,4 @@
-package input
+package pipe
 
 import (
 	"bytes"
@@ -15,18 +15,17 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// pull is a Puller that is a function.
-type pull func(ctx context.Context, emit events.Emit) error
+// count is the state in the tests: how many events are behind. It becomes one
+// that can be prepared in [start].
+type count uint64
 
-func (f pull) Run(ctx context.Context, emit events.Emit) error { return f(ctx, emit) }
+func (count) Prepare() (Pending, error) { panic("the state is nobody's") }
 
 // log of events 1, 2, 3 ... of which the state counts how many are behind.
 type eventLog struct {
@@ -36,8 +35,8 @@ type eventLog struct {
 	padding int // bytes each event is longer
 }
 
-func (l eventLog) record(seq uint64) record.Record {
-	r := record.Record{Key: record.Key{Instance: "i", AggregateType: "user", AggregateID: "1", Sequence: seq}, Type: "user.added"}
+func (l eventLog) record(seq uint64) *record.Event {
+	r := &record.Event{Key: record.Key{Instance: "i", AggregateType: "user", AggregateID: "1", Sequence: seq}, Type: "user.added"}
 	if len(l.types) > 0 {
 		r.Type = l.types[int(seq)%len(l.types)]
 	}
@@ -45,29 +44,33 @@ func (l eventLog) record(seq uint64) record.Record {
 	return r
 }
 
-// from is a Puller that emits everything after state, then waits for ctx.
-func (l eventLog) from(state cursor.State) (Puller, error) {
-	return pull(func(ctx context.Context, emit events.Emit) error {
-		for n := state.Events; n < l.total; {
-			var b events.Batch
+// from emits everything after the given event, then waits for ctx.
+func (l eventLog) from(from uint64) Read {
+	return func(ctx context.Context, emit Emit) error {
+		for n := from; n < l.total; {
+			var b Batch
 			for ; n < l.total && uint64(len(b.Records)) < l.batch; n++ {
 				b.Records = append(b.Records, l.record(n+1))
 			}
-			b.State = cursor.State{Version: 1, Events: n}
+			b.State = count(n)
 			if err := emit(ctx, b); err != nil {
 				return err
 			}
 		}
 		<-ctx.Done()
 		return ctx.Err()
-	}), nil
+	}
 }
 
-// encodeLine writes "sequence padding\n" for an event.
-func encodeLine(b []byte, r *record.Record) []byte {
-	b = strconv.AppendUint(b, r.Sequence, 10)
+// encodeLine writes "sequence padding\n" for an event, and else JSON.
+func encodeLine(b []byte, r record.Record) []byte {
+	e, ok := r.(*record.Event)
+	if !ok {
+		return record.AppendJSON(b, r)
+	}
+	b = strconv.AppendUint(b, e.Sequence, 10)
 	b = append(b, ' ')
-	b = append(b, r.LocalizedType...)
+	b = append(b, e.LocalizedType...)
 	return append(b, '\n')
 }
 
@@ -101,53 +104,54 @@ func (h *host) add(tag string, data []byte, _ int) bool {
 	return true
 }
 
-// memory is a Cursor that keeps states in memory.
+// memory keeps a state.
 type memory struct {
 	mu        sync.Mutex
-	state     cursor.State
+	state     uint64
 	prepared  int
 	commits   int
-	prepareBy func(cursor.State) error
+	prepareBy func(uint64) error
 	commitBy  func() error
 }
 
-type memoryPending struct {
-	m     *memory
-	state cursor.State
+// stateOf is a state for a memory, first as a State and then as a Pending.
+type stateOf struct {
+	m *memory
+	n uint64
 }
 
-func (m *memory) Prepare(s cursor.State) (Pending, error) {
-	if m.prepareBy != nil {
-		if err := m.prepareBy(s); err != nil {
+func (s stateOf) Prepare() (Pending, error) {
+	if s.m.prepareBy != nil {
+		if err := s.m.prepareBy(s.n); err != nil {
 			return nil, err
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.prepared++
-	return memoryPending{m, s}, nil
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.prepared++
+	return s, nil
 }
 
-func (p memoryPending) Commit() error {
-	if p.m.commitBy != nil {
-		if err := p.m.commitBy(); err != nil {
+func (s stateOf) Commit() error {
+	if s.m.commitBy != nil {
+		if err := s.m.commitBy(); err != nil {
 			return err
 		}
 	}
-	p.m.mu.Lock()
-	defer p.m.mu.Unlock()
-	if p.state.Events < p.m.state.Events {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.n < s.m.state {
 		panic("the cursor went back")
 	}
-	p.m.state = p.state
-	p.m.commits++
+	s.m.state = s.n
+	s.m.commits++
 	return nil
 }
 
 func (m *memory) events() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.state.Events
+	return m.state
 }
 
 // logText is a writer that may be read while it is written.
@@ -176,15 +180,13 @@ type rig struct {
 	stop   func()
 }
 
-func start(t *testing.T, newPuller func(cursor.State) (Puller, error), c *memory, change ...func(*Options)) *rig {
+// start runs a pipe whose source goes on, at first and after each error, behind
+// the last event that was taken over.
+func start(t *testing.T, from func(uint64) Read, c *memory, change ...func(*Options)) *rig {
 	t.Helper()
 	log := &logText{}
 	o := Options{
-		NewPuller:  newPuller,
-		Redact:     func(*record.Record) {},
 		Encode:     encodeLine,
-		Tag:        "zitadel",
-		TagBy:      "none",
 		BufferSize: 16_000_000,
 		Refusal:    "fluent bit refuses records: its storage is full, or the input is paused",
 		Log:        hostlog.New("input", hostlog.Host{Name: "test", Level: slog.LevelDebug, Stderr: log}).Logger(),
@@ -192,10 +194,22 @@ func start(t *testing.T, newPuller func(cursor.State) (Puller, error), c *memory
 	for _, f := range change {
 		f(&o)
 	}
-	p := NewPipe(o)
+	p := New(o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.Run(ctx, c, c.state) }()
+	last := c.state
+	read := func(ctx context.Context, emit Emit) error {
+		return from(last)(ctx, func(ctx context.Context, b Batch) error {
+			n, _ := b.State.(count)
+			b.State = stateOf{c, uint64(n)}
+			if err := emit(ctx, b); err != nil {
+				return err
+			}
+			last = uint64(n)
+			return nil
+		})
+	}
+	go func() { defer close(done); p.Run(ctx, read) }()
 	return &rig{Pipe: p, cursor: c, log: log, stop: sync.OnceFunc(func() {
 		cancel()
 		if err := p.Close(context.Background()); err != nil {
@@ -203,6 +217,11 @@ func start(t *testing.T, newPuller func(cursor.State) (Puller, error), c *memory
 		}
 		<-done
 	})}
+}
+
+// tagByType gives each event type a tag of its own.
+func tagByType(o *Options) {
+	o.Tag = func(r record.Record) string { return "zitadel." + r.EventType() }
 }
 
 // drain calls as the host does, once a second, n times.

@@ -13,10 +13,11 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
-	"github.com/zitadel-siem/zitadel-siem/internal/input"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -57,33 +58,33 @@ func settings(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, pa
 }
 
 // open opens a source with the forward sink of its settings.
-func open(t *testing.T, s config.PullSettings, o Options) *Source {
+func open(t *testing.T, s config.PullSettings, o source.Options) *Feed {
 	t.Helper()
-	sink, err := forward.New(forward.OptionsOf(s.Out))
+	to, _, err := sink.Open(s.Out, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	source, err := Open(t.Context(), s, sink, o)
+	feed, err := Open(t.Context(), s, to, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := source.Close(); err != nil {
+		if err := feed.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return source
+	return feed
 }
 
 // run runs a source until ready says so, then stops it.
-func run(t *testing.T, source *Source, ready func() bool) {
+func run(t *testing.T, feed *Feed, ready func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
+	go func() { done <- feed.Run(ctx) }()
 	plugintest.Until(t, "what is to be seen", ready)
 	cancel()
 	if err := <-done; err != nil {
@@ -124,7 +125,7 @@ func TestLaw1_TheCursorWaitsForTheAck(t *testing.T) {
 	srv := serve(t, 300)
 	far := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
 	s := settings(t, srv, far)
-	run(t, open(t, s, Options{}), func() bool { return far.Began() > 0 })
+	run(t, open(t, s, source.Options{}), func() bool { return far.Began() > 0 })
 	state, err := cursor.Read(s.StatePath)
 	if err == nil && state.Events != 0 {
 		t.Errorf("the cursor is %d events on, of which none was acknowledged", state.Events)
@@ -142,7 +143,7 @@ func TestLaw2_ABadReceiverGetsEveryEvent(t *testing.T) {
 	}})
 	log := &plugintest.Text{}
 	s := settings(t, srv, far, "page_size", "100")
-	run(t, open(t, s, Options{Log: slog.New(slog.NewTextHandler(log, nil))}), func() bool { return len(arrived(far)) == 3000 })
+	run(t, open(t, s, source.Options{Log: slog.New(slog.NewTextHandler(log, nil))}), func() bool { return len(arrived(far)) == 3000 })
 	wantAll(t, srv, far)
 	if !strings.Contains(log.String(), "nothing is lost") || !strings.Contains(log.String(), "records are taken again") {
 		t.Errorf("the log does not say what happened:\n%s", log)
@@ -155,20 +156,20 @@ func TestLaw2_AStopRepeatsNothing(t *testing.T) {
 	s := settings(t, srv, far, "page_size", "50", "tag_by", "aggregate_type")
 	for n := 1; n < 2000; n += 400 {
 		// Close is called before the next one opens, as by another process.
-		sink, err := forward.New(forward.OptionsOf(s.Out))
+		to, _, err := sink.Open(s.Out, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := Open(t.Context(), s, sink, Options{Log: slog.New(slog.DiscardHandler)})
+		feed, err := Open(t.Context(), s, to, source.Options{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(t, source, func() bool { return len(arrived(far)) >= n })
-		if err := source.Close(); err != nil {
+		run(t, feed, func() bool { return len(arrived(far)) >= n })
+		if err := feed.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run(t, open(t, s, Options{}), func() bool { return len(arrived(far)) == 2000 })
+	run(t, open(t, s, source.Options{}), func() bool { return len(arrived(far)) == 2000 })
 	if n := wantAll(t, srv, far); n != 0 {
 		t.Errorf("%d repeated", n)
 	}
@@ -178,23 +179,23 @@ func TestRun_EndsOnceEverythingIsAcknowledged(t *testing.T) {
 	srv := serve(t, 500)
 	far := forwardtest.Start(t, forwardtest.Options{Delay: 50 * time.Millisecond, Answer: func(int) forwardtest.Answer { return forwardtest.Late }})
 	s := settings(t, srv, far, "end", time.Now().Add(-10*time.Second).UTC().Format(time.RFC3339))
-	source := open(t, s, Options{EndOnError: true})
-	if err := source.Run(t.Context()); err != nil {
+	feed := open(t, s, source.Options{EndOnError: true})
+	if err := feed.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := wantAll(t, srv, far); n != 0 || source.Handed().Taken.Load() != 500 {
-		t.Errorf("%d repeated, %d counted", n, source.Handed().Taken.Load())
+	if n := wantAll(t, srv, far); n != 0 || feed.Pipe.Stats.Taken.Load() != 500 {
+		t.Errorf("%d repeated, %d counted", n, feed.Pipe.Stats.Taken.Load())
 	}
 }
 
 func TestRun_AHeartbeatIsSentAndIsNoEvent(t *testing.T) {
 	srv := serve(t, 100)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	source := open(t, settings(t, srv, far, "heartbeat", "20ms"), Options{})
-	run(t, source, func() bool {
+	feed := open(t, settings(t, srv, far, "heartbeat", "20ms"), source.Options{})
+	run(t, feed, func() bool {
 		for id := range arrived(far) {
-			if strings.HasPrefix(id, "one/"+input.HeartbeatType+"/") {
-				return source.Handed().Taken.Load() == 100
+			if strings.HasPrefix(id, "one/"+pipe.HeartbeatType+"/") {
+				return feed.Pipe.Stats.Taken.Load() == 100
 			}
 		}
 		return false
@@ -205,7 +206,7 @@ func TestRun_EndOnErrorReturnsWhatToMend(t *testing.T) {
 	srv := serve(t, 10)
 	far := forwardtest.Start(t, forwardtest.Options{})
 	s := settings(t, srv, far, "token", "wrong")
-	if err := open(t, s, Options{EndOnError: true}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "token") {
+	if err := open(t, s, source.Options{EndOnError: true}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "token") {
 		t.Error(err)
 	}
 }
@@ -213,13 +214,13 @@ func TestRun_EndOnErrorReturnsWhatToMend(t *testing.T) {
 func TestRun_OneSourceInTroubleDoesNotHoldUpTheOther(t *testing.T) {
 	srv := serve(t, 400)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	good := open(t, settings(t, srv, far), Options{})
-	bad := open(t, settings(t, srv, far, "token", "wrong", "instance", "two"), Options{})
+	good := open(t, settings(t, srv, far), source.Options{})
+	bad := open(t, settings(t, srv, far, "token", "wrong", "instance", "two"), source.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, []*Source{good, bad}) }()
+	go func() { done <- Run(ctx, []*Feed{good, bad}) }()
 	plugintest.Until(t, "what is to be seen", func() bool { return len(arrived(far)) == 400 })
-	plugintest.Until(t, "what is to be seen", func() bool { return bad.Figures().Errors["Unauthenticated"] > 0 })
+	plugintest.Until(t, "what is to be seen", func() bool { return bad.Metrics().Errors["Unauthenticated"] > 0 })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -236,18 +237,18 @@ func TestRun_AFinalSinkEndsAllSources(t *testing.T) {
 	srv, silent := serve(t, 100), serve(t, 100)
 	silent.Update(func(f *zitadeltest.Faults) { f.Latency = time.Hour })
 	gone := errors.New("the reader went away")
-	var sources []*Source
+	var feeds []*Feed
 	for i, server := range []*zitadeltest.Server{srv, silent} {
-		s, err := Open(t.Context(), settings(t, server, nil, "instance", []string{"one", "two"}[i]), brokenSink{gone}, Options{Log: slog.New(slog.DiscardHandler), JSON: true, FinalSink: true})
+		s, err := Open(t.Context(), settings(t, server, nil, "instance", []string{"one", "two"}[i]), brokenSink{&sink.FinalError{Err: gone}}, source.Options{Log: slog.New(slog.DiscardHandler), Encode: record.AppendLine})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sources = append(sources, s)
+		feeds = append(feeds, s)
 	}
-	if err := Run(t.Context(), sources); !errors.Is(err, gone) || !strings.Contains(err.Error(), `source "one"`) {
+	if err := Run(t.Context(), feeds); !errors.Is(err, gone) || !strings.Contains(err.Error(), `source "one"`) {
 		t.Error(err)
 	}
-	if err := Close(sources); err != nil {
+	if err := Close(feeds); err != nil {
 		t.Error(err)
 	}
 }
@@ -256,8 +257,8 @@ func TestOpen_ASecondReaderIsRefused(t *testing.T) {
 	srv := serve(t, 1)
 	far := forwardtest.Start(t, forwardtest.Options{})
 	s := settings(t, srv, far)
-	open(t, s, Options{})
-	if _, err := Open(t.Context(), s, brokenSink{}, Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, cursor.ErrLocked) {
+	open(t, s, source.Options{})
+	if _, err := Open(t.Context(), s, brokenSink{}, source.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, cursor.ErrLocked) {
 		t.Error(err)
 	}
 }

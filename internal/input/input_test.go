@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // setup is a look-alike, options for it, and a host that prints to a buffer.
@@ -18,7 +21,7 @@ type setup struct {
 	srv     *zitadeltest.Server
 	options map[string]string
 	host    Host
-	log     *logText
+	log     *plugintest.Text
 }
 
 func newSetup(t *testing.T) *setup {
@@ -30,7 +33,7 @@ func newSetup(t *testing.T) *setup {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { srv.Close() })
-	log := &logText{}
+	log := &plugintest.Text{}
 	return &setup{
 		srv: srv,
 		options: map[string]string{
@@ -53,21 +56,14 @@ func (s *setup) open(t *testing.T) *Input {
 	return in
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestOpen_ReadsEverythingAndCommits(t *testing.T) {
 	s := newSetup(t)
 	in := s.open(t)
 	total := uint64(s.srv.Store().Len())
 	tags := map[string]bool{}
-	eventually(t, "all events taken", func() bool {
+	plugintest.Until(t, "all events taken", func() bool {
 		in.Collect(false, func(tag string, data []byte, _ int) bool { tags[tag] = true; return true })
 		return in.Stats().Taken.Load() == total
 	})
@@ -91,7 +87,7 @@ func TestLaw6_WhatTheHostGetsIsRedacted(t *testing.T) {
 		s.options["redact"] = redact
 		in := s.open(t)
 		var all []byte
-		eventually(t, "all events taken", func() bool {
+		plugintest.Until(t, "all events taken", func() bool {
 			in.Collect(false, func(_ string, data []byte, _ int) bool { all = append(all, data...); return true })
 			return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 		})
@@ -156,6 +152,26 @@ func TestOpen_SecondInputOfOneConfigurationIsRefusedTheState(t *testing.T) {
 	}
 }
 
+// While the first one waits for the reader before a reload, the second one must
+// not wait too: one of them would then never read.
+func TestOpen_SecondInputIsRefusedWhileTheFirstWaits(t *testing.T) {
+	s := newSetup(t)
+	s.host.Generation = 1
+	old := s.open(t)
+	s.host.Generation = 2
+	first := s.open(t)
+	if _, err := Open(s.get, s.host); err == nil || !strings.Contains(err.Error(), "state_path of its own") {
+		t.Errorf("got %v", err)
+	}
+	Stop(old)
+	plugintest.Until(t, "all events taken", func() bool {
+		first.Collect(false, func(string, []byte, int) bool { return true })
+		return first.Stats().Taken.Load() == uint64(s.srv.Store().Len())
+	})
+	Stop(first)
+	Stop(s.open(t))
+}
+
 // Another process, or the instance before a reload.
 func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
 	s := newSetup(t)
@@ -171,7 +187,7 @@ func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all events taken", func() bool {
+	plugintest.Until(t, "all events taken", func() bool {
 		in.Collect(false, func(string, []byte, int) bool { return true })
 		return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 	})
@@ -182,10 +198,10 @@ func TestStop_IsPromptAndReleasesTheState(t *testing.T) {
 	s := newSetup(t)
 	s.srv.Update(func(f *zitadeltest.Faults) { f.Latency = time.Hour })
 	in := s.open(t)
-	eventually(t, "a request under way", func() bool { return s.srv.Requests() > 0 })
+	plugintest.Until(t, "a request under way", func() bool { return s.srv.Requests() > 0 })
 	began := time.Now()
 	Stop(in)
-	if d := time.Since(began); d > stopTime {
+	if d := time.Since(began); d > stopTimeout {
 		t.Errorf("took %v", d)
 	}
 	file, _, err := cursor.Open(s.options["state_path"], "lab")

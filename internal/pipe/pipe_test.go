@@ -1,4 +1,4 @@
-package input
+package pipe
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -39,7 +37,6 @@ func TestPipe_KeepsOrder(t *testing.T) {
 // from the committed state.
 func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 	l := eventLog{total: 12, batch: 3, padding: 900_000, types: []string{"a", "b"}}
-	byType := func(o *Options) { o.TagBy = "event_type" }
 	crashed := true
 	for crashAt := 1; crashed; crashAt++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -56,7 +53,7 @@ func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 				}
 				return nil
 			}
-			r := start(t, l.from, m, byType)
+			r := start(t, l.from, m, tagByType)
 			for range 10 {
 				synctest.Wait()
 				r.Drain(func(tag string, data []byte, _ int) bool {
@@ -81,7 +78,7 @@ func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 
 			m.commitBy = nil
 			committed := m.events()
-			r = start(t, l.from, m, byType)
+			r = start(t, l.from, m, tagByType)
 			defer r.stop()
 			r.drain(h, 5)
 			got := slices.Clone(h.taken)
@@ -117,7 +114,7 @@ func TestDrain_RefusalKeepsAndRepeatsNothing(t *testing.T) {
 func TestDrain_CommitsOnlyAfterTheLastChunkOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := eventLog{total: 9, batch: 9, types: []string{"a", "b", "c"}}
-		r := start(t, l.from, &memory{}, func(o *Options) { o.TagBy = "event_type" })
+		r := start(t, l.from, &memory{}, tagByType)
 		defer r.stop()
 		h := &host{}
 		for taken := range 3 {
@@ -177,16 +174,16 @@ func TestPipe_ManySmallBatchesShareFewStates(t *testing.T) {
 
 func TestPipe_BatchWithoutRecordsMovesTheState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, func(cursor.State) (Puller, error) {
-			return pull(func(ctx context.Context, emit events.Emit) error {
+		r := start(t, func(uint64) Read {
+			return func(ctx context.Context, emit Emit) error {
 				for n := range uint64(10_000) {
-					if err := emit(ctx, events.Batch{State: cursor.State{Events: n}}); err != nil {
+					if err := emit(ctx, Batch{State: count(n)}); err != nil {
 						return err
 					}
 				}
 				<-ctx.Done()
 				return ctx.Err()
-			}), nil
+			}
 		}, &memory{})
 		defer r.stop()
 		h := &host{}
@@ -246,7 +243,7 @@ func TestPipe_HandsOverNothingWhoseStateIsNotOnDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full, tries := true, 0
 		m := &memory{}
-		m.prepareBy = func(cursor.State) error {
+		m.prepareBy = func(uint64) error {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if tries++; full {
@@ -279,7 +276,7 @@ func TestPipe_HandsOverNothingWhoseStateIsNotOnDisk(t *testing.T) {
 func TestDrain_WaitsForNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := eventLog{total: 10, batch: 10}
-		m := &memory{prepareBy: func(cursor.State) error { time.Sleep(time.Hour); return nil }}
+		m := &memory{prepareBy: func(uint64) error { time.Sleep(time.Hour); return nil }}
 		r := start(t, l.from, m)
 		synctest.Wait()
 		began := time.Now()
@@ -339,26 +336,6 @@ func TestDrain_LongRefusalIsToldOnce(t *testing.T) {
 	})
 }
 
-func TestTag_IsOnlyEverAPartOfATag(t *testing.T) {
-	p := NewPipe(Options{Tag: "audit", TagBy: "event_type"})
-	for typ, want := range map[string]string{
-		"user.human.added":       "audit.user.human.added",
-		"../../etc/passwd":       "audit..._.._etc_passwd",
-		"a b\n*{}":               "audit.a_b____",
-		"":                       "audit.unknown",
-		"..":                     "audit.unknown",
-		strings.Repeat("x", 999): "audit." + strings.Repeat("x", maxTagPart),
-	} {
-		if got := p.tag(&record.Record{Type: typ}); got != want {
-			t.Errorf("%q: tag %q, want %q", typ, got, want)
-		}
-	}
-	p.o.TagBy = "none"
-	if got := p.tag(&record.Record{Type: "a"}); got != "" {
-		t.Errorf("tag_by none: %q", got)
-	}
-}
-
 func TestClose_DropsWhatWasNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := eventLog{total: 1000, batch: 10}
@@ -382,9 +359,9 @@ func TestClose_DropsWhatWasNotTaken(t *testing.T) {
 // two may lie a night without events.
 func TestPipe_WaitingBeginsWithWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		more := make(chan events.Batch)
-		r := start(t, func(cursor.State) (Puller, error) {
-			return pull(func(ctx context.Context, emit events.Emit) error {
+		more := make(chan Batch)
+		r := start(t, func(uint64) Read {
+			return func(ctx context.Context, emit Emit) error {
 				for {
 					select {
 					case b := <-more:
@@ -395,12 +372,12 @@ func TestPipe_WaitingBeginsWithWhatWaits(t *testing.T) {
 						return ctx.Err()
 					}
 				}
-			}), nil
+			}
 		}, &memory{})
 		defer r.stop()
-		l := eventLog{padding: maxGroup} // each event is a group
+		l := eventLog{padding: maxStep} // each event is a group
 		give := func(seq uint64, records ...record.Record) time.Time {
-			more <- events.Batch{Records: records, State: cursor.State{Version: 1, Events: seq}}
+			more <- Batch{Records: records, State: count(seq)}
 			synctest.Wait()
 			return time.Now()
 		}

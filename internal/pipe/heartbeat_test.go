@@ -1,4 +1,4 @@
-package input
+package pipe
 
 import (
 	"slices"
@@ -8,23 +8,22 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/metric"
 )
 
 // beating makes a pipe give a heartbeat every 10 s, as one line of JSON.
 func beating(o *Options) {
 	o.Heartbeat = 10 * time.Second
-	o.Beat = AppendHeartbeatJSON
 	o.Instance = "i"
 }
 
 func TestHeartbeat_ComesWhileNothingElseDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, eventLog{}.from, &memory{}, beating, func(o *Options) {
-			o.ReaderStats = new(events.Stats)
-			o.ReaderStats.HolesFound.Store(3)
-			o.TagBy = "event_type"
+		r := start(t, eventLog{}.from, &memory{}, beating, tagByType, func(o *Options) {
+			o.Metrics = func(s *metric.Snapshot) {
+				s.List = append(s.List, metric.Metric{Name: "holes_found", Value: 3})
+				s.Errors["Unavailable"] = 2
+			}
 		})
 		defer r.stop()
 		var beats []gjson.Result
@@ -46,7 +45,7 @@ func TestHeartbeat_ComesWhileNothingElseDoes(t *testing.T) {
 		b := beats[2]
 		if b.Get("event.type").Str != "heartbeat" || b.Get("instance").Str != "i" || b.Get("source").Str != "zitadel_siem" ||
 			b.Get("event.id").Str != "i/heartbeat/946684830000000" || b.Get("event.time").Str != "2000-01-01T00:00:30.000000Z" ||
-			b.Get("heartbeat.holes_found").Num != 3 || !b.Get("heartbeat.errors").IsObject() || b.Get("heartbeat.lag_seconds").Exists() {
+			b.Get("heartbeat.holes_found").Num != 3 || b.Get("heartbeat.events").Raw != "0" || b.Get("heartbeat.errors").Raw != `{"Unavailable":2}` || b.Get("heartbeat.lag_seconds").Exists() {
 			t.Error(b)
 		}
 	})
@@ -75,7 +74,7 @@ func TestHeartbeat_OldOnesDoNotPileUp(t *testing.T) {
 
 func TestHeartbeat_ReachesAHostThatTakesBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, func(cursor.State) (Puller, error) { return eventLog{}.from(cursor.State{}) }, &memory{}, beating)
+		r := start(t, eventLog{}.from, &memory{}, beating)
 		defer r.stop()
 		time.Sleep(11 * time.Second)
 		synctest.Wait()

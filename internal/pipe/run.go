@@ -1,0 +1,78 @@
+package pipe
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
+)
+
+// After an error that only a person can fix (a wrong token, a missing role)
+// reading starts again by itself, so that the fix alone is enough.
+const (
+	restartFirst = time.Minute
+	restartMost  = 5 * time.Minute
+)
+
+// Run reads until ctx ends, or until read returns nil and the states of all its
+// batches are prepared. An error or a panic of read is logged, and read is called
+// again after a while; with EndOnError, Run returns it. Run is called once.
+func (p *Pipe) Run(ctx context.Context, read Read) error {
+	tasks, ctx := errgroup.WithContext(ctx)
+	var readError error // ends Run once what was read before it is prepared
+	tasks.Go(func() error {
+		readError = p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
+		p.set(&p.readAll)
+		return nil
+	})
+	tasks.Go(func() error {
+		defer p.set(&p.prepared)
+		return p.repeat(ctx, "writing the state", p.prepare)
+	})
+	if p.o.Heartbeat > 0 {
+		tasks.Go(func() error { return p.repeat(ctx, "the heartbeat", p.beatAtIntervals) })
+	}
+	return cmp.Or(tasks.Wait(), readError)
+}
+
+// set sets one of p's conditions.
+func (p *Pipe) set(condition *bool) {
+	p.mu.Lock()
+	*condition = true
+	p.signal()
+	p.mu.Unlock()
+}
+
+// repeat calls f again and again until ctx ends or f returns nil. It returns an
+// error only with EndOnError.
+func (p *Pipe) repeat(ctx context.Context, what string, f func(context.Context) error) error {
+	backoff := retry.New(restartFirst, restartMost)
+	for {
+		before := p.Stats.Read.Load()
+		err := fault.Contain(func() error { return f(ctx) })
+		if panicked, ok := errors.AsType[*fault.Error](err); ok {
+			p.Stats.Panics.Add(1)
+			p.o.Log.Error(panicked.Error() + "\n" + panicked.Stack)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, errClosed) {
+			return nil
+		}
+		if p.o.EndOnError {
+			return err
+		}
+		if p.Stats.Read.Load() != before {
+			backoff.Reset() // it worked in between
+		}
+		p.Stats.Restarts.Add(1)
+		wait := backoff.Next()
+		p.o.Log.Error(what+" stopped: "+err.Error(), "again_in", wait.Round(time.Second))
+		if retry.Sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package pipe
+
+import (
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// chunk is what the host gets in one append: whole records of one tag.
+type chunk struct {
+	tag     string // empty: the host's own
+	data    []byte
+	records int
+}
+
+// step moves the state once: batches in their order, and the state after them.
+type step struct {
+	chunks  []chunk
+	open    map[string]int // by tag, the chunk that may still grow
+	bytes   int
+	records int
+	newest  time.Time
+	state   State
+	sealed  bool // its state is being written: nothing may join
+	pending Pending
+	done    func() // of the last batch that has one
+}
+
+// target returns the chunk of this tag that has room for n more bytes.
+func (s *step) target(tag string, n int) *chunk {
+	i, ok := s.open[tag]
+	if !ok || len(s.chunks[i].data)+n > maxChunk {
+		i = len(s.chunks)
+		s.chunks = append(s.chunks, chunk{tag: tag})
+		s.open[tag] = i
+	}
+	return &s.chunks[i]
+}
+
+// fits reports whether later may join s. A later step without records always
+// may: it only moves the state.
+func (s *step) fits(later *step) bool {
+	return !s.sealed && (later.records == 0 || s.bytes+later.bytes <= maxStep)
+}
+
+// merge appends later to s and returns by how much s grew.
+func (s *step) merge(later *step) int {
+	before := s.bytes
+	s.state = later.state
+	if later.done != nil {
+		s.done = later.done // it covers the batches before as well
+	}
+	s.records += later.records
+	s.newest = newest(s.newest, later.newest)
+	for _, c := range later.chunks {
+		t := s.target(c.tag, len(c.data))
+		t.records += c.records
+		if t.data == nil {
+			t.data = c.data
+		} else {
+			t.data = append(t.data, c.data...)
+		}
+		s.bytes += len(c.data)
+	}
+	return s.bytes - before
+}
+
+func newest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// commit makes the state of s count.
+func (s *step) commit() error {
+	if err := s.pending.Commit(); err != nil {
+		return err
+	}
+	if s.done != nil {
+		s.done()
+	}
+	return nil
+}
+
+// instead returns the later step and keeps the callback of the earlier one, if
+// any: committing the later state covers both.
+func instead(earlier, later *step) *step {
+	if earlier != nil && later.done == nil {
+		later.done = earlier.done
+	}
+	return later
+}
+
+// encode makes chunks of a batch, one per tag and about 2 MB.
+func (p *Pipe) encode(b Batch) *step {
+	s := &step{open: make(map[string]int), bytes: stepCost, state: b.State, newest: b.Newest, done: b.Done}
+	for _, r := range b.Records {
+		var tag string
+		if tag, p.scratch = p.appendRecord(p.scratch[:0], r); len(p.scratch) == 0 {
+			continue // it could not be encoded
+		}
+		c := s.target(tag, len(p.scratch))
+		c.data = append(c.data, p.scratch...)
+		c.records++
+		s.records++
+		s.bytes += len(p.scratch)
+	}
+	return s
+}
+
+// appendRecord appends a record and returns its tag. A record that makes our code
+// panic comes out without its payload, marked. If there is no payload to drop, or
+// if that does not help, it is left out: it must not stop the others.
+func (p *Pipe) appendRecord(b []byte, r record.Record) (tag string, out []byte) {
+	tag, out, err := p.tryAppend(b, r)
+	if err == nil {
+		return tag, out
+	}
+	p.Stats.Panics.Add(1)
+	p.Stats.Damaged.Add(1)
+	if event, ok := r.(interface{ DropPayload() }); ok {
+		p.o.Log.Error("event comes out without its payload", "event.id", r.ID(), "error", err)
+		event.DropPayload()
+		if tag, out, err = p.tryAppend(b, r); err == nil {
+			return tag, out
+		}
+	}
+	p.o.Log.Error("record cannot be encoded and is missing", "event.id", r.ID(), "error", err)
+	return "", b[:0]
+}
+
+func (p *Pipe) tryAppend(b []byte, r record.Record) (tag string, out []byte, err error) {
+	defer fault.Catch(&err)
+	return p.o.Tag(r), p.o.Encode(b, r), nil
+}

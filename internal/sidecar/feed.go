@@ -1,0 +1,131 @@
+// Package sidecar reads any number of ZITADELs in one process, and hands their
+// records to sinks.
+//
+// The promise is that of the Fluent Bit input: the cursor of a source moves after
+// the sink has its records, and for no other reason. Sources are independent: an
+// error of one does not hold up the others.
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/source"
+)
+
+// wakeUp is the interval of looks at the pipe while nothing comes: each retries
+// the commit of a state that could not be renamed into place.
+const wakeUp = time.Second
+
+// Feed is one source and its sink.
+type Feed struct {
+	*source.Source
+	sink       sink.Sink
+	tag        string // of records that have none
+	endOnError bool
+	retry      *sink.Retry
+	log        *slog.Logger
+}
+
+// Open opens a source; see [source.Open]. The feed closes the sink, also if Open
+// fails.
+func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o source.Options) (*Feed, error) {
+	o.Tag, o.Refusal = settings.Out.Tag, "records are not taken"
+	s, err := source.Open(ctx, settings.Settings, o)
+	if err != nil {
+		return nil, errors.Join(err, to.Close())
+	}
+	return &Feed{Source: s, sink: to, tag: o.Tag, endOnError: o.EndOnError, log: o.Log, retry: sink.NewRetry(o.Log)}, nil
+}
+
+// Run reads and hands over until ctx ends, which is no error, or until the
+// setting `end` is reached. At the end of ctx it waits a little for the message
+// under way. Run is called once.
+func (f *Feed) Run(ctx context.Context) error {
+	sending, stop := sink.Outlive(ctx)
+	defer stop()
+	err := f.Source.Run(ctx, sending, func(reading context.Context) error { return f.handOver(reading, sending) })
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		f.log.Warn("stopped before the message under way was acknowledged: its records come again after the next start")
+		return nil
+	}
+	return err
+}
+
+// handOver gives the sink what is ready, until reading ends and the step that was
+// begun is complete, or until everything is read and taken.
+func (f *Feed) handOver(reading, sending context.Context) error {
+	for {
+		waking, cancel := context.WithTimeout(reading, wakeUp)
+		err := f.Pipe.Await(waking)
+		cancel()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case reading.Err() != nil && !f.Pipe.Begun():
+			return nil
+		}
+		var failed error
+		f.Pipe.Drain(func(tag string, records []byte, n int) bool {
+			if tag == "" {
+				tag = f.tag
+			}
+			failed = f.sink.Send(sending, tag, records, n)
+			return failed == nil
+		})
+		switch {
+		case failed == nil:
+			f.retry.Worked()
+			continue
+		case f.endOnError, sink.IsFinal(failed), sending.Err() != nil:
+			return failed
+		}
+		pausing := reading // its end calls for a last attempt at most
+		if reading.Err() != nil {
+			pausing = sending
+		}
+		_ = f.retry.Failed(pausing, failed)
+	}
+}
+
+// Close releases the source and the sink.
+func (f *Feed) Close() error { return errors.Join(f.Source.Close(), f.sink.Close()) }
+
+// Run runs all feeds side by side until ctx ends, or until each has ended by
+// itself. The error names the source. A sink that will not work again ends all.
+func Run(ctx context.Context, feeds []*Feed) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(feeds))
+	var running sync.WaitGroup
+	for i, f := range feeds {
+		running.Go(func() {
+			err := f.Run(ctx)
+			if sink.IsFinal(err) {
+				cancel()
+			}
+			if err != nil && len(feeds) > 1 {
+				err = fmt.Errorf("source %q: %w", f.Settings.Instance, err)
+			}
+			errs[i] = err
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// Close closes all of them.
+func Close(feeds []*Feed) error {
+	errs := make([]error, 0, len(feeds))
+	for _, f := range feeds {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

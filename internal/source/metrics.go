@@ -1,0 +1,56 @@
+package source
+
+import (
+	"maps"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
+	"github.com/zitadel-siem/zitadel-siem/internal/metric"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+)
+
+var readerMetrics = []metric.Definition[*events.Stats]{
+	metric.Age("watermark_age_seconds", "now minus the watermark, up to which everything is read", (*events.Stats).Watermark),
+	metric.Age("last_success_age_seconds", "since ZITADEL last answered", (*events.Stats).LastSuccess),
+	metric.Counter("holes_found", "jumps in the sequence of an aggregate", func(r *events.Stats) uint64 { return r.HolesFound.Load() }),
+	metric.Counter("holes_filled", "missing events that came", func(r *events.Stats) uint64 { return r.HolesFilled.Load() }),
+	metric.Counter("holes_given_up", "holes that never filled", func(r *events.Stats) uint64 { return r.HolesGivenUp.Load() }),
+	metric.Gauge("holes_open", "holes that are being asked for", func(r *events.Stats) uint64 { return uint64(max(0, r.HolesOpen.Load())) }),
+	metric.Counter("late_events", "events that became visible after younger ones", func(r *events.Stats) uint64 { return r.Late.Load() }),
+	metric.Counter("duplicates_dropped", "events read again in the overlap, and dropped", func(r *events.Stats) uint64 { return r.Duplicates.Load() }),
+	metric.Counter("pushed", "of events, those that came by webhook first", func(r *events.Stats) uint64 { return r.Pushed.Load() }),
+	metric.Counter("pushed_known", "webhooks whose event the reader had", func(r *events.Stats) uint64 { return r.PushedKnown.Load() }),
+	metric.Counter("filtered", "events that the filters do not want", func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() }),
+	metric.Counter("unreadable", "events that ZITADEL cannot give", func(r *events.Stats) uint64 { return r.Unreadable.Load() }),
+	metric.Counter("unproved", "groups of one date that may be incomplete", func(r *events.Stats) uint64 { return r.Unproved.Load() }),
+	metric.Counter("hidden", "sequences before the first one that ZITADEL shows", func(r *events.Stats) uint64 { return r.Hidden.Load() }),
+	metric.Counter("calls", "questions to ZITADEL", func(r *events.Stats) uint64 { return r.Calls.Load() }),
+	metric.Counter("retries", "questions that were asked again", func(r *events.Stats) uint64 { return r.Retries.Load() }),
+}
+
+var webhookMetrics = []metric.Definition[*listen.Listener]{
+	metric.Counter("webhooks_accepted", "requests that are in the spool; with listen only, as all of webhooks", (*listen.Listener).Accepted),
+	metric.Counter("webhooks_refused", "requests that were refused", (*listen.Listener).Refused),
+	metric.Counter("webhooks_repeated", "requests that were accepted before", (*listen.Listener).Repeated),
+	metric.Counter("webhooks_unknown", "accepted requests of no known form", (*listen.Listener).Unknown),
+	metric.Counter("webhooks_left_out", "entries of the spool that cannot be read", (*listen.Listener).LeftOut),
+	metric.Gauge("webhooks_spooled", "in the spool and not acknowledged", (*listen.Listener).Spooled),
+}
+
+// Legend returns every metric of a source and its pipe, without values.
+func Legend() []metric.Metric {
+	return metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), webhookMetrics)
+}
+
+// Metrics returns the metrics of s and its pipe as of now.
+func (s *Source) Metrics() metric.Snapshot { return s.Pipe.Metrics(time.Now()) }
+
+// addMetrics adds those of the source to those of its pipe.
+func (s *Source) addMetrics(to *metric.Snapshot) {
+	to.List = metric.Read(to.List, readerMetrics, &s.Reader, to.At)
+	if s.Listener != nil {
+		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
+	}
+	maps.Copy(to.Errors, s.Reader.Errors())
+}

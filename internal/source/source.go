@@ -1,0 +1,242 @@
+// Package source reads one ZITADEL: it opens the state, the client and the
+// endpoint for webhooks, and runs the reader that fills a pipe. The Fluent Bit
+// input and the sidecar use it, and differ in who empties the pipe.
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// Options of a [Source].
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time // this machine's clock; nil is time.Now
+	// Encode makes the records that the pipe hands over; nil is [record.AppendMsgpack].
+	Encode record.Encoder
+	// Tag is the base of the tags of the setting tag_by.
+	Tag string
+	// TokenName is what the user calls the option token; empty: token.
+	TokenName string
+	// Refusal is logged if nobody takes the records for a long time.
+	Refusal string
+	// EndOnError makes Run return an error that a person has to fix. Otherwise
+	// Run logs it and tries again.
+	EndOnError bool
+	// WaitForState lets Open return while another reader has the state. Call
+	// [Source.AwaitState] before Run then.
+	WaitForState bool
+}
+
+// SettingsError is about settings that name what does not exist or does not fit.
+type SettingsError struct{ Err error }
+
+func (e *SettingsError) Error() string { return e.Err.Error() }
+func (e *SettingsError) Unwrap() error { return e.Err }
+
+// Source is one ZITADEL, read into a pipe.
+type Source struct {
+	Settings config.Settings
+	Pipe     *pipe.Pipe
+	Reader   events.Stats     // of every reader that the source makes
+	Listener *listen.Listener // nil without the setting listen
+
+	opts   Options
+	client *zitadel.Client
+	state  *cursor.File // nil without state_path, and while another reader has it
+	last   cursor.State // after the last batch that the pipe took
+}
+
+// Open opens the state, the client and the files of webhooks. It uses no
+// network yet.
+func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, err error) {
+	if o.Encode == nil {
+		o.Encode = record.AppendMsgpack
+	}
+	s := &Source{Settings: settings, opts: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	// First: a second reader is refused before anything else.
+	if err := s.openState(); o.WaitForState && errors.Is(err, cursor.ErrLocked) {
+		o.Log.Warn("another reader has the state, reading starts once it is gone", "state_path", settings.StatePath)
+	} else if err != nil {
+		return nil, err
+	}
+	cfg := zitadel.ConfigOf(settings, o.Log)
+	cfg.TokenName = o.TokenName
+	if s.client, err = zitadel.New(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if settings.Listen.Address != "" {
+		if s.Listener, err = listen.Open(settings, o.Log); err != nil {
+			return nil, &SettingsError{err}
+		}
+	}
+	s.Pipe = pipe.New(pipe.Options{
+		Log:        o.Log,
+		Encode:     encoder(settings, o.Encode),
+		Tag:        tagger(o.Tag, settings.TagBy),
+		BufferSize: settings.BufferSize,
+		Refusal:    o.Refusal,
+		EndOnError: o.EndOnError,
+		Instance:   settings.Instance,
+		Heartbeat:  settings.Heartbeat,
+		Metrics:    s.addMetrics,
+	})
+	return s, nil
+}
+
+// encoder is next behind the redaction, unless the settings switch that off.
+func encoder(settings config.Settings, next record.Encoder) record.Encoder {
+	if !settings.Redact {
+		return next
+	}
+	return func(b []byte, r record.Record) []byte {
+		if e, ok := r.(*record.Event); ok { // other records are redacted where they are made
+			redact.Record(e)
+		}
+		return next(b, r)
+	}
+}
+
+func (s *Source) openState() error {
+	if s.Settings.StatePath == "" {
+		return nil
+	}
+	file, state, err := cursor.Open(s.Settings.StatePath, s.Settings.Instance)
+	if err == nil {
+		s.state, s.last = file, state
+	}
+	return err
+}
+
+const (
+	lockRetry = 500 * time.Millisecond
+	// lockPatience is the time after which another reader is reported: the old
+	// reader of a reload is gone within two seconds.
+	lockPatience = 30 * time.Second
+	lockRemind   = 5 * time.Minute
+)
+
+// AwaitState waits for a state that another reader still has, and returns it.
+func (s *Source) AwaitState(ctx context.Context) (cursor.State, error) {
+	began := time.Now()
+	failures := outage.Log{Remind: lockRemind}
+	for s.state == nil && s.Settings.StatePath != "" {
+		if err := retry.Sleep(ctx, lockRetry); err != nil {
+			return cursor.State{}, err
+		}
+		err := s.openState()
+		switch locked := errors.Is(err, cursor.ErrLocked); {
+		case err == nil:
+			s.opts.Log.Info("the other reader is gone, reading starts", "waited", time.Since(began).Round(time.Millisecond))
+		case locked && time.Since(began) < lockPatience:
+		default:
+			if failures.Failed(err) {
+				s.opts.Log.Error("reading cannot start, trying again: " + err.Error())
+			}
+			if !locked {
+				_ = retry.Sleep(ctx, lockPatience) // the next Sleep returns the error of ctx
+			}
+		}
+	}
+	return s.last, nil
+}
+
+// Run reads until ctx ends or handOver returns. handOver empties the pipe, or
+// waits for ctx if somebody else does. What it leaves in the pipe is dropped, and
+// read again by the next start: before that, Run waits until ending ends for a
+// [pipe.Pipe.Drain] that is under way. Run is called once.
+func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.Context) error) error {
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	var readError error
+	var read sync.WaitGroup
+	read.Go(func() {
+		readError = fault.Contain(func() error { return s.Pipe.Run(reading, s.read) })
+	})
+	// Webhooks outlive the pipe: the entries that it acknowledges last have to
+	// leave the spool.
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopListening()
+	var listener sync.WaitGroup
+	if s.Listener != nil {
+		listener.Go(func() { s.Listener.Keep(listening) })
+	}
+
+	err := handOver(reading)
+	stopReading()
+	read.Wait()
+	err = cmp.Or(err, readError, s.Pipe.Close(ending))
+	stopListening()
+	listener.Wait()
+	return err
+}
+
+// read implements [pipe.Read].
+func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
+	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader}
+	if s.Listener != nil {
+		o.Pushes = s.Listener.Pushes()
+	}
+	reader, err := events.NewReader(s.client, s.Settings, s.last, o)
+	if err != nil {
+		return err
+	}
+	return reader.Run(ctx, func(ctx context.Context, b events.Batch) error {
+		err := emit(ctx, pipe.Batch{Records: b.Records, Newest: b.Newest, State: state{s.state, b.State}, Done: b.Done})
+		if err == nil {
+			s.last = b.State
+		}
+		return err
+	})
+}
+
+// state is a [pipe.State].
+type state struct {
+	file *cursor.File // nil: nothing is remembered
+	cursor.State
+}
+
+func (s state) Prepare() (pipe.Pending, error) {
+	if s.file == nil {
+		return forgotten{}, nil
+	}
+	return s.file.Prepare(s.State)
+}
+
+// forgotten is the prepared state of a source that remembers nothing.
+type forgotten struct{}
+
+func (forgotten) Commit() error { return nil }
+
+// Close releases client and state.
+func (s *Source) Close() error {
+	var errs []error
+	if s.client != nil {
+		errs = append(errs, s.client.Close())
+	}
+	if s.state != nil {
+		errs = append(errs, s.state.Close())
+	}
+	return errors.Join(errs...)
+}
