@@ -173,9 +173,9 @@ const (
 
 // own is the sidecar as a pipeline, with the log beside the events.
 type own struct {
-	feed   *sidecar.Feed
-	show   func(line []byte) // set by run
-	log    string            // its path
+	feed *sidecar.Feed
+	show func(line []byte) // set by run
+	log  string            // its path
 }
 
 func newOwn(ctx context.Context, dir string, values map[string]string, console *console) (pipeline, error) {
