@@ -35,6 +35,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 const (
@@ -124,7 +126,7 @@ type Spool struct {
 	active *segment      // the writer's own, with its file
 	file   *os.File
 	buf    []byte
-	failed string // the error that was told last
+	outage outage.Log
 
 	doneMu   sync.Mutex
 	doneFile *doneFile
