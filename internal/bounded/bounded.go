@@ -6,6 +6,7 @@
 package bounded
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -39,18 +40,23 @@ func ReadFile(path string, limit int64) ([]byte, fs.FileMode, error) {
 		return nil, 0, WithoutPath(err)
 	}
 	defer f.Close()
-	content, err := ReadAll(f, limit)
+	content, err := read(f, limit, info.Size())
 	return content, info.Mode(), WithoutPath(err)
 }
 
 // ReadAll reads r to its end. After limit bytes it stops with [ErrTooLarge], and
 // returns these bytes.
 func ReadAll(r io.Reader, limit int64) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		return content[:limit], ErrTooLarge
+	return read(r, limit, 0)
+}
+
+func read(r io.Reader, limit, expected int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, min(expected, limit)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && int64(b.Len()) > limit {
+		return b.Bytes()[:limit], ErrTooLarge
 	}
-	return content, err
+	return b.Bytes(), err
 }
 
 // WithoutPath removes the path from an error of package os.

@@ -89,7 +89,7 @@ func TestLaw1PreparedStateDoesNotCount(t *testing.T) {
 		t.Fatalf("events %d before the commit, want %d", got, example.Events)
 	}
 	// As after a kill: the lock is gone, the prepared file is still there.
-	f.lock.Close()
+	_ = f.lock.Release()
 	_, s := open(t, path)
 	if s.Events != example.Events {
 		t.Errorf("events %d after a kill, want %d", s.Events, example.Events)
@@ -227,7 +227,7 @@ func TestFullDiskIsAnErrorAndLosesNothing(t *testing.T) {
 	if err2 := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); err2 != nil {
 		t.Fatal(err2)
 	}
-	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "make room") {
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "free some space") {
 		t.Fatalf("got %v, want an error with the path and the mend", err)
 	}
 	if got := reread(t, path).Events; got != example.Events {

@@ -19,7 +19,7 @@ import (
 )
 
 // ErrLocked means that another process, or another part of this one, has the lock.
-var ErrLocked = errors.New("it is locked")
+var ErrLocked = errors.New("another reader has it")
 
 // Draft is a content that is not in place yet.
 type Draft struct {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 )
 
@@ -204,7 +205,7 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 		err = s.sync(s.file)
 	}
 	if err == nil && fresh {
-		err = syncDir(s.dir)
+		err = durable.SyncDir(s.dir)
 	}
 	if err != nil {
 		_ = s.file.Truncate(s.active.size) // only for room: numbers say what counts
