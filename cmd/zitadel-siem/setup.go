@@ -60,14 +60,13 @@ func (c *setupCommand) Run(ctx context.Context, console *console) error {
 	}
 	defer client.Close()
 
-	o := setup.Options{Name: s.Name, Events: s.Events, KeysDir: s.KeysDir, Rotate: c.Rotate, DryRun: c.DryRun,
+	o := setup.Options{SetupSettings: s, Rotate: c.Rotate, DryRun: c.DryRun,
 		Say: func(verb setup.Verb, text string) {
 			fmt.Fprintf(os.Stdout, "%-5s  %s\n", verb, zitadel.Line(text, maxStep, s.Token.Reveal()))
 		}}
 	if c.Remove {
 		return setup.Remove(ctx, client, o)
 	}
-	o.Endpoint = s.Endpoint.String()
 	err = setup.Run(ctx, client, o)
 	if _, wrong := errors.AsType[*setup.EventsError](err); wrong {
 		return fmt.Errorf("%w%w", err, silent{errUsage})

@@ -2,9 +2,10 @@ package config
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
 // SetupSettings are those of `zitadel-siem setup`. Of the source's only the way
@@ -84,11 +85,8 @@ var setupOptions = Options{
 	},
 }
 
-// targetShape is what the endpoint for webhooks takes as the name of a key file.
-var targetShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
-
 func targetName(v string) error {
-	if !targetShape.MatchString(v) {
+	if !keyfile.ValidName(v) {
 		return &valueError{"is no name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -56,7 +57,7 @@ func notAsked(format string, args ...any) error {
 // that cannot be read is no reason to leave it out: it may be that none can
 // be read, by this program or over this transport.
 func (r *Reader) awaitDecodable(ctx context.Context) error {
-	var retry backoff
+	again := newBackoff()
 	for {
 		probes := []*adminpb.ListEventsRequest{r.good.Load()}
 		if probes[0] == nil {
@@ -73,9 +74,9 @@ func (r *Reader) awaitDecodable(ctx context.Context) error {
 				return nil
 			}
 		}
-		wait := retry.next(retryFirst, retryMost)
-		r.trouble(errors.New("no event at all can be decoded: update zitadel-siem, or set another transport"), wait)
-		if err := sleep(ctx, wait); err != nil {
+		wait := again.Next()
+		r.failed(errors.New("no event at all can be decoded: update zitadel-siem, or set another transport"), wait)
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

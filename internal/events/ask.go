@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -18,8 +18,8 @@ import (
 // limit down in silence (facts: 2).
 const apiLimit = 1000
 
-// Backoff. A restart of ZITADEL takes seconds, so the first waits are short; a
-// quota lasts until its period ends, so throttling waits longer.
+// A restart of ZITADEL takes seconds, so the first waits are short. A quota
+// lasts until its period ends, so throttling waits longer.
 const (
 	retryFirst    = 500 * time.Millisecond
 	retryMost     = time.Minute
@@ -34,7 +34,7 @@ const (
 // returns is the context's error, or one of class Stop, TooLarge or
 // Undecodable.
 func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
-	var retry, throttle backoff
+	again, throttled := newBackoff(), retry.New(throttleFirst, throttleMost)
 	internal := 0
 	for {
 		r.stats.Calls.Add(1)
@@ -69,15 +69,15 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 				}
 				internal = 0
 			}
-			wait = retry.next(retryFirst, retryMost)
+			wait = again.Next()
 		case zitadel.Throttled:
-			wait = throttle.next(throttleFirst, throttleMost)
+			wait = throttled.Next()
 		default:
 			return nil, err
 		}
 		wait = max(wait, e.RetryAfter)
-		r.trouble(err, wait)
-		if err := sleep(ctx, wait); err != nil {
+		r.failed(err, wait)
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -104,59 +104,23 @@ func emptyPage() *adminpb.ListEventsRequest {
 	return req
 }
 
-// trouble logs the first failure of a row, and again when its text changes, so
-// that an outage of a night is a handful of lines.
-func (r *Reader) trouble(err error, wait time.Duration) {
+// failed counts a failure, and logs it unless the one before had the same text.
+func (r *Reader) failed(err error, wait time.Duration) {
 	r.stats.Retries.Add(1)
-	text := err.Error()
-	r.troubleMu.Lock()
-	defer r.troubleMu.Unlock()
-	if r.troubleText == text {
-		return
+	if r.outages.Failed(err) {
+		r.log.Warn("zitadel does not answer, asking again", "error", err.Error(), "wait", wait.Round(time.Millisecond))
 	}
-	if r.troubleText == "" {
-		r.troubleSince = time.Now() // on the monotonic clock
-	}
-	r.troubleText = text
-	r.log.Warn("zitadel does not answer, asking again", "error", text, "wait", wait.Round(time.Millisecond))
 }
 
-// answered ends a row of failures.
+// answered ends an outage.
 func (r *Reader) answered() {
-	now := r.now()
-	r.stats.setLastSuccess(now)
-	r.troubleMu.Lock()
-	defer r.troubleMu.Unlock()
-	if r.troubleText == "" {
-		return
-	}
-	r.troubleText = ""
-	r.log.Info("zitadel answers again", "after", time.Since(r.troubleSince).Round(time.Second))
-}
-
-// backoff doubles from first to most, each wait shortened by a random part of
-// up to a half, so that many readers do not come back at once.
-type backoff struct{ n int }
-
-func (b *backoff) next(first, most time.Duration) time.Duration {
-	d := most
-	if b.n < 16 {
-		d = min(most, first<<b.n)
-	}
-	b.n++
-	return d/2 + rand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	r.stats.setLastSuccess(r.now())
+	if lasted, ended := r.outages.Worked(); ended {
+		r.log.Info("zitadel answers again", "after", lasted.Round(time.Second))
 	}
 }
+
+func newBackoff() *retry.Backoff { return retry.New(retryFirst, retryMost) }
 
 // setRange asks for events created after since and before until, both
 // exclusive as in the API.
@@ -169,7 +133,7 @@ func setRange(req *adminpb.ListEventsRequest, since, until time.Time) {
 
 // list asks for one of ZITADEL's lists, outlasting errors as ask does.
 func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string, error)) ([]string, error) {
-	var retry backoff
+	again := newBackoff()
 	for {
 		r.stats.Calls.Add(1)
 		list, err := call(ctx)
@@ -184,13 +148,13 @@ func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string,
 		if isClass(err, zitadel.Stop) {
 			return nil, err
 		}
-		wait := retry.next(retryFirst, retryMost)
+		wait := again.Next()
 		var e *zitadel.Error
 		if errors.As(err, &e) {
 			wait = max(wait, e.RetryAfter)
 		}
-		r.trouble(err, wait)
-		if err := sleep(ctx, wait); err != nil {
+		r.failed(err, wait)
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

@@ -238,7 +238,7 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool) (dropped bool) {
 		r.stats.HolesGivenUp.Add(1)
 		r.log.Warn("missing events never came",
 			"aggregate_type", k.typ, "aggregate_id", k.id, "first", o.First, "last", o.Last, "asked_for", holeWait,
-			"mend", "they were removed, or audit-log retention or the reader's role hides them")
+			"fix", "they were removed, or audit-log retention or the reader's role hides them")
 		r.holes.drop(k, o.First, o.Last)
 		return true
 	}

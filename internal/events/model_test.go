@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -216,7 +217,7 @@ func (s *modelSpool) feed(ctx context.Context, w *world) <-chan Push {
 	s.mu.Unlock()
 	go func() {
 		for i := first; i < len(s.entries); i++ {
-			if sleep(ctx, s.entries[i].at.Sub(w.now())) != nil {
+			if retry.Sleep(ctx, s.entries[i].at.Sub(w.now())) != nil {
 				return
 			}
 			done := func() {

@@ -142,7 +142,7 @@ func (r *Reader) dropPushed(k aggregateKey, e *eventpb.Event) bool {
 		return true
 	}
 	r.log.Warn("a webhook said something else of an event than the log: both come out, the webhook's with source actions_webhook",
-		"aggregate_type", k.typ, "aggregate_id", k.id, "sequence", e.GetSequence(), "mend", "somebody else may have the signing key of a target: change it")
+		"aggregate_type", k.typ, "aggregate_id", k.id, "sequence", e.GetSequence(), "fix", "somebody else may have the signing key of a target: change it")
 	return false
 }
 

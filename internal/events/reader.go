@@ -13,6 +13,8 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 // Reader reads one instance's events. Make it with [NewReader].
@@ -44,14 +46,13 @@ type Reader struct {
 	chaseBeginnings bool   // sequences before an aggregate's first event are asked for
 	misses          int    // beginnings in a row that had nothing before them
 	ownUser         string // the token's user, where exclude_own is set
+	namelessMu      sync.Mutex
 	nameless        []culprit
 	savedMark       time.Time // watermark of the last batch
 	clockWarned     bool
 
-	good         atomic.Pointer[adminpb.ListEventsRequest] // was answered with events
-	troubleMu    sync.Mutex
-	troubleText  string
-	troubleSince time.Time
+	good    atomic.Pointer[adminpb.ListEventsRequest] // was answered with events
+	outages outage.Log
 }
 
 // Options of a reader. The zero value is of use but for Log.
@@ -99,7 +100,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 	if !r.fresh && state.Filter != r.filterText {
 		r.mem.forgetTops() // they are of the events that the old filter let through
 		r.log.Warn("the filter has changed since the state was written: events read before are not read again",
-			"was", state.Filter, "is", r.filterText, "watermark", state.Watermark, "mend", "to read them all, give a new state_path")
+			"was", state.Filter, "is", r.filterText, "watermark", state.Watermark, "fix", "to read them all, give a new state_path")
 	}
 	return r, nil
 }
@@ -115,11 +116,12 @@ func (r *Reader) Stats() *Stats { return r.stats }
 // may be read and not emitted: then make a new Reader from the stored state.
 func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		if e, ok := errors.AsType[*fault.Error](err); ok {
 			r.broken = true
-			err = panicked(p)
+			err = fmt.Errorf("reading events: %w\n%s", err, e.Stack)
 		}
 	}()
+	defer fault.Catch(&err)
 	if r.broken {
 		return errors.New("this reader has lost its place: make a new one from the stored state")
 	}
@@ -266,7 +268,7 @@ func (r *Reader) checkClock(until time.Time) {
 	behind := !r.watermark.IsZero() && r.watermark.Sub(until) > time.Minute
 	if behind && !r.clockWarned {
 		r.log.Warn("the clock is behind the log: nothing is read until it has caught up",
-			"clock", until, "watermark", r.watermark, "mend", "set this machine's clock")
+			"clock", until, "watermark", r.watermark, "fix", "set this machine's clock")
 	}
 	r.clockWarned = behind
 }
@@ -314,10 +316,10 @@ func (r *Reader) reportHidden() {
 	switch hidden := r.stats.Hidden.Load(); {
 	case hidden > 0:
 		r.log.Warn("zitadel hides older events: aggregates begin after their first sequence",
-			"sequences", hidden, "mend", "audit-log retention cuts the log (an instance limit, or DefaultAuditLogRetention); raise it to read more")
+			"sequences", hidden, "fix", "audit-log retention cuts the log (an instance limit, or DefaultAuditLogRetention); raise it to read more")
 	case r.fresh && r.settings.Start.Beginning && r.filter.wholeAggregates && r.filter.aggregateTypes == nil && r.filter.aggregateID == "" && r.evidence.date.IsZero():
 		r.log.Warn("zitadel shows no event at all, though every instance has some",
-			"mend", "check the url's instance, audit-log retention, and the role (IAM_OWNER_VIEWER)")
+			"fix", "check the url's instance, audit-log retention, and the role (IAM_OWNER_VIEWER)")
 	}
 }
 
@@ -325,7 +327,7 @@ func (r *Reader) reportHidden() {
 // was isolated by its date before is counted once.
 func (r *Reader) reportUnreadable(c culprit, date time.Time) {
 	c.date = date
-	r.troubleMu.Lock()
+	r.namelessMu.Lock()
 	known := false
 	for _, n := range r.nameless {
 		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence &&
@@ -335,13 +337,13 @@ func (r *Reader) reportUnreadable(c culprit, date time.Time) {
 	if !known && len(r.nameless) < most {
 		r.nameless = append(r.nameless, c)
 	}
-	r.troubleMu.Unlock()
+	r.namelessMu.Unlock()
 	if !known {
 		r.stats.Unreadable.Add(1)
 	}
 	r.log.Error("zitadel cannot give this event, it is left out",
 		"aggregate_type", c.aggregateType, "aggregate_id", c.aggregateID, "sequence", c.sequence, "event_type", c.eventType, "created", date,
-		"mend", "look at it in ZITADEL's database (table eventstore.events2)")
+		"fix", "look at it in ZITADEL's database (table eventstore.events2)")
 }
 
 // finished reports whether `end` is so far behind that no late event can come

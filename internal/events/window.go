@@ -2,12 +2,11 @@ package events
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -60,11 +59,7 @@ type windows struct {
 // comes back as an error: this runs on a goroutine of its own, where one would
 // end the host (law 10).
 func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- segment) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicked(p)
-		}
-	}()
+	defer fault.Catch(&err)
 	for since.Add(tick).Before(until) {
 		asked := time.Now()
 		seg, err := w.read(ctx, since, until)
@@ -81,8 +76,6 @@ func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- s
 	}
 	return nil
 }
-
-func panicked(p any) error { return fmt.Errorf("reading events: panic: %v\n%s", p, debug.Stack()) }
 
 // read returns the next segment after since, at most up to until (exclusive).
 // A zero since is the beginning of time.

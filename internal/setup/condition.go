@@ -21,7 +21,7 @@ const (
 	groupEnd            = ".*"
 )
 
-// conditionOf is false where the execution is for something else than events.
+// conditionOf returns false if the execution is not for events.
 func conditionOf(c *actionpb.Condition) (condition, bool) {
 	event := c.GetEvent()
 	switch {
@@ -49,7 +49,7 @@ func (c condition) proto() *actionpb.Condition {
 	return &actionpb.Condition{ConditionType: &actionpb.Condition_Event{Event: event}}
 }
 
-// item is how the option events names it.
+// item is its name in the option events.
 func (c condition) item() string {
 	if c == allEvents {
 		return "all"
@@ -64,20 +64,21 @@ func (c condition) String() string {
 	return "events " + c.item()
 }
 
-// covers says whether events of other, which is another one, come to c where
-// there is no closer execution. As in ZITADEL, any beginning counts.
+// covers reports whether events of other, a different condition, come to c if no
+// closer execution exists. As in ZITADEL, any prefix counts.
 func (c condition) covers(other condition) bool {
 	return c != other && strings.HasPrefix(strings.TrimSuffix(string(other), groupEnd), strings.TrimSuffix(string(c), groupEnd))
 }
 
 // EventsError is a wrong item of the option events.
-type EventsError struct{ Item, Mend string }
+type EventsError struct{ Item, Fix string }
 
 func (e *EventsError) Error() string {
-	return fmt.Sprintf("events: %q is no event type of this ZITADEL and no group: %s", e.Item, e.Mend)
+	return fmt.Sprintf("events: %q is no event type of this ZITADEL and no group: %s", e.Item, e.Fix)
 }
 
-// conditions are what items mean, the wide ones first, by the types that ZITADEL knows.
+// conditions returns what items mean, given the event types that ZITADEL knows.
+// The wide conditions come first.
 func conditions(items, types []string) ([]condition, error) {
 	var list []condition
 	for _, item := range items {
@@ -90,18 +91,18 @@ func conditions(items, types []string) ([]condition, error) {
 		case slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, group+".") }):
 			list = append(list, condition(ofEvents+group+groupEnd))
 		default:
-			mend := "zitadel-siem pull shows those that there are"
+			fix := "zitadel-siem pull shows the types that occur"
 			if near := cmp.Or(config.Nearest(item, types), config.Nearest(item, groups(types))); near != "" {
-				mend = "did you mean " + near + "?"
+				fix = "did you mean " + near + "?"
 			}
-			return nil, &EventsError{item, mend}
+			return nil, &EventsError{item, fix}
 		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list), nil
 }
 
-// groups are all beginnings of types.
+// groups returns all prefixes of types that end before a dot.
 func groups(types []string) (all []string) {
 	for _, t := range types {
 		for i, c := range t {

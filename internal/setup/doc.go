@@ -1,26 +1,32 @@
-// Package setup has ZITADEL send events to our endpoint for webhooks: it makes
-// a target and executions (Actions V2), and puts the signing key where the
-// endpoint reads it.
+// Package setup makes ZITADEL send events to our endpoint for webhooks: it
+// creates a target and executions (Actions V2), and writes the signing key where
+// the endpoint reads it.
 //
 // # What it promises
 //
-// It changes what differs from the settings and nothing else, so that a second
-// run does nothing, and one that was interrupted is mended by the next.
-// Everything is looked at before anything is changed. No key is in anything it
-// says or in any of its errors.
+// It changes what differs from the settings and nothing else. A second run
+// therefore changes nothing, and a run that was interrupted is completed by the
+// next one. Everything is read before anything is changed. No key appears in its
+// output or in its errors.
 //
-// No other target loses anything. Of the executions that fit an event ZITADEL
-// runs the closest alone (an event type beats a group, the longer group the
-// shorter, and each of them all events). So an execution that is there keeps
-// its targets, in their order, and gets ours behind them; a new one gets ours first, and
-// behind it the targets that had these events until then. That order is also how
-// our own executions are known again: one that has nothing but what it would inherit
-// ends when ours is taken out of it, one that others made stays.
+// No other target loses anything. Of the executions that match an event, ZITADEL
+// runs only the closest one: an event type comes before a group, a longer group
+// before a shorter one, and each of them before all events. Therefore:
 //
-// The target is asynchronous: nobody who logs in waits for it, and no other target does.
+//   - An existing execution keeps its targets in their order, and gets ours at
+//     the end.
+//   - A new execution gets ours first, and then the targets that received these
+//     events until now.
+//   - This order identifies the executions that we created. If one of them has
+//     only the targets that it would inherit, it ends when ours is taken out.
+//     Executions that others created stay.
+//
+// The target is asynchronous: nobody who logs in waits for it, and no other
+// target does.
 //
 // # What it does not do
 //
-// ZITADEL's API has no way to say "only if nobody else changed it": a change of
-// an execution by somebody else between its reading and its setting is lost.
+// ZITADEL's API has no way to say "only if nobody else changed it": if somebody
+// else changes an execution between our reading and our writing of it, their
+// change is lost.
 package setup

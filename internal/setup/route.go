@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// table has the targets of each execution for events.
+// table holds the targets of each execution for events.
 type table map[condition][]string
 
-// inherited are the targets that events of c come to while it has no execution.
+// inherited returns the targets that events of c are sent to while c has no
+// execution of its own.
 func (t table) inherited(c condition) []string {
 	closest, found := condition(""), false
 	for _, other := range slices.Sorted(maps.Keys(t)) { // ZITADEL takes the last that fits
@@ -25,7 +26,7 @@ func (t table) inherited(c condition) []string {
 	return t[closest]
 }
 
-// set is what an execution becomes.
+// set changes an execution; without targets it ends.
 func (t table) set(c condition, targets []string) {
 	if len(targets) == 0 {
 		delete(t, c)
@@ -34,7 +35,8 @@ func (t table) set(c condition, targets []string) {
 	t[c] = targets
 }
 
-// route makes the executions for events: our target is in those of wanted, and in no other.
+// route changes the executions for events so that our target is in those of
+// wanted, and in no other.
 func (r *run) route(ctx context.Context, all table, wanted []condition) error {
 	own := newID
 	if r.target != nil {
@@ -59,7 +61,7 @@ func (r *run) route(ctx context.Context, all table, wanted []condition) error {
 			return err
 		}
 	}
-	r.tellHidden(all, wanted, own)
+	r.reportHidden(all, wanted, own)
 	return nil
 }
 
@@ -71,8 +73,8 @@ func (r *run) set(ctx context.Context, all table, c condition, targets []string,
 	return nil
 }
 
-// with are the targets of c and ours, and what is to be said of the others; no
-// text where ours is among them already.
+// with returns the targets of c with ours added, and what to say about the
+// others. The text is empty if ours is among them already.
 func (t table) with(c condition, own string) (targets []string, text string) {
 	targets, is := t[c]
 	if is {
@@ -85,8 +87,8 @@ func (t table) with(c condition, own string) (targets []string, text string) {
 	return append([]string{own}, inherited...), others(inherited, "and on to") + "; a new execution"
 }
 
-// less are the targets of c without ours. What we made (ours is the first) ends where it
-// would now have nothing but what comes without it.
+// less returns the targets of c without ours. An execution that we created (ours
+// comes first) ends if the rest is what it would inherit anyway.
 func (t table) less(c condition, own string) []string {
 	rest := without(t[c], own)
 	if t[c][0] == own && slices.Equal(rest, without(t.inherited(c), own)) {
@@ -95,8 +97,8 @@ func (t table) less(c condition, own string) []string {
 	return rest
 }
 
-// tellHidden names executions that keep wanted events from us.
-func (r *run) tellHidden(all table, wanted []condition, own string) {
+// reportHidden names executions that keep wanted events from us.
+func (r *run) reportHidden(all table, wanted []condition, own string) {
 	var hidden []string
 	for _, c := range slices.Sorted(maps.Keys(all)) {
 		if !slices.Contains(all[c], own) && slices.ContainsFunc(wanted, func(w condition) bool { return w.covers(c) }) {
@@ -104,7 +106,7 @@ func (r *run) tellHidden(all table, wanted []condition, own string) {
 		}
 	}
 	if len(hidden) > 0 {
-		r.Say(Note, fmt.Sprintf("these have executions of their own, which are closer, so that their events do not come here by webhook (pulling brings them): %s; to have them too: --events %s,%s",
+		r.Say(Note, fmt.Sprintf("these have closer executions of their own, so their events are not sent here by webhook (pulling reads them): %s; to receive them too: --events %s,%s",
 			strings.Join(hidden, ", "), strings.Join(r.Events, ","), strings.Join(hidden, ",")))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const owner = "token-of-an-owner-0123456789"
 
-// scene is a look-alike, a directory for keys, and everything that was said.
+// scene is a test server, a directory for keys, and everything that was said.
 type scene struct {
 	*testing.T
 	server  *zitadeltest.Server
@@ -45,9 +46,18 @@ func newScene(t *testing.T, transport string) *scene {
 	s.server.AddToken(owner, zitadeltest.Owner, time.Time{})
 	s.actions = s.server.Actions()
 	s.client = s.connect(transport, owner)
-	s.options = setup.Options{Name: "siem", Endpoint: "https://siem.example.com:8443", Events: []string{"all"}, KeysDir: t.TempDir(),
+	s.options = setup.Options{SetupSettings: config.SetupSettings{Name: "siem", Endpoint: at("https://siem.example.com:8443"), Events: []string{"all"}, KeysDir: t.TempDir()},
 		Say: func(verb setup.Verb, text string) { s.said = append(s.said, string(verb)+" "+text) }}
 	return s
+}
+
+// at is the URL of an endpoint.
+func at(endpoint string) *url.URL {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		panic(err)
+	}
+	return u
 }
 
 func (s *scene) connect(transport, token string) *zitadel.Client {
@@ -118,7 +128,7 @@ func (s *scene) wantKeys(keys ...string) {
 		s.Errorf("%v %v", info.Mode(), err)
 	}
 	if entries, _ := os.ReadDir(s.options.KeysDir); len(entries) != 1 {
-		s.Errorf("%v lie about", entries)
+		s.Errorf("these files were left: %v", entries)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
-// Client is what is asked of ZITADEL; a [zitadel.Client] does it.
+// Client is what setup needs of ZITADEL. A [zitadel.Client] does it.
 type Client interface {
 	Target(ctx context.Context, name string) (*zitadel.Target, error)
 	CreateTarget(ctx context.Context, name, endpoint string) (id string, key config.Secret, err error)
@@ -26,39 +26,36 @@ type Client interface {
 
 // Options of a run.
 type Options struct {
-	Name     string   // of the target and of the key file
-	Endpoint string   // scheme and host; the path is the name
-	Events   []string // all, types, groups
-	KeysDir  string
-	Rotate   bool // have ZITADEL sign with another key
-	DryRun   bool // change nothing
-	// Say takes each step, one line, which may hold text of others.
+	config.SetupSettings
+	Rotate bool // have ZITADEL sign with a new key
+	DryRun bool // change nothing
+	// Say takes each step as one line. The line may contain text of others.
 	Say func(verb Verb, text string)
 }
 
-// Verb is what became of a step.
+// Verb is the result of a step.
 type Verb string
 
-// What [Options.Say] is told.
+// The verbs that [Options.Say] is called with.
 const (
 	Done  Verb = "done"
 	Would Verb = "would" // in a dry run
-	Kept  Verb = "kept"  // is so already
+	Kept  Verb = "kept"  // was right already
 	Note  Verb = "note"
 )
 
-// run is one of [Run] or [Remove].
+// run is one call of [Run] or [Remove].
 type run struct {
 	Options
 	client Client
 	keys   *keyFile
-	target *zitadel.Target // nil where there is none yet
+	target *zitadel.Target // nil: there is none yet
 }
 
-// newID stands for the id of a target that a dry run does not make.
+// newID stands for the id of a target that a dry run does not create.
 const newID = "the new target"
 
-// Run makes target, key file and executions what the options say.
+// Run changes target, key file and executions to what the options say.
 func Run(ctx context.Context, client Client, o Options) (err error) {
 	r := &run{Options: o, client: client}
 	if r.keys, err = readKeyFile(o.KeysDir, o.Name); err != nil {
@@ -93,7 +90,7 @@ func (r *run) conditions(ctx context.Context) ([]condition, error) {
 	return conditions(r.Events, types)
 }
 
-// executions are those for events.
+// executions returns those for events.
 func (r *run) executions(ctx context.Context) (table, error) {
 	list, err := r.client.Executions(ctx)
 	if err != nil {
@@ -108,7 +105,7 @@ func (r *run) executions(ctx context.Context) (table, error) {
 	return all, nil
 }
 
-// do makes a step, or only says it.
+// do makes a step. A dry run only says it.
 func (r *run) do(text string, step func() error) error {
 	if r.DryRun {
 		r.Say(Would, text)
@@ -121,9 +118,9 @@ func (r *run) do(text string, step func() error) error {
 	return nil
 }
 
-func (r *run) endpoint() string { return strings.TrimSuffix(r.Endpoint, "/") + "/" + r.Name }
+func (r *run) endpoint() string { return r.Endpoint.JoinPath(r.Name).String() }
 
-// settle makes the target and its key file right.
+// settle brings the target and its key file to what the options say.
 func (r *run) settle(ctx context.Context) error {
 	if r.target == nil {
 		return r.create(ctx)
@@ -135,7 +132,7 @@ func (r *run) settle(ctx context.Context) error {
 		key = ""
 	case key == "" && len(r.keys.keys) == 0:
 		return fmt.Errorf("target %s exists, and this ZITADEL shows its signing key to nobody again, but there is no key file %q: "+
-			"bring the file back, or run this with --rotate, which makes a new key; whoever has the old one, another reader perhaps, then needs the new one", r.Name, r.keys.path)
+			"restore the file, or run this with --rotate, which makes a new key; another reader that uses the old key then needs the new one", r.Name, r.keys.path)
 	}
 	if (r.Rotate || key != "") && !r.DryRun {
 		if err := r.keys.begin(); err != nil {
@@ -146,7 +143,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	if key != "" {
-		return r.do(fmt.Sprintf("write the signing key of target %s, which %s has not, to the end of it", r.Name, r.keys.path), func() error { return r.keys.add(key) })
+		return r.do(fmt.Sprintf("write the signing key of target %s, which is missing in %s, to the end of it", r.Name, r.keys.path), func() error { return r.keys.add(key) })
 	}
 	if !r.Rotate {
 		r.Say(Kept, "key file "+r.keys.path)
@@ -172,7 +169,7 @@ func (r *run) create(ctx context.Context) error {
 	})
 }
 
-// change makes a target that is there what it is to be.
+// change changes an existing target where it differs from the options.
 func (r *run) change(ctx context.Context) error {
 	t, change := r.target, zitadel.TargetChange{NewKey: r.Rotate}
 	var what []string
@@ -182,7 +179,7 @@ func (r *run) change(ctx context.Context) error {
 	}
 	if t.Holds {
 		change.Loosen = true
-		what = append(what, "its type to asynchronous: nobody is to wait for it")
+		what = append(what, "its type to asynchronous: nobody waits for it")
 	}
 	if !t.JSON {
 		change.JSON = true
@@ -203,12 +200,12 @@ func (r *run) change(ctx context.Context) error {
 		return r.keys.add(key)
 	})
 	if err == nil && r.Rotate && !r.DryRun && len(r.keys.keys) > 1 {
-		r.Say(Note, "ZITADEL signs with the new key at once; the lines above it in "+r.keys.path+" can go, they are good for what is on its way")
+		r.Say(Note, "ZITADEL signs with the new key at once; the lines above it in "+r.keys.path+" are needed only for requests that are on their way, and can then be removed")
 	}
 	return err
 }
 
-// Remove takes our target out of every execution, and then away.
+// Remove takes our target out of every execution, and then deletes it.
 func Remove(ctx context.Context, client Client, o Options) (err error) {
 	r := &run{Options: o, client: client}
 	if r.target, err = client.Target(ctx, o.Name); err != nil {
@@ -240,6 +237,6 @@ func Remove(ctx context.Context, client Client, o Options) (err error) {
 	if err := r.do("delete target "+o.Name, func() error { return client.DeleteTarget(ctx, r.target.ID) }); err != nil {
 		return err
 	}
-	r.Say(Note, "the key file of "+o.Name+" stays, for what is on its way; its keys are of no use any more, so it can go")
+	r.Say(Note, "the key file of "+o.Name+" stays for requests that are on their way; it can be removed then")
 	return nil
 }

@@ -46,14 +46,14 @@ func TestFirstRunMakesTargetKeyAndExecution(t *testing.T) {
 			s.wantSaid("kept target siem", "kept key file", "kept all events go to target siem")
 			s.wantKeys(s.key())
 
-			s.setup(func(o *setup.Options) { o.Endpoint = "https://other.example.com" })
+			s.setup(func(o *setup.Options) { o.Endpoint = at("https://other.example.com") })
 			s.wantSaid("done change target siem: its endpoint from https://siem.example.com:8443/siem to https://other.example.com/siem")
 			if got := s.actions.Target("siem").GetEndpoint(); got != "https://other.example.com/siem" {
 				t.Error(got)
 			}
 
 			old := s.key()
-			s.setup(func(o *setup.Options) { o.Rotate, o.Endpoint = true, "https://other.example.com" })
+			s.setup(func(o *setup.Options) { o.Rotate, o.Endpoint = true, at("https://other.example.com") })
 			if s.key() == old {
 				t.Error("the key is the old one")
 			}
@@ -86,7 +86,7 @@ func TestDryRunSaysEverythingAndChangesNothing(t *testing.T) {
 	s.setup(nil)
 	changes, key := s.actions.Changes(), s.key()
 	s.setup(func(o *setup.Options) {
-		o.DryRun, o.Rotate, o.Endpoint, o.Events = true, true, "https://new.example", []string{"user"}
+		o.DryRun, o.Rotate, o.Endpoint, o.Events = true, true, at("https://new.example"), []string{"user"}
 	})
 	s.wantSaid("would change target siem: its endpoint", "its signing key", "would send events user.* to", "would take target siem out of the execution of all events")
 	if err := s.run(setup.Remove, dry); err != nil {
@@ -119,7 +119,7 @@ func TestOthersKeepTheirTargets(t *testing.T) {
 	// One that nobody else uses ends, so that its events come by the wider one.
 	s.setup(events("all"))
 	s.wantExecutions(map[string][]string{"event": {"theirs", "siem"}, "event/session.*": {"others", "theirs"}, "request/zitadel.user.v2.UserService": {"theirs"}})
-	s.wantSaid("note these have executions of their own", "--events all,session.*")
+	s.wantSaid("note these have closer executions of their own", "--events all,session.*")
 
 	// Somebody uses ours.
 	s.setup(events("all", "user"))
@@ -273,7 +273,7 @@ func TestWhatZITADELRefusesSaysWhatToDo(t *testing.T) {
 			s.client = s.connect(transport, c.token)
 			err := s.run(setup.Run, func(o *setup.Options) {
 				if c.endpoint != "" {
-					o.Endpoint = c.endpoint
+					o.Endpoint = at(c.endpoint)
 				}
 			})
 			for _, part := range c.want {

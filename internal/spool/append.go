@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 )
 
 // request is one call of Append.
@@ -151,14 +155,12 @@ func (s *Spool) commit(group []*request) {
 	if err == nil {
 		s.Stats.Appended.Add(entries)
 		s.Stats.Groups.Add(1)
-		if s.failed != "" {
-			s.failed = ""
-			s.log.Info("spool can be written again", "dir", s.dir)
+		if lasted, ended := s.outage.Worked(); ended {
+			s.log.Info("spool can be written again", "dir", s.dir, "after", lasted.Round(time.Second))
 		}
 	} else {
-		err = fmt.Errorf("spool %q cannot be written: %w; make room or mend the disk", s.dir, err)
-		if text := err.Error(); text != s.failed {
-			s.failed = text
+		err = fmt.Errorf("spool %q cannot be written: %w; free some space or repair the disk", s.dir, err)
+		if s.outage.Failed(err) {
 			s.log.Error("spool cannot be written", "error", err)
 		}
 	}
@@ -173,9 +175,9 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 		entries += uint64(len(r.entries))
 	}
 	defer func() {
-		if p := recover(); p != nil {
+		if v := recover(); v != nil {
 			s.abandon()
-			err = fmt.Errorf("panic: %v", p)
+			err = fault.Of(v)
 		}
 	}()
 	first := s.next // the writer alone changes it
@@ -203,7 +205,7 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 		err = s.sync(s.file)
 	}
 	if err == nil && fresh {
-		err = syncDir(s.dir)
+		err = durable.SyncDir(s.dir)
 	}
 	if err != nil {
 		_ = s.file.Truncate(s.active.size) // only for room: numbers say what counts

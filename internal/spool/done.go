@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // The file "done" says up to which entry everything is done. It has two slots, written in
@@ -44,7 +46,7 @@ func readSlot(b []byte) (number uint64, ok bool) {
 // one that a crash left before anything was in it.
 func openDone(dir string) (d *doneFile, number uint64, found bool, err error) {
 	path := filepath.Join(dir, doneName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, 0, false, err
 	}

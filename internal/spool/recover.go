@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 )
 
 const (
@@ -71,7 +74,7 @@ func (s *Spool) recover() error {
 		}
 	}
 	// Names that were made or removed before a crash.
-	return syncDir(s.dir)
+	return durable.SyncDir(s.dir)
 }
 
 func (s *Spool) list() (segs []*segment, err error) {
@@ -117,16 +120,15 @@ func (s *Spool) syncFile(name string) error {
 }
 
 func (s *Spool) readSegment(seg *segment) ([]byte, error) {
-	path := filepath.Join(s.dir, seg.name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	// The largest that Append makes, and some more for a larger MaxBytes of before.
+	b, _, err := bounded.ReadFile(filepath.Join(s.dir, seg.name), 4*s.o.MaxBytes+maxSegment)
+	switch {
+	case errors.Is(err, bounded.ErrTooLarge):
+		return nil, fmt.Errorf("%s has more bytes than any segment: move it away", seg.name)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", seg.name, err)
 	}
-	// The largest that Append makes, and some more from larger MaxBytes.
-	if most := 4*s.o.MaxBytes + maxSegment; info.Size() > most {
-		return nil, fmt.Errorf("%s has %d bytes, more than any segment: move it away", seg.name, info.Size())
-	}
-	return os.ReadFile(path)
+	return b, nil
 }
 
 // notDone drops what was done from a list of lost entries.

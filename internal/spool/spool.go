@@ -34,7 +34,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 const (
@@ -60,8 +61,6 @@ const (
 	// idleSegment: a segment whose entries are all done is left for a new one from
 	// this size on, so that its bytes come free.
 	idleSegment = 64 << 10
-
-	noFollow = unix.O_NOFOLLOW
 )
 
 var (
@@ -73,8 +72,8 @@ var (
 	ErrTooLarge = errors.New("the entry is too large for the spool")
 	// ErrClosed: after Close.
 	ErrClosed = errors.New("the spool is closed")
-	// ErrLocked: another process, or another Spool, has the directory.
-	ErrLocked = errors.New("another process has it")
+	// ErrLocked means that another process, or another Spool, uses the directory.
+	ErrLocked = durable.ErrLocked
 )
 
 // Options of a spool. The zero value is good.
@@ -103,7 +102,7 @@ type Spool struct {
 	dir  string
 	o    Options
 	log  *slog.Logger
-	lock *os.File
+	lock *durable.Lock
 
 	// The disk, for tests that make it fail.
 	writeAt func(*os.File, []byte, int64) (int, error)
@@ -124,7 +123,7 @@ type Spool struct {
 	active *segment      // the writer's own, with its file
 	file   *os.File
 	buf    []byte
-	failed string // the error that was told last
+	outage outage.Log
 
 	doneMu   sync.Mutex
 	doneFile *doneFile
@@ -173,32 +172,20 @@ func (s *Spool) open() (err error) {
 	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
 		s.log.Warn("spool: others may look into the directory; its files are for its owner alone", "dir", s.dir, "mode", info.Mode().Perm().String())
 	}
-	if s.lock, err = lockDir(s.dir); err != nil {
+	s.lock, err = durable.TakeLock(filepath.Join(s.dir, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return fmt.Errorf("%w; give every endpoint a spool_path of its own, or stop the other one", ErrLocked)
+	}
+	if err != nil {
 		return err
 	}
 	if err = s.recover(); err != nil {
 		if s.doneFile != nil {
 			s.doneFile.f.Close()
 		}
-		s.lock.Close()
+		_ = s.lock.Release()
 	}
 	return err
-}
-
-// lockDir keeps a second process out; the lock ends with the process.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: give every endpoint a directory of its own, or stop the other one", ErrLocked)
-		}
-		return nil, fmt.Errorf("cannot lock: %w (use a local file system)", err)
-	}
-	return f, nil
 }
 
 // segmentSize is from where on a segment gets no more.
@@ -243,16 +230,7 @@ func (s *Spool) Close() error {
 	s.reading.mu.Unlock()
 	s.doneMu.Lock()
 	defer s.doneMu.Unlock()
-	return errors.Join(s.doneFile.close(), s.lock.Close())
-}
-
-// syncDir makes created and removed names durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(s.doneFile.close(), s.lock.Release())
 }
 
 func byFirst(a, b *segment) int { return cmp.Compare(a.first, b.first) }

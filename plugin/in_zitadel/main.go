@@ -17,11 +17,11 @@ import "C"
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"unsafe"
 
 	flb "github.com/fluent/fluent-bit-go/input"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/plugin/host"
 )
 
@@ -35,8 +35,8 @@ func main() {}
 // contain keeps a panic from ending Fluent Bit.
 func contain(ret *C.int) {
 	if v := recover(); v != nil {
-		// Not the value: it could hold data of an event.
-		fmt.Fprintf(os.Stderr, "[input:zitadel] panic of type %T, please report it\n%s", v, debug.Stack())
+		e := fault.Of(v)
+		fmt.Fprintf(os.Stderr, "[input:zitadel] %v\n%s", e, e.Stack)
 		*ret = flb.FLB_ERROR
 	}
 }

@@ -12,11 +12,11 @@ import "C"
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"unsafe"
 
 	flb "github.com/fluent/fluent-bit-go/output"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/output"
 	"github.com/zitadel-siem/zitadel-siem/plugin/host"
 )
@@ -32,8 +32,8 @@ func main() {}
 // then.
 func contain(ret *C.int, answer C.int) {
 	if v := recover(); v != nil {
-		// Not the value: it could hold data of a record.
-		fmt.Fprintf(os.Stderr, "[output:zitadel] panic of type %T, please report it\n%s", v, debug.Stack())
+		e := fault.Of(v)
+		fmt.Fprintf(os.Stderr, "[output:zitadel] %v\n%s", e, e.Stack)
 		*ret = answer
 	}
 }
