@@ -15,7 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -98,7 +98,7 @@ func encode(batches <-chan Batch) {
 	for batch := range batches {
 		buf = buf[:0]
 		for i := range batch.Records {
-			redact.Record(&batch.Records[i])
+			payload.Record(&batch.Records[i])
 			buf = record.AppendMsgpack(buf, &batch.Records[i])
 		}
 	}

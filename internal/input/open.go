@@ -14,7 +14,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -154,7 +154,7 @@ func redaction(s config.Settings) func(*record.Record) {
 	if !s.Redact {
 		return func(*record.Record) {}
 	}
-	return func(r *record.Record) { redact.Record(r) }
+	return func(r *record.Record) { payload.Record(r) }
 }
 
 // run reads until ctx ends. file is nil while another reader has the state.

@@ -24,7 +24,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -324,7 +324,7 @@ func (l *Listener) read(entry []byte) (p events.Push, err error) {
 		p.Event = m.Event
 	case *webhook.Execution:
 		r := m.Record(l.instance)
-		redact.Record(&r)
+		payload.Record(&r)
 		p.Other = execution{r}
 	case *webhook.Login:
 		m.Record.Instance = l.instance
