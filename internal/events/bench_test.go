@@ -15,7 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -98,7 +98,7 @@ func encodeAll(batches <-chan Batch) {
 	for batch := range batches {
 		buf = buf[:0]
 		for _, r := range batch.Records {
-			redact.Record(r.(*record.Event))
+			payload.Record(r.(*record.Event))
 			buf = record.AppendMsgpack(buf, r)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -314,7 +314,7 @@ func (l *Listener) read(entry []byte) (p events.Push, err error) {
 		p.Event = m.Event
 	case *webhook.Execution:
 		r := m.Record(l.instance)
-		redact.Record(&r)
+		payload.Record(&r)
 		p.Record = &r
 	case *webhook.Login:
 		m.Record.Instance = l.instance

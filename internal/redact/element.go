@@ -21,8 +21,8 @@ func elementText(s string, i int) (start, end int) {
 		return -1, -1
 	}
 	tag, _, _ = strings.Cut(tag, " ")
-	key := tag[strings.LastIndexByte(tag, ':')+1:]            // without the namespace
-	if !secretInText(key) || strings.EqualFold(key, "code") { // HTML's <code>
+	key := tag[strings.LastIndexByte(tag, ':')+1:]           // without the namespace
+	if !NamesSecret(key) || strings.EqualFold(key, "code") { // HTML's <code>
 		return -1, -1
 	}
 	start = i + 1

@@ -396,8 +396,8 @@ func opaque(word string) bool {
 	return lower+upper >= 6 && digits >= 3 || upper >= 3 && lower >= 3 && digits >= 1 || upper >= 5 && lower >= 5 && len(word) >= 20
 }
 
-// looksLikeAuth tells credentials under the key "auth" from a word about them.
-func looksLikeAuth(s string) bool {
+// LooksLikeAuth tells credentials under the key "auth" from a word about them.
+func LooksLikeAuth(s string) bool {
 	return opaque(s) || strings.IndexByte(s, ':') > 0 && !strings.Contains(s, "://") && !strings.Contains(s, ": ")
 }
 

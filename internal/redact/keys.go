@@ -5,41 +5,39 @@ import (
 	"strings"
 )
 
-// class is what the name of a key says about its value.
-type class uint8
+// Class is what the name of a key says about its value.
+type Class uint8
 
+// The classes.
 const (
-	plainName   class = iota
-	secretName        // a secret: strings and numbers go
-	secretPlace       // the same for a payload's key, not for name=value in text
-	secretEnd         // ends like a secret: strings go
-	secretLeaf        // a secret unless it holds an object
-	headerMap         // HTTP headers, where it holds an object
-	pairValue         // "value", see secretPair
-	stateName         // "state", see authRequest
-	addressName       // where data is sent: scheme and host stay
-	authName          // "auth": a secret where the value looks like one
+	PlainName   Class = iota
+	SecretName        // a secret: strings and numbers go
+	SecretPlace       // the same for a payload's key, not for name=value in text
+	SecretEnd         // ends like a secret: strings go
+	SecretLeaf        // a secret unless it holds an object
+	HeaderMap         // HTTP headers, where it holds an object
+	PairValue         // "value", see secretPair
+	StateName         // "state", see authRequest
+	AddressName       // where data is sent: scheme and host stay
+	AuthName          // "auth": a secret where the value looks like one
 )
 
 // SecretKey reports whether the rule by key takes values under a key of this
 // name for secrets, whatever the event type.
 func SecretKey(name string) bool {
-	switch classOf(name) {
-	case secretName, secretPlace, secretEnd, secretLeaf, addressName, authName:
+	switch ClassOf(name) {
+	case SecretName, SecretPlace, SecretEnd, SecretLeaf, AddressName, AuthName:
 		return true
 	}
 	return false
 }
 
-// HarmlessHeader reports whether the value of the HTTP header of this name stays.
-func HarmlessHeader(name string) bool { return harmlessHeader(name) }
-
 // longestName bounds what of a name is looked at: its end decides.
 const longestName = 64
 
-// classOf compares without case and separators, so that clientSecret,
+// ClassOf returns the class of a key. It compares without case and separators, so that clientSecret,
 // client_secret and Client-Secret are one.
-func classOf(key string) class {
+func ClassOf(key string) Class {
 	var room [longestName]byte
 	at := longestName
 	letters := uint32(0) // the letters of the name, a bit for each
@@ -60,7 +58,7 @@ func classOf(key string) class {
 	}
 	name := room[at:]
 	if len(name) < 3 { // "pin" is the shortest
-		return plainName
+		return PlainName
 	}
 	switch string(name) {
 	case "code", "codes", "pin", "otp", "totp", "hash", "jwt", "jwe", "bearer",
@@ -68,43 +66,43 @@ func classOf(key string) class {
 		"crypted", "relaystate", "samlresponse", "codechecked", "oauthstate", "authstate", "idtokenhint",
 		"pass", "userpass", "dbpass", "smtppass", "ldappass", "bindpass", "adminpass", "rootpass",
 		"csrf", "xsrf", "samlrequest", "magiclink", "magiclinkurl", "mnemonic":
-		return secretName
+		return SecretName
 	case "script", "idparguments", "seed", "encrypted":
-		return secretPlace
+		return SecretPlace
 	case "endpoint", "callurl", "callbackurl":
-		return addressName
+		return AddressName
 	case "auth", "basicauth":
-		return authName
+		return AuthName
 	case "cred", "creds", "credential", "credentials":
-		return secretLeaf
+		return SecretLeaf
 	case "header", "headers":
-		return headerMap
+		return HeaderMap
 	case "value", "values", "val":
-		return pairValue
+		return PairValue
 	case "state":
-		return stateName
+		return StateName
 	}
 	if name[len(name)-1] == 's' {
 		name = name[:len(name)-1]
 	}
 	if string(name[max(0, len(name)-6):]) == "header" {
-		return headerMap
+		return HeaderMap
 	}
-	if c := ending(name); c != plainName {
+	if c := ending(name); c != PlainName {
 		return c
 	}
-	if base := withoutForm(name); base != nil && ending(base) != plainName {
-		return secretEnd
+	if base := withoutForm(name); base != nil && ending(base) != PlainName {
+		return SecretEnd
 	}
 	if letters&secretLetters == secretLetters && within(name, "secret") ||
 		letters&passwLetters == passwLetters && (within(name, "password") || within(name, "passwd")) {
-		return secretEnd
+		return SecretEnd
 	}
-	return plainName
+	return PlainName
 }
 
 // ending looks for a secret name at the end of name.
-func ending(name []byte) class {
+func ending(name []byte) Class {
 	ends := endings(name)
 	for i, end := range ends {
 		rest := len(name) - len(end)
@@ -114,12 +112,12 @@ func ending(name []byte) class {
 		// A password or a code may be a number; a number of tokens is none.
 		switch mayBeNumber := len(ends) == len(shortEnds) || len(ends) == len(codeEnds) || len(ends) == len(wordEnds) && i < numberEnds; {
 		case rest == 0, mayBeNumber && !quantity(name[:rest]):
-			return secretName
+			return SecretName
 		default:
-			return secretEnd
+			return SecretEnd
 		}
 	}
-	return plainName
+	return PlainName
 }
 
 // quantity reports whether a name starts with a word for a number of things.
@@ -153,7 +151,7 @@ func withoutForm(name []byte) []byte {
 	return name[:max(0, len(name)-n)]
 }
 
-// lettersOf is the set of letters that classOf compares before it searches.
+// lettersOf is the set of letters that ClassOf compares before it searches.
 func lettersOf(word string) (set uint32) {
 	for i := range len(word) {
 		set |= 1 << (word[i] & 31)
@@ -234,9 +232,9 @@ var (
 	keyEnds  = []string{"privatekey", "privkey", "sessionkey", "signingkey", "secretkey", "apikey", "accesskey", "encryptionkey", "masterkey", "sharedkey", "authkey"}
 )
 
-// harmlessHeader names the HTTP headers that stay: they say where a request
-// came from, and never who may make it. Any other may be a credential.
-func harmlessHeader(name string) bool {
+// HarmlessHeader reports whether the value of the HTTP header of this name stays: it
+// says where a request came from, and never who may make it. Any other may be a credential.
+func HarmlessHeader(name string) bool {
 	name = strings.ToLower(name)
 	name = strings.TrimPrefix(name, "grpcgateway-")
 	switch name {

@@ -25,7 +25,7 @@ func (f *finder) colon(i int) (start, end int) {
 	case strings.HasPrefix(s[i:], "://"):
 		return userInfo(s, i+3)
 	case s[i+1] == '[': // Go's map[name:[value]]
-		if key, _ := name(s, i); secretInText(key) {
+		if key, _ := name(s, i); NamesSecret(key) {
 			start, end = i+2, len(s)
 			if strings.HasPrefix(s[start-1:], Redacted) || strings.HasPrefix(s[start:], Redacted+"]") {
 				return -1, -1
@@ -47,7 +47,7 @@ func (f *finder) colon(i int) (start, end int) {
 		return unlessKnown(s, start, headerEnd(s, start))
 	case at > 0 && s[at-1] == '/': // host:port, paths
 		return -1, -1
-	case len(key) >= 3 && secretInText(key):
+	case len(key) >= 3 && NamesSecret(key):
 		return f.labelled(i, key, at)
 	}
 	return -1, -1

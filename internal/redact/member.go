@@ -9,7 +9,7 @@ func escapedMember(s string, colon, v int) (start, end int) {
 	if nameEnd < 0 {
 		return -1, -1
 	}
-	if key, _ := name(s, nameEnd); !secretInText(key) && !secretCookie(key) {
+	if key, _ := name(s, nameEnd); !NamesSecret(key) && !secretCookie(key) {
 		return -1, -1
 	}
 	for v < len(s) && s[v] == '+' { // a space
@@ -40,7 +40,7 @@ func member(s string, before, v int) (start, end int) {
 		nameEnd--
 	}
 	key, _ := name(s, nameEnd)
-	if !secretInText(key) && !secretCookie(key) {
+	if !NamesSecret(key) && !secretCookie(key) {
 		return -1, -1
 	}
 	v = skipBlanks(s, v)

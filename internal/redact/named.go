@@ -15,7 +15,7 @@ func assignment(s string, eq, v int) (start, end int) {
 	if key == "" {
 		return -1, -1
 	}
-	if !secretInText(key) && !secretCookie(key) && !(at > 0 && secretParameter(s, at, key)) {
+	if !NamesSecret(key) && !secretCookie(key) && !(at > 0 && secretParameter(s, at, key)) {
 		return -1, -1
 	}
 	start, end = valueAt(s, v)
@@ -51,7 +51,7 @@ func spacedAssignment(s string, eq, v int) (start, end int) {
 		eq--
 	}
 	key, _ := assigned(s, eq)
-	if !secretInText(key) {
+	if !NamesSecret(key) {
 		return -1, -1
 	}
 	if s[v] == '=' || s[v] == '>' {

@@ -9,10 +9,10 @@ import (
 // names: name=value (named.go), Name: value (labelled.go), "name":"value" and
 // name:[value] (member.go), <name>value</name> (element.go).
 
-// secretInText reports whether a name in text says that its value is a secret.
-func secretInText(name string) bool {
-	switch classOf(name) {
-	case secretName, secretEnd, secretLeaf:
+// NamesSecret reports whether a name in text says that its value is a secret.
+func NamesSecret(name string) bool {
+	switch ClassOf(name) {
+	case SecretName, SecretEnd, SecretLeaf:
 		return true
 	}
 	return false
@@ -83,7 +83,7 @@ func assigned(s string, end int) (key string, at int) {
 			return name(s, end)
 		}
 		inner = beforeQuote(s, inner)
-		if key, at = name(s, inner); secretInText(key) {
+		if key, at = name(s, inner); NamesSecret(key) {
 			return key, at
 		}
 		if end = beforeByte(s, beforeQuote(s, at), '[', '5', 'b'); end < 0 {

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// Redacted stands where a secret stood.
+const Redacted = "[REDACTED]"
+
 // String cuts secrets out of free text: error and log messages, names.
 func String(s string) string {
 	// What is left may make a new shape together with its neighbours.
@@ -19,9 +22,9 @@ func String(s string) string {
 	return Redacted
 }
 
-// cutValue cuts secrets out of a payload's string. JSON in a string goes as a
+// Value cuts secrets out of a payload's string. JSON in a string goes as a
 // whole: cutting would leave text that no parser reads.
-func cutValue(s string) string {
+func Value(s string) string {
 	if len(s) < minShape {
 		return s
 	}
@@ -37,14 +40,14 @@ func cutValue(s string) string {
 		return Redacted
 	}
 	out := cut(s)
-	if has(out) {
+	if Holds(out) {
 		return Redacted
 	}
 	return out
 }
 
-// has reports whether s holds a shape of a secret.
-func has(s string) bool {
+// Holds reports whether s holds a shape of a secret.
+func Holds(s string) bool {
 	f := newFinder(s)
 	start, _ := f.next(0)
 	return start >= 0
@@ -68,10 +71,10 @@ func cut(s string) string {
 	return b.String()
 }
 
-// cutAddress keeps the scheme and the host of a URL to which ZITADEL sends
+// Address keeps the scheme and the host of a URL to which ZITADEL sends
 // data; user, path, query and fragment may hold the credential. What is no
 // such URL goes as a whole.
-func cutAddress(s string) string {
+func Address(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok || !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
 		return Redacted
@@ -81,7 +84,7 @@ func cutAddress(s string) string {
 		authority = rest[:i]
 	}
 	host := authority[strings.LastIndexByte(authority, '@')+1:]
-	if host == "" || len(host) > 253+len(":65535") || span(host, 0, hostBytes) < len(host) || has(host) {
+	if host == "" || len(host) > 253+len(":65535") || span(host, 0, hostBytes) < len(host) || Holds(host) {
 		return Redacted
 	}
 	switch rest[len(authority):] {
@@ -93,16 +96,16 @@ func cutAddress(s string) string {
 	return scheme + "://" + host + "/" + Redacted
 }
 
-// cutHeaderLine removes the value of "Name: value" unless the name is harmless.
-func cutHeaderLine(s string) string {
+// HeaderLine removes the value of "Name: value" unless the name is harmless.
+func HeaderLine(s string) string {
 	name, value, ok := strings.Cut(s, ":")
-	if !ok || value == "" || harmlessHeader(strings.TrimSpace(name)) {
-		return cutValue(s)
+	if !ok || value == "" || HarmlessHeader(strings.TrimSpace(name)) {
+		return Value(s)
 	}
 	if strings.TrimSpace(value) == Redacted {
 		return s
 	}
-	return cutValue(name) + ": " + Redacted
+	return Value(name) + ": " + Redacted
 }
 
 func isJSON(s string) bool {
@@ -124,7 +127,7 @@ func encodedSecret(s string) bool {
 	case len(s) > longestEncoded:
 		return false
 	case strings.HasPrefix(s, "eyJ"), strings.HasPrefix(s, "eyA"), strings.HasPrefix(s, "ewo"), strings.HasPrefix(s, "W3s"): // {" or [{
-		return has(string(decode64(s)))
+		return Holds(string(decode64(s)))
 	}
 	return false
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
@@ -112,7 +112,7 @@ func encoder(settings config.Settings, next record.Encoder) record.Encoder {
 	}
 	return func(b []byte, r record.Record) []byte {
 		if e, ok := r.(*record.Event); ok { // other records are redacted where they are made
-			redact.Record(e)
+			payload.Record(e)
 		}
 		return next(b, r)
 	}

@@ -7,7 +7,7 @@ import (
 	"net"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
@@ -41,7 +41,7 @@ func Example() {
 		switch m := message.(type) {
 		case *webhook.Event:
 			r := record.FromEvent(m.Event, "demo", m.Received)
-			redact.Record(&r)
+			payload.Record(&r)
 			fmt.Println(r.ID())
 		case *webhook.Execution:
 			r := m.Record("demo")

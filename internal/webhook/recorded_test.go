@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -125,7 +125,7 @@ func TestRecorded_EventsAreThoseOfTheAPI(t *testing.T) {
 		if want == nil {
 			t.Fatalf("%s is not in the API", got.ID())
 		}
-		redact.Payload(want.GetType().GetType(), want.GetPayload())
+		payload.Redact(want.GetType().GetType(), want.GetPayload())
 		want.Editor.DisplayName, want.Editor.Service = "", ""
 		want.Type.Localized, want.Aggregate.Type.Localized = nil, nil
 		if diff := cmp.Diff(want, e.Event, protocmp.Transform()); diff != "" {

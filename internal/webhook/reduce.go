@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 const (
@@ -38,20 +39,20 @@ type reduced struct {
 // reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
 // allow-list. What has no known form, is nested too deeply, has a key twice or is no JSON becomes an
 // execution of KindUnknown.
-func reduce(d Delivery, key id, payload []byte, bodies bool) (r reduced, err error) {
+func reduce(d Delivery, key id, raw []byte, bodies bool) (r reduced, err error) {
 	doc := new(structpb.Struct)
-	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(payload, doc); err == nil {
+	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(raw, doc); err == nil {
 		f := fields(doc.GetFields())
 		switch {
 		case f.has("aggregateID") && f.has("aggregateType") && f.has("event_type"):
-			if e, ok := newEvent(d, f, payload); ok {
-				redact.Payload(e.Event.GetType().GetType(), e.Event.GetPayload())
+			if e, ok := newEvent(d, f, raw); ok {
+				payload.Redact(e.Event.GetType().GetType(), e.Event.GetPayload())
 				r.instance = e.InstanceID
 				r.entry, err = e.entry(key)
 				return r, err
 			}
 		case f.has("fullMethod"), f.has("function"):
-			x := newExecution(d, f, len(payload))
+			x := newExecution(d, f, len(raw))
 			if bodies {
 				x.takeBody(f)
 			}
@@ -60,7 +61,7 @@ func reduce(d Delivery, key id, payload []byte, bodies bool) (r reduced, err err
 			return r, err
 		}
 	}
-	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(payload)}
+	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(raw)}
 	r.unknown = true
 	r.entry, err = x.entry(key)
 	return r, err
@@ -195,7 +196,7 @@ func (x *Execution) takeBody(f fields) {
 	if strings.Contains(x.Method, "Metadata") {
 		hideValues(structpb.NewStructValue(body))
 	}
-	redact.Payload("", body)
+	payload.Redact("", body)
 }
 
 // hideValues redacts the values of metadata, which may be anything: redact knows them by

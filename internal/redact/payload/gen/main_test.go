@@ -22,6 +22,6 @@ func TestTable_IsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("run go generate ./internal/redact: %s", diff)
+		t.Errorf("run go generate ./internal/redact/payload: %s", diff)
 	}
 }

@@ -1,4 +1,4 @@
-package redact
+package payload
 
 import (
 	_ "embed"

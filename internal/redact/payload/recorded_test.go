@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"compress/gzip"
@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -47,7 +47,7 @@ func unzip(tb testing.TB, path string) []byte {
 // recorded returns every recorded event, of REST and of gRPC.
 func recorded(tb testing.TB) (events []*eventpb.Event) {
 	tb.Helper()
-	paths, err := filepath.Glob("../record/testdata/events-*.gz")
+	paths, err := filepath.Glob("../../record/testdata/events-*.gz")
 	if err != nil || len(paths) != 5 {
 		tb.Fatalf("recorded pages: %v, %v", paths, err)
 	}
@@ -126,7 +126,7 @@ func TestRecorded_NoSecretSurvives(t *testing.T) {
 		}
 		rawValues += len(values)
 
-		n := redact.Record(&r)
+		n := payload.Record(&r)
 		if len(values) > 0 && n == 0 {
 			t.Errorf("%s %s: %d secrets, none counted as removed", r.Type, r.ID(), len(values))
 		}
@@ -140,7 +140,7 @@ func TestRecorded_NoSecretSurvives(t *testing.T) {
 				}
 			}
 		}
-		if again := redact.Record(&r); again != 0 {
+		if again := payload.Record(&r); again != 0 {
 			t.Errorf("%s %s: %d more removed the second time", r.Type, r.ID(), again)
 		}
 		left := map[string]bool{}
@@ -194,7 +194,7 @@ func TestRecorded_NothingElseIsRemoved(t *testing.T) {
 			continue
 		}
 		before := proto.Clone(r.Payload).(*structpb.Struct)
-		redact.Record(&r)
+		payload.Record(&r)
 		compare(t, &r, "", structpb.NewStructValue(before), structpb.NewStructValue(r.Payload), secretPaths[r.Type])
 	}
 }
@@ -232,7 +232,7 @@ func TestRecord_Golden(t *testing.T) {
 	seen := map[string]bool{}
 	for _, e := range recorded(t) {
 		r := record.FromEvent(e, "demo", readAt)
-		if redact.Record(&r) > 0 && !seen[r.Type] {
+		if payload.Record(&r) > 0 && !seen[r.Type] {
 			seen[r.Type] = true
 			got = append(record.AppendJSON(got, &r), '\n')
 		}

@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"regexp"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 // What one recorded event costs from the decoded message to msgpack. Redaction
@@ -34,9 +35,9 @@ func BenchmarkRecord(b *testing.B) {
 		name string
 		run  func(*record.Event)
 	}{
-		{"redact", func(r *record.Event) { redact.Record(r) }},
+		{"redact", func(r *record.Event) { payload.Record(r) }},
 		{"msgpack", func(r *record.Event) { buf = record.AppendMsgpack(buf[:0], r) }},
-		{"redact+msgpack", func(r *record.Event) { redact.Record(r); buf = record.AppendMsgpack(buf[:0], r) }},
+		{"redact+msgpack", func(r *record.Event) { payload.Record(r); buf = record.AppendMsgpack(buf[:0], r) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(size / len(records)))

@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"encoding/base64"
@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 // secret stands for a secret in the tests of this file.
@@ -62,11 +63,11 @@ func TestUnknownType_SecretsInTextGo(t *testing.T) {
 	} {
 		want = strings.ReplaceAll(want, "*", redact.Redacted)
 		p := &structpb.Struct{Fields: map[string]*structpb.Value{"description": structpb.NewStringValue(in)}}
-		redact.Payload("future.type", p)
+		payload.Redact("future.type", p)
 		if got := p.Fields["description"].GetStringValue(); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
-		if n := redact.Payload("future.type", p); n != 0 {
+		if n := payload.Redact("future.type", p); n != 0 {
 			t.Errorf("%q: the second time made %q", want, p.Fields["description"].GetStringValue())
 		}
 		if got := redact.String("failed: " + in); strings.Contains(got, secret) || strings.Contains(got, opaqueToken) {
@@ -89,7 +90,7 @@ func TestUnknownType_SentencesStay(t *testing.T) {
 		der(0x30, 0x82, 1, 0x0a, 2, 0x82, 1, 1, 0, 0xc0),                      // a public key, PKCS #1
 	} {
 		p := &structpb.Struct{Fields: map[string]*structpb.Value{"description": structpb.NewStringValue(s)}}
-		if redact.Payload("future.type", p) != 0 {
+		if payload.Redact("future.type", p) != 0 {
 			t.Errorf("%q became %q", s, p.Fields["description"].GetStringValue())
 		}
 	}

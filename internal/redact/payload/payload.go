@@ -1,4 +1,4 @@
-package redact
+package payload
 
 import (
 	"strings"
@@ -6,31 +6,29 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
-
-// Redacted stands where a secret stood.
-const Redacted = "[REDACTED]"
 
 // Shared by all payloads; nothing changes a Value, values are replaced.
 var (
-	redacted = structpb.NewStringValue(Redacted)
+	redacted = structpb.NewStringValue(redact.Redacted)
 	tooDeep  = structpb.NewStringValue(record.TooDeep)
 )
 
 // Record removes the secrets of r in place and returns how many it removed.
 func Record(r *record.Event) (removed int) {
-	if name := String(r.Editor.Name); name != r.Editor.Name {
+	if name := redact.String(r.Editor.Name); name != r.Editor.Name {
 		r.Editor.Name = name
 		removed++
 	}
-	return removed + Payload(r.Type, r.Payload)
+	return removed + Redact(r.Type, r.Payload)
 }
 
-// Payload removes the secrets of the payload p of an event of the given type
+// Redact removes the secrets of the payload p of an event of the given type
 // in place, and returns how many values it replaced or cut. Lists and maps
 // deeper than [record.MaxDepth] are replaced by [record.TooDeep], and counted.
 // p may be nil.
-func Payload(eventType string, p *structpb.Struct) (removed int) {
+func Redact(eventType string, p *structpb.Struct) (removed int) {
 	if p == nil {
 		return 0
 	}
@@ -64,7 +62,7 @@ func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth
 		next := valueMode(fields, key, v, child, in)
 		if header != "" {
 			next = open
-			if isPairValue(key) && !harmlessHeader(header) {
+			if isPairValue(key) && !redact.HarmlessHeader(header) {
 				next = all
 			}
 		}
@@ -74,9 +72,9 @@ func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth
 		replaced := w.value(v, child, next, depth)
 		// The key itself may be a secret, where a client chose it. Most keys
 		// are too short to be one.
-		if len(key) >= minKeyShape && has(key) {
+		if len(key) >= minKeyShape && redact.Holds(key) {
 			delete(fields, key)
-			fields[Redacted] = redacted
+			fields[redact.Redacted] = redacted
 			w.removed++
 			continue
 		}
@@ -97,17 +95,17 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 	case in == texts || in == all:
 		return in
 	case in == headers:
-		if harmlessHeader(key) {
+		if redact.HarmlessHeader(key) {
 			return open
 		}
 		return all
 	}
-	c := classOf(key)
+	c := redact.ClassOf(key)
 	if child != nil && child.secret {
-		if c == headerMap && v.GetStructValue() != nil {
+		if c == redact.HeaderMap && v.GetStructValue() != nil {
 			return headers
 		}
-		if c == addressName && v.GetStringValue() != "" {
+		if c == redact.AddressName && v.GetStringValue() != "" {
 			return address
 		}
 		return all
@@ -116,32 +114,32 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 		return open
 	}
 	switch c {
-	case secretName, secretPlace:
+	case redact.SecretName, redact.SecretPlace:
 		return all
-	case addressName:
+	case redact.AddressName:
 		if v.GetStringValue() != "" {
 			return address
 		}
 		return all
-	case secretEnd:
+	case redact.SecretEnd:
 		return texts
-	case authName:
-		if looksLikeAuth(v.GetStringValue()) {
+	case redact.AuthName:
+		if redact.LooksLikeAuth(v.GetStringValue()) {
 			return texts
 		}
-	case secretLeaf:
+	case redact.SecretLeaf:
 		if v.GetStructValue() == nil {
 			return texts
 		}
-	case headerMap:
+	case redact.HeaderMap:
 		if v.GetStructValue() != nil || v.GetListValue() != nil {
 			return headers
 		}
-	case pairValue:
+	case redact.PairValue:
 		if secretPair(fields) {
 			return all
 		}
-	case stateName:
+	case redact.StateName:
 		if authRequest(fields) {
 			return texts
 		}
@@ -190,7 +188,7 @@ func (w *walk) value(v *structpb.Value, n *node, in mode, depth int) *structpb.V
 }
 
 func (w *walk) text(v *structpb.Value, s string, in mode) *structpb.Value {
-	if s == "" || s == Redacted {
+	if s == "" || s == redact.Redacted {
 		return v // an empty value says that there was none
 	}
 	if in == texts || in == all {
@@ -200,17 +198,17 @@ func (w *walk) text(v *structpb.Value, s string, in mode) *structpb.Value {
 	var out string
 	switch in {
 	case address:
-		out = cutAddress(s)
+		out = redact.Address(s)
 	case headers:
-		out = cutHeaderLine(s)
+		out = redact.HeaderLine(s)
 	default:
-		out = cutValue(s)
+		out = redact.Value(s)
 	}
 	if out == s {
 		return v
 	}
 	w.removed++
-	if out == Redacted {
+	if out == redact.Redacted {
 		return redacted
 	}
 	return structpb.NewStringValue(out)
@@ -244,7 +242,7 @@ func privateJWK(key string) bool {
 // name, as in {"key": "clientSecret", "value": "..."}.
 func secretPair(fields map[string]*structpb.Value) bool {
 	for key, v := range fields {
-		if isPairName(key) && secretInText(v.GetStringValue()) {
+		if isPairName(key) && redact.NamesSecret(v.GetStringValue()) {
 			return true
 		}
 	}
@@ -263,7 +261,7 @@ func isPairName(key string) bool {
 }
 
 func isPairValue(key string) bool {
-	return key == "v" || key == "V" || len(key) <= len("values") && classOf(key) == pairValue
+	return key == "v" || key == "V" || len(key) <= len("values") && redact.ClassOf(key) == redact.PairValue
 }
 
 // headerPair returns the header's name in {"name": "X-Auth", "value": "..."},
@@ -274,7 +272,7 @@ func headerPair(fields map[string]*structpb.Value) (name string) {
 		switch {
 		case isPairValue(key):
 			value = true
-		case isPairName(key) && v.GetStringValue() != "" && (name == "" || harmlessHeader(name)):
+		case isPairName(key) && v.GetStringValue() != "" && (name == "" || redact.HarmlessHeader(name)):
 			name = v.GetStringValue() // of several the one that is no harmless header
 		}
 	}

@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"encoding/base64"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 type m = map[string]any
@@ -135,13 +136,13 @@ func TestPayload_ByShape(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if removed := redact.Payload("org.added", p); removed != 2 {
+		if removed := payload.Redact("org.added", p); removed != 2 {
 			t.Errorf("%q: %d removed, want 2", c.in, removed)
 		}
 		if got := p.Fields["description"].GetStringValue(); got != want {
 			t.Errorf("%q:\ngot  %q\nwant %q", c.in, got, want)
 		}
-		if removed := redact.Payload("org.added", p); removed != 0 {
+		if removed := payload.Redact("org.added", p); removed != 0 {
 			t.Errorf("%q: not done at the first time", c.in)
 		}
 	}
@@ -150,23 +151,23 @@ func TestPayload_ByShape(t *testing.T) {
 func TestPayload_OrdinaryTextStays(t *testing.T) {
 	for _, s := range ordinary {
 		p := &structpb.Struct{Fields: map[string]*structpb.Value{"description": structpb.NewStringValue(s)}}
-		if removed := redact.Payload("org.added", p); removed != 0 {
+		if removed := payload.Redact("org.added", p); removed != 0 {
 			t.Errorf("%q became %q", s, p.Fields["description"].GetStringValue())
 		}
 	}
 }
 
 func TestPayload_NilAndOdd(t *testing.T) {
-	if n := redact.Payload("org.added", nil); n != 0 {
+	if n := payload.Redact("org.added", nil); n != 0 {
 		t.Error(n)
 	}
 	p := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"a": nil, "b": {}, "password": structpb.NewListValue(nil), "code": structpb.NewStructValue(nil), "header": nil, "value": nil, "state": {},
 	}}
-	if n := redact.Payload("", p); n != 0 {
+	if n := payload.Redact("", p); n != 0 {
 		t.Error(n)
 	}
-	if n := redact.Payload("", &structpb.Struct{}); n != 0 {
+	if n := payload.Redact("", &structpb.Struct{}); n != 0 {
 		t.Error(n)
 	}
 }
@@ -178,7 +179,7 @@ func TestPayload_DepthIsBounded(t *testing.T) {
 		v = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{v}})
 	}
 	p := &structpb.Struct{Fields: map[string]*structpb.Value{"a": v}}
-	if n := redact.Payload("", p); n != 1 {
+	if n := payload.Redact("", p); n != 1 {
 		t.Errorf("%d removed, want 1", n)
 	}
 	if out := fmt.Sprint(p); strings.Contains(out, bcrypt) || !strings.Contains(out, record.TooDeep) {
@@ -188,7 +189,7 @@ func TestPayload_DepthIsBounded(t *testing.T) {
 
 func TestRecord_EditorNameByShape(t *testing.T) {
 	r := record.Event{Editor: record.Editor{Name: "Bearer " + jwt}, Key: record.Key{AggregateID: "code=" + bcrypt}}
-	if n := redact.Record(&r); n != 1 || r.Editor.Name != "Bearer [REDACTED]" {
+	if n := payload.Record(&r); n != 1 || r.Editor.Name != "Bearer [REDACTED]" {
 		t.Errorf("%d, %q", n, r.Editor.Name)
 	}
 	if r.AggregateID != "code="+bcrypt {

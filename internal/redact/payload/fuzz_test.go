@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"strings"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 // secretKeys are names that stand for a secret wherever they are.
@@ -59,12 +60,12 @@ func FuzzRedact(f *testing.F) {
 		}})
 		p.Fields["fuzz-text"] = structpb.NewStringValue(`{"a":"b","` + key + `":"` + marker + `","c":1}` + text)
 
-		redact.Payload(eventType, p)
+		payload.Redact(eventType, p)
 		out := string(record.AppendJSON(nil, &record.Event{Payload: p}))
 		if strings.Contains(out, marker) {
 			t.Fatalf("the marker under %s survives: %s", key, out)
 		}
-		if n := redact.Payload(eventType, p); n != 0 {
+		if n := payload.Redact(eventType, p); n != 0 {
 			t.Fatalf("%d more removed the second time: before %s, after %s", n, out, record.AppendJSON(nil, &record.Event{Payload: p}))
 		}
 

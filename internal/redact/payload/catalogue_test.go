@@ -1,4 +1,4 @@
-package redact_test
+package payload_test
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 )
 
 // build makes a payload of an event type: every leaf key of the catalogue with
@@ -77,12 +77,12 @@ func put(fields map[string]any, path string, value any) {
 
 func redactedJSON(tb testing.TB, eventType string, fields map[string]any) (string, int) {
 	tb.Helper()
-	payload, err := structpb.NewStruct(fields)
+	p, err := structpb.NewStruct(fields)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	removed := redact.Payload(eventType, payload)
-	return string(record.AppendJSON(nil, &record.Event{Payload: payload})), removed
+	removed := payload.Redact(eventType, p)
+	return string(record.AppendJSON(nil, &record.Event{Payload: p})), removed
 }
 
 // For every event type: each secret key loses its value, each other key keeps
