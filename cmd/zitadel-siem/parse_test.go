@@ -26,7 +26,7 @@ func actionLines() (lines []string) {
 	return lines
 }
 
-// secrets of the recorded messages, see the recordings' README.
+// actionSecrets are the secrets in the recorded messages.
 var actionSecrets = []string{"Passw0rd!x", "zitadel.useragent=", "zitadel.login.csrf=", "gorilla.csrf", "MTc5NTMz", `"nope"`, "whatever"}
 
 func wantNoSecret(t *testing.T, what, text string) {

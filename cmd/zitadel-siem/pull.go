@@ -18,19 +18,19 @@ import (
 )
 
 type pullCommand struct {
-	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
-	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT"`
-	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
+	Once          bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
+	Config        string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
+	MetricsListen string `help:"Serve /metrics for Prometheus, /health and /live at HOST:PORT." placeholder:"HOST:PORT"`
+	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
 }
 
 func (c *pullCommand) Help() string {
-	return "Each line is one event; with --forward they go to a Fluent Bit instead. With --state-path the next run goes on where this one stopped: the state moves " +
-		"after the lines were written, or acknowledged, so that a crash repeats some and loses none. To remember events by, use event.id. " +
-		"With --forward or --config it keeps trying after every error; without, and with --once, it exits on errors that need an operator. " +
-		"Every option can be given as a variable instead (ZITADEL_URL); a token only so, or in a file."
+	return "Each line is one event. With --forward, events go to a Fluent Bit instead. With --state-path, the next run continues where this one stopped. The state moves " +
+		"after the lines were written or acknowledged, so a crash repeats some events and loses none. Deduplicate by event.id. " +
+		"With --forward or --config it keeps retrying. Without them, or with --once, it exits on errors that need an operator. " +
+		"Every option can also be given as an environment variable (ZITADEL_URL). A token can be given only as a variable or in a file."
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *console) error {
@@ -232,15 +232,15 @@ func summary(f *sidecar.Feed, took time.Duration, named bool) string {
 		n    uint64
 		text string
 	}{
-		{failed, "failed calls, repeated where that could help"},
-		{f.Pipe.Stats.Refused.Load(), "times not taken, and sent again"},
+		{failed, "failed calls (retried if that could help)"},
+		{f.Pipe.Stats.Refused.Load(), "times not accepted, and sent again"},
 		{s.Late.Load(), "came late"},
 		{s.Duplicates.Load(), "read again and dropped"},
-		{s.Filtered.Load(), "not wanted by the filters"},
-		{s.Own.Load(), "left out by exclude_own"},
+		{s.Filtered.Load(), "dropped by the filters"},
+		{s.Own.Load(), "dropped by exclude_own"},
 		{s.Hidden.Load(), "hidden by retention"},
 		{s.Unreadable.Load(), "that ZITADEL cannot give"},
-		{s.HolesGivenUp.Load(), "holes given up"},
+		{s.HolesGivenUp.Load(), "gaps given up"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, thousands(p.n)+" "+p.text)
