@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -168,10 +169,7 @@ func (r *report) hide(s config.Settings) {
 
 // secretIn is the secret in a file; a file that is no such file has none.
 func secretIn(path string) (string, bool) {
-	if info, err := os.Stat(path); path == "" || err != nil || !info.Mode().IsRegular() || info.Size() > 64<<10 {
-		return "", false
-	}
-	data, err := os.ReadFile(path)
+	data, _, err := bounded.ReadFile(path, 64<<10)
 	return strings.TrimSpace(string(data)), err == nil
 }
 

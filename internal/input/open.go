@@ -86,7 +86,7 @@ func (in *Input) open(get func(string) string) error {
 			return fmt.Errorf("tag_by %q: this Fluent Bit does not tell a plugin its tag: use version 4.0 or later, or leave tag_by out", s.TagBy)
 		}
 	}
-	client, err := zitadel.New(context.Background(), zitadel.ConfigOf(s, in.log))
+	client, err := zitadel.New(context.Background(), s, zitadel.Options{Log: in.log})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			silent := slog.New(slog.DiscardHandler)
-			client, err := zitadel.New(t.Context(), zitadel.Config{URL: at, Transport: transport, Token: srv.Token(), Logger: silent})
+			client, err := zitadel.New(t.Context(), config.Settings{URL: at, Transport: transport, Token: config.Secret(srv.Token()), RequestTimeout: time.Minute}, zitadel.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

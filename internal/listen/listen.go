@@ -21,13 +21,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
-	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -76,7 +76,7 @@ type acknowledged struct{ number atomic.Uint64 }
 // Open checks the options and reads the files that they name. The address and
 // the spool are taken by Run: at a reload the instance before may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
-	tlsConfig, err := zitadel.NewTLSConfig(s.CAFile)
+	tlsConfig, err := certs.Client(s.CAFile)
 	if err != nil {
 		return nil, err
 	}

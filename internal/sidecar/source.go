@@ -98,9 +98,7 @@ func Open(ctx context.Context, settings config.PullSettings, sink Sink, o Option
 			return nil, err
 		}
 	}
-	cfg := zitadel.ConfigOf(settings.Settings, o.Log)
-	cfg.TokenName = o.TokenName
-	if s.client, err = zitadel.New(ctx, cfg); err != nil {
+	if s.client, err = zitadel.New(ctx, settings.Settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName}); err != nil {
 		return nil, err
 	}
 	if settings.Listen.Address != "" {
