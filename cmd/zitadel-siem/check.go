@@ -115,7 +115,7 @@ func checkForward(ctx context.Context, r *report, s config.OutputSettings) {
 	if s.Forward == (config.Forward{}) {
 		return
 	}
-	sender, err := forward.New(forward.OptionsOf(s))
+	sender, err := forward.New(s)
 	if err == nil {
 		err = sender.Greet(ctx)
 		_ = sender.Close()

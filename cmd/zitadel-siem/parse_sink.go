@@ -18,7 +18,7 @@ func newRecordSink(s config.OutputSettings, console *console) (recordSink, error
 	if s.Forward == (config.Forward{}) {
 		return &jsonSink{w: os.Stdout}, nil
 	}
-	sender, err := forward.New(forward.OptionsOf(s))
+	sender, err := forward.New(s)
 	if err != nil {
 		return nil, err
 	}

@@ -132,7 +132,7 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out 
 		}
 		var sink sidecar.Sink = out
 		if settings.Out.Forward != (config.Forward{}) {
-			if sink, err = forward.New(forward.OptionsOf(settings.Out)); err != nil {
+			if sink, err = forward.New(settings.Out); err != nil {
 				return sources, err
 			}
 		} else {

@@ -27,7 +27,7 @@ func sidecarRole() error {
 	if err != nil {
 		return err
 	}
-	sink, err := forward.New(forward.OptionsOf(settings.Out))
+	sink, err := forward.New(settings.Out)
 	if err != nil {
 		return err
 	}

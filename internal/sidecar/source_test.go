@@ -59,7 +59,7 @@ func settings(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, pa
 // open opens a source with the forward sink of its settings.
 func open(t *testing.T, s config.PullSettings, o Options) *Source {
 	t.Helper()
-	sink, err := forward.New(forward.OptionsOf(s.Out))
+	sink, err := forward.New(s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestLaw2_AStopRepeatsNothing(t *testing.T) {
 	s := settings(t, srv, far, "page_size", "50", "tag_by", "aggregate_type")
 	for n := 1; n < 2000; n += 400 {
 		// Close is called before the next one opens, as by another process.
-		sink, err := forward.New(forward.OptionsOf(s.Out))
+		sink, err := forward.New(s.Out)
 		if err != nil {
 			t.Fatal(err)
 		}

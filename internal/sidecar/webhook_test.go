@@ -33,7 +33,7 @@ func listening(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, p
 // listeningSource opens a source and waits until it listens; stop ends both.
 func listeningSource(t *testing.T, s config.PullSettings) (source *Source, target *zitadeltest.Target, stop func()) {
 	t.Helper()
-	sink, err := forward.New(forward.OptionsOf(s.Out))
+	sink, err := forward.New(s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
