@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -21,7 +20,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/certs"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -76,28 +74,11 @@ type acknowledged struct{ number atomic.Uint64 }
 // Open checks the options and reads the files that they name. The address and
 // the spool are taken by Run: at a reload the instance before may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
-	tlsConfig, err := certs.Client(s.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
 		pushes: make(chan events.Push, queueAhead), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
 	l.acked.Store(new(acknowledged))
-	o := webhook.Options{
-		KeysDir: s.Listen.KeysDir, V1Dir: s.Listen.V1Dir, CertFile: s.Listen.CertFile, KeyFile: s.Listen.CertKeyFile,
-		Plain: s.Listen.Plain, PrivateKeyFile: s.Listen.PrivateKeyFile, Bodies: s.Listen.Bodies,
-		// The keys of the instance that is pulled from.
-		JWKSURL: s.URL.JoinPath("/oauth/v2/keys").String(),
-		// What is plain to the url was decided with it.
-		PlainJWKS: s.URL.Scheme == "http",
-		Client: &http.Client{
-			Timeout:       s.RequestTimeout,
-			Transport:     &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Spool: l, Log: log,
-	}
-	l.endpoint, err = webhook.New(o)
+	var err error
+	l.endpoint, err = webhook.New(s, l, log)
 	return l, err
 }
 
