@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -114,7 +115,7 @@ func checkForward(ctx context.Context, r *report, s config.OutputSettings) {
 	if s.Forward == (config.Forward{}) {
 		return
 	}
-	sender, err := forward.New(forward.OptionsOf(s))
+	sender, err := forward.New(s)
 	if err == nil {
 		err = sender.Greet(ctx)
 		_ = sender.Close()
@@ -168,10 +169,7 @@ func (r *report) hide(s config.Settings) {
 
 // secretIn is the secret in a file; a file that is no such file has none.
 func secretIn(path string) (string, bool) {
-	if info, err := os.Stat(path); path == "" || err != nil || !info.Mode().IsRegular() || info.Size() > 64<<10 {
-		return "", false
-	}
-	data, err := os.ReadFile(path)
+	data, _, err := bounded.ReadFile(path, 64<<10)
 	return strings.TrimSpace(string(data)), err == nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
@@ -45,9 +46,7 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 		other = zitadel.TransportGRPC
 	}
 	otherErr := checkOtherTransport(ctx, s, other)
-	cfg := zitadel.ConfigOf(s, quiet())
-	cfg.TokenName = r.tokenName
-	client, err := zitadel.New(ctx, cfg)
+	client, err := zitadel.New(ctx, s, zitadel.Options{TokenName: r.tokenName})
 	if err != nil {
 		r.say(fails, "client", err.Error(), "")
 		return
@@ -70,21 +69,12 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 // checkReachable asks for ZITADEL's own health page. Whatever answers shows
 // that name, port, proxy and certificate are right.
 func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
-	pool, err := x509.SystemCertPool()
+	tlsConfig, err := certs.Client(s.CAFile)
 	if err != nil {
-		pool = x509.NewCertPool()
+		r.say(fails, "tls", err.Error(), "")
+		return false
 	}
-	if s.CAFile != "" {
-		pem, err := os.ReadFile(s.CAFile)
-		if err != nil || !pool.AppendCertsFromPEM(pem) {
-			r.say(fails, "tls", fmt.Sprintf("ca_file %q cannot be used", s.CAFile), "name a readable PEM file with the certificate authority of the server")
-			return false
-		}
-	}
-	transport := &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig}
 	defer transport.CloseIdleConnections()
 	client := http.Client{
 		Transport: transport,
@@ -105,7 +95,7 @@ func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
 		return false
 	}
 	defer resp.Body.Close()
-	page, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	page, _ := bounded.ReadAll(resp.Body, 1<<16)
 	if wantsTLS(s, resp.StatusCode, string(page)) {
 		r.say(fails, "tls", textTLSPort, mendTLSPort)
 		return false
@@ -229,9 +219,8 @@ func (r *report) expiry(what string, at, now time.Time) {
 // checkOtherTransport tries the transport that is not configured. Only the way
 // there counts: ZITADEL's own refusal shows that it works.
 func checkOtherTransport(ctx context.Context, s config.Settings, transport string) error {
-	cfg := zitadel.ConfigOf(s, quiet())
-	cfg.Transport, cfg.TokenName = transport, "ZITADEL_TOKEN"
-	client, err := zitadel.New(ctx, cfg)
+	s.Transport = transport
+	client, err := zitadel.New(ctx, s, zitadel.Options{TokenName: "ZITADEL_TOKEN"})
 	if err != nil {
 		return err
 	}
@@ -276,7 +265,7 @@ func checkTransport(r *report, chosen, other string, err, otherErr error) {
 		var e *zitadel.Error
 		mend := ""
 		if errors.As(err, &e) {
-			name, mend = aspect(e, chosen), e.Mend
+			name, mend = aspect(e, chosen), e.Fix
 			text = strings.TrimSuffix(text, ": "+mend)
 		}
 		r.say(fails, name, text, mend)

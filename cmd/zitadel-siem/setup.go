@@ -52,9 +52,8 @@ func (c *setupCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return err
 	}
-	cfg := zitadel.ConfigOf(s.Settings, console.logger())
-	cfg.TokenName = "ZITADEL_TOKEN" // there is no such flag
-	client, err := zitadel.New(ctx, cfg)
+	// There is no flag for the token.
+	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.logger(), TokenName: "ZITADEL_TOKEN"})
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func notAsked(format string, args ...any) error {
 	return &zitadel.Error{
 		Class:   zitadel.Stop,
 		Message: "the server answers what was not asked: " + fmt.Sprintf(format, args...),
-		Mend:    "update ZITADEL, and let nothing on the way cache or change its answers",
+		Fix:     "update ZITADEL, and let nothing on the way cache or change its answers",
 	}
 }
 

@@ -124,7 +124,7 @@ func benchClient(b *testing.B, server *zitadeltest.Server) *zitadel.Client {
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := zitadel.New(context.Background(), zitadel.Config{URL: u, Transport: zitadel.TransportGRPC, Token: server.Token(), RequestTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	client, err := zitadel.New(context.Background(), config.Settings{URL: u, Transport: zitadel.TransportGRPC, Token: config.Secret(server.Token()), RequestTimeout: time.Minute}, zitadel.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -116,9 +116,9 @@ func (r *Reader) Stats() *Stats { return r.stats }
 // may be read and not emitted: then make a new Reader from the stored state.
 func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 	defer func() {
-		if e, ok := errors.AsType[*fault.Error](err); ok {
+		if _, ok := errors.AsType[*fault.Error](err); ok {
 			r.broken = true
-			err = fmt.Errorf("reading events: %w\n%s", err, e.Stack)
+			err = fmt.Errorf("reading events: %w", err)
 		}
 	}()
 	defer fault.Catch(&err)

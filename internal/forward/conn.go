@@ -10,6 +10,8 @@ import (
 	"github.com/IBM/fluent-forward-go/fluent/protocol"
 	"github.com/tinylib/msgp/msgp"
 	"golang.org/x/sys/unix"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 const (
@@ -30,14 +32,14 @@ var (
 type conn struct {
 	net.Conn          // encrypted, where that is asked for
 	raw      net.Conn // the socket
-	opts     Options
+	settings config.OutputSettings
 	w        *msgp.Writer
 	answer   [maxAnswer]byte
 	expiry   *time.Timer // while it is idle
 }
 
-func newConn(raw net.Conn, o Options) *conn {
-	c := &conn{Conn: raw, raw: raw, opts: o}
+func newConn(raw net.Conn, s config.OutputSettings) *conn {
+	c := &conn{Conn: raw, raw: raw, settings: s}
 	c.w = msgp.NewWriter(c)
 	return c
 }
@@ -88,7 +90,7 @@ func (c *conn) awaitAck(chunk string) error {
 // Write writes all of p, each piece with a deadline of its own.
 func (c *conn) Write(p []byte) (written int, err error) {
 	for written < len(p) && err == nil {
-		if err = c.SetWriteDeadline(time.Now().Add(c.opts.Timeout)); err != nil {
+		if err = c.SetWriteDeadline(time.Now().Add(c.settings.AckTimeout)); err != nil {
 			break
 		}
 		var n int
@@ -100,7 +102,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 
 // read returns the next answer, which is valid until the next read. All of it
 // has one deadline.
-func (c *conn) read() ([]byte, error) { return c.readUntil(time.Now().Add(c.opts.Timeout)) }
+func (c *conn) read() ([]byte, error) { return c.readUntil(time.Now().Add(c.settings.AckTimeout)) }
 
 func (c *conn) readUntil(deadline time.Time) ([]byte, error) {
 	if err := c.SetReadDeadline(deadline); err != nil {

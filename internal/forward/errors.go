@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // Why a forward input does not answer, or closes.
@@ -31,11 +33,11 @@ func ended(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-func dialError(err error, o Options) error {
+func dialError(err error, s config.OutputSettings) error {
 	var dns *net.DNSError
 	switch {
 	case timedOut(err):
-		return fmt.Errorf("no connection within %s: is the address right, and does a firewall let it pass?", o.Timeout)
+		return fmt.Errorf("no connection within %s: is the address right, and does a firewall let it pass?", s.AckTimeout)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("connection refused: is a forward input listening there?")
 	case errors.Is(err, fs.ErrNotExist):
@@ -50,16 +52,16 @@ func dialError(err error, o Options) error {
 
 // tlsError explains what TLS says, in the handshake and after it: a client
 // certificate is refused only then.
-func tlsError(err error, o Options) error {
+func tlsError(err error, s config.OutputSettings) error {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var header tls.RecordHeaderError
 	switch {
 	case timedOut(err):
-		return fmt.Errorf("no TLS within %s: is `tls: on` set there?", o.Timeout)
+		return fmt.Errorf("no TLS within %s: is `tls: on` set there?", s.AckTimeout)
 	case errors.As(err, &name):
-		return fmt.Errorf("its certificate is not for %s: forward to a name that stands in the certificate", o.Forward.Host)
+		return fmt.Errorf("its certificate is not for %s: forward to a name that stands in the certificate", s.Forward.Host)
 	case errors.As(err, &authority):
 		return errors.New("its certificate is from an unknown authority: name that in `ca_file`")
 	case errors.As(err, &invalid):
@@ -74,14 +76,14 @@ func tlsError(err error, o Options) error {
 	return err
 }
 
-func greetError(err error, o Options, what, mend string) error {
+func greetError(err error, s config.OutputSettings, what, fix string) error {
 	switch {
 	case timedOut(err):
-		return fmt.Errorf("%s within %s: %s", what, o.Timeout, mend)
+		return fmt.Errorf("%s within %s: %s", what, s.AckTimeout, fix)
 	case ended(err):
-		return fmt.Errorf("%s, it closed the connection: %s", what, mend)
-	case o.Forward.TLS:
-		return tlsError(err, o)
+		return fmt.Errorf("%s, it closed the connection: %s", what, fix)
+	case s.Forward.TLS:
+		return tlsError(err, s)
 	}
 	return err
 }
@@ -98,15 +100,15 @@ func (c *conn) sendError(err error, what string) error {
 	}
 	switch {
 	case timedOut(err) && what == "":
-		return fmt.Errorf("no ack within %s: %s", c.opts.Timeout, silent)
+		return fmt.Errorf("no ack within %s: %s", c.settings.AckTimeout, silent)
 	case timedOut(err):
-		return fmt.Errorf("%s: it took no bytes for %s", what, c.opts.Timeout)
-	case ended(err) && c.opts.Forward.TLS:
+		return fmt.Errorf("%s: it took no bytes for %s", what, c.settings.AckTimeout)
+	case ended(err) && c.settings.Forward.TLS:
 		return errors.New("it closed the connection instead of an ack: " + unwilling + "?")
 	case ended(err):
 		return errors.New("it closed the connection instead of an ack: is `tls: on` set there? Or " + unwilling + "?")
-	case c.opts.Forward.TLS:
-		return tlsError(err, c.opts)
+	case c.settings.Forward.TLS:
+		return tlsError(err, c.settings)
 	}
 	return err
 }

@@ -27,10 +27,10 @@ func TestFluentBit_HandshakeAndAck(t *testing.T) {
 	l.Close() // as far as one can know, it is free now
 	_, port, _ := net.SplitHostPort(address)
 	f := plugintest.StartFluentBit(t, "receiver.yaml", []string{"PORT=" + port, "CERT=" + cert, "KEY=" + key})
-	send := func(change func(*forward.Options)) error {
-		o := forward.Options{
+	send := func(change func(*config.OutputSettings)) error {
+		o := config.OutputSettings{
 			Forward: config.Forward{Network: "tcp", Address: address, TLS: true, Host: "127.0.0.1"}, CAFile: ca.File(),
-			SharedKey: "s3cr3t-key", Timeout: 2 * time.Second,
+			SharedKey: "s3cr3t-key", AckTimeout: 2 * time.Second,
 		}
 		if change != nil {
 			change(&o)
@@ -49,12 +49,12 @@ func TestFluentBit_HandshakeAndAck(t *testing.T) {
 	if err := send(nil); err != nil {
 		t.Error(err)
 	}
-	for part, change := range map[string]func(*forward.Options){
-		"`shared_key`: set the same on both sides": func(o *forward.Options) { o.SharedKey = "s3cr3t-other" },
-		"asks for a shared key":                    func(o *forward.Options) { o.SharedKey = "" },
-		"unknown authority":                        func(o *forward.Options) { o.CAFile = "" },
-		"not for siem.example.com":                 func(o *forward.Options) { o.Forward.Host = "siem.example.com" },
-		"tls":                                      func(o *forward.Options) { o.Forward.TLS = false },
+	for part, change := range map[string]func(*config.OutputSettings){
+		"`shared_key`: set the same on both sides": func(o *config.OutputSettings) { o.SharedKey = "s3cr3t-other" },
+		"asks for a shared key":                    func(o *config.OutputSettings) { o.SharedKey = "" },
+		"unknown authority":                        func(o *config.OutputSettings) { o.CAFile = "" },
+		"not for siem.example.com":                 func(o *config.OutputSettings) { o.Forward.Host = "siem.example.com" },
+		"tls":                                      func(o *config.OutputSettings) { o.Forward.TLS = false },
 	} {
 		err := send(change)
 		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "s3cr3t") {

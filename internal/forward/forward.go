@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
@@ -31,32 +32,11 @@ const (
 // ErrClosed is returned by [Sender.Send] once the sender is closed.
 var ErrClosed = errors.New("forward: closed")
 
-// Options say where to send, and how.
-type Options struct {
-	Forward      config.Forward
-	CAFile       string // beside the system's authorities
-	CertFile     string // with CertKeyFile, where the other side asks for one
-	CertKeyFile  string
-	SharedKey    config.Secret // empty: no handshake
-	SelfHostname string        // empty: the machine's
-	// Timeout bounds each step: connecting, the handshake, the write of each 64 KiB,
-	// and the acknowledgement.
-	Timeout time.Duration
-}
-
-// OptionsOf takes from s what matters here.
-func OptionsOf(s config.OutputSettings) Options {
-	return Options{
-		Forward: s.Forward, CAFile: s.CAFile, CertFile: s.CertFile, CertKeyFile: s.CertKeyFile,
-		SharedKey: s.SharedKey, SelfHostname: s.SelfHostname, Timeout: s.AckTimeout,
-	}
-}
-
 // Sender sends to one place. Any number of goroutines may use it.
 type Sender struct {
-	opts  Options
-	tls   *tls.Config // nil: in clear
-	slots chan struct{}
+	settings config.OutputSettings
+	tls      *tls.Config // nil: no TLS
+	slots    chan struct{}
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -64,22 +44,28 @@ type Sender struct {
 
 	mu     sync.Mutex
 	closed bool
-	idle   []*conn // the last one is the youngest
+	idle   []*conn // the one that was used last is at the end
 }
 
-// New returns a sender. It reads the files, and uses no network yet.
-func New(o Options) (*Sender, error) {
-	s := &Sender{opts: o, slots: make(chan struct{}, maxConns)}
-	if s.opts.Timeout <= 0 {
-		s.opts.Timeout = 10 * time.Second
+// New returns a sender to the place that settings.Forward names. Each step of a
+// message may take settings.AckTimeout: connecting, the handshake, the write of
+// each 64 KiB, and the acknowledgement. New reads the files, and does not use the
+// network yet.
+func New(settings config.OutputSettings) (*Sender, error) {
+	s := &Sender{settings: settings, slots: make(chan struct{}, maxConns)}
+	if s.settings.SelfHostname == "" {
+		s.settings.SelfHostname, _ = os.Hostname() // any name will do
 	}
-	if s.opts.SelfHostname == "" {
-		s.opts.SelfHostname, _ = os.Hostname() // any name will do
-	}
-	if o.Forward.TLS {
+	if settings.Forward.TLS {
 		var err error
-		if s.tls, err = tlsConfig(o); err != nil {
+		if s.tls, err = certs.Client(settings.CAFile); err != nil {
 			return nil, err
+		}
+		s.tls.ServerName = settings.Forward.Host
+		if settings.CertFile != "" {
+			if err := certs.Present(s.tls, settings.CertFile, settings.CertKeyFile); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -147,9 +133,9 @@ func (s *Sender) wrap(ctx context.Context, err error) error {
 	case s.ctx.Err() != nil:
 		return ErrClosed
 	case ctx.Err() != nil:
-		return fmt.Errorf("forward to %s: given up: %w", s.opts.Forward, ctx.Err())
+		return fmt.Errorf("forward to %s: given up: %w", s.settings.Forward, ctx.Err())
 	}
-	return fmt.Errorf("forward to %s: %w", s.opts.Forward, err)
+	return fmt.Errorf("forward to %s: %w", s.settings.Forward, err)
 }
 
 // connection returns an idle connection that is still open, or a new one.
@@ -202,24 +188,24 @@ func (s *Sender) expire(c *conn) {
 
 // dial connects, encrypts and greets.
 func (s *Sender) dial(ctx context.Context) (*conn, error) {
-	soon, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	soon, cancel := context.WithTimeout(ctx, s.settings.AckTimeout)
 	defer cancel()
 	var d net.Dialer
-	raw, err := d.DialContext(soon, s.opts.Forward.Network, s.opts.Forward.Address)
+	raw, err := d.DialContext(soon, s.settings.Forward.Network, s.settings.Forward.Address)
 	if err != nil {
-		return nil, dialError(err, s.opts)
+		return nil, dialError(err, s.settings)
 	}
-	c := newConn(raw, s.opts)
+	c := newConn(raw, s.settings)
 	if s.tls != nil {
 		encrypted := tls.Client(raw, s.tls)
 		if err := encrypted.HandshakeContext(soon); err != nil {
 			c.close()
-			return nil, tlsError(err, s.opts)
+			return nil, tlsError(err, s.settings)
 		}
 		c.Conn = encrypted
 	}
-	if s.opts.SharedKey != "" {
-		if err := c.greet(ctx, s.opts); err != nil {
+	if s.settings.SharedKey != "" {
+		if err := c.greet(ctx, s.settings); err != nil {
 			c.close()
 			return nil, err
 		}

@@ -33,9 +33,9 @@ func records(first, n int) (b []byte) {
 	return b
 }
 
-func sender(t testing.TB, srv *forwardtest.Server, change func(*Options)) *Sender {
+func sender(t testing.TB, srv *forwardtest.Server, change func(*config.OutputSettings)) *Sender {
 	t.Helper()
-	o := Options{Forward: srv.Forward(), SelfHostname: "client", Timeout: 5 * time.Second}
+	o := config.OutputSettings{Forward: srv.Forward(), SelfHostname: "client", AckTimeout: 5 * time.Second}
 	if change != nil {
 		change(&o)
 	}
@@ -47,7 +47,7 @@ func sender(t testing.TB, srv *forwardtest.Server, change func(*Options)) *Sende
 	return s
 }
 
-func quick(o *Options) { o.Timeout = 200 * time.Millisecond }
+func quick(o *config.OutputSettings) { o.AckTimeout = 200 * time.Millisecond }
 
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
@@ -148,12 +148,12 @@ func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
 			srv := forwardtest.Start(t, o)
-			s := sender(t, srv, func(o *Options) { quick(o); o.CAFile = ca.File() })
+			s := sender(t, srv, func(o *config.OutputSettings) { quick(o); o.CAFile = ca.File() })
 			for i := range 2 {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(2 * s.opts.Timeout)
+				time.Sleep(2 * s.settings.AckTimeout)
 			}
 			if n := srv.Accepted(); n != 1 {
 				t.Errorf("%d connections", n)
@@ -168,7 +168,7 @@ func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.Answer = func(int) forwardtest.Answer { return forwardtest.AckHangup }
 			srv := forwardtest.Start(t, o)
-			s := sender(t, srv, func(o *Options) { o.CAFile = ca.File() })
+			s := sender(t, srv, func(o *config.OutputSettings) { o.CAFile = ca.File() })
 			for i := range 3 {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
@@ -203,22 +203,22 @@ func TestSend_TLS(t *testing.T) {
 	ca, other := forwardtest.NewAuthority(t), forwardtest.NewAuthority(t)
 	right := ca.Config(t, "127.0.0.1")
 	srv := forwardtest.Start(t, forwardtest.Options{TLS: right})
-	withCA := func(o *Options) { o.CAFile = ca.File() }
+	withCA := func(o *config.OutputSettings) { o.CAFile = ca.File() }
 
 	if err := sender(t, srv, withCA).Send(t.Context(), "t", records(0, 1), 1); err != nil {
 		t.Error(err)
 	}
 	wantError(t, sender(t, srv, nil).Send(t.Context(), "t", records(0, 1), 1), "unknown authority", "`ca_file`")
-	wantError(t, sender(t, srv, func(o *Options) { o.CAFile = other.File() }).Send(t.Context(), "t", records(0, 1), 1), "unknown authority")
+	wantError(t, sender(t, srv, func(o *config.OutputSettings) { o.CAFile = other.File() }).Send(t.Context(), "t", records(0, 1), 1), "unknown authority")
 
 	misnamed := forwardtest.Start(t, forwardtest.Options{TLS: ca.Config(t, "siem.example.com")})
 	wantError(t, sender(t, misnamed, withCA).Send(t.Context(), "t", records(0, 1), 1), "not for 127.0.0.1")
 
 	clear := forwardtest.Start(t, forwardtest.Options{SharedKey: "x"}) // it speaks first
-	wantError(t, sender(t, clear, func(o *Options) {
+	wantError(t, sender(t, clear, func(o *config.OutputSettings) {
 		o.CAFile, o.Forward.TLS = ca.File(), true
 	}).Send(t.Context(), "t", records(0, 1), 1), "does not speak TLS")
-	wantError(t, sender(t, srv, func(o *Options) { o.Forward.TLS = false }).Send(t.Context(), "t", records(0, 1), 1))
+	wantError(t, sender(t, srv, func(o *config.OutputSettings) { o.Forward.TLS = false }).Send(t.Context(), "t", records(0, 1), 1))
 	if n := len(srv.Records()); n != 1 {
 		t.Errorf("%d records arrived", n)
 	}
@@ -226,13 +226,13 @@ func TestSend_TLS(t *testing.T) {
 
 func TestSend_ClientCertificate(t *testing.T) {
 	ca := forwardtest.NewAuthority(t)
-	config := ca.Config(t, "127.0.0.1")
-	config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
-	srv := forwardtest.Start(t, forwardtest.Options{TLS: config})
-	wantError(t, sender(t, srv, func(o *Options) { o.CAFile = ca.File() }).Send(t.Context(), "t", records(0, 1), 1), "`cert_file`")
+	server := ca.Config(t, "127.0.0.1")
+	server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
+	srv := forwardtest.Start(t, forwardtest.Options{TLS: server})
+	wantError(t, sender(t, srv, func(o *config.OutputSettings) { o.CAFile = ca.File() }).Send(t.Context(), "t", records(0, 1), 1), "`cert_file`")
 
 	cert, key := ca.Issue(t, "client")
-	s := sender(t, srv, func(o *Options) { o.CAFile, o.CertFile, o.CertKeyFile = ca.File(), cert, key })
+	s := sender(t, srv, func(o *config.OutputSettings) { o.CAFile, o.CertFile, o.CertKeyFile = ca.File(), cert, key })
 	if err := s.Send(t.Context(), "t", records(0, 1), 1); err != nil {
 		t.Error(err)
 	}
@@ -246,7 +246,7 @@ func TestNew_SaysWhatIsWrongWithFiles(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for part, o := range map[string]Options{
+	for part, o := range map[string]config.OutputSettings{
 		"ca_file":        {CAFile: "/nonexistent"},
 		"no certificate": {CAFile: empty},
 		"one pair":       {CertFile: cert, CertKeyFile: key},
@@ -261,7 +261,7 @@ func TestNew_SaysWhatIsWrongWithFiles(t *testing.T) {
 func TestSend_SharedKey(t *testing.T) {
 	srv := forwardtest.Start(t, forwardtest.Options{SharedKey: "s3cr3t-key"})
 	with := func(key string) error {
-		return sender(t, srv, func(o *Options) { quick(o); o.SharedKey = config.Secret(key) }).Send(t.Context(), "t", records(0, 1), 1)
+		return sender(t, srv, func(o *config.OutputSettings) { quick(o); o.SharedKey = config.Secret(key) }).Send(t.Context(), "t", records(0, 1), 1)
 	}
 	if err := with("s3cr3t-key"); err != nil {
 		t.Error(err)
@@ -270,7 +270,7 @@ func TestSend_SharedKey(t *testing.T) {
 	wantError(t, with(""), "asks for a shared key")
 
 	open := forwardtest.Start(t, forwardtest.Options{})
-	wantError(t, sender(t, open, func(o *Options) { quick(o); o.SharedKey = "s3cr3t-key" }).Send(t.Context(), "t", records(0, 1), 1),
+	wantError(t, sender(t, open, func(o *config.OutputSettings) { quick(o); o.SharedKey = "s3cr3t-key" }).Send(t.Context(), "t", records(0, 1), 1),
 		"no greeting within 200ms")
 	if n := len(srv.Records()) + len(open.Records()); n != 1 {
 		t.Errorf("%d records arrived", n)
@@ -283,7 +283,7 @@ func TestSend_NobodyThere(t *testing.T) {
 	srv.Close()
 	wantError(t, s.Send(t.Context(), "t", records(0, 1), 1), "connection refused", srv.Forward().Address)
 
-	s, err := New(Options{Forward: config.Forward{Network: "unix", Address: "/nonexistent/socket"}})
+	s, err := New(config.OutputSettings{Forward: config.Forward{Network: "unix", Address: "/nonexistent/socket"}, AckTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestSend_NobodyThere(t *testing.T) {
 
 func TestSend_EndsWithItsContextAndWithClose(t *testing.T) {
 	srv := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
-	s := sender(t, srv, func(o *Options) { o.Timeout = time.Hour })
+	s := sender(t, srv, func(o *config.OutputSettings) { o.AckTimeout = time.Hour })
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	send := func(ctx context.Context) { result <- s.Send(ctx, "t", records(0, 1), 1) }
@@ -344,7 +344,7 @@ func BenchmarkSend(b *testing.B) {
 }
 
 func ExampleSender() {
-	s, err := New(Options{Forward: config.Forward{Network: "unix", Address: "/run/fluent-bit/forward.sock"}})
+	s, err := New(config.OutputSettings{Forward: config.Forward{Network: "unix", Address: "/run/fluent-bit/forward.sock"}, AckTimeout: 10 * time.Second})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,17 +9,19 @@ import (
 
 	"github.com/IBM/fluent-forward-go/fluent/protocol"
 	"github.com/tinylib/msgp/msgp"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 var errKey = errors.New("does not take this `shared_key`: set the same on both sides; or it wants a user name (`security.users`), which is not supported")
 
 // greet proves to each side that the other one knows the shared key: HELO, PING,
 // PONG.
-func (c *conn) greet(ctx context.Context, o Options) error {
+func (c *conn) greet(ctx context.Context, s config.OutputSettings) error {
 	defer c.closeAfter(ctx)()
 	b, err := c.read()
 	if err != nil {
-		return greetError(err, o, "no greeting", "is `shared_key` set there, and `tls` as here? Or "+silent)
+		return greetError(err, s, "no greeting", "is `shared_key` set there, and `tls` as here? Or "+silent)
 	}
 	nonce, ok := greeting(b)
 	if !ok {
@@ -28,16 +30,16 @@ func (c *conn) greet(ctx context.Context, o Options) error {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails
 	salt = hex.AppendEncode(nil, salt)
-	key := []byte(o.SharedKey.Reveal())
-	ping, err := protocol.NewPing(o.SelfHostname, key, salt, nonce)
+	key := []byte(s.SharedKey.Reveal())
+	ping, err := protocol.NewPing(s.SelfHostname, key, salt, nonce)
 	if err != nil {
 		return err
 	}
 	if _, err := c.Write(appendPing(nil, ping)); err != nil {
-		return greetError(err, o, "no answer to the handshake", errKey.Error())
+		return greetError(err, s, "no answer to the handshake", errKey.Error())
 	}
 	if b, err = c.read(); err != nil {
-		return greetError(err, o, "no answer to the handshake", "it "+errKey.Error())
+		return greetError(err, s, "no answer to the handshake", "it "+errKey.Error())
 	}
 	var pong protocol.Pong
 	switch _, err := pong.UnmarshalMsg(b); {

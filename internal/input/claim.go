@@ -26,7 +26,7 @@ func claimState(path string, generation int) (release func(), err error) {
 	claims.Lock()
 	defer claims.Unlock()
 	if claims.live[c] {
-		return nil, fmt.Errorf("state_path %q: another input of this configuration has it: give every input a state_path of its own", path)
+		return nil, fmt.Errorf("state_path %q: another reader has it, an input of the same configuration: give every reader a state_path of its own", path)
 	}
 	claims.live[c] = true
 	return func() {

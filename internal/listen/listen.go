@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,7 +27,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
-	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 const (
@@ -76,28 +74,11 @@ type acknowledged struct{ number atomic.Uint64 }
 // Open checks the options and reads the files that they name. Run takes the
 // address and the spool: at a reload the old instance may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
-	tlsConfig, err := zitadel.NewTLSConfig(s.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
 		pushes: make(chan events.Push, queueAhead), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
 	l.acked.Store(new(acknowledged))
-	o := webhook.Options{
-		KeysDir: s.Listen.KeysDir, V1Dir: s.Listen.V1Dir, CertFile: s.Listen.CertFile, KeyFile: s.Listen.CertKeyFile,
-		Plain: s.Listen.Plain, PrivateKeyFile: s.Listen.PrivateKeyFile, Bodies: s.Listen.Bodies,
-		// The keys of the instance that is pulled from.
-		JWKSURL: s.URL.JoinPath("/oauth/v2/keys").String(),
-		// The setting `url` has decided whether plain HTTP to ZITADEL is allowed.
-		PlainJWKS: s.URL.Scheme == "http",
-		Client: &http.Client{
-			Timeout:       s.RequestTimeout,
-			Transport:     &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Spool: l, Log: log,
-	}
-	l.endpoint, err = webhook.New(o)
+	var err error
+	l.endpoint, err = webhook.New(s, l, log)
 	return l, err
 }
 

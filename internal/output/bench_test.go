@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/parser"
@@ -39,7 +41,7 @@ func BenchmarkFlush(b *testing.B) {
 				chunk = appendEvent(b, chunk, nil, bench.body)
 			}
 			srv := forwardtest.Start(b, forwardtest.Options{Forget: true})
-			s, err := forward.New(forward.Options{Forward: srv.Forward()})
+			s, err := forward.New(config.OutputSettings{Forward: srv.Forward(), AckTimeout: 10 * time.Second})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 	"go.uber.org/goleak"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
@@ -117,7 +118,7 @@ type world struct {
 func newWorld(t testing.TB, o forwardtest.Options, change func(*Options)) *world {
 	t.Helper()
 	w := &world{Server: forwardtest.Start(t, o), log: &text{}}
-	s, err := forward.New(forward.Options{Forward: w.Forward(), Timeout: 300 * time.Millisecond})
+	s, err := forward.New(config.OutputSettings{Forward: w.Forward(), AckTimeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

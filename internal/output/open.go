@@ -55,7 +55,7 @@ func (o *Output) open(get func(string) string) error {
 		return err
 	}
 	o.Settings = s
-	if o.sender, err = forward.New(forward.OptionsOf(s)); err != nil {
+	if o.sender, err = forward.New(s); err != nil {
 		return err
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())

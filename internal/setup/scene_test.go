@@ -66,7 +66,7 @@ func (s *scene) connect(transport, token string) *zitadel.Client {
 	if err != nil {
 		s.Fatal(err)
 	}
-	client, err := zitadel.New(s.Context(), zitadel.Config{URL: u, Transport: transport, Token: token})
+	client, err := zitadel.New(s.Context(), config.Settings{URL: u, Transport: transport, Token: config.Secret(token), RequestTimeout: time.Minute}, zitadel.Options{})
 	if err != nil {
 		s.Fatal(err)
 	}

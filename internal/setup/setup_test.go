@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -314,7 +316,7 @@ func TestTheEndpointTakesWhatZITADELSigns(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	s.setup(nil)
 	spool := &memory{}
-	endpoint, err := webhook.New(webhook.Options{KeysDir: s.options.KeysDir, Spool: spool, Plain: true})
+	endpoint, err := webhook.New(config.Settings{URL: at("https://zitadel.example.com"), Listen: config.ListenSettings{KeysDir: s.options.KeysDir, Plain: true}}, spool, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

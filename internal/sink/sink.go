@@ -42,7 +42,7 @@ func Open(s config.OutputSettings, lines *Lines) (Sink, record.Encoder, error) {
 	if s.Forward == (config.Forward{}) {
 		return lines, record.AppendLine, nil
 	}
-	sender, err := forward.New(forward.OptionsOf(s))
+	sender, err := forward.New(s)
 	if err != nil {
 		return nil, nil, err
 	}

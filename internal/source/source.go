@@ -81,9 +81,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 	} else if err != nil {
 		return nil, err
 	}
-	cfg := zitadel.ConfigOf(settings, o.Log)
-	cfg.TokenName = o.TokenName
-	if s.client, err = zitadel.New(ctx, cfg); err != nil {
+	if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName}); err != nil {
 		return nil, err
 	}
 	if settings.Listen.Address != "" {

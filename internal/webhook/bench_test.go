@@ -206,7 +206,7 @@ func BenchmarkMemory(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		release := hold(b, w, addr, webhook.DefaultMaxConns)
+		release := hold(b, w, addr, webhook.MaxConns)
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/(1<<20), "heap-MiB")
 		b.ReportMetric(float64(after.StackInuse)/(1<<20), "stack-MiB")

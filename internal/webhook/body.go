@@ -21,8 +21,6 @@ type budget struct {
 	max, used int64
 }
 
-func budgetOf(maxBody int64) int64 { return bodiesInMemory * maxBody }
-
 func (b *budget) take(n int64) bool {
 	if atomic.AddInt64(&b.used, n) > b.max {
 		atomic.AddInt64(&b.used, -n)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
@@ -19,11 +21,17 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer queue.Close()
-	endpoint, err := webhook.New(webhook.Options{KeysDir: "/etc/zitadel-siem/keys", CertFile: "cert.pem", KeyFile: "key.pem", Spool: queue})
+	values := map[string]string{"url": "https://zitadel.example.com", "token_file": "/etc/zitadel-siem/token", "state_path": "/var/lib/zitadel-siem/state",
+		"listen": ":8443", "listen_keys_dir": "/etc/zitadel-siem/keys", "listen_cert_file": "cert.pem", "listen_cert_key_file": "key.pem"}
+	settings, _, err := config.Input.Parse(func(name string) string { return values[name] }, config.ParseOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	l, err := net.Listen("tcp", ":8443")
+	endpoint, err := webhook.New(settings, queue, slog.Default())
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", settings.Listen.Address)
 	if err != nil {
 		log.Fatal(err)
 	}

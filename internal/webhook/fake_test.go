@@ -20,6 +20,7 @@ import (
 
 	"github.com/zitadel/zitadel-go/v3/pkg/actions"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -153,12 +154,12 @@ func newWorld(tb testing.TB, change func(*webhook.Options)) *world {
 	}
 	writeFile(tb, filepath.Join(w.keys, "t"), testKey)
 	writeFile(tb, filepath.Join(w.v1, "login"), testSecret)
-	o := webhook.Options{KeysDir: w.keys, V1Dir: w.v1, Spool: w.spool, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: func() time.Time { return w.now },
+	o := webhook.Options{ListenSettings: config.ListenSettings{KeysDir: w.keys, V1Dir: w.v1}, Spool: w.spool, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: func() time.Time { return w.now },
 		JWKS: func(context.Context) ([]byte, error) { return os.ReadFile("testdata/jwks.json") }}
 	if change != nil {
 		change(&o)
 	}
-	e, err := webhook.New(o)
+	e, err := webhook.NewWith(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func (w *world) signed(target, body string, keys ...string) *http.Request {
 func (w *world) login(body, secret string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(webhook.DefaultV1Header, secret)
+	r.Header.Set(webhook.V1Header, secret)
 	return r
 }
 

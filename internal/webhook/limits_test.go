@@ -142,7 +142,7 @@ func TestOversize(t *testing.T) {
 	send("more than a number", 400, base, "Content-Length: 99999999999999999999\r\n\r\n")
 	send("two lengths", 400, base, "Content-Length: 1\r\nContent-Length: 2\r\n\r\n")
 	send("large headers", 431, base, "X: ", strings.Repeat("x", 20<<10), "\r\n\r\n")
-	send("not announced", 413, append([]string{base, "Transfer-Encoding: chunked\r\n\r\n"}, chunks(webhook.DefaultMaxBody/4096+2)...)...)
+	send("not announced", 413, append([]string{base, "Transfer-Encoding: chunked\r\n\r\n"}, chunks(webhook.MaxBody/4096+2)...)...)
 	send("bad chunks", 400, base, "Transfer-Encoding: chunked\r\n\r\nzz\r\n")
 	send("no HTTP", 400, "\x16\x03\x01\x00\r\n\r\n")
 	send("no signature", 401, "POST /t HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
@@ -251,7 +251,7 @@ func TestServe_CertificateChanges(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	first := selfSigned(t, certFile, keyFile)
-	w := newWorld(t, func(o *webhook.Options) { o.CertFile, o.KeyFile, o.Now = certFile, keyFile, nil })
+	w := newWorld(t, func(o *webhook.Options) { o.CertFile, o.CertKeyFile, o.Now = certFile, keyFile, nil })
 	addr := w.serve(t)
 	serial := func() string {
 		t.Helper()
@@ -346,7 +346,7 @@ func TestServe_Again(t *testing.T) {
 // hold opens connections that announce the largest body, send most of it, and wait for release.
 func hold(tb testing.TB, w *world, addr string, conns int) (release func()) {
 	tb.Helper()
-	large := strings.Repeat(" ", webhook.DefaultMaxBody)
+	large := strings.Repeat(" ", webhook.MaxBody)
 	raw := w.wire(tb, "t", large)
 	raw = raw[:len(raw)-1000]
 	var sent sync.WaitGroup

@@ -6,11 +6,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -20,14 +20,14 @@ const maxDocument = 16 << 10
 // ServeHTTP answers one request. All answers of one status are alike.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	why := Panicked
-	defer func() {
-		if recover() != nil { // what it says may be a stranger's words
-			why = Panicked
-			e.log.Error("webhook: panic in a request", "stack", string(debug.Stack()))
-		}
-		e.answer(w, why)
-	}()
-	why = e.receive(r)
+	err := fault.Contain(func() error {
+		why = e.receive(r)
+		return nil
+	})
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		e.log.Error("webhook: panic in a request", "error", f, "stack", f.Stack)
+	}
+	e.answer(w, why)
 }
 
 func (e *Endpoint) answer(w http.ResponseWriter, why Reason) {
@@ -68,7 +68,7 @@ func (e *Endpoint) receive(r *http.Request) Reason {
 		}
 		return e.receiveV2(r, target, lines[0])
 	}
-	if lines := r.Header.Values(e.o.V1Header); len(lines) == 1 {
+	if lines := r.Header.Values(v1Header); len(lines) == 1 {
 		return e.receiveV1(r, target, lines[0])
 	}
 	return NoSignature
@@ -93,11 +93,11 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 	if !ok {
 		return BadHeader
 	}
-	now := e.o.Now()
-	if !s.within(now, e.o.Tolerance) {
+	now := e.now()
+	if !s.within(now, tolerance) {
 		return BadTime
 	}
-	body, taken, why := e.readBody(r, e.o.MaxBody)
+	body, taken, why := e.readBody(r, maxBody)
 	defer e.budget.give(taken)
 	if why != reasonNone {
 		return why
@@ -115,7 +115,7 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 			return BadToken
 		}
 		d := Delivery{Target: target, Received: now, Sent: time.Unix(s.t, 0)}
-		reduced, err := reduce(d, key, payload, e.o.Bodies)
+		reduced, err := reduce(d, key, payload, e.settings.Bodies)
 		if err != nil {
 			return NotSpooled // an encoder failed
 		}
@@ -127,7 +127,7 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 }
 
 func (e *Endpoint) verify(target string, s *signature, body []byte) Reason {
-	switch fits, known := e.keys.fit(target, func(keys [][]byte) bool { return s.by(keys, body) }); {
+	switch fits, known := fit(e.keys, target, func(keys [][]byte) bool { return s.by(keys, body) }); {
 	case !known:
 		return NoTarget
 	case !fits:
@@ -139,7 +139,7 @@ func (e *Endpoint) verify(target string, s *signature, body []byte) Reason {
 // once calls f for the first of several same requests, and answers the others as that.
 func (e *Endpoint) once(ctx context.Context, s *signature, body []byte, f func(id) Reason) (why Reason) {
 	key := s.id(body)
-	o, first, known := e.replays.begin(s.t, key, e.o.Now(), e.o.Tolerance)
+	o, first, known := e.replays.begin(s.t, key, e.now(), tolerance)
 	switch {
 	case !known:
 		return Forgotten
@@ -159,19 +159,19 @@ func (e *Endpoint) once(ctx context.Context, s *signature, body []byte, f func(i
 
 // receiveV1 takes a message of post_auth_webhook.js. The secret is looked at before the body.
 func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
-	switch fits, known := e.secrets.fit(target, func(secrets [][]byte) bool { return secretFits(secrets, secret) }); {
+	switch fits, known := fit(e.secrets, target, func(secrets [][]byte) bool { return secretFits(secrets, secret) }); {
 	case !known:
 		return NoTarget
 	case !fits:
 		return BadSecret
 	}
-	body, taken, why := e.readBody(r, min(e.o.MaxBody, maxDocument))
+	body, taken, why := e.readBody(r, maxDocument)
 	defer e.budget.give(taken)
 	if why != reasonNone {
 		return why
 	}
 	authenticated(r.Context()) // not before the body is here: it may come slowly
-	d := Delivery{Target: target, Received: e.o.Now()}
+	d := Delivery{Target: target, Received: e.now()}
 	var login parser.Record
 	if parser.New(parser.Options{}).ParseDocument(body, &login) {
 		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false)
@@ -190,7 +190,7 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 func (e *Endpoint) keep(ctx context.Context, entry []byte, unknown bool) Reason {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolTimeout)
 	defer cancel()
-	if err := e.o.Spool.Append(ctx, entry); err != nil {
+	if err := e.spool.Append(ctx, entry); err != nil {
 		return NotSpooled
 	}
 	e.Stats.Accepted.Add(1)

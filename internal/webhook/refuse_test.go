@@ -3,14 +3,17 @@ package webhook_test
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -38,7 +41,7 @@ func TestRefused(t *testing.T) {
 		{"form", change(func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }), 415, webhook.BadMediaType},
 		{"latin", change(func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset=latin1") }), 415, webhook.BadMediaType},
 		{"gzip", change(func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }), 415, webhook.BadMediaType},
-		{"too large, announced", change(func(r *http.Request) { r.ContentLength = webhook.DefaultMaxBody + 1 }), 413, webhook.TooLarge},
+		{"too large, announced", change(func(r *http.Request) { r.ContentLength = webhook.MaxBody + 1 }), 413, webhook.TooLarge},
 		{"no signature", change(func(r *http.Request) { r.Header.Del(webhook.SignatureHeader) }), 401, webhook.NoSignature},
 		{"two signatures", change(func(r *http.Request) { r.Header.Add(webhook.SignatureHeader, r.Header.Get(webhook.SignatureHeader)) }), 401, webhook.BadHeader},
 		{"other form", change(func(r *http.Request) { r.Header.Set(webhook.SignatureHeader, marker) }), 401, webhook.BadHeader},
@@ -58,7 +61,7 @@ func TestRefused(t *testing.T) {
 		}(), 401, webhook.NoTarget},
 		{"V1 with two secrets", func() *http.Request {
 			r := w.login(`{}`, testSecret)
-			r.Header.Add(webhook.DefaultV1Header, testSecret)
+			r.Header.Add(webhook.V1Header, testSecret)
 			return r
 		}(), 401, webhook.NoSignature},
 		{"V1 too large", w.login(strings.Repeat(" ", 20<<10), testSecret), 413, webhook.TooLarge},
@@ -296,7 +299,7 @@ func TestKeys_OtherFilesAreNoTargets(t *testing.T) {
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "README"), prose)
-	if _, err := webhook.New(webhook.Options{KeysDir: dir, Spool: &memory{}}); err == nil || !strings.Contains(err.Error(), "README") {
+	if _, err := webhook.NewWith(webhook.Options{ListenSettings: config.ListenSettings{KeysDir: dir}, Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "README") {
 		t.Errorf("no key at all: %v", err)
 	}
 }
@@ -322,13 +325,16 @@ func TestNew_Problems(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "pem"), "no key")
 	empty := t.TempDir()
-	_, err := webhook.New(webhook.Options{KeysDir: filepath.Join(dir, "none"), V1Dir: empty, CertFile: "x", PrivateKeyFile: filepath.Join(dir, "pem"), JWKSURL: "http://zitadel.example.com/keys", Tolerance: time.Millisecond, MaxBody: 1, MaxConns: -1})
-	for _, want := range []string{"keys_dir:", "v1_dir:", "listen_cert_file and listen_cert_key_file:", "private_key_file:", "jwks_url:", "tolerance:", "max_body:", "max_conns:", "spool:"} {
+	settings := config.Settings{URL: must(url.Parse("https://zitadel.example.com")), Listen: config.ListenSettings{
+		KeysDir: filepath.Join(dir, "none"), V1Dir: empty, CertFile: "x", CertKeyFile: "y", PrivateKeyFile: filepath.Join(dir, "pem")}}
+	_, err := webhook.New(settings, &memory{}, slog.New(slog.DiscardHandler))
+	for _, want := range []string{"keys_dir:", "v1_dir:", "listen_cert_file and listen_cert_key_file:", "private_key_file:"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}
 	}
-	if _, err := webhook.New(webhook.Options{Spool: &memory{}}); err == nil || !strings.Contains(err.Error(), "keys_dir:") {
+	settings.CAFile = filepath.Join(dir, "pem")
+	if _, err := webhook.New(settings, &memory{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "ca_file") {
 		t.Error(err)
 	}
 }

@@ -8,23 +8,23 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 )
 
-// Serve answers requests until ctx ends, and then returns nil: it takes no new ones and waits for those
-// that are authenticated, which have five seconds for the spool. Close the spool after it. It closes the
-// listener. It may be called again: what was counted, and what must not be accepted twice, stays.
+// Serve answers requests until ctx ends, and then returns nil. At the end it accepts
+// no new requests, waits up to five seconds for those that are authenticated, and
+// closes the listener. Close the spool after it. Serve may be called again: counters,
+// and the memory of what must not be accepted twice, stay.
 func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
-	if e.cert == nil && !e.o.Plain && l.Addr().Network() != "unix" {
-		host, _, _ := net.SplitHostPort(l.Addr().String())
-		if !loopback(host) {
-			l.Close()
-			return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give listen_cert_file and listen_cert_key_file, or listen_plain for a proxy that ends TLS", l.Addr())
-		}
+	// The option listen was checked, but its host may be a name.
+	if at, ok := l.Addr().(*net.TCPAddr); ok && e.cert == nil && !e.settings.Plain && !at.IP.IsLoopback() {
+		l.Close()
+		return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give listen_cert_file and listen_cert_key_file, or listen_plain for a proxy that ends TLS", at)
 	}
 	conns := &connections{of: make(map[net.Conn]*connection)}
 	server := &http.Server{
@@ -43,31 +43,30 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 		// A connection of HTTP/2 carries many requests: connections would bound nothing.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	telling, stopTelling := context.WithCancel(context.Background())
-	var told sync.WaitGroup
-	told.Go(func() { e.tell(telling) })
-	defer told.Wait()
-	defer stopTelling()
+	reporting, stopReporting := context.WithCancel(context.Background())
+	var reporter sync.WaitGroup
+	reporter.Go(func() { e.report(reporting) })
+	defer reporter.Wait()
+	defer stopReporting()
 
-	l = netutil.LimitListener(l, e.o.MaxConns)
+	l = netutil.LimitListener(l, e.maxConns)
 	if e.cert != nil {
 		l = tls.NewListener(l, &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			NextProtos: []string{"http/1.1"},
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-				return e.cert.get(lookEvery), nil
+				cert, _ := e.cert.Get(lookEvery)
+				return cert, nil
 			},
 		})
 	}
 	failed := make(chan error, 1)
 	go func() {
-		defer func() {
-			if v := recover(); v != nil { // what it says may be a stranger's words
-				e.log.Error("webhook: panic of the server", "stack", string(debug.Stack()))
-				failed <- fmt.Errorf("panic of type %T", v)
-			}
-		}()
-		failed <- server.Serve(l)
+		err := fault.Contain(func() error { return server.Serve(l) })
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			e.log.Error("webhook: panic of the server", "error", f, "stack", f.Stack)
+		}
+		failed <- err
 	}()
 	var err error
 	select {
@@ -76,7 +75,7 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 		failed <- nil
 	}
 	err = errors.Join(err, e.shutdown(server, conns))
-	<-failed // http.ErrServerClosed, or told already
+	<-failed // http.ErrServerClosed, or what err has already
 	return err
 }
 
@@ -92,28 +91,29 @@ func (e *Endpoint) shutdown(server *http.Server, conns *connections) error {
 	return err
 }
 
-// tell logs refusals once a minute, and what is left at the end.
-func (e *Endpoint) tell(ctx context.Context) {
-	tick := time.NewTicker(e.tellEvery)
+// report logs refusals once a minute, and the rest at the end.
+func (e *Endpoint) report(ctx context.Context) {
+	tick := time.NewTicker(e.reportEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
-		e.tellOnce()
+		e.reportOnce()
 	}
 }
 
-func (e *Endpoint) tellOnce() {
-	defer func() {
-		if recover() != nil {
-			e.log.Error("webhook: panic while refusals were told", "stack", string(debug.Stack()))
-		}
-	}()
-	e.telling.Lock()
-	defer e.telling.Unlock()
-	e.told.tell(e.log, &e.Stats)
+func (e *Endpoint) reportOnce() {
+	e.reportMu.Lock()
+	defer e.reportMu.Unlock()
+	err := fault.Contain(func() error {
+		e.reported.log(e.log, &e.Stats)
+		return nil
+	})
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		e.log.Error("webhook: panic while refusals were logged", "error", f, "stack", f.Stack)
+	}
 }
 
 // connections are those of one server. At its end only those are waited for whose request is

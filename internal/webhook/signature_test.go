@@ -69,11 +69,11 @@ func TestSignature_IsStrict(t *testing.T) {
 func TestSignature_Tolerance(t *testing.T) {
 	s := signature{t: signedAt.Unix()}
 	for off, want := range map[time.Duration]bool{0: true, 300 * time.Second: true, -300 * time.Second: true, 301 * time.Second: false, -301 * time.Second: false, 1 << 62: false, -1 << 62: false} {
-		if got := s.within(signedAt.Add(off), DefaultTolerance); got != want {
+		if got := s.within(signedAt.Add(off), tolerance); got != want {
 			t.Errorf("%v: %v", off, got)
 		}
 	}
-	if (&signature{t: 999_999_999_999}).within(signedAt, DefaultTolerance) || (&signature{t: 1}).within(signedAt, DefaultTolerance) {
+	if (&signature{t: 999_999_999_999}).within(signedAt, tolerance) || (&signature{t: 1}).within(signedAt, tolerance) {
 		t.Error("centuries are tolerated")
 	}
 }

@@ -70,23 +70,24 @@ func (s *Stats) Refused(r Reason) uint64 {
 	return s.refused[r].Load()
 }
 
-// teller tells the counts of refusals since it last did.
-type teller struct {
-	told       [reasons]uint64
-	toldBroken uint64
+// reported holds the counts of refusals that were logged.
+type reported struct {
+	refused [reasons]uint64
+	broken  uint64
 }
 
-func (t *teller) tell(log *slog.Logger, s *Stats) {
+// log logs the refusals since the last call.
+func (t *reported) log(log *slog.Logger, s *Stats) {
 	var attrs []any
 	for r := range reasons {
-		if n := s.refused[r].Load(); n > t.told[r] {
-			attrs = append(attrs, Reason(r).String(), n-t.told[r])
-			t.told[r] = n
+		if n := s.refused[r].Load(); n > t.refused[r] {
+			attrs = append(attrs, Reason(r).String(), n-t.refused[r])
+			t.refused[r] = n
 		}
 	}
-	if n := s.broken.Load(); n > t.toldBroken {
-		attrs = append(attrs, "connections", n-t.toldBroken)
-		t.toldBroken = n
+	if n := s.broken.Load(); n > t.broken {
+		attrs = append(attrs, "connections", n-t.broken)
+		t.broken = n
 	}
 	if len(attrs) > 0 {
 		log.Warn("webhook requests were refused", attrs...)

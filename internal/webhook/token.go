@@ -10,13 +10,19 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
 const (
@@ -43,10 +49,14 @@ var (
 	errKeySet = errors.New("the keys of the instance cannot be had")
 )
 
-// keyset is the JWKS of an instance.
+// fetchKeys returns the JWKS of an instance.
+type fetchKeys func(context.Context) ([]byte, error)
+
+// keyset caches the JWKS of an instance.
 type keyset struct {
-	fetch func(context.Context) ([]byte, error)
+	fetch fetchKeys
 	now   func() time.Time
+	log   *slog.Logger
 
 	current atomic.Pointer[fetched]
 	mu      sync.Mutex // held while fetching
@@ -104,8 +114,13 @@ func (k *keyset) refreshBeside() {
 	}
 	go func() {
 		defer k.mu.Unlock()
-		defer func() { _ = recover() }() // once the old set is of no use, a request meets it again, and tells
-		k.refresh(context.Background())  // has a timeout of its own
+		err := fault.Contain(func() error {
+			k.refresh(context.Background()) // has a timeout of its own
+			return nil
+		})
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			k.log.Error("webhook: panic while the keys of the instance were fetched", "error", f, "stack", f.Stack)
+		}
 	}()
 }
 
@@ -125,8 +140,18 @@ func (k *keyset) get(ctx context.Context) (set jose.JSONWebKeySet, err error) {
 	return set, nil
 }
 
-// fetchURL gets a JWKS over HTTP.
-func fetchURL(client *http.Client, url string) func(context.Context) ([]byte, error) {
+// keysOf fetches the JWKS of the instance that is pulled from.
+func keysOf(s config.Settings) (fetchKeys, error) {
+	tlsConfig, err := certs.Client(s.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{
+		Timeout:       s.RequestTimeout,
+		Transport:     &http.Transport{TLSClientConfig: tlsConfig, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	url := s.URL.JoinPath("/oauth/v2/keys").String()
 	return func(ctx context.Context) ([]byte, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -140,12 +165,8 @@ func fetchURL(client *http.Client, url string) func(context.Context) ([]byte, er
 		if answer.StatusCode != http.StatusOK {
 			return nil, fmt.Errorf("status %d", answer.StatusCode)
 		}
-		b, err := io.ReadAll(io.LimitReader(answer.Body, maxKeySet+1))
-		if len(b) > maxKeySet {
-			return nil, errors.New("too long")
-		}
-		return b, err
-	}
+		return bounded.ReadAll(answer.Body, maxKeySet)
+	}, nil
 }
 
 // isToken reports whether a body is a JWT or JWE in compact form, and how many dots it has. JSON
@@ -169,12 +190,10 @@ func (e *Endpoint) open(ctx context.Context, body []byte) ([]byte, error) {
 			return nil, errToken
 		}
 		var err error
-		if body, err = decrypt(body, e.private.get(lookEvery)); err != nil {
+		keys, _ := e.private.Get(lookEvery)
+		if body, err = decrypt(body, keys); err != nil {
 			return nil, err
 		}
-	}
-	if e.keyset == nil {
-		return nil, errToken
 	}
 	token, err := jose.ParseSignedCompact(string(body), signatureAlgorithms)
 	if err != nil || len(token.Signatures) != 1 {
@@ -212,11 +231,11 @@ func decrypt(body []byte, keys []any) ([]byte, error) {
 // readPrivateKeys reads the keys of a PEM file, several while one is changed. It repeats
 // nothing of it in errors.
 func readPrivateKeys(path string) (keys []any, err error) {
-	rest, err := readSecret(path)
+	rest, _, err := bounded.ReadFile(path, maxPrivate)
 	if err != nil {
 		return nil, fmt.Errorf("%q %w", path, err)
 	}
-	for len(keys) < maxKeys {
+	for len(keys) < keyfile.MaxKeys {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -142,8 +144,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestTokens_NotSetUp(t *testing.T) {
-	w := newWorld(t, func(o *webhook.Options) { o.JWKS = nil })
-	w.want(t, "no jwks_url", w.signed("t", jwt(jose.RS256, rsaKey(), "rsa", event)), 401, webhook.BadToken)
+	w := newWorld(t, nil)
 	w.want(t, "no key file", w.signed("t", jwe(jose.RSA_OAEP_256, jose.A256GCM, otherKey().Public(), "x")), 401, webhook.BadToken)
 }
 
@@ -208,7 +209,9 @@ func TestKeySet_OverHTTP(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	w := newWorld(t, func(o *webhook.Options) { o.JWKS, o.JWKSURL = nil, server.URL+"/oauth/v2/keys" })
+	at := must(url.Parse(server.URL))
+	jwks := must(webhook.KeysOf(config.Settings{URL: at, RequestTimeout: time.Minute}))
+	w := newWorld(t, func(o *webhook.Options) { o.JWKS = jwks })
 	for i, c := range []struct {
 		mode   string
 		status int

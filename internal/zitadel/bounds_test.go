@@ -121,7 +121,7 @@ func TestMoreEventsThanAskedForAreRefusedBeforeTheyAreDecoded(t *testing.T) {
 			}
 			e := wantError(t, err, Stop)
 			wantIn(t, e.Message, textTooMany)
-			wantIn(t, e.Mend, "ZITADEL keeps to the limit")
+			wantIn(t, e.Fix, "ZITADEL keeps to the limit")
 		}
 	})
 }

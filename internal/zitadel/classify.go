@@ -39,9 +39,9 @@ type rule struct {
 	texts    []string // any of them, letter case aside
 	setup    bool     // only of such endpoints
 
-	class    Class
-	mend     string // {login} is the option, {location} the redirect's aim, {skew} a remark on clocks
-	mendGRPC string // added where it was gRPC that failed before ZITADEL answered
+	class   Class
+	fix     string // {login} is the option, {location} the redirect's aim, {skew} a remark on clocks
+	fixGRPC string // added where it was gRPC that failed before ZITADEL answered
 }
 
 var (
@@ -52,12 +52,12 @@ var (
 const (
 	tryREST = "; if a proxy on the way breaks gRPC, set transport rest"
 
-	mendURL   = "url does not lead to ZITADEL's API: give scheme, host and port of the instance itself, and no path"
-	mendRole  = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
-	mendOwner = "grant the service user the role IAM_OWNER (instance settings, managers), or another one that may read and write targets and executions of actions; " +
+	fixURL   = "url does not lead to ZITADEL's API: give scheme, host and port of the instance itself, and no path"
+	fixRole  = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
+	fixOwner = "grant the service user the role IAM_OWNER (instance settings, managers), or another one that may read and write targets and executions of actions; " +
 		"once they are set up, IAM_OWNER_VIEWER is enough to read events"
-	mendHTTP = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
-	mendTLS  = "this port speaks TLS: use https:// in url"
+	fixHTTP = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
+	fixTLS  = "this port speaks TLS: use https:// in url"
 )
 
 // rules is facts and measurements as a table: what each answer means for who
@@ -71,108 +71,108 @@ var rules = []rule{
 
 	// TLS, before any answer.
 	{said: nobody, texts: []string{"signed by unknown authority", "certificate is not trusted"},
-		class: Stop, mend: "set ca_file to the certificate authority that signed the server's certificate"},
+		class: Stop, fix: "set ca_file to the certificate authority that signed the server's certificate"},
 	{said: nobody, texts: []string{"certificate has expired or is not yet valid"},
-		class: Stop, mend: "renew the server's certificate, or set this machine's clock right"},
+		class: Stop, fix: "renew the server's certificate, or set this machine's clock right"},
 	{said: nobody, texts: []string{"x509: certificate is ", "x509: cannot validate certificate for", "x509: certificate relies on"},
-		class: Stop, mend: "use in url a name that the server's certificate holds"},
+		class: Stop, fix: "use in url a name that the server's certificate holds"},
 	{said: nobody, texts: []string{"first record does not look like a TLS handshake", "gave HTTP response to HTTPS client"},
-		class: Stop, mend: mendHTTP},
+		class: Stop, fix: fixHTTP},
 	{said: nobody, texts: []string{"looked like an HTTP/1.1 header", "missing selected ALPN property", "no application protocol"},
-		class: Stop, mend: "the server speaks no HTTP/2, which gRPC needs, on this port: set transport rest, or use the right port and scheme in url"},
+		class: Stop, fix: "the server speaks no HTTP/2, which gRPC needs, on this port: set transport rest, or use the right port and scheme in url"},
 	{said: nobody, texts: []string{"malformed HTTP response \"\\x15", "frame header looked like a TLS", "http2: frame too large"},
-		class: Stop, mend: mendTLS},
+		class: Stop, fix: fixTLS},
 	{said: nobody, texts: []string{"certificate required", "bad certificate"},
-		class: Stop, mend: "the server wants a client certificate, which cannot be given: let the API through without one"},
+		class: Stop, fix: "the server wants a client certificate, which cannot be given: let the API through without one"},
 	// Also what a balancer does whose servers are just restarting.
 	{said: nobody, texts: []string{"reading server preface: EOF", "reading server preface: connection reset", "reading server preface: read tcp"},
-		class: Retry, mend: "if this lasts, this port speaks TLS (use https:// in url), or no HTTP/2, which gRPC needs (set transport rest)"},
+		class: Retry, fix: "if this lasts, this port speaks TLS (use https:// in url), or no HTTP/2, which gRPC needs (set transport rest)"},
 	{said: nobody, texts: []string{"x509:", "failed to verify certificate", "protocol version", "unrecognized name"},
-		class: Stop, mend: "TLS with the server is not possible: check its certificate, ca_file and url"},
+		class: Stop, fix: "TLS with the server is not possible: check its certificate, ca_file and url"},
 	{said: nobody, texts: []string{"tls: "},
-		class: Retry, mend: "if this lasts, check the server's TLS and what stands before it"},
+		class: Retry, fix: "if this lasts, check the server's TLS and what stands before it"},
 
-	// The way to the server. It may be mended without us, so keep trying.
+	// The way to the server. Others may fix it, so keep trying.
 	{said: nobody, texts: []string{"Proxy Authentication Required"},
-		class: Stop, mend: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
+		class: Stop, fix: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
 	{said: nobody, texts: []string{"no such host", "produced zero addresses", "server misbehaving"},
-		class: Retry, mend: "if this lasts, check the host in url and this machine's name servers"},
+		class: Retry, fix: "if this lasts, check the host in url and this machine's name servers"},
 	{said: nobody, texts: []string{"connection refused"},
-		class: Retry, mend: "if this lasts, check that ZITADEL runs and that url names its port"},
+		class: Retry, fix: "if this lasts, check that ZITADEL runs and that url names its port"},
 	{said: nobody, texts: []string{"network is unreachable", "no route to host", "i/o timeout", "proxyconnect", "do connect handshake"},
-		class: Retry, mend: "if this lasts, check the network, firewall and proxy (HTTPS_PROXY, NO_PROXY) between here and url"},
+		class: Retry, fix: "if this lasts, check the network, firewall and proxy (HTTPS_PROXY, NO_PROXY) between here and url"},
 	{said: nobody, codes: []codes.Code{codes.DeadlineExceeded},
-		class: Retry, mend: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
+		class: Retry, fix: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
 	{said: nobody, texts: []string{"without sending trailers"},
-		class: Retry, mendGRPC: tryREST},
+		class: Retry, fixGRPC: tryREST},
 	{said: nobody, class: Retry},
 
 	// Something else than ZITADEL answered.
 	{said: foreign, texts: []string{textTooMany},
-		class: Stop, mend: "ZITADEL keeps to the limit, so something else answers or changes the answers: check url and what stands before ZITADEL"},
+		class: Stop, fix: "ZITADEL keeps to the limit, so something else answers or changes the answers: check url and what stands before ZITADEL"},
 	{said: foreign, statuses: []int{301, 302, 303, 307, 308},
-		class: Stop, mend: "redirects are not followed; if {location} is your ZITADEL set url to it, otherwise let the API through whatever redirects"},
+		class: Stop, fix: "redirects are not followed; if {location} is your ZITADEL set url to it, otherwise let the API through whatever redirects"},
 	{said: foreign, statuses: []int{http.StatusBadRequest}, texts: []string{"HTTPS port", "HTTPS server"},
-		class: Stop, mend: mendTLS},
+		class: Stop, fix: fixTLS},
 	{said: foreign, statuses: []int{http.StatusUnauthorized},
-		class: Stop, mend: "not ZITADEL but something before it asks for a login: let the API through it"},
+		class: Stop, fix: "not ZITADEL but something before it asks for a login: let the API through it"},
 	{said: foreign, statuses: []int{http.StatusForbidden},
-		class: Stop, mend: "not ZITADEL but a proxy or firewall before it refuses: let the API through it", mendGRPC: tryREST},
+		class: Stop, fix: "not ZITADEL but a proxy or firewall before it refuses: let the API through it", fixGRPC: tryREST},
 	{said: foreign, statuses: []int{http.StatusProxyAuthRequired},
-		class: Stop, mend: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
+		class: Stop, fix: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
 	{said: foreign, statuses: []int{http.StatusTooManyRequests},
-		class: Throttled, mend: "a proxy before ZITADEL limits the requests; if this lasts, raise poll_interval"},
+		class: Throttled, fix: "a proxy before ZITADEL limits the requests; if this lasts, raise poll_interval"},
 	{said: foreign, statuses: []int{http.StatusRequestTimeout, http.StatusTooEarly},
 		class: Retry},
 	{said: foreign, statuses: []int{http.StatusMisdirectedRequest},
-		class: Stop, mend: "the server does not know the host in url: use the external domain of the instance"},
+		class: Stop, fix: "the server does not know the host in url: use the external domain of the instance"},
 	{said: foreign, statuses: []int{http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired},
-		class: Stop, mend: mendURL, mendGRPC: tryREST},
-	{said: foreign, codes: []codes.Code{codes.Unavailable, codes.Internal}, class: Retry, mendGRPC: tryREST},
-	{said: foreign, class: Stop, mend: mendURL, mendGRPC: tryREST},
+		class: Stop, fix: fixURL, fixGRPC: tryREST},
+	{said: foreign, codes: []codes.Code{codes.Unavailable, codes.Internal}, class: Retry, fixGRPC: tryREST},
+	{said: foreign, class: Stop, fix: fixURL, fixGRPC: tryREST},
 
 	// ZITADEL's own answers to who sets targets up. A name that is taken and not shown is one
 	// that was made a moment ago.
 	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
-		class: Stop, mend: "the user of the token has no role: " + mendOwner},
+		class: Stop, fix: "the user of the token has no role: " + fixOwner},
 	{setup: true, codes: []codes.Code{codes.PermissionDenied},
-		class: Stop, mend: "the role of the token's user is too small (IAM_OWNER_VIEWER is not enough): " + mendOwner},
+		class: Stop, fix: "the role of the token's user is too small (IAM_OWNER_VIEWER is not enough): " + fixOwner},
 	{setup: true, codes: []codes.Code{codes.InvalidArgument}, texts: []string{"DeniedURL"},
-		class: Stop, mend: "the host of the endpoint is on ZITADEL's deny list, where private networks are by default: give a public one, or take it off the list (HTTPClient.DenyList)"},
+		class: Stop, fix: "the host of the endpoint is on ZITADEL's deny list, where private networks are by default: give a public one, or take it off the list (HTTPClient.DenyList)"},
 	{setup: true, codes: []codes.Code{codes.InvalidArgument, codes.FailedPrecondition},
-		class: Stop, mend: "ZITADEL refuses the request: check endpoint, name and events"},
-	{setup: true, codes: []codes.Code{codes.AlreadyExists}, class: Stop, mend: "somebody made it at this moment: run this again"},
+		class: Stop, fix: "ZITADEL refuses the request: check endpoint, name and events"},
+	{setup: true, codes: []codes.Code{codes.AlreadyExists}, class: Stop, fix: "somebody made it at this moment: run this again"},
 	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"Target.NotFound", "Target not found"},
-		class: Stop, mend: "somebody took a target away at this moment: run this again"},
+		class: Stop, fix: "somebody took a target away at this moment: run this again"},
 	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"ConditionInvalid", "condition is invalid"},
-		class: Stop, mend: "ZITADEL does not know such events: check events"},
+		class: Stop, fix: "ZITADEL does not know such events: check events"},
 	{setup: true, codes: []codes.Code{codes.Unimplemented},
-		class: Stop, mend: "this ZITADEL has no targets and executions (Actions V2, API v2): it is too old, or url does not lead to its API"},
+		class: Stop, fix: "this ZITADEL has no targets and executions (Actions V2, API v2): it is too old, or url does not lead to its API"},
 
 	// ZITADEL's own answers, and those of its token endpoint.
 	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_grant"},
-		class: Stop, mend: "the key in {login} was removed, has expired or is of another instance, or its user is locked or deactivated{skew}: make a new key for the service user"},
+		class: Stop, fix: "the key in {login} was removed, has expired or is of another instance, or its user is locked or deactivated{skew}: make a new key for the service user"},
 	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_client", "unauthorized_client"},
-		class: Stop, mend: "{login} are wrong, replaced, or of another instance, or the user is locked or deactivated: make a new client secret for the service user"},
+		class: Stop, fix: "{login} are wrong, replaced, or of another instance, or the user is locked or deactivated: make a new client secret for the service user"},
 	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"auth header missing"},
-		class: Stop, mend: "a token was sent but did not arrive: let the Authorization header through the proxy before ZITADEL"},
+		class: Stop, fix: "a token was sent but did not arrive: let the Authorization header through the proxy before ZITADEL"},
 	{codes: []codes.Code{codes.Unauthenticated},
-		class: Stop, mend: "the token is wrong, removed, expired or of another instance, or its user is locked or deactivated: renew it in {login}"},
+		class: Stop, fix: "the token is wrong, removed, expired or of another instance, or its user is locked or deactivated: renew it in {login}"},
 	{codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
-		class: Stop, mend: "the user of the token has no role: " + mendRole},
+		class: Stop, fix: "the user of the token has no role: " + fixRole},
 	{codes: []codes.Code{codes.NotFound}, texts: []string{"Instance not found", "unable to set instance"},
-		class: Stop, mend: "the host in url is not a domain of the instance: use its external domain"},
+		class: Stop, fix: "the host in url is not a domain of the instance: use its external domain"},
 	{codes: []codes.Code{codes.PermissionDenied},
-		class: Stop, mend: "the role of the token's user is too small (ORG_OWNER is not enough): " + mendRole},
-	{codes: []codes.Code{codes.NotFound, codes.Unimplemented}, class: Stop, mend: mendURL},
+		class: Stop, fix: "the role of the token's user is too small (ORG_OWNER is not enough): " + fixRole},
+	{codes: []codes.Code{codes.NotFound, codes.Unimplemented}, class: Stop, fix: fixURL},
 	{codes: []codes.Code{codes.ResourceExhausted}, texts: []string{"Instance.Blocked", "LIMITS-"},
-		class: Throttled, mend: "the instance is blocked: ask its operator"},
+		class: Throttled, fix: "the instance is blocked: ask its operator"},
 	{codes: []codes.Code{codes.ResourceExhausted},
-		class: Throttled, mend: "the quota of the instance or its rate limit is used up; if this lasts, raise poll_interval or the quota"},
+		class: Throttled, fix: "the quota of the instance or its rate limit is used up; if this lasts, raise poll_interval or the quota"},
 	{codes: []codes.Code{codes.InvalidArgument},
-		class: Stop, mend: "ZITADEL refuses the request: check the filter options; where they are right this is a bug, please report it"},
+		class: Stop, fix: "ZITADEL refuses the request: check the filter options; where they are right this is a bug, please report it"},
 	{codes: []codes.Code{codes.DeadlineExceeded},
-		class: Retry, mend: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
+		class: Retry, fix: "ZITADEL may be waiting for an open transaction of its database; if this lasts, raise request_timeout"},
 	{class: Retry},
 }
 

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,39 +16,25 @@ import (
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 const (
-	// TransportGRPC and TransportREST are the two values of Config.Transport.
+	// TransportGRPC and TransportREST are the values of the option transport.
 	TransportGRPC = "grpc"
 	TransportREST = "rest"
-
-	// defaultTimeout is for a Config that names none. ListEvents waits for open
-	// transactions, which ZITADEL bounds by nothing; 20 s were measured.
-	defaultTimeout = 30 * time.Second
 
 	userAgent = "zitadel-siem"
 )
 
-// Config of one client. Its fields are options of the same names; exactly one
-// of Token, TokenFile, KeyFile, and ClientID with ClientSecretFile is set.
-type Config struct {
-	URL       *url.URL // scheme and host[:port]
-	Transport string   // TransportGRPC (also when empty) or TransportREST
-	CAFile    string   // PEM; trusted beside the system's authorities
-
-	Token            string
-	TokenName        string // what the user calls Token; empty: token
-	TokenFile        string
-	KeyFile          string
-	ClientID         string
-	ClientSecretFile string
-
-	// RequestTimeout bounds each call, and apart from it each token request.
-	// Zero: 30 s.
-	RequestTimeout time.Duration
-	Language       string       // Accept-Language; empty: the instance's own
-	Logger         *slog.Logger // nil: silent
+// Options of a client, beside the settings.
+type Options struct {
+	Log *slog.Logger // nil: nothing is logged
+	// TokenName is the name by which the user knows the option token, for errors.
+	// Empty: token.
+	TokenName string
 }
 
 // Client asks one instance. It keeps one connection and one token and is safe
@@ -81,102 +65,44 @@ type transport interface {
 	close() error
 }
 
-// New checks cfg and reads the files that must be right from the start: ca_file
-// and key_file. It neither needs nor waits for the network (gRPC begins its
-// connection in the background), and a token_file or client_secret_file that is
-// not there yet is the error of a later call, which heals when the file comes.
-func New(ctx context.Context, cfg Config) (*Client, error) {
+// New makes a client for url, with the login that the settings have. It reads the
+// files that must be right from the start: ca_file and key_file. It neither needs
+// nor waits for the network; gRPC connects in the background. If a token_file or a
+// client_secret_file is missing, later calls fail until the file is there.
+func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := cfg.check(); err != nil {
-		return nil, err
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	origin := originOf(cfg.URL)
-	tlsConfig, err := NewTLSConfig(cfg.CAFile)
+	tlsConfig, err := certs.Client(s.CAFile)
 	if err != nil {
 		return nil, err
 	}
-
 	c := &Client{
-		origin:  origin.String(),
-		name:    cfg.Transport,
-		timeout: cfg.RequestTimeout,
+		origin:  s.URL.String(),
+		name:    s.Transport,
+		timeout: s.RequestTimeout,
 		http:    newHTTPClient(tlsConfig),
 		scrub:   newScrubber(),
 		clock:   newClock(),
 	}
-	if c.name == "" {
-		c.name = TransportGRPC
-	}
-	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
-	}
-	// The client outlives the call to New; only Close ends it.
+	// The client lives longer than the call to New; only Close ends it.
 	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
-
-	log := cfg.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if c.login, err = c.newLogin(cfg, log); err != nil {
+	if c.login, err = c.newLogin(s, o); err != nil {
 		c.end()
 		return nil, err
 	}
-	if c.name == TransportREST {
-		c.transport = &restTransport{origin: c.origin, language: cfg.Language, http: c.http, clock: c.clock}
+	if s.Transport == TransportREST {
+		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.http, clock: c.clock}
 		return c, nil
 	}
-	if c.transport, err = newGRPCTransport(ctx, origin, tlsConfig, cfg.Language, c.clock); err != nil {
+	if c.transport, err = newGRPCTransport(ctx, s.URL, tlsConfig, s.Language, c.clock); err != nil {
 		c.end()
 		return nil, err
 	}
 	return c, nil
-}
-
-// check finds what would otherwise be a strange error of a later call.
-func (cfg Config) check() error {
-	var errs []error
-	switch u := cfg.URL; {
-	case u == nil:
-		errs = append(errs, errors.New("url is missing: scheme and host of the instance, such as https://auth.example.com"))
-	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.User != nil,
-		strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
-		errs = append(errs, fmt.Errorf("url %q: want scheme and host and nothing else, such as https://auth.example.com", u.Redacted()))
-	}
-	if cfg.URL != nil && cfg.URL.Port() != "" {
-		if _, err := strconv.ParseUint(cfg.URL.Port(), 10, 16); err != nil {
-			errs = append(errs, fmt.Errorf("url %q: want a port from 1 to 65535", cfg.URL.Redacted()))
-		}
-	}
-	switch cfg.Transport {
-	case "", TransportGRPC, TransportREST:
-	default:
-		errs = append(errs, fmt.Errorf("transport %q: want %s or %s", cfg.Transport, TransportGRPC, TransportREST))
-	}
-	ways := 0
-	for _, way := range []string{cfg.Token, cfg.TokenFile, cfg.KeyFile, cfg.ClientID + cfg.ClientSecretFile} {
-		if way != "" {
-			ways++
-		}
-	}
-	if ways != 1 {
-		errs = append(errs, errors.New("want exactly one of token, token_file, key_file, and client_id with client_secret_file"))
-	}
-	if (cfg.ClientID == "") != (cfg.ClientSecretFile == "") {
-		errs = append(errs, errors.New("client_id and client_secret_file belong together"))
-	}
-	return errors.Join(errs...)
-}
-
-// originOf is u as ZITADEL writes the domain of an instance: lower-case, and
-// without the port that the scheme implies.
-func originOf(u *url.URL) *url.URL {
-	host := strings.ToLower(u.Host)
-	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		host = strings.TrimSuffix(host, ":"+port)
-	}
-	return &url.URL{Scheme: u.Scheme, Host: strings.TrimSuffix(host, ":")}
 }
 
 // ListEvents asks for one page, in the order in which ZITADEL gives it.
@@ -346,7 +272,7 @@ func (c *Client) closed() error {
 }
 
 // fail is the one place where a failure becomes an Error: classified, with the
-// mend, and without secrets.
+// fix, and without secrets.
 func (c *Client) fail(f *failure) *Error {
 	r, limit := classify(f), maxMessage
 	if f.said == byForeign {
@@ -361,13 +287,13 @@ func (c *Client) fail(f *failure) *Error {
 		RetryAfter: f.retryAfter,
 		refused:    f.code == codes.Unauthenticated && f.said == byZITADEL,
 	}
-	e.Mend = strings.NewReplacer(
+	e.Fix = strings.NewReplacer(
 		"{login}", c.login.option(),
 		"{location}", cmp.Or(c.scrub.line(f.location, maxMessage), "that place"),
 		"{skew}", c.clock.skewHint(),
-	).Replace(r.mend)
+	).Replace(r.fix)
 	if f.said != byZITADEL && c.name == TransportGRPC {
-		e.Mend = strings.TrimPrefix(e.Mend+r.mendGRPC, "; ")
+		e.Fix = strings.TrimPrefix(e.Fix+r.fixGRPC, "; ")
 	}
 	// A cause is for errors.Is and errors.As; its text must be as clean.
 	if f.cause != nil && c.scrub.clean(f.cause.Error()) {

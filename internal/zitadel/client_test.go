@@ -27,6 +27,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 func TestEveryMethodOverBothTransports(t *testing.T) {
@@ -37,7 +39,7 @@ func TestEveryMethodOverBothTransports(t *testing.T) {
 			got = proto.Clone(req).(*adminpb.ListEventsRequest)
 			return &adminpb.ListEventsResponse{Events: []*eventpb.Event{{Sequence: 7}}}, nil
 		})
-		c := f.client(t, transport, func(cfg *Config) { cfg.Language = "de" })
+		c := f.client(t, transport, func(cfg *config.Settings) { cfg.Language = "de" })
 		want := &adminpb.ListEventsRequest{
 			Limit: 17, Asc: true, Sequence: 1 << 60, EventTypes: []string{"user.added"}, AggregateTypes: []string{"user"},
 			AggregateId: "a", ResourceOwner: "r", EditorUserId: "e",
@@ -124,53 +126,41 @@ func TestNewNeedsNoNetworkAndLaterCallsSayWhatIsWrong(t *testing.T) {
 	closed := "http://" + listener.Addr().String()
 	listener.Close()
 	onBoth(t, func(t *testing.T, transport string) {
-		for _, test := range []struct{ url, mend string }{
+		for _, test := range []struct{ url, fix string }{
 			{closed, "check that ZITADEL runs"},
 			{"http://zitadel.invalid:8080", "name servers"},
 		} {
-			c := mustNew(t, Config{URL: mustURL(t, test.url), Transport: transport, Token: "x", RequestTimeout: 5 * time.Second})
+			c := mustNew(t, config.Settings{URL: mustURL(t, test.url), Transport: transport, Token: "x", RequestTimeout: 5 * time.Second}, Options{})
 			e := wantError(t, list(t.Context(), c), Retry)
-			wantIn(t, e.Error(), test.url, test.mend)
+			wantIn(t, e.Error(), test.url, test.fix)
 		}
 	})
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
-	at := func(text string) Config { return Config{URL: mustURL(t, text), Token: "x"} }
-	with := func(set func(*Config)) Config {
-		cfg := at("https://auth.example.com")
-		cfg.Token = ""
+	with := func(set func(*config.Settings)) config.Settings {
+		cfg := config.Settings{URL: mustURL(t, "https://auth.example.com")}
 		set(&cfg)
 		return cfg
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, test := range []struct {
-		cfg  Config
+		cfg  config.Settings
 		says []string
 	}{
-		{Config{Token: "x"}, []string{"url is missing"}},
-		{at("ftp://auth.example.com"), []string{"url"}},
-		{at("https://auth.example.com/ui"), []string{"scheme and host and nothing else"}},
-		{at("https://auth.example.com:99999"), []string{"a port from 1 to 65535"}},
-		{at("http://auth.example.com:99999"), []string{"a port from 1 to 65535"}},
-		{at("https://user:secret@auth.example.com"), []string{"url"}},
-		{with(func(*Config) {}), []string{"exactly one of token"}},
-		{with(func(c *Config) { c.Token, c.TokenFile = "a", "b" }), []string{"exactly one of token"}},
-		{with(func(c *Config) { c.ClientID = "a" }), []string{"client_secret_file belong together"}},
-		{with(func(c *Config) { c.Token, c.Transport = "a", "soap" }), []string{`transport "soap"`, "grpc or rest"}},
-		{with(func(c *Config) { c.Token, c.CAFile = "a", missing }), []string{"ca_file", missing}},
-		{with(func(c *Config) { c.Token, c.CAFile = "a", keyFile(t) }), []string{"ca_file", "no certificate"}},
-		{with(func(c *Config) { c.Token = "two words" }), []string{"token"}},
-		{with(func(c *Config) { c.KeyFile = missing }), []string{"key_file", missing, "no such file"}},
+		{with(func(c *config.Settings) { c.Token, c.CAFile = "a", missing }), []string{"ca_file", missing}},
+		{with(func(c *config.Settings) { c.Token, c.CAFile = "a", keyFile(t) }), []string{"ca_file", "holds no certificate"}},
+		{with(func(c *config.Settings) { c.Token = "two words" }), []string{"token"}},
+		{with(func(c *config.Settings) { c.KeyFile = missing }), []string{"key_file", missing, "no such file"}},
 	} {
-		c, err := New(t.Context(), test.cfg)
+		c, err := New(t.Context(), test.cfg, Options{})
 		if err == nil {
 			c.Close()
 			t.Errorf("%+v: no error", test.cfg)
 			continue
 		}
 		wantIn(t, err.Error(), test.says...)
-		if strings.Contains(err.Error(), "secret@") || strings.Contains(err.Error(), "two words") {
+		if strings.Contains(err.Error(), "two words") {
 			t.Errorf("a secret is in %q", err)
 		}
 	}
@@ -196,14 +186,13 @@ func TestIPv6AddressIsAHost(t *testing.T) {
 // the default port is not part of what the server is called.
 func TestTargetHasAPortAndBrackets(t *testing.T) {
 	for text, want := range map[string]string{
-		"https://auth.example.com":      "auth.example.com:443",
-		"https://auth.example.com:443":  "auth.example.com:443",
-		"http://auth.example.com":       "auth.example.com:80",
-		"http://Auth.example.com:8080/": "auth.example.com:8080",
-		"https://[2001:db8::1]":         "[2001:db8::1]:443",
-		"http://[::1]:8080":             "[::1]:8080",
+		"https://auth.example.com":     "auth.example.com:443",
+		"http://auth.example.com":      "auth.example.com:80",
+		"http://auth.example.com:8080": "auth.example.com:8080",
+		"https://[2001:db8::1]":        "[2001:db8::1]:443",
+		"http://[::1]:8080":            "[::1]:8080",
 	} {
-		at, creds, err := instanceAt(originOf(mustURL(t, text)), new(tls.Config))
+		at, creds, err := instanceAt(mustURL(t, text), new(tls.Config))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,41 +212,41 @@ func TestTLSIsVerifiedUnlessCAFileKnowsTheServer(t *testing.T) {
 
 		ca := filepath.Join(t.TempDir(), "ca.pem")
 		writeFile(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw})))
-		trusting := func(cfg *Config) { cfg.CAFile = ca }
+		trusting := func(cfg *config.Settings) { cfg.CAFile = ca }
 		if err := list(t.Context(), f.client(t, transport, trusting)); err != nil {
 			t.Errorf("with ca_file: %v", err)
 		}
 		// The token endpoint of the same server is behind the same authority.
-		keyed := func(cfg *Config) { cfg.CAFile, cfg.Token, cfg.KeyFile = ca, "", keyFile(t) }
+		keyed := func(cfg *config.Settings) { cfg.CAFile, cfg.Token, cfg.KeyFile = ca, "", keyFile(t) }
 		if err := list(t.Context(), f.client(t, transport, keyed)); err != nil {
 			t.Errorf("with ca_file and key_file: %v", err)
 		}
 		// Trusted, but asked for by a name that is not in the certificate.
-		misnamed := func(cfg *Config) {
+		misnamed := func(cfg *config.Settings) {
 			trusting(cfg)
 			cfg.URL = mustURL(t, strings.Replace(f.URL, "127.0.0.1", "localhost", 1))
 		}
 		e = wantError(t, list(t.Context(), f.client(t, transport, misnamed)), Stop)
-		wantIn(t, e.Mend, "a name that the server's certificate holds")
+		wantIn(t, e.Fix, "a name that the server's certificate holds")
 	})
 }
 
 func TestWrongSchemeStopsWithTheRightOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
 		plain := newFake(t)
-		e := wantError(t, list(t.Context(), plain.client(t, transport, func(cfg *Config) {
+		e := wantError(t, list(t.Context(), plain.client(t, transport, func(cfg *config.Settings) {
 			cfg.URL = mustURL(t, strings.Replace(plain.URL, "http:", "https:", 1))
 		})), Stop)
-		wantIn(t, e.Mend, "use http:// in url")
+		wantIn(t, e.Fix, "use http:// in url")
 
 		secure := unstartedFake(t)
 		secure.StartTLS()
 		// Over gRPC a TLS server just hangs up, as one that restarts does.
 		class := map[string]Class{TransportGRPC: Retry, TransportREST: Stop}[transport]
-		e = wantError(t, list(t.Context(), secure.client(t, transport, func(cfg *Config) {
+		e = wantError(t, list(t.Context(), secure.client(t, transport, func(cfg *config.Settings) {
 			cfg.URL = mustURL(t, strings.Replace(secure.URL, "https:", "http:", 1))
 		})), class)
-		wantIn(t, e.Mend, "use https:// in url")
+		wantIn(t, e.Fix, "use https:// in url")
 	})
 }
 
@@ -266,16 +255,16 @@ func TestServerWithoutHTTP2IsAskedOverREST(t *testing.T) {
 		f := unstartedFake(t)
 		f.Config.Protocols, f.EnableHTTP2 = nil, false
 		ca := filepath.Join(t.TempDir(), "ca.pem")
-		set := func(*Config) {}
+		set := func(*config.Settings) {}
 		if secure {
 			f.StartTLS()
 			writeFile(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw})))
-			set = func(cfg *Config) { cfg.CAFile = ca }
+			set = func(cfg *config.Settings) { cfg.CAFile = ca }
 		} else {
 			f.Start()
 		}
 		e := wantError(t, list(t.Context(), f.client(t, TransportGRPC, set)), Stop)
-		wantIn(t, e.Mend, "set transport rest")
+		wantIn(t, e.Fix, "set transport rest")
 		if err := list(t.Context(), f.client(t, TransportREST, set)); err != nil {
 			t.Error(err)
 		}
@@ -289,7 +278,7 @@ func TestServerThatHangsEndsWithTheRequestTimeout(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		err := list(t.Context(), f.client(t, transport, func(cfg *Config) { cfg.RequestTimeout = 50 * time.Millisecond }))
+		err := list(t.Context(), f.client(t, transport, func(cfg *config.Settings) { cfg.RequestTimeout = 50 * time.Millisecond }))
 		e := wantError(t, err, Retry)
 		if e.Code != codes.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
@@ -532,7 +521,7 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 		status int
 		body   string
 		class  Class
-		mend   string
+		fix    string
 	}{
 		{200, page, Stop, "url does not lead to ZITADEL's API"},
 		{400, "Client sent an HTTP request to an HTTPS server.", Stop, "use https:// in url"},
@@ -563,7 +552,7 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 			if e.HTTPStatus != test.status {
 				t.Errorf("HTTP %d, want %d", e.HTTPStatus, test.status)
 			}
-			wantIn(t, e.Mend, test.mend)
+			wantIn(t, e.Fix, test.fix)
 			if n := len([]rune(e.Message)); n > maxForeign+1 {
 				t.Errorf("HTTP %d: %d runes repeated: %q", test.status, n, e.Message)
 			}
@@ -571,7 +560,7 @@ func TestAnswersOfSomethingElse(t *testing.T) {
 				t.Errorf("markup in %q", e.Message)
 			}
 			if transport == TransportGRPC && test.status == 403 {
-				wantIn(t, e.Mend, "transport rest")
+				wantIn(t, e.Fix, "transport rest")
 			}
 		})
 	}
@@ -615,9 +604,9 @@ func TestRedirectIsAnErrorThatNamesTheURL(t *testing.T) {
 			return true
 		})
 		e := wantError(t, list(t.Context(), f.client(t, transport)), Stop)
-		wantIn(t, e.Mend, "redirects are not followed")
+		wantIn(t, e.Fix, "redirects are not followed")
 		if transport == TransportREST {
-			wantIn(t, e.Mend, "if "+other.URL+" is your ZITADEL set url to it")
+			wantIn(t, e.Fix, "if "+other.URL+" is your ZITADEL set url to it")
 		}
 		if strings.Contains(e.Error(), "abc") {
 			t.Errorf("the query is in %v", e)
@@ -660,7 +649,7 @@ func TestCloseEndsCallsAndLeavesNothingBehind(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		before := goleak.IgnoreCurrent()
-		c := f.client(t, transport, func(cfg *Config) { cfg.Token, cfg.KeyFile = "", keyFile(t) })
+		c := f.client(t, transport, func(cfg *config.Settings) { cfg.Token, cfg.KeyFile = "", keyFile(t) })
 		done := make(chan error)
 		go func() { done <- list(context.Background(), c) }()
 		<-asked
@@ -684,7 +673,7 @@ func TestCloseWithoutACallLeavesNothingBehind(t *testing.T) {
 	defer silent.Close()
 	for _, at := range []string{"http://" + silent.Addr().String(), "https://" + silent.Addr().String(), "http://zitadel.invalid"} {
 		before := goleak.IgnoreCurrent()
-		c, err := New(t.Context(), Config{URL: mustURL(t, at), Token: "x"})
+		c, err := New(t.Context(), config.Settings{URL: mustURL(t, at), Token: "x", RequestTimeout: time.Second}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func (c *clock) serverNow() time.Time {
 	return now
 }
 
-// skewHint is a clause for a mend, where clocks that far apart could be the reason.
+// skewHint is a clause for a fix, where clocks that far apart could be the reason.
 func (c *clock) skewHint() string {
 	server, local, ok := c.last()
 	// Dates have a grain of a second, and the answer took its time.

@@ -32,6 +32,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -254,19 +256,25 @@ var statusOfCode = map[codes.Code]int{
 	codes.InvalidArgument: 400, codes.Unavailable: 503, codes.Unimplemented: 501, codes.DeadlineExceeded: 504,
 }
 
-// client makes a client of f; set changes its configuration, which has a token.
-func (f *fake) client(t testing.TB, transport string, set ...func(*Config)) *Client {
+// client makes a client of f; set changes its settings, which have a token.
+func (f *fake) client(t testing.TB, transport string, set ...func(*config.Settings)) *Client {
 	t.Helper()
-	cfg := Config{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 10 * time.Second}
+	return f.logging(t, transport, nil, set...)
+}
+
+// logging is client with a log.
+func (f *fake) logging(t testing.TB, transport string, log *slog.Logger, set ...func(*config.Settings)) *Client {
+	t.Helper()
+	cfg := config.Settings{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 10 * time.Second}
 	for _, s := range set {
 		s(&cfg)
 	}
-	return mustNew(t, cfg)
+	return mustNew(t, cfg, Options{Log: log})
 }
 
-func mustNew(t testing.TB, cfg Config) *Client {
+func mustNew(t testing.TB, cfg config.Settings, o Options) *Client {
 	t.Helper()
-	c, err := New(context.Background(), cfg)
+	c, err := New(context.Background(), cfg, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +359,7 @@ func fakeTime(c *Client) *fakeClock {
 	f := &fakeClock{now: time.Now()}
 	c.clock.now = f.Now
 	if l, ok := c.login.(*fileLogin); ok {
-		l.now = f.Now
+		l.secret.Now = f.Now
 	}
 	return f
 }

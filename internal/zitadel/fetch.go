@@ -230,7 +230,7 @@ func codeOfOAuth(name string, status int) codes.Code {
 // secretGrant asks for tokens with a service user's client id and secret.
 type secretGrant struct {
 	clientID string
-	secret   secretFile
+	secret   *secretFile
 	scrub    *scrubber
 }
 

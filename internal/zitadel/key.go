@@ -6,15 +6,15 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/crypto"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/zitadel-go/v3/pkg/client"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
 // parseKeyFile reads the JSON file that ZITADEL gives for a key of a service
@@ -69,15 +69,12 @@ type keyGrant struct {
 // key reads the file each time, which is once a token: a key that was replaced
 // is used without a restart.
 func (g *keyGrant) key() (*client.KeyFile, error) {
-	content, err := os.ReadFile(g.path)
+	content, _, err := bounded.ReadFile(g.path, maxSecretFile)
 	var k *client.KeyFile
 	if err == nil {
 		k, err = parseKeyFile(content)
 	}
 	if err != nil {
-		if p, ok := errors.AsType[*fs.PathError](err); ok {
-			err = p.Err
-		}
 		return nil, localStop(fmt.Sprintf("key_file %s: %s", g.path, err),
 			"name the JSON file that ZITADEL gave when the key of the service user was made", err)
 	}

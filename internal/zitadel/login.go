@@ -5,50 +5,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// A login is one of the ways to have a token. Its errors are final: *Error, or
+// A login is one of the ways to get a token. Its errors are of type *Error, or
 // the context's own.
 type login interface {
-	// token is the one to send now. It asks the network only where there is
-	// none, or where it is about to expire.
+	// token returns the token to send now. It uses the network only if there is
+	// none, or if it is about to expire.
 	token(ctx context.Context) (string, error)
-	// renew takes note that ZITADEL refused a token, and says whether token
-	// may now give another one.
+	// renew notes that ZITADEL refused a token, and reports whether token may now
+	// return another one.
 	renew(refused string) bool
-	// userID is the user that the tokens are for, or empty where only ZITADEL knows.
+	// userID is the user that the tokens are for; empty if only ZITADEL knows.
 	userID() string
-	// option names the option, and the file, where a user mends the login.
+	// option names the option, and its file, for messages about the login.
 	option() string
 }
 
-func (c *Client) newLogin(cfg Config, log *slog.Logger) (login, error) {
+func (c *Client) newLogin(s config.Settings, o Options) (login, error) {
 	switch {
-	case cfg.TokenFile != "":
-		return &fileLogin{secretFile: secretFile{name: "token_file", path: cfg.TokenFile, now: c.clock.now, scrub: c.scrub, log: log}}, nil
-	case cfg.KeyFile != "":
-		grant := &keyGrant{path: cfg.KeyFile, clock: c.clock}
+	case s.TokenFile != "":
+		return &fileLogin{c.newSecretFile("token_file", s.TokenFile, o.Log)}, nil
+	case s.KeyFile != "":
+		grant := &keyGrant{path: s.KeyFile, clock: c.clock}
 		if _, err := grant.key(); err != nil {
 			return nil, err
 		}
-		return newFetchLogin(c, grant, log), nil
-	case cfg.ClientID != "":
-		return newFetchLogin(c, &secretGrant{
-			clientID: cfg.ClientID,
-			secret:   secretFile{name: "client_secret_file", path: cfg.ClientSecretFile, now: c.clock.now, scrub: c.scrub, log: log},
-			scrub:    c.scrub,
-		}, log), nil
+		return newFetchLogin(c, grant, o.Log), nil
+	case s.ClientID != "":
+		secret := c.newSecretFile("client_secret_file", s.ClientSecretFile, o.Log)
+		return newFetchLogin(c, &secretGrant{clientID: s.ClientID, secret: secret, scrub: c.scrub}, o.Log), nil
 	}
-	token := strings.TrimSpace(cfg.Token)
+	token := s.Token.Reveal()
 	c.scrub.hide(token)
 	if err := sendable(token); err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return staticLogin{value: token, name: cmp.Or(cfg.TokenName, "token")}, nil
+	return staticLogin{value: token, name: cmp.Or(o.TokenName, "token")}, nil
 }
 
 // staticLogin is a token given as an option.
@@ -59,22 +56,23 @@ func (l staticLogin) renew(string) bool                     { return false }
 func (l staticLogin) userID() string                        { return "" }
 func (l staticLogin) option() string                        { return l.name }
 
-// fileLogin is a token in a file, which may be replaced at any time.
-type fileLogin struct{ secretFile }
+// fileLogin is a token in a file that may be replaced at any time.
+type fileLogin struct{ *secretFile }
 
 func (l *fileLogin) token(context.Context) (string, error) { return l.read(false) }
 
-// renew reads the file whatever its dates say: the refusal says more.
+// renew reads the file even if it looks unchanged, because ZITADEL refused its
+// token.
 func (l *fileLogin) renew(refused string) bool {
 	now, err := l.read(true)
 	return err == nil && now != refused
 }
 
 func (l *fileLogin) userID() string { return "" }
-func (l *fileLogin) option() string { return l.name + " " + l.path }
+func (l *fileLogin) option() string { return l.secretFile.option + " " + l.path }
 
-// sendable is an error where a header cannot carry secret. Its text never
-// repeats it.
+// sendable returns an error if a header cannot carry the secret. The error does
+// not repeat it.
 func sendable(secret string) error {
 	if secret == "" {
 		return errors.New("is empty")
@@ -87,7 +85,7 @@ func sendable(secret string) error {
 	return nil
 }
 
-// localStop is an error of this machine that somebody has to mend.
-func localStop(message, mend string, cause error) *Error {
-	return &Error{Class: Stop, Code: codes.Unauthenticated, Message: message, Mend: mend, Err: cause}
+// localStop is an error on this machine that the user must fix.
+func localStop(message, fix string, cause error) *Error {
+	return &Error{Class: Stop, Code: codes.Unauthenticated, Message: message, Fix: fix, Err: cause}
 }

@@ -26,18 +26,20 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // withKey and withSecret are the two logins that fetch tokens.
-func withKey(t *testing.T) func(*Config) {
+func withKey(t *testing.T) func(*config.Settings) {
 	path := keyFile(t)
-	return func(cfg *Config) { cfg.Token, cfg.KeyFile = "", path }
+	return func(cfg *config.Settings) { cfg.Token, cfg.KeyFile = "", path }
 }
 
-func withSecret(t *testing.T) (set func(*Config), path string) {
+func withSecret(t *testing.T) (set func(*config.Settings), path string) {
 	path = filepath.Join(t.TempDir(), "secret")
 	writeFile(t, path, "client-secret+/=\n")
-	return func(cfg *Config) { cfg.Token, cfg.ClientID, cfg.ClientSecretFile = "", "client id", path }, path
+	return func(cfg *config.Settings) { cfg.Token, cfg.ClientID, cfg.ClientSecretFile = "", "client id", path }, path
 }
 
 func TestKeyIsExchangedByASignedAssertion(t *testing.T) {
@@ -105,7 +107,7 @@ func TestAssertionIsMadeInTheServersTime(t *testing.T) {
 		writeJSON(w, 400, `{"error":"invalid_grant","error_description":"invalid assertion"}`)
 	})
 	e := wantError(t, list(t.Context(), f.client(t, TransportREST, withKey(t))), Stop)
-	wantIn(t, e.Mend, "this machine's clock is 2h0m", "ahead")
+	wantIn(t, e.Fix, "this machine's clock is 2h0m", "ahead")
 }
 
 func TestClientSecretIsExchanged(t *testing.T) {
@@ -228,7 +230,7 @@ func TestRefusedTokenIsFetchedOnceMore(t *testing.T) {
 		clock.add(time.Hour)
 		for range 5 {
 			e := wantError(t, list(t.Context(), c), Stop)
-			wantIn(t, e.Mend, "renew it in key_file")
+			wantIn(t, e.Fix, "renew it in key_file")
 		}
 		if _, tokens := f.noted(); tokens != 3 {
 			t.Errorf("%d tokens, want 3: a new one that is refused too is not replaced at once", tokens)
@@ -240,7 +242,7 @@ func TestStaticTokenThatIsRefusedIsNotSentAgain(t *testing.T) {
 	f := newFake(t)
 	refuseAllBut(f, func() string { return "another" })
 	e := wantError(t, list(t.Context(), f.client(t, TransportGRPC)), Stop)
-	wantIn(t, e.Mend, "renew it in token")
+	wantIn(t, e.Fix, "renew it in token")
 	if sent, _ := f.noted(); len(sent) != 1 {
 		t.Errorf("%d calls, want 1", len(sent))
 	}
@@ -251,7 +253,7 @@ func TestTokenFileIsReadAgainWhenItChanges(t *testing.T) {
 		f := newFake(t)
 		path := filepath.Join(t.TempDir(), "token")
 		writeFile(t, path, "  file-token-1\r\n")
-		c := f.client(t, transport, func(cfg *Config) { cfg.Token, cfg.TokenFile = "", path })
+		c := f.client(t, transport, func(cfg *config.Settings) { cfg.Token, cfg.TokenFile = "", path })
 		clock := fakeTime(c)
 		last := func() string {
 			t.Helper()
@@ -286,7 +288,7 @@ func TestTokenFileIsReadAgainWhenItChanges(t *testing.T) {
 			broken()
 			clock.add(lookEvery)
 			e := wantError(t, list(t.Context(), c), Stop)
-			wantIn(t, e.Error(), "token_file "+path, "looked at again by itself")
+			wantIn(t, e.Error(), "token_file "+path, "it is read again without a restart")
 		}
 		os.Remove(path)
 		writeFile(t, path, "file-token-3") // and it heals, at once
@@ -301,9 +303,9 @@ func TestTokenFileIsReadAtOnceAfterARefusal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	writeFile(t, path, "file-token-1")
 	refuseAllBut(f, func() string { return "file-token-2" })
-	c := f.client(t, TransportREST, func(cfg *Config) { cfg.Token, cfg.TokenFile = "", path })
+	c := f.client(t, TransportREST, func(cfg *config.Settings) { cfg.Token, cfg.TokenFile = "", path })
 	fakeTime(c)
-	wantIn(t, wantError(t, list(t.Context(), c), Stop).Mend, "renew it in token_file "+path)
+	wantIn(t, wantError(t, list(t.Context(), c), Stop).Fix, "renew it in token_file "+path)
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -322,12 +324,12 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 	secret, _ := withSecret(t)
 	for _, test := range []struct {
 		name   string
-		set    func(*Config)
+		set    func(*config.Settings)
 		status int
 		kind   string
 		body   string
 		class  Class
-		mend   string
+		fix    string
 	}{
 		{"key removed", withKey(t), 400, "application/json", `{"error":"invalid_grant","error_description":"invalid assertion"}`, Stop, "make a new key"},
 		{"secret wrong", secret, 401, "application/json", `{"error":"invalid_client","error_description":"client not found"}`, Stop, "make a new client secret"},
@@ -348,7 +350,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 				w.Write([]byte(test.body))
 			})
 			e := wantError(t, list(t.Context(), f.client(t, TransportGRPC, test.set)), test.class)
-			wantIn(t, e.Mend, test.mend)
+			wantIn(t, e.Fix, test.fix)
 			wantIn(t, e.Error(), f.URL)
 			if test.class == Throttled && e.RetryAfter != 5*time.Second {
 				t.Errorf("retry after %s, want 5s", e.RetryAfter)
@@ -363,7 +365,7 @@ func TestErrorsOfTheTokenEndpoint(t *testing.T) {
 func TestTokenRequestHasATimeoutOfItsOwn(t *testing.T) {
 	f := newFake(t)
 	f.onToken(func(_ http.ResponseWriter, r *http.Request) { hang(r) })
-	c := f.client(t, TransportGRPC, withKey(t), func(cfg *Config) { cfg.RequestTimeout = 100 * time.Millisecond })
+	c := f.client(t, TransportGRPC, withKey(t), func(cfg *config.Settings) { cfg.RequestTimeout = 100 * time.Millisecond })
 	e := wantError(t, list(context.Background(), c), Retry)
 	wantIn(t, e.Error(), "100ms")
 }
@@ -394,7 +396,7 @@ func TestClientSecretFileIsReadForEachToken(t *testing.T) {
 	set, path := withSecret(t)
 	c := f.client(t, TransportREST, set)
 	e := wantError(t, list(t.Context(), c), Stop)
-	wantIn(t, e.Mend, "client_secret_file "+path)
+	wantIn(t, e.Fix, "client_secret_file "+path)
 	writeFile(t, path, "rotated")
 	if err := list(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -467,7 +469,7 @@ func TestKeyFileErrorsNameTheFileAndNeverItsContent(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "key.json")
 		writeFile(t, path, test.content)
-		_, err := New(t.Context(), Config{URL: mustURL(t, "https://auth.example.com"), KeyFile: path})
+		_, err := New(t.Context(), config.Settings{URL: mustURL(t, "https://auth.example.com"), KeyFile: path}, Options{})
 		e := wantError(t, err, Stop)
 		wantIn(t, e.Error(), "key_file "+path, test.says, "ZITADEL gave when the key")
 		for cause := error(e); cause != nil; {

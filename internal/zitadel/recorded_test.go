@@ -29,7 +29,7 @@ func readTestdata(t testing.TB, name string) []byte {
 // verdict is what the caller must learn from a recorded answer.
 type verdict struct {
 	class Class
-	mend  string // a part of it; "" means that there is none
+	fix   string // a part of it; "" means that there is none
 }
 
 var (
@@ -162,10 +162,10 @@ func TestRecordedErrorsOverGRPC(t *testing.T) {
 func wantVerdict(t *testing.T, err error, want verdict) *Error {
 	t.Helper()
 	e := wantError(t, err, want.class)
-	if want.mend == "" && e.Mend != "" {
-		t.Errorf("mend is %q, want none", e.Mend)
+	if want.fix == "" && e.Fix != "" {
+		t.Errorf("fix is %q, want none", e.Fix)
 	}
-	wantIn(t, e.Mend, want.mend)
+	wantIn(t, e.Fix, want.fix)
 	return e
 }
 

@@ -20,6 +20,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
 // newHTTPClient is for REST and for tokens. Deadlines come with the contexts.
@@ -161,18 +163,21 @@ func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, htt
 	clock.see(resp.Header.Get, asked)
 
 	if resp.StatusCode != http.StatusOK || !isJSON(resp.Header) {
-		page, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+		page, err := bounded.ReadAll(resp.Body, maxPage)
+		if errors.Is(err, bounded.ErrTooLarge) {
+			err = nil // the start of it is enough
+		}
 		if err != nil && resp.StatusCode == http.StatusOK {
 			return nil, nil, unreachable(err)
 		}
 		return nil, nil, refusal(resp, page)
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return nil, nil, unreachable(err)
-	}
-	if len(answer) > maxBody {
+	answer, err := bounded.ReadAll(resp.Body, maxBody)
+	switch {
+	case errors.Is(err, bounded.ErrTooLarge):
 		return answer, nil, largerThanMax(maxBody, "bytes")
+	case err != nil:
+		return nil, nil, unreachable(err)
 	}
 	return answer, resp.Header, nil
 }

@@ -17,6 +17,8 @@ import (
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // texts are all that an error can be made to say.
@@ -36,10 +38,10 @@ func TestNoSecretComesBackInErrorsOrLogs(t *testing.T) {
 	tokenFile, secretFile := filepath.Join(dir, "token"), filepath.Join(dir, "secret")
 	writeFile(t, tokenFile, token+"\n")
 	writeFile(t, secretFile, secret+"\n")
-	logins := map[string]func(*Config){
-		"token":      func(cfg *Config) { cfg.Token = token },
-		"token_file": func(cfg *Config) { cfg.Token, cfg.TokenFile = "", tokenFile },
-		"client":     func(cfg *Config) { cfg.Token, cfg.ClientID, cfg.ClientSecretFile = "", "id", secretFile },
+	logins := map[string]func(*config.Settings){
+		"token":      func(cfg *config.Settings) { cfg.Token = token },
+		"token_file": func(cfg *config.Settings) { cfg.Token, cfg.TokenFile = "", tokenFile },
+		"client":     func(cfg *config.Settings) { cfg.Token, cfg.ClientID, cfg.ClientSecretFile = "", "id", secretFile },
 		"key_file":   withKey(t),
 	}
 	// echo repeats the credentials of r in every way that comes to mind.
@@ -98,7 +100,7 @@ func TestNoSecretComesBackInErrorsOrLogs(t *testing.T) {
 						})
 					}
 					var logged logBuffer
-					c := f.client(t, transport, set, func(cfg *Config) { cfg.Logger = logged.logger() })
+					c := f.logging(t, transport, logged.logger(), set)
 					err := list(t.Context(), c)
 					if err == nil && !atToken {
 						t.Errorf("%s, %s: no error", login, name)

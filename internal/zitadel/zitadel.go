@@ -1,9 +1,8 @@
 // Package zitadel asks ZITADEL's AdminService for events, over gRPC or REST.
 //
-// Both transports take and give the same generated types and fail with the same
-// [Error], so that a caller cannot tell them apart. A [Client] asks once and
-// says what came of it: when to ask again is the caller's choice, for which
-// [Class] is made.
+// Both transports use the same generated types and fail with the same [Error],
+// so that callers do not depend on the transport. A [Client] asks once. When to
+// ask again is the caller's decision, which the [Class] of the error supports.
 package zitadel
 
 import (
@@ -15,15 +14,15 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Class says what the caller can do about an error.
+// Class is what the caller can do about an error.
 type Class int
 
 const (
-	// Retry: the other side is away or unwell; ask again after a backoff.
+	// Retry: the server is unreachable or unhealthy; ask again after a backoff.
 	Retry Class = iota + 1
 	// Throttled: quota or rate limit; wait longer, at least RetryAfter.
 	Throttled
-	// Stop: asking again cannot help until somebody mends what Mend says.
+	// Stop: asking again cannot help until somebody does what Fix says.
 	Stop
 	// TooLarge: the page is over a message limit; ask for fewer events.
 	TooLarge
@@ -55,14 +54,14 @@ type Error struct {
 	HTTPStatus int           // 0 over gRPC
 	URL        string        // scheme and host that were asked
 	Message    string        // what ZITADEL said, without secrets, bounded
-	Mend       string        // what the user can do; empty where waiting is all
+	Fix        string        // what the user can do; empty if waiting is enough
 	RetryAfter time.Duration // 0 where ZITADEL gave none
 	Err        error         // cause, may be nil
 
 	refused bool // ZITADEL itself refused the token; another one may do
 }
 
-// Error is one line: who was asked, what happened, and the mend.
+// Error returns one line: who was asked, what happened, and the fix.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.URL != "" {
@@ -78,12 +77,12 @@ func (e *Error) Error() string {
 		}
 	}
 	b.WriteString(")")
-	if e.Mend != "" {
+	if e.Fix != "" {
 		b.WriteString(": ")
-		b.WriteString(e.Mend)
+		b.WriteString(e.Fix)
 	}
 	return b.String()
 }
 
-// Unwrap is the cause, where one is known and its text holds no secret.
+// Unwrap returns the cause, if it is known and its text holds no secret.
 func (e *Error) Unwrap() error { return e.Err }

@@ -107,9 +107,9 @@ func classified(err error) *zitadel.Error {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Unknown, codes.Aborted, codes.Canceled:
 		e.Class = zitadel.Retry
 	case codes.Unauthenticated:
-		e.Mend = "give a token that is valid"
+		e.Fix = "give a token that is valid"
 	case codes.NotFound, codes.PermissionDenied:
-		e.Mend = "give the token's user the role IAM_OWNER_VIEWER, and use the instance's own host"
+		e.Fix = "give the token's user the role IAM_OWNER_VIEWER, and use the instance's own host"
 	}
 	return e
 }
