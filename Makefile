@@ -10,9 +10,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
-	@exec build/zitadel-siem demo
+	@./build.sh demo
+	@exec build/zitadel-siem-demo
 
-build: plugin sidecar ## both plugins and the binary, into build/
+build: plugin sidecar ## what is shipped: both plugins and the binary, into build/
 
 plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 	@./build.sh plugin

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -34,7 +35,7 @@ func (c *parseCommand) Help() string {
 		"waits until it has acknowledged them. For example: kubectl logs -f deploy/zitadel | zitadel-siem parse"
 }
 
-func (c *parseCommand) Run(ctx context.Context, console *console) error {
+func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error {
 	settings, err := settingsOf(config.Output, c.Plugins, console)
 	if err != nil {
 		return err
@@ -47,19 +48,19 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
 	err = run.files(ctx, c.Files)
-	console.clear()
-	if told := run.told(); c.Status || console.terminal || run.written == 0 && run.lines > 0 {
-		console.line(told)
+	console.Clear()
+	if told := run.told(); c.Status || console.Terminal || run.written == 0 && run.lines > 0 {
+		console.Line(told)
 	}
 	return err
 }
 
 // panickedOnce tells of the first line that caused a panic, without its text.
-func panickedOnce(console *console) func(v any) {
+func panickedOnce(console *terminal.Console) func(v any) {
 	var once sync.Once
 	return func(v any) {
 		once.Do(func() {
-			console.line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
+			console.Line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
 		})
 	}
 }
@@ -164,10 +165,10 @@ func (run *parseRun) line(line []byte) {
 // told is the last line of a run.
 func (run *parseRun) told() string {
 	counts := run.parser.Counts()
-	parts := []string{fmt.Sprintf("%s of %s lines written", thousands(run.written), thousands(run.lines))}
+	parts := []string{fmt.Sprintf("%s of %s lines written", terminal.Thousands(run.written), terminal.Thousands(run.lines))}
 	for k, name := range parser.KindNames() {
 		if n := counts[k]; n > 0 {
-			parts = append(parts, thousands(n)+" "+name)
+			parts = append(parts, terminal.Thousands(n)+" "+name)
 		}
 	}
 	s := strings.Join(parts, "; ")

@@ -11,10 +11,11 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-func newRecordSink(s config.OutputSettings, console *console) (recordSink, error) {
+func newRecordSink(s config.OutputSettings, console *terminal.Console) (recordSink, error) {
 	if s.Forward == (config.Forward{}) {
 		return &jsonSink{w: os.Stdout}, nil
 	}
@@ -54,7 +55,7 @@ type forwardSink struct {
 	sender  *forward.Sender
 	tag     string
 	chunk   int
-	console *console
+	console *terminal.Console
 
 	buf  []byte
 	ends []int // of the records in buf
@@ -100,7 +101,7 @@ func (s *forwardSink) send(ctx context.Context, entries []byte, n int) error {
 		trouble = s.sender.Send(try, s.tag, entries, n)
 		return struct{}{}, trouble
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, in time.Duration) {
-		s.console.warn(fmt.Sprintf("%v; again in %s", err, roughly(in)))
+		s.console.Warn(fmt.Sprintf("%v; again in %s", err, terminal.Roughly(in)))
 	}))
 	if err != nil {
 		return trouble

@@ -14,6 +14,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 type pullCommand struct {
@@ -32,7 +33,7 @@ func (c *pullCommand) Help() string {
 		"Every option can be given as a variable instead (ZITADEL_URL); a token only so, or in a file."
 }
 
-func (c *pullCommand) Run(ctx context.Context, console *console) error {
+func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error {
 	list, err := c.settings(console)
 	if err != nil {
 		return err
@@ -47,9 +48,9 @@ func (c *pullCommand) Run(ctx context.Context, console *console) error {
 	if err = errors.Join(err, sidecar.Close(sources)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
-	if c.Status || console.terminal {
+	if c.Status || console.Terminal {
 		for _, s := range sources {
-			console.line(summary(s, time.Since(began), len(sources) > 1))
+			console.Line(summary(s, time.Since(began), len(sources) > 1))
 		}
 	}
 	return err
@@ -64,7 +65,7 @@ func usage(err error) error {
 }
 
 // settings are those of every source.
-func (c *pullCommand) settings(console *console) (list []config.PullSettings, err error) {
+func (c *pullCommand) settings(console *terminal.Console) (list []config.PullSettings, err error) {
 	if c.Config != "" {
 		list, err = c.fromFile(console)
 	} else {
@@ -84,7 +85,7 @@ func (c *pullCommand) settings(console *console) (list []config.PullSettings, er
 	return list, nil
 }
 
-func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFlags(console *terminal.Console) ([]config.PullSettings, error) {
 	if c.MetricsListen == "" {
 		c.MetricsListen = os.Getenv("ZITADEL_METRICS_LISTEN")
 	}
@@ -96,7 +97,7 @@ func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error)
 
 // fromFile takes nothing from flags and variables: with several sources, none
 // could tell which one it is for.
-func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFile(console *terminal.Console) ([]config.PullSettings, error) {
 	for name := range flagValues(config.Pull, c.Plugins) {
 		o, _ := config.Pull.Lookup(name)
 		return nil, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
@@ -106,7 +107,7 @@ func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) 
 		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	for _, w := range file.Warnings {
-		console.warn(w)
+		console.Warn(w)
 	}
 	if c.MetricsListen == "" {
 		c.MetricsListen = file.MetricsListen
@@ -115,7 +116,7 @@ func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) 
 }
 
 // open opens every source, or none.
-func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out *lines, console *console) (sources []*sidecar.Source, err error) {
+func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out *lines, console *terminal.Console) (sources []*sidecar.Source, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sidecar.Close(sources))
@@ -123,7 +124,7 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out 
 	}()
 	writes := false // to standard output
 	for _, settings := range list {
-		o := sidecar.Options{Log: console.logger(), EndOnError: c.Once}
+		o := sidecar.Options{Log: console.Logger(), EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
@@ -155,27 +156,27 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, out 
 }
 
 // run shows how it goes while the sources run.
-func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, console *console) error {
+func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, console *terminal.Console) error {
 	if c.MetricsListen != "" {
-		metrics, err := sidecar.ListenMetrics(c.MetricsListen, sources, console.logger())
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, sources, console.Logger())
 		if err != nil {
 			return err
 		}
-		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.Logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
 	statusDone := make(chan struct{})
 	go func() {
 		defer close(statusDone)
-		if c.Status || console.terminal && !isTerminal(os.Stdout) {
-			showStatus(statusCtx, console, func() progress { return progressOf(sources) })
+		if c.Status || console.Terminal && !terminal.IsTerminal(os.Stdout) {
+			terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return progressOf(sources) })
 		}
 	}()
 	err := sidecar.Run(ctx, sources)
 	stopStatus()
 	<-statusDone
-	console.clear()
+	console.Clear()
 	return err
 }
 
@@ -183,12 +184,12 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 func serve(metrics interface {
 	Serve() error
 	Close() error
-}, console *console) (stop func()) {
+}, console *terminal.Console) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(); err != nil {
-			console.logger().Error("figures are not served any more: " + err.Error())
+			console.Logger().Error("figures are not served any more: " + err.Error())
 		}
 	}()
 	return func() {
@@ -198,21 +199,21 @@ func serve(metrics interface {
 }
 
 // progressOf is that of all sources together: their slowest.
-func progressOf(sources []*sidecar.Source) progress {
-	sum := progress{lag: -1}
+func progressOf(sources []*sidecar.Source) terminal.Progress {
+	sum := terminal.Progress{Lag: -1}
 	for _, source := range sources {
 		s := source.Reader()
-		sum.events += source.Handed().Taken.Load()
-		sum.errors += s.Unreadable.Load() + s.HolesGivenUp.Load()
+		sum.Events += source.Handed().Taken.Load()
+		sum.Errors += s.Unreadable.Load() + s.HolesGivenUp.Load()
 		for _, n := range source.Figures().Errors {
-			sum.errors += n
+			sum.Errors += n
 		}
 		switch newest, upTo := s.Newest(), s.ReadUpTo(); {
 		case !upTo.IsZero():
-			sum.lag = max(sum.lag, time.Since(upTo), 0)
+			sum.Lag = max(sum.Lag, time.Since(upTo), 0)
 		case !newest.IsZero():
-			sum.lag = max(sum.lag, time.Since(newest), 0)
-			sum.note = "catching up"
+			sum.Lag = max(sum.Lag, time.Since(newest), 0)
+			sum.Note = "catching up"
 		}
 	}
 	return sum
@@ -222,7 +223,7 @@ func progressOf(sources []*sidecar.Source) progress {
 func summary(source *sidecar.Source, took time.Duration, named bool) string {
 	s, settings := source.Reader(), source.Settings()
 	written := source.Handed().Taken.Load()
-	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", thousands(written), roughly(took), thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
+	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", terminal.Thousands(written), terminal.Roughly(took), terminal.Thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
 	if named {
 		parts[0] = settings.Instance + ": " + parts[0]
 	}
@@ -245,7 +246,7 @@ func summary(source *sidecar.Source, took time.Duration, named bool) string {
 		{s.HolesGivenUp.Load(), "holes given up"},
 	} {
 		if p.n > 0 {
-			parts = append(parts, thousands(p.n)+" "+p.text)
+			parts = append(parts, terminal.Thousands(p.n)+" "+p.text)
 		}
 	}
 	if settings.StatePath != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -34,7 +35,7 @@ func (c *setupCommand) Help() string {
 		"ZITADEL sends each event at most once: keep pulling beside it."
 }
 
-func (c *setupCommand) Run(ctx context.Context, console *console) error {
+func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error {
 	if c.Rotate && c.Remove {
 		return fmt.Errorf("--rotate and --remove contradict each other: give one%w", silent{errUsage})
 	}
@@ -52,7 +53,7 @@ func (c *setupCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return err
 	}
-	cfg := zitadel.ConfigOf(s.Settings, console.logger())
+	cfg := zitadel.ConfigOf(s.Settings, console.Logger())
 	cfg.TokenName = "ZITADEL_TOKEN" // there is no such flag
 	client, err := zitadel.New(ctx, cfg)
 	if err != nil {
