@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test scripts bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ test: fmt-check build ## every test, with the race detector
 	else \
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
+
+scripts: ## actions-scripts/*.js from actions-scripts/src
+	$(GO) generate ./actions-scripts
 
 bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...
