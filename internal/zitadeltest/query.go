@@ -67,7 +67,8 @@ func validate(req *adminpb.ListEventsRequest) error {
 // newQuery reads a valid request. Events created at oldest or before are hidden
 // by the audit log retention; a zero oldest hides nothing.
 func newQuery(req *adminpb.ListEventsRequest, oldest time.Time) query {
-	from := req.GetCreationDate() //nolint:staticcheck // still honoured by the server
+	//lint:ignore SA1019 ZITADEL still reads the deprecated field
+	from := req.GetCreationDate()
 	if req.GetFrom() != nil {
 		from = req.GetFrom()
 	}
