@@ -17,7 +17,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-// actionLines are the lines of the look-alike's actions, three for each login.
+// actionLines are the lines of a real ZITADEL's actions, three for each login.
 func actionLines() (lines []string) {
 	at := time.Date(2026, 11, 22, 9, 24, 58, 1000, time.UTC)
 	for i, message := range zitadeltest.ActionMessages() {
@@ -26,7 +26,7 @@ func actionLines() (lines []string) {
 	return lines
 }
 
-// secrets of the recorded messages, see the recordings' README.
+// secrets of the recorded messages.
 var actionSecrets = []string{"Passw0rd!x", "zitadel.useragent=", "zitadel.login.csrf=", "gorilla.csrf", "MTc5NTMz", `"nope"`, "whatever"}
 
 func wantNoSecret(t *testing.T, what, text string) {
