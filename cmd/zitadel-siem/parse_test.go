@@ -17,7 +17,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-// actionLines are the lines of a real ZITADEL's actions, three for each login.
+// actionLines are the lines of the look-alike's actions, three for each login.
 func actionLines() (lines []string) {
 	at := time.Date(2026, 11, 22, 9, 24, 58, 1000, time.UTC)
 	for i, message := range zitadeltest.ActionMessages() {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const owner = "token-of-an-owner-0123456789"
 
-// scene is a fake ZITADEL server, a directory for keys, and everything that was said.
+// scene is a look-alike, a directory for keys, and everything that was said.
 type scene struct {
 	*testing.T
 	server  *zitadeltest.Server
