@@ -4,15 +4,16 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test scripts bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
-	@exec build/zitadel-siem demo
+	@./build.sh demo
+	@exec build/zitadel-siem-demo
 
-build: plugin sidecar ## both plugins and the binary, into build/
+build: plugin sidecar ## what is shipped: both plugins and the binary, into build/
 
 plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 	@./build.sh plugin
@@ -31,10 +32,13 @@ test: fmt-check build ## every test, with the race detector
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
 
+scripts: ## actions-scripts/*.js from actions-scripts/src
+	$(GO) generate ./actions-scripts
+
 bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# Each target for a few seconds: new findings, not a proof. FUZZTIME=1m looks longer.
+# A few seconds for each target find new problems; they prove nothing. FUZZTIME=1m takes longer.
 FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
@@ -57,12 +61,22 @@ fmt: ## gofmt, in place
 	$(GO) fmt ./...
 
 fmt-check:
-	@unformatted=$$(./build.sh exec gofmt -l cmd conf internal parser plugin) || exit 1; \
+	@unformatted=$$(find . -path ./build -prune -o -name '*.go' -print | xargs ./build.sh exec gofmt -l) || exit 1; \
 	if [ -n "$$unformatted" ]; then \
 		echo "gofmt would change these files; make fmt does it:"; echo "$$unformatted"; exit 1; \
 	fi
 
-lint: fmt-check vet ## gofmt and go vet, as make test runs them
+# The tools have a go.mod of their own, so that they are no dependencies of the program.
+TOOL := $(GO) tool -modfile=tools/go.mod
+lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last needs its database on the network)
+	$(TOOL) staticcheck ./...
+	@if found=$$($(TOOL) govulncheck ./... 2>&1); then echo "$$found"; else \
+		echo "$$found"; \
+		case "$$found" in \
+		*"fetching vulnerabilities"*) echo "make lint: govulncheck did NOT run: it cannot reach its database" ;; \
+		*) exit 1 ;; \
+		esac; \
+	fi
 
 clean: ## remove what was built
 	@chmod -R u+w build 2>/dev/null || true

@@ -6,6 +6,7 @@
 #   ./build.sh plugin     build/in_zitadel.so and build/out_zitadel.so, the
 #                         Fluent Bit input and output plugins
 #   ./build.sh sidecar    build/zitadel-siem, one static binary
+#   ./build.sh demo       build/zitadel-siem-demo, which make run starts; not shipped
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
 #   ./build.sh exec CMD   run CMD with the Go that was found, for example
 #                         ./build.sh exec go test ./...
@@ -277,15 +278,25 @@ $name
 
 build_sidecar() {
     need_go
+    build_static zitadel-siem
+}
+
+build_demo() {
+    need_go
+    build_static zitadel-siem-demo
+}
+
+# build_static NAME
+build_static() {
     mkdir -p "$out"
-    say "building build/zitadel-siem"
-    CGO_ENABLED=0 go_build -o "$out/zitadel-siem" ./cmd/zitadel-siem
+    say "building build/$1"
+    CGO_ENABLED=0 go_build -o "$out/$1" "./cmd/$1"
     if command -v readelf >/dev/null; then
-        if readelf -l -W "$out/zitadel-siem" | grep -q INTERP; then
-            die "build/zitadel-siem is not static: it asks for a dynamic loader"
+        if readelf -l -W "$out/$1" | grep -q INTERP; then
+            die "build/$1 is not static: it asks for a dynamic loader"
         fi
     fi
-    say "zitadel-siem: $(size "$out/zitadel-siem"), static"
+    say "$1: $(size "$out/$1"), static"
 }
 
 size() {
@@ -299,6 +310,7 @@ all)
     ;;
 plugin) build_plugins ;;
 sidecar) build_sidecar ;;
+demo) build_demo ;;
 test-deps)
     need_go
     need_compiler
@@ -311,5 +323,5 @@ exec)
     exec "$@"
     ;;
 -h | --help | help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" ;;
-*) die "unknown target \"$1\"; there are all, plugin, sidecar, test-deps, exec" ;;
+*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, test-deps, exec" ;;
 esac

@@ -68,21 +68,6 @@ func TestWorstCaseMessage(t *testing.T) {
 	}
 }
 
-// What both scripts say is the same, as their code is.
-func TestSharedPartIsIdentical(t *testing.T) {
-	shared := func(script string) string {
-		_, rest, begins := strings.Cut(script, "\n// --- begin: shared")
-		part, after, ends := strings.Cut(rest, "// --- end: shared ---\n")
-		if !begins || !ends || after != "" {
-			t.Fatal("no markers, or something after the end")
-		}
-		return part
-	}
-	if diff := cmp.Diff(shared(PostAuthLog), shared(PostAuthWebhook)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // ZITADEL takes 40,000 bytes, and its documentation says 10,000 characters.
 func TestScriptsFitIntoZITADEL(t *testing.T) {
 	for name, script := range map[string]string{"post_auth_log": PostAuthLog, "post_auth_webhook": PostAuthWebhook} {

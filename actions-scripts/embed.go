@@ -1,9 +1,14 @@
 // Package actionsscripts holds the scripts for ZITADEL Actions V1 that report login
-// attempts, one compact JSON message each. README.md beside it says how to install them.
+// attempts, one compact JSON message each. README.md in this directory says how to
+// install them.
 //
-// The name of an action has to be the name of the function in its script, which is the
-// name of the file without .js.
+// An action must have the name of the function in its script, which is the name of the
+// file without .js.
+//
+// Edit the scripts in src; go generate writes the files that users paste.
 package actionsscripts
+
+//go:generate go run ./gen
 
 import _ "embed"
 
@@ -13,7 +18,7 @@ import _ "embed"
 var PostAuthLog string
 
 // PostAuthWebhook is the script post_auth_webhook: it posts the same message to an
-// endpoint. Its variables ENDPOINT and KEY have to be set first.
+// endpoint. Its variables ENDPOINT and KEY must be set first.
 //
 //go:embed post_auth_webhook.js
 var PostAuthWebhook string

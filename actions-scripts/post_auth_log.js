@@ -2,24 +2,24 @@
 // ZITADEL Actions V1: flows Internal and External Authentication, trigger Post
 // Authentication. Name the action post_auth_log, as the function, and allow it to fail.
 //
-// It reads no form, no cookie and no token. Of the headers it reads two.
+// It reads no form, no cookie and no token, and only two headers.
 
-// The action. It returns nothing: ZITADEL takes anything else for an error.
+// The action. It returns nothing: ZITADEL treats any other result as an error.
 function post_auth_log(ctx, api) {
   try {
-    // In here, since require may throw too. The first argument is a format: with "%s" a
-    // % of a user is none, in every version of the engine.
+    // require may throw too, so it is inside try. The first argument is a format: "%s"
+    // prints a % that a user typed as it is, in every version of the engine.
     require("zitadel/log").log("%s", postAuthMessage(ctx));
   } catch (e) {
-    // There is nothing left to tell it to, and the login has to go on.
+    // There is no other place to report it, and the login must go on.
   }
 }
 
-// --- begin: shared by post_auth_log.js and post_auth_webhook.js, byte for byte ---
+// From here on both scripts, post_auth_log and post_auth_webhook, are the same.
 
-// The fields of the message, in its order: name, the most bytes that the escaped
-// value may take, and where it is read. ZITADEL cuts a log message of more than 2,000
-// bytes, which breaks the JSON, so the worst case has to stay below that:
+// The fields of the message in their order: name, budget of the escaped value in bytes,
+// and where it is read. ZITADEL cuts a log message of more than 2,000 bytes, which breaks
+// the JSON, so the worst case must stay below that:
 //    38  {"post_auth_log":1,"outcome":"success"
 //   221  14 times ,"NAME":"" with 137 bytes of names
 //  1536  the values: the sum of the budgets below
@@ -53,7 +53,7 @@ function postAuthMessage(ctx) {
 }
 
 function build(v1) {
-  // Only what ZITADEL calls "none" is a success, whatever else authError may be.
+  // Only "none" is a success, whatever else authError may be.
   var success = text(function () { return v1.authError; }) === "none";
   var json = '{"post_auth_log":1,"outcome":' + (success ? '"success"' : '"failure"');
   var cut = [];
@@ -68,7 +68,7 @@ function build(v1) {
       cut.push('"' + field[0] + '"');
     }
   });
-  // The list of names is the mark of a cut value: a user can type an ellipsis.
+  // A list of names marks cut values: a user could type an ellipsis.
   return json + (cut.length > 0 ? ',"cut":[' + cut.join(",") + "]" : "") + "}";
 }
 
@@ -99,18 +99,18 @@ function errorText(v1) {
   return error === "none" ? "" : error;
 }
 
-// withoutSecrets is for errors of an identity provider's client, which may quote a URL
-// or a form.
+// withoutSecrets is for errors of an identity provider's client, which may quote a URL or
+// a form.
 function withoutSecrets(error) {
   return error
     .replace(/(:\/\/[^\s"'?#]*[?#])[^\s"']*/g, "$1[REDACTED]")
     .replace(/((?:code|token|assertion|secret|password)(?:=|"\s*:\s*"))[^\s"'&;,]+/gi, "$1[REDACTED]");
 }
 
-// header joins the lines of a header, as far as enough characters are there to fill
-// the budget. Each line adds two at least, so that this ends for every list. Go's server
-// gives each header one spelling; the names are never listed, since a client may send
-// so many that the action runs into its time limit.
+// header joins the lines of a header until there are enough characters to fill the
+// budget. Each line adds at least two, so the loop ends for every list. Go's server gives
+// each header one spelling. The names are never listed: a client may send so many that the
+// action would reach its time limit.
 function header(headers, name, enough) {
   var joined = "", lines = 0;
   [name, name.toLowerCase()].forEach(function (key) {
@@ -123,19 +123,19 @@ function header(headers, name, enough) {
   return joined;
 }
 
-// rfc3339 takes a Go time.Time or a Date, which both know how to become JSON, or a string.
-// It returns undefined for the zero time, which ZITADEL has at a first password check.
+// rfc3339 takes a Go time.Time or a Date, which both have a JSON form, or a string. It
+// returns undefined for the zero time, which ZITADEL has at a first password check.
 function rfc3339(time) {
   var value = typeof time === "string" ? time : JSON.parse(JSON.stringify(time));
   var valid = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value);
   return valid && value.slice(0, 10) !== "0001-01-01" ? value : undefined;
 }
 
-// fit cleans a value, if there is a function for it, and escapes it, character by
-// character, until the next one would not fit any more.
+// fit cleans a value, if there is a function for that, and escapes it character by
+// character until the budget is full.
 function fit(value, budget, clean) {
-  // No more than the beginning is worked on: a regular expression of this engine needs
-  // seconds for some texts of 20,000 characters that are not ASCII.
+  // Only the beginning is read: a regular expression of this engine needs seconds for some
+  // texts of 20,000 characters that are not ASCII.
   var enough = value.codePointAt(999) > 0xffff ? 999 : 1000;
   var cut = value.length > enough;
   value = value.slice(0, enough);
@@ -154,9 +154,9 @@ function fit(value, budget, clean) {
   return { json: json, cut: cut };
 }
 
-// escaped returns a code point as it stands in a JSON string. A lone surrogate has no
-// UTF-8. What moves a cursor, breaks a line or turns the direction of a text is escaped
-// too, so that it does nothing to whoever looks at the log.
+// escaped returns a code point as a JSON string has it. A lone surrogate has no UTF-8.
+// Characters that move a cursor, break a line or turn the direction of text are escaped
+// too, so that a terminal which shows the log is safe.
 function escaped(code) {
   if (code === 0x22 || code === 0x5c) {
     return "\\" + String.fromCharCode(code);
@@ -175,5 +175,3 @@ function size(piece) {
   var code = piece.codePointAt(0);
   return code < 0x80 ? piece.length : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
-
-// --- end: shared ---

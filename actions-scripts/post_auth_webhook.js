@@ -3,18 +3,18 @@
 // Authentication. Name the action post_auth_webhook, as the function.
 //
 // THE LOGIN WAITS for the answer, or for the timeout of the action: set a short one, such
-// as 2s (left out, it is 20s). "Allowed to fail" MUST be on: a refused connection, a
-// denied address and a timeout leave fetch as a Go panic, which no catch of a script
-// sees; without it they end every login. Nothing is sent a second time.
+// as 2s (default: 20s). "Allowed to fail" MUST be on: a refused connection, a denied
+// address and a timeout make fetch panic in Go, which a script cannot catch; without it
+// they end every login. Nothing is sent a second time.
 //
-// It reads no form, no cookie and no token. Of the headers it reads two.
+// It reads no form, no cookie and no token, and only two headers.
 
 // Where to: https, no redirect (the key would follow it), nothing on ZITADEL's deny list.
 var ENDPOINT = "https://siem.example.com/zitadel/post-auth";
-// The secret that the endpoint knows too. Who may read actions in ZITADEL can read it.
+// The secret that the endpoint knows too. Whoever may read actions in ZITADEL can read it.
 var KEY = "CHANGE-ME";
 
-// The action. It returns nothing: ZITADEL takes anything else for an error.
+// The action. It returns nothing: ZITADEL treats any other result as an error.
 function post_auth_webhook(ctx, api) {
   try {
     send(postAuthMessage(ctx));
@@ -30,32 +30,32 @@ function send(message) {
   }
   var answer = require("zitadel/http").fetch(ENDPOINT, {
     method: "POST",
-    // Lists, since ZITADEL splits a string at its commas. Giving headers takes its own away.
+    // Lists, since ZITADEL splits a string at its commas. These headers replace its own.
     headers: { "Content-Type": ["application/json"], "X-Zitadel-Siem-Key": [KEY] },
     // An object, since ZITADEL writes the body as JSON: a string would arrive in quotes.
     body: JSON.parse(message)
   });
-  // Not answer.json(): it panics where the answer is no JSON, and none is needed.
-  var status = answer.status || answer.statusCode; // the second is the name of old versions
+  // Not answer.json(): it panics if the answer is not JSON, and the body is not needed.
+  var status = answer.status || answer.statusCode; // old versions call it statusCode
   if (!(status >= 200 && status < 300)) {
     complain("the endpoint answered ", status);
   }
 }
 
-// complain tells ZITADEL's log, which only who hosts it can see.
+// complain writes to ZITADEL's log, which only its operator can see.
 function complain(what, detail) {
   try {
     require("zitadel/log").warn("%s", "post_auth_webhook: " + what + detail);
   } catch (e) {
-    // The login has to go on.
+    // The login must go on.
   }
 }
 
-// --- begin: shared by post_auth_log.js and post_auth_webhook.js, byte for byte ---
+// From here on both scripts, post_auth_log and post_auth_webhook, are the same.
 
-// The fields of the message, in its order: name, the most bytes that the escaped
-// value may take, and where it is read. ZITADEL cuts a log message of more than 2,000
-// bytes, which breaks the JSON, so the worst case has to stay below that:
+// The fields of the message in their order: name, budget of the escaped value in bytes,
+// and where it is read. ZITADEL cuts a log message of more than 2,000 bytes, which breaks
+// the JSON, so the worst case must stay below that:
 //    38  {"post_auth_log":1,"outcome":"success"
 //   221  14 times ,"NAME":"" with 137 bytes of names
 //  1536  the values: the sum of the budgets below
@@ -89,7 +89,7 @@ function postAuthMessage(ctx) {
 }
 
 function build(v1) {
-  // Only what ZITADEL calls "none" is a success, whatever else authError may be.
+  // Only "none" is a success, whatever else authError may be.
   var success = text(function () { return v1.authError; }) === "none";
   var json = '{"post_auth_log":1,"outcome":' + (success ? '"success"' : '"failure"');
   var cut = [];
@@ -104,7 +104,7 @@ function build(v1) {
       cut.push('"' + field[0] + '"');
     }
   });
-  // The list of names is the mark of a cut value: a user can type an ellipsis.
+  // A list of names marks cut values: a user could type an ellipsis.
   return json + (cut.length > 0 ? ',"cut":[' + cut.join(",") + "]" : "") + "}";
 }
 
@@ -135,18 +135,18 @@ function errorText(v1) {
   return error === "none" ? "" : error;
 }
 
-// withoutSecrets is for errors of an identity provider's client, which may quote a URL
-// or a form.
+// withoutSecrets is for errors of an identity provider's client, which may quote a URL or
+// a form.
 function withoutSecrets(error) {
   return error
     .replace(/(:\/\/[^\s"'?#]*[?#])[^\s"']*/g, "$1[REDACTED]")
     .replace(/((?:code|token|assertion|secret|password)(?:=|"\s*:\s*"))[^\s"'&;,]+/gi, "$1[REDACTED]");
 }
 
-// header joins the lines of a header, as far as enough characters are there to fill
-// the budget. Each line adds two at least, so that this ends for every list. Go's server
-// gives each header one spelling; the names are never listed, since a client may send
-// so many that the action runs into its time limit.
+// header joins the lines of a header until there are enough characters to fill the
+// budget. Each line adds at least two, so the loop ends for every list. Go's server gives
+// each header one spelling. The names are never listed: a client may send so many that the
+// action would reach its time limit.
 function header(headers, name, enough) {
   var joined = "", lines = 0;
   [name, name.toLowerCase()].forEach(function (key) {
@@ -159,19 +159,19 @@ function header(headers, name, enough) {
   return joined;
 }
 
-// rfc3339 takes a Go time.Time or a Date, which both know how to become JSON, or a string.
-// It returns undefined for the zero time, which ZITADEL has at a first password check.
+// rfc3339 takes a Go time.Time or a Date, which both have a JSON form, or a string. It
+// returns undefined for the zero time, which ZITADEL has at a first password check.
 function rfc3339(time) {
   var value = typeof time === "string" ? time : JSON.parse(JSON.stringify(time));
   var valid = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value);
   return valid && value.slice(0, 10) !== "0001-01-01" ? value : undefined;
 }
 
-// fit cleans a value, if there is a function for it, and escapes it, character by
-// character, until the next one would not fit any more.
+// fit cleans a value, if there is a function for that, and escapes it character by
+// character until the budget is full.
 function fit(value, budget, clean) {
-  // No more than the beginning is worked on: a regular expression of this engine needs
-  // seconds for some texts of 20,000 characters that are not ASCII.
+  // Only the beginning is read: a regular expression of this engine needs seconds for some
+  // texts of 20,000 characters that are not ASCII.
   var enough = value.codePointAt(999) > 0xffff ? 999 : 1000;
   var cut = value.length > enough;
   value = value.slice(0, enough);
@@ -190,9 +190,9 @@ function fit(value, budget, clean) {
   return { json: json, cut: cut };
 }
 
-// escaped returns a code point as it stands in a JSON string. A lone surrogate has no
-// UTF-8. What moves a cursor, breaks a line or turns the direction of a text is escaped
-// too, so that it does nothing to whoever looks at the log.
+// escaped returns a code point as a JSON string has it. A lone surrogate has no UTF-8.
+// Characters that move a cursor, break a line or turn the direction of text are escaped
+// too, so that a terminal which shows the log is safe.
 function escaped(code) {
   if (code === 0x22 || code === 0x5c) {
     return "\\" + String.fromCharCode(code);
@@ -211,5 +211,3 @@ function size(piece) {
   var code = piece.codePointAt(0);
   return code < 0x80 ? piece.length : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
-
-// --- end: shared ---

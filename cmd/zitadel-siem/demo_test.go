@@ -13,9 +13,17 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
+// demoProgram prepares a run of zitadel-siem-demo.
+func demoProgram(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := program(t, env, theDemo)
+	cmd.Args = append(cmd.Args, append([]string{"--program", cmd.Path}, args...)...)
+	return cmd
+}
+
 func TestDemoDeliversEachEventOnce(t *testing.T) {
 	t.Parallel()
-	got := finish(t, program(t, nil, "demo", "--for", "2s", "--rate", "50"))
+	got := finish(t, demoProgram(t, nil, "--for", "2s", "--rate", "50"))
 	wantDemo(t, got)
 	wantLines(t, got.stderr, "pipeline: the sidecar")
 }
@@ -36,13 +44,13 @@ func TestDemoThroughFluentBit(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(plugins, "out_zitadel.so")); err != nil {
 		t.Skip("build/out_zitadel.so is not built: ./build.sh plugin")
 	}
-	got := finish(t, program(t, []string{"FLUENT_BIT=" + fluentBit}, "demo", "--for", "4s", "--plugins", plugins))
+	got := finish(t, demoProgram(t, []string{"FLUENT_BIT=" + fluentBit}, "--for", "4s", "--plugins", plugins))
 	wantDemo(t, got)
 	wantLines(t, got.stderr, "pipeline: "+fluentBit)
 
 	// The token of a real instance goes through the environment, into no file.
 	server := startRecorded(t, zitadeltest.Options{})
-	got = finish(t, program(t, environment(server, "FLUENT_BIT="+fluentBit), "demo", "--for", "4s", "--plugins", plugins))
+	got = finish(t, demoProgram(t, environment(server, "FLUENT_BIT="+fluentBit), "--for", "4s", "--plugins", plugins))
 	if got.status != 0 || strings.Contains(got.stderr, server.Token()) {
 		t.Error(got)
 	}
@@ -51,7 +59,7 @@ func TestDemoThroughFluentBit(t *testing.T) {
 
 func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 	t.Parallel()
-	cmd := program(t, nil, "demo", "--sidecar")
+	cmd := demoProgram(t, nil, "--sidecar")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -97,12 +105,12 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 func TestDemoReadsTheInstanceThatTheEnvironmentNames(t *testing.T) {
 	t.Parallel()
 	server := startRecorded(t, zitadeltest.Options{})
-	got := finish(t, program(t, environment(server), "demo", "--for", "2s"))
+	got := finish(t, demoProgram(t, environment(server), "--for", "2s"))
 	if got.status != 0 {
 		t.Fatal(got)
 	}
 	wantLines(t, got.stderr, "2,881 events in ", " 0 repeated")
-	if strings.Contains(got.stderr, "look-alike") || strings.Contains(got.stderr, server.Token()) {
+	if strings.Contains(got.stderr, "fake ZITADEL") || strings.Contains(got.stderr, server.Token()) {
 		t.Error(got)
 	}
 }
@@ -118,4 +126,29 @@ func wantDemo(t *testing.T, got result) {
 	if strings.Contains(got.stdout, "\x1b") {
 		t.Error("colours without a terminal")
 	}
+}
+
+func TestTheShippedProgramHasNoFakeServer(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(out), "/internal/events\n") {
+		t.Fatalf("go list -deps lists no package of zitadel-siem:\n%s", out)
+	}
+	for _, name := range []string{"zitadeltest", "demo"} {
+		if strings.Contains(string(out), "/internal/"+name+"\n") {
+			t.Errorf("zitadel-siem contains internal/%s", name)
+		}
+	}
+}
+
+func TestTheOldDemoCommandNamesTheNewOne(t *testing.T) {
+	t.Parallel()
+	got := finish(t, program(t, nil, "demo", "--for", "1s"))
+	if got.status != exitUsage {
+		t.Error(got)
+	}
+	wantLines(t, got.stderr, "demo", "make run")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // newOptionFlags makes one flag for each option of a table, so that the
@@ -65,14 +66,14 @@ func flagValues[S any](table config.Table[S], flags kong.Plugins) map[string]str
 }
 
 // settingsOf reads flags and environment; warnings go to the console.
-func settingsOf[S any](table config.Table[S], flags kong.Plugins, console *console) (S, error) {
+func settingsOf[S any](table config.Table[S], flags kong.Plugins, console *terminal.Console) (S, error) {
 	return parseValues(table, optionValues(table, flags), console, config.ParseOptions{})
 }
 
-func parseValues[S any](table config.Table[S], values map[string]string, console *console, opts config.ParseOptions) (S, error) {
+func parseValues[S any](table config.Table[S], values map[string]string, console *terminal.Console, opts config.ParseOptions) (S, error) {
 	settings, warnings, err := table.ParseMap(values, opts)
 	for _, w := range warnings {
-		console.warn(w)
+		console.Warn(w)
 	}
 	if err != nil {
 		return settings, fmt.Errorf("%w%w", err, silent{errUsage})

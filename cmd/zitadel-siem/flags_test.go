@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 func TestSecretsAreNoFlags(t *testing.T) {
@@ -55,7 +56,7 @@ func TestFlagsOfTheOutputAreItsOptions(t *testing.T) {
 	if _, err := parser.Parse([]string{"--tag", "of-the-flag", "--line-keys=log"}); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := settingsOf(config.Output, cli.Plugins, newConsole(io.Discard, false))
+	settings, err := settingsOf(config.Output, cli.Plugins, terminal.New(io.Discard, false))
 	if err != nil || settings.Tag != "of-the-flag" || len(settings.LineKeys) != 1 || len(settings.Kinds) != 7 {
 		t.Errorf("%v %v", settings, err)
 	}

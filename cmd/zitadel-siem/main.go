@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // version is set by build.sh.
@@ -46,7 +47,6 @@ type commands struct {
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state and the files for webhooks."`
 	Setup   setupCommand   `cmd:"" help:"Make ZITADEL send events to the endpoint for webhooks: create target, executions and signing key."`
-	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -70,13 +70,12 @@ func run(args []string) int {
 	// Writing to a closed pipe is to be an error, not the end.
 	signal.Ignore(syscall.SIGPIPE)
 
-	console := newConsole(os.Stderr, isTerminal(os.Stderr))
+	console := terminal.New(os.Stderr, terminal.IsTerminal(os.Stderr))
 	var cli commands
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup.Plugins = newOptionFlags(config.SetupAccess)
-	cli.Demo.Plugins = newOptionFlags(config.Input)
 	exited := -1
 	parser, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),
@@ -86,7 +85,7 @@ func run(args []string) int {
 		kong.Exit(func(code int) { exited = code }),
 	)
 	if err != nil {
-		console.fail(err)
+		console.Fail(err)
 		return exitFailed
 	}
 	parsed, err := parser.Parse(args)
@@ -94,7 +93,11 @@ func run(args []string) int {
 		return exited
 	}
 	if err != nil {
-		console.fail(fmt.Errorf("%w (zitadel-siem --help)", err))
+		help := "zitadel-siem --help"
+		if len(args) > 0 && args[0] == "demo" {
+			help = "the demo is a program of its own: make run, or build/zitadel-siem-demo"
+		}
+		console.Fail(fmt.Errorf("%w (%s)", err, help))
 		return exitUsage
 	}
 
@@ -102,7 +105,7 @@ func run(args []string) int {
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err = parsed.Run(console)
-	console.clear()
+	console.Clear()
 	switch {
 	case err == nil:
 		return 0
@@ -110,7 +113,7 @@ func run(args []string) int {
 		return exitPipe
 	case errors.Is(err, errReported):
 	default:
-		console.fail(err)
+		console.Fail(err)
 	}
 	if errors.Is(err, errUsage) {
 		return exitUsage
@@ -120,7 +123,7 @@ func run(args []string) int {
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one ends the
 // process on the spot, and so does a clean end that takes too long.
-func signalContext(console *console) (context.Context, func()) {
+func signalContext(console *terminal.Console) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -135,7 +138,7 @@ func signalContext(console *console) (context.Context, func()) {
 				return
 			}
 		case <-time.After(endWithin):
-			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
+			console.Fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
 		}
 		os.Exit(exitFailed)
 	}()

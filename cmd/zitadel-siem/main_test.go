@@ -16,15 +16,23 @@ import (
 	"github.com/tidwall/gjson"
 	"go.uber.org/goleak"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/demo"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-// The tests run the real program: this binary, told to be it.
-const beTheProgram = "ZITADEL_SIEM_TEST_BE_THE_PROGRAM"
+// The tests run the real programs: this binary acts as zitadel-siem, or as
+// zitadel-siem-demo when that is its first argument.
+const (
+	beTheProgram = "ZITADEL_SIEM_TEST_BE_THE_PROGRAM"
+	theDemo      = "zitadel-siem-demo"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beTheProgram) != "" {
+		if len(os.Args) > 1 && os.Args[1] == theDemo {
+			os.Exit(demo.Main(os.Args[2:]))
+		}
 		os.Exit(run(os.Args[1:]))
 	}
 	syscall.Umask(0) // what is to be private is so by itself
@@ -67,7 +75,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// startRecorded starts a look-alike with the recorded log.
+// startRecorded starts a fake ZITADEL server with the recorded log.
 func startRecorded(t *testing.T, opts zitadeltest.Options) *zitadeltest.Server {
 	t.Helper()
 	store := zitadeltest.NewStore()

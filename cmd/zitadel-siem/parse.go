@@ -17,6 +17,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -36,7 +37,7 @@ func (c *parseCommand) Help() string {
 		"waits until they are acknowledged. For example: kubectl logs -f deploy/zitadel | zitadel-siem parse"
 }
 
-func (c *parseCommand) Run(ctx context.Context, console *console) error {
+func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error {
 	settings, err := settingsOf(config.Output, c.Plugins, console)
 	if err != nil {
 		return err
@@ -45,24 +46,24 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return err
 	}
-	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.logger()}
+	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.Logger()}
 	run := parseRun{out: out, parser: parser.New(parser.Options{
 		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
 	err = errors.Join(run.files(ctx, c.Files), to.Close())
-	console.clear()
-	if c.Status || console.terminal || run.written == 0 && run.lines > 0 {
-		console.line(run.summary())
+	console.Clear()
+	if c.Status || console.Terminal || run.written == 0 && run.lines > 0 {
+		console.Line(run.summary())
 	}
 	return err
 }
 
 // panickedOnce reports the first line that caused a panic, without its text.
-func panickedOnce(console *console) func(v any) {
+func panickedOnce(console *terminal.Console) func(v any) {
 	var once sync.Once
 	return func(v any) {
 		once.Do(func() {
-			console.line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
+			console.Line(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed\n%s", v, debug.Stack()))
 		})
 	}
 }
@@ -160,10 +161,10 @@ func (run *parseRun) line(line []byte) {
 // summary is the last line of a run.
 func (run *parseRun) summary() string {
 	counts := run.parser.Counts()
-	parts := []string{fmt.Sprintf("%s of %s lines written", thousands(run.written), thousands(run.lines))}
+	parts := []string{fmt.Sprintf("%s of %s lines written", terminal.Thousands(run.written), terminal.Thousands(run.lines))}
 	for k, name := range parser.KindNames() {
 		if n := counts[k]; n > 0 {
-			parts = append(parts, thousands(n)+" "+name)
+			parts = append(parts, terminal.Thousands(n)+" "+name)
 		}
 	}
 	s := strings.Join(parts, "; ")

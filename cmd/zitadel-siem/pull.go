@@ -15,6 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 type pullCommand struct {
@@ -33,7 +34,7 @@ func (c *pullCommand) Help() string {
 		"Every option can also be given as an environment variable (ZITADEL_URL). A token can be given only as a variable or in a file."
 }
 
-func (c *pullCommand) Run(ctx context.Context, console *console) error {
+func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error {
 	list, err := c.settings(console)
 	if err != nil {
 		return err
@@ -47,9 +48,9 @@ func (c *pullCommand) Run(ctx context.Context, console *console) error {
 	if err = errors.Join(err, sidecar.Close(feeds)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
-	if c.Status || console.terminal {
+	if c.Status || console.Terminal {
 		for _, f := range feeds {
-			console.line(summary(f, time.Since(began), len(feeds) > 1))
+			console.Line(summary(f, time.Since(began), len(feeds) > 1))
 		}
 	}
 	return err
@@ -64,7 +65,7 @@ func usage(err error) error {
 }
 
 // settings are those of every source.
-func (c *pullCommand) settings(console *console) (list []config.PullSettings, err error) {
+func (c *pullCommand) settings(console *terminal.Console) (list []config.PullSettings, err error) {
 	if c.Config != "" {
 		list, err = c.fromFile(console)
 	} else {
@@ -84,7 +85,7 @@ func (c *pullCommand) settings(console *console) (list []config.PullSettings, er
 	return list, nil
 }
 
-func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFlags(console *terminal.Console) ([]config.PullSettings, error) {
 	if c.MetricsListen == "" {
 		c.MetricsListen = os.Getenv("ZITADEL_METRICS_LISTEN")
 	}
@@ -96,7 +97,7 @@ func (c *pullCommand) fromFlags(console *console) ([]config.PullSettings, error)
 
 // fromFile takes nothing from flags and variables: with several sources it would
 // not be clear which one they are for.
-func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFile(console *terminal.Console) ([]config.PullSettings, error) {
 	for name := range flagValues(config.Pull, c.Plugins) {
 		o, _ := config.Pull.Lookup(name)
 		return nil, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
@@ -106,7 +107,7 @@ func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) 
 		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	for _, w := range file.Warnings {
-		console.warn(w)
+		console.Warn(w)
 	}
 	if c.MetricsListen == "" {
 		c.MetricsListen = file.MetricsListen
@@ -115,7 +116,7 @@ func (c *pullCommand) fromFile(console *console) ([]config.PullSettings, error) 
 }
 
 // open opens every source, or none.
-func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, console *console) (feeds []*sidecar.Feed, err error) {
+func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, console *terminal.Console) (feeds []*sidecar.Feed, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sidecar.Close(feeds))
@@ -127,7 +128,7 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 		if err != nil {
 			return feeds, err
 		}
-		o := source.Options{Log: console.logger(), Encode: encode, EndOnError: c.Once}
+		o := source.Options{Log: console.Logger(), Encode: encode, EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
@@ -154,27 +155,27 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 }
 
 // run runs the feeds and shows the progress meanwhile.
-func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, console *console) error {
+func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, console *terminal.Console) error {
 	if c.MetricsListen != "" {
-		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, console.logger())
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, console.Logger())
 		if err != nil {
 			return err
 		}
-		console.logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.Logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
 	statusDone := make(chan struct{})
 	go func() {
 		defer close(statusDone)
-		if c.Status || console.terminal && !isTerminal(os.Stdout) {
-			showStatus(statusCtx, console, func() progress { return progressOf(feeds) })
+		if c.Status || console.Terminal && !terminal.IsTerminal(os.Stdout) {
+			terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return progressOf(feeds) })
 		}
 	}()
 	err := sidecar.Run(ctx, feeds)
 	stopStatus()
 	<-statusDone
-	console.clear()
+	console.Clear()
 	return err
 }
 
@@ -182,12 +183,12 @@ func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, console *c
 func serve(metrics interface {
 	Serve() error
 	Close() error
-}, console *console) (stop func()) {
+}, console *terminal.Console) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(); err != nil {
-			console.logger().Error("metrics are not served any more: " + err.Error())
+			console.Logger().Error("metrics are not served any more: " + err.Error())
 		}
 	}()
 	return func() {
@@ -197,20 +198,20 @@ func serve(metrics interface {
 }
 
 // progressOf is the progress of all sources together, with the lag of the slowest.
-func progressOf(feeds []*sidecar.Feed) progress {
-	sum := progress{lag: -1}
+func progressOf(feeds []*sidecar.Feed) terminal.Progress {
+	sum := terminal.Progress{Lag: -1}
 	for _, f := range feeds {
-		sum.events += f.Pipe.Stats.Taken.Load()
-		sum.errors += f.Reader.Unreadable.Load() + f.Reader.HolesGivenUp.Load()
+		sum.Events += f.Pipe.Stats.Taken.Load()
+		sum.Errors += f.Reader.Unreadable.Load() + f.Reader.HolesGivenUp.Load()
 		for _, n := range f.Metrics().Errors {
-			sum.errors += n
+			sum.Errors += n
 		}
 		switch newest, upTo := f.Reader.Newest(), f.Reader.ReadUpTo(); {
 		case !upTo.IsZero():
-			sum.lag = max(sum.lag, time.Since(upTo), 0)
+			sum.Lag = max(sum.Lag, time.Since(upTo), 0)
 		case !newest.IsZero():
-			sum.lag = max(sum.lag, time.Since(newest), 0)
-			sum.note = "catching up"
+			sum.Lag = max(sum.Lag, time.Since(newest), 0)
+			sum.Note = "catching up"
 		}
 	}
 	return sum
@@ -220,7 +221,7 @@ func progressOf(feeds []*sidecar.Feed) progress {
 func summary(f *sidecar.Feed, took time.Duration, named bool) string {
 	s, settings := &f.Reader, f.Settings
 	written := f.Pipe.Stats.Taken.Load()
-	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", thousands(written), roughly(took), thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
+	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", terminal.Thousands(written), terminal.Roughly(took), terminal.Thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
 	if named {
 		parts[0] = settings.Instance + ": " + parts[0]
 	}
@@ -243,7 +244,7 @@ func summary(f *sidecar.Feed, took time.Duration, named bool) string {
 		{s.HolesGivenUp.Load(), "gaps given up"},
 	} {
 		if p.n > 0 {
-			parts = append(parts, thousands(p.n)+" "+p.text)
+			parts = append(parts, terminal.Thousands(p.n)+" "+p.text)
 		}
 	}
 	if settings.StatePath != "" {

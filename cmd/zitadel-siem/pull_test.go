@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -391,7 +392,7 @@ func TestPullTouchesNoOutputBeforeItCanBegin(t *testing.T) {
 
 func TestPullLogsAtOnceThatMetricsAreNotServed(t *testing.T) {
 	said := make(chan string, 1)
-	console := newConsole(writerFunc(func(b []byte) (int, error) { said <- string(b); return len(b), nil }), false)
+	console := terminal.New(writerFunc(func(b []byte) (int, error) { said <- string(b); return len(b), nil }), false)
 	stop := serve(&endless{err: errors.New("too many open files")}, console)
 	if line := <-said; !strings.Contains(line, "error: metrics are not served any more: too many open files") {
 		t.Error(line)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -34,7 +35,7 @@ func (c *setupCommand) Help() string {
 		"ZITADEL sends each event at most once: keep pulling beside it."
 }
 
-func (c *setupCommand) Run(ctx context.Context, console *console) error {
+func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error {
 	if c.Rotate && c.Remove {
 		return fmt.Errorf("--rotate and --remove contradict each other: give one%w", silent{errUsage})
 	}
@@ -53,7 +54,7 @@ func (c *setupCommand) Run(ctx context.Context, console *console) error {
 		return err
 	}
 	// There is no flag for the token.
-	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.logger(), TokenName: "ZITADEL_TOKEN"})
+	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.Logger(), TokenName: "ZITADEL_TOKEN"})
 	if err != nil {
 		return err
 	}

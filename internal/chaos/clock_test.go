@@ -8,8 +8,8 @@ import (
 )
 
 // clock is a wall clock that the test moves: an offset in a file, read by the
-// process whose clock it is. The monotonic clock runs on, as it does when
-// somebody sets the time of a machine.
+// process that uses it. The monotonic clock is not moved, as when somebody sets the time
+// of a machine.
 type clock struct{ path string }
 
 func (c *clock) set(offset time.Duration) error {

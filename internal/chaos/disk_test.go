@@ -11,7 +11,7 @@ import (
 // disk is a small file system that can be filled.
 type disk struct{ dir string }
 
-// mountDisk mounts a tmpfs at dir. An error says why none can be had.
+// mountDisk mounts a tmpfs at dir.
 func mountDisk(dir string, megabytes int) (*disk, error) {
 	if os.Getenv(namespaceVariable) == "" {
 		return nil, errors.New("no mount namespace can be had here")
@@ -19,7 +19,7 @@ func mountDisk(dir string, megabytes int) (*disk, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	// What is mounted here is nobody else's.
+	// Nobody else may use this mount.
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return nil, fmt.Errorf("private mounts: %w", err)
 	}
@@ -31,7 +31,7 @@ func mountDisk(dir string, megabytes int) (*disk, error) {
 
 func (d *disk) filler() string { return filepath.Join(d.dir, "filler") }
 
-// fill leaves no byte.
+// fill leaves no free byte.
 func (d *disk) fill() error {
 	f, err := os.OpenFile(d.filler(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *disk) fill() error {
 	}
 }
 
-// room takes the filler away.
+// room removes the filler.
 func (d *disk) room() error {
 	if err := os.Remove(d.filler()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-// The tests of what the chaos test rests on.
+// Tests of the parts that the chaos test is made of.
 
 func TestLogForgetsTheTransactionThatAKillCut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")

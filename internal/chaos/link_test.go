@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// link is a network between one client and one server that does not always
-// work. It is TCP on loopback, and each direction goes through this process.
+// link is an unreliable network between one client and one server: TCP on loopback
+// whose two directions go through this process.
 type link struct {
 	listener net.Listener
 	target   func() string // host:port, as of now
@@ -37,7 +37,7 @@ func newLink(seed uint64, target func() string) (*link, error) {
 
 func (k *link) addr() string { return k.listener.Addr().String() }
 
-// stall lets nothing through for d, in either direction.
+// stall blocks both directions for d.
 func (k *link) stall(d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

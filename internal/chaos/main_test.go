@@ -11,13 +11,13 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
-// The processes that are killed are this test binary, told to be them.
+// The processes that are killed are this test binary in another role.
 const (
 	roleVariable      = "CHAOS_ROLE"
 	namespaceVariable = "CHAOS_NAMESPACE"
 )
 
-// roles are filled by the files that hold them.
+// roles are registered by the files that implement them.
 var roles = map[string]func() error{
 	"server":  serverRole,
 	"sidecar": sidecarRole,

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// process is a child that ends with this process, whatever ends this one.
+// process is a child that is killed when this process ends for any reason.
 type process struct {
 	name string
 	cmd  *exec.Cmd
@@ -73,7 +73,7 @@ func (p *process) stop() error {
 	case <-p.done:
 		return nil
 	case <-time.After(stopTime):
-		// Where it hangs, for the log.
+		// The log then shows where it hangs.
 		_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 		select {
 		case <-p.done:

@@ -43,7 +43,7 @@ type orderedFaults struct {
 	MaxMessage                      int           `json:",omitempty"`
 }
 
-// serverRole is the look-alike with a database on disk. It says where it
+// serverRole is the fake ZITADEL server with a database on disk. It says where it
 // listens, takes orders, and ends with its standard input.
 func serverRole() error {
 	var c serverConfig

@@ -22,9 +22,11 @@ var catalogue = sync.OnceValue(func() map[string]string {
 	return types
 })
 
-// EventTypes returns the known event types, sorted. ZITADEL gets new ones:
-// an unknown type is a reason to warn, not to refuse.
-func EventTypes() []string { return slices.Sorted(maps.Keys(catalogue())) }
+// EventTypes returns the known event types, sorted. Later versions of ZITADEL have
+// more: an unknown type is a warning, not an error.
+func EventTypes() []string { return slices.Clone(eventTypes()) }
+
+var eventTypes = sync.OnceValue(func() []string { return slices.Sorted(maps.Keys(catalogue())) })
 
 // AggregateTypes returns the known aggregate types, sorted.
 func AggregateTypes() []string {

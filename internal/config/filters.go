@@ -7,33 +7,89 @@ import (
 	"strings"
 )
 
-// checkEventTypes looks at an event type filter. ZITADEL matches exactly and
-// answers a wrong type with nothing, so that a slip of the pen would be a
-// silent hole in the audit trail.
+// TypePrefix returns the prefix that an item of an event type filter such as
+// user.human.* stands for, with its last dot.
+func TypePrefix(item string) (prefix string, ok bool) {
+	prefix, ok = strings.CutSuffix(item, "*")
+	return prefix, ok && len(prefix) > 1 && strings.HasSuffix(prefix, ".") && !strings.ContainsAny(prefix, "*?%")
+}
+
+// covers reports whether item, a type or a prefix with .*, takes all that other takes.
+func covers(item, other string) bool {
+	prefix, ok := TypePrefix(item)
+	return item == other || ok && strings.HasPrefix(other, prefix)
+}
+
+// known are the known event types that item takes.
+func known(item string) (types []string) {
+	for _, t := range EventTypes() {
+		if covers(item, t) {
+			types = append(types, t)
+		}
+	}
+	return types
+}
+
+// checkEventTypes checks an event type filter. A type that does not exist matches
+// nothing, so a misspelt one would leave a gap in the audit trail that nobody sees.
 func checkEventTypes(p *parser, o Option, types *[]string) {
-	known, aggregates := EventTypes(), AggregateTypes()
+	all, aggregates := EventTypes(), AggregateTypes()
 	for _, t := range *types {
+		prefix, isPrefix := TypePrefix(t)
 		switch {
 		case catalogue()[t] != "":
-		case strings.ContainsAny(t, "*?%"):
-			mend := matching(t, known)
-			if a, ok := strings.CutSuffix(t, ".*"); ok && o.Name == "event_types" && slices.Contains(aggregates, a) {
-				mend = "did you mean aggregate_types " + a + "? Otherwise " + mend
+		case isPrefix:
+			if len(known(t)) == 0 {
+				p.warn(o.Name, p.show(o, t), "takes no event type known here, and would match nothing if it is misspelt", didYouMean(nearestPrefix(prefix, all)))
 			}
-			p.fail(o.Name, p.show(o, t), "is a pattern, but ZITADEL matches event types exactly", mend)
+		case t == "*":
+			mend := "leave the option out to get every event type"
+			if o.Name == "exclude_event_types" {
+				mend = "leave the option out to exclude none"
+			}
+			p.fail(o.Name, p.show(o, t), "would take every event type", mend)
+		case strings.ContainsAny(t, "*?%"):
+			mend := matching(t, all)
+			if near := strings.TrimRight(t, "*?%.") + ".*"; len(known(near)) > 0 {
+				mend = "did you mean " + near + "?"
+			}
+			p.fail(o.Name, p.show(o, t), "is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*", mend)
 		case strings.ContainsAny(t, " \t;|"):
 			p.fail(o.Name, p.show(o, t), "is no event type", "separate by commas: "+quote(splitLoose(t)))
 		case slices.Contains(aggregates, t):
-			right := "aggregate_types"
-			if o.Name == "exclude_event_types" {
-				p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", matching(t+".*", known))
-				continue
+			mend := "did you mean aggregate_types?"
+			if len(known(t+".*")) > 0 {
+				mend = "did you mean " + t + ".*?"
+				if o.Name == "event_types" {
+					mend = "did you mean aggregate_types, or " + t + ".*?"
+				}
+			} else if o.Name == "exclude_event_types" {
+				mend = "write each event type in full"
 			}
-			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", "did you mean "+right+"?")
+			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", mend)
 		default:
-			p.warn(o.Name, p.show(o, t), "is no event type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, known)))
+			p.warn(o.Name, p.show(o, t), "is no event type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, all)))
 		}
 	}
+}
+
+// nearestPrefix is the known prefix that a misspelt one most likely means, with .*
+// at its end.
+func nearestPrefix(prefix string, types []string) string {
+	var prefixes []string
+	for _, t := range types {
+		for i, c := range t {
+			if c == '.' {
+				prefixes = append(prefixes, t[:i])
+			}
+		}
+	}
+	slices.Sort(prefixes)
+	near := Nearest(strings.TrimSuffix(prefix, "."), slices.Compact(prefixes))
+	if near == "" {
+		return ""
+	}
+	return near + ".*"
 }
 
 func checkAggregateTypes(p *parser, o Option, types *[]string) {
@@ -55,12 +111,18 @@ func checkAggregateTypes(p *parser, o Option, types *[]string) {
 	}
 }
 
-// crossFilters finds filters that shut each other out.
+// crossFilters finds filters that exclude each other.
 func crossFilters(p *parser, s *Settings) {
 	var both []string
 	for _, t := range s.EventTypes {
 		if slices.Contains(s.ExcludeEventTypes, t) {
 			both = append(both, t)
+			continue
+		}
+		for _, e := range s.ExcludeEventTypes {
+			if covers(e, t) {
+				p.fail("event_types", quote(t), "can match nothing, since exclude_event_types holds "+quote(e), "take it out of one of the two")
+			}
 		}
 	}
 	if len(both) > 0 {
@@ -70,8 +132,22 @@ func crossFilters(p *parser, s *Settings) {
 		return
 	}
 	for _, t := range s.EventTypes {
-		if a := catalogue()[t]; a != "" && !slices.Contains(s.AggregateTypes, a) {
-			p.warn("event_types", quote(t), "can match nothing, since its aggregate type is left out by aggregate_types", "add "+a+" there")
+		var left []string // aggregate types that are left out
+		some := false     // of the types can match
+		for _, k := range known(t) {
+			if a := catalogue()[k]; slices.Contains(s.AggregateTypes, a) {
+				some = true
+			} else if !slices.Contains(left, a) {
+				left = append(left, a)
+			}
+		}
+		slices.Sort(left)
+		switch {
+		case len(left) == 0:
+		case !some:
+			p.warn("event_types", quote(t), "can match nothing, since its aggregate type is left out by aggregate_types", "add "+strings.Join(left, ",")+" there")
+		default:
+			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types leaves out", "add "+strings.Join(left, ",")+" there, if they are wanted")
 		}
 	}
 }
@@ -81,7 +157,7 @@ func matching(pattern string, known []string) string {
 	pattern = strings.ReplaceAll(pattern, "%", "*")
 	var hits []string
 	for _, k := range known {
-		if ok, _ := path.Match(pattern, k); ok {
+		if ok, _ := path.Match(pattern, k); ok { // a pattern that is wrong matches nothing
 			hits = append(hits, k)
 		}
 	}

@@ -75,14 +75,14 @@ var inputOptions = append(Options{
 	},
 	{
 		Name: "event_types", Kind: KindList, Example: "user.human.password.check.failed,user.locked",
-		Doc:   "Only these event types, matched exactly; any number of them",
+		Doc:   "Only these event types. `user.human.*` takes every type that begins with `user.human.`, also those of later versions; such a filter is applied here, so add `aggregate_types` to have ZITADEL send less",
 		also:  []string{"events", "event", "types", "event_type", "include", "include_event_types", "filter"},
 		items: checkEventTypes,
 		field: in(func(s *Settings) any { return &s.EventTypes }),
 	},
 	{
 		Name: "exclude_event_types", Kind: KindList, Example: "user.token.added",
-		Doc:   "None of these event types, matched exactly",
+		Doc:   "None of these event types; `user.human.*` as in `event_types`",
 		also:  []string{"exclude", "exclude_events", "exclude_types", "excludes", "ignore_event_types", "drop_event_types"},
 		items: checkEventTypes,
 		field: in(func(s *Settings) any { return &s.ExcludeEventTypes }),

@@ -14,8 +14,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
-// apiLimit is the most that the API gives in one answer; it cuts a higher
-// limit down in silence (facts: 2).
+// apiLimit is the most events of one answer. The API silently lowers a higher
+// limit.
 const apiLimit = 1000
 
 // A restart of ZITADEL takes seconds, so the first waits are short. A quota

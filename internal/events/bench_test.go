@@ -54,7 +54,7 @@ func BenchmarkBackfill(b *testing.B) {
 		// A real ZITADEL on two cores gave 11,000 to 19,000 events/s; what its
 		// database does for a wide range comes on top, and is left out here.
 		{"server of 20,000 events per s", 50 * time.Microsecond},
-		// The look-alike itself, on the cores of the reader.
+		// The fake server itself, on the cores of the reader.
 		{"server without cost", 0},
 	} {
 		server.Update(func(f *zitadeltest.Faults) { f.BeforeAnswer = takes(speed.perEvent) })

@@ -11,14 +11,14 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// Limits of the API: more is an InvalidArgument (facts: 2).
+// Limits of the API: it refuses more with InvalidArgument.
 const (
 	maxEventTypes     = 30
 	maxAggregateTypes = 10
 )
 
-// filter splits what the user wants between the request, where the API can
-// say it, and a check of every event here, where it cannot.
+// filter is what the user wants: a part for the request, as far as the API has it, and
+// a check of every event here.
 type filter struct {
 	// The part in the request.
 	types          []string
@@ -28,26 +28,30 @@ type filter struct {
 	editorUserID   string
 
 	// The part here; nil sets pass everything.
-	eventTypes, excluded    map[string]bool
+	eventTypes, excluded    *typeSet
 	typesHere, idsHere      map[string]bool
 	ownersHere, editorsHere map[string]bool
 
-	// wholeAggregates: every event of an aggregate is seen, so that a jump in
-	// its sequence means something.
+	// wholeAggregates: the answers hold every event of an aggregate, so that a jump in
+	// its sequence means that one is missing.
 	wholeAggregates bool
-	// tiedOrder: answers are ordered by sequence, which two aggregates of one
-	// id share, so that their order proves nothing.
+	// tiedOrder: answers are ordered by sequence. Two aggregates with one id can have
+	// the same sequences, so that the order proves nothing.
 	tiedOrder bool
 }
 
-// newFilter splits the settings' filter. known are the event types that
-// ZITADEL registers: it derives the aggregate types of a request from its
-// event types, so that one it does not know matches nothing, without a word;
-// such a filter is applied here.
+// newFilter splits the filter of the settings. known are the event types that ZITADEL
+// registers. It derives the aggregate types of a request from the event types, so that
+// a type it does not know matches nothing, without an error: such a filter is applied
+// here.
+//
+// So is one with a prefix such as user.human.*. The list of known types would not do in
+// its place: after an upgrade of ZITADEL it lacks the new types, and the store may hold
+// types that are no longer registered.
 func newFilter(s *config.Settings, known []string) filter {
 	f := filter{
-		eventTypes:  set(s.EventTypes),
-		excluded:    set(s.ExcludeEventTypes),
+		eventTypes:  newTypeSet(s.EventTypes),
+		excluded:    newTypeSet(s.ExcludeEventTypes),
 		typesHere:   set(s.AggregateTypes),
 		idsHere:     set(s.AggregateIDs),
 		ownersHere:  set(s.ResourceOwners),
@@ -69,8 +73,8 @@ func newFilter(s *config.Settings, known []string) filter {
 	if len(s.EditorUserIDs) == 1 {
 		f.editorUserID = s.EditorUserIDs[0]
 	}
-	// An owner or an editor can change within an aggregate: a jump in the
-	// sequence then says nothing.
+	// Owner and editor can change within an aggregate, so that with one of them in the
+	// request a jump in the sequence means nothing.
 	f.wholeAggregates = f.resourceOwner == "" && f.editorUserID == "" && f.types == nil
 	f.tiedOrder = f.aggregateID != "" && len(f.aggregateTypes) != 1
 	return f
@@ -96,6 +100,39 @@ func set(values []string) map[string]bool {
 	return m
 }
 
+// typeSet is a set of event types, some of them given by a prefix.
+type typeSet struct {
+	types    map[string]bool
+	prefixes []string
+}
+
+func newTypeSet(items []string) *typeSet {
+	if len(items) == 0 {
+		return nil
+	}
+	s := &typeSet{types: map[string]bool{}}
+	for _, item := range items {
+		if prefix, ok := config.TypePrefix(item); ok {
+			s.prefixes = append(s.prefixes, prefix)
+		} else {
+			s.types[item] = true
+		}
+	}
+	return s
+}
+
+func (s *typeSet) has(typ string) bool {
+	if s.types[typ] {
+		return true
+	}
+	for _, prefix := range s.prefixes {
+		if strings.HasPrefix(typ, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // request returns a new request that carries the API's part of the filter.
 func (f *filter) request() *adminpb.ListEventsRequest {
 	return &adminpb.ListEventsRequest{
@@ -111,7 +148,8 @@ func (f *filter) request() *adminpb.ListEventsRequest {
 func (f *filter) passes(e *eventpb.Event) bool {
 	typ := e.GetType().GetType()
 	agg := e.GetAggregate()
-	return wanted(f.eventTypes, typ) && !f.excluded[typ] &&
+	return (f.eventTypes == nil || f.eventTypes.has(typ)) &&
+		(f.excluded == nil || !f.excluded.has(typ)) &&
 		wanted(f.typesHere, agg.GetType().GetType()) &&
 		wanted(f.idsHere, agg.GetId()) &&
 		wanted(f.ownersHere, agg.GetResourceOwner()) &&
@@ -120,8 +158,7 @@ func (f *filter) passes(e *eventpb.Event) bool {
 
 func wanted(m map[string]bool, v string) bool { return m == nil || m[v] }
 
-// describe is the filter in words, kept in the state so that a change of it
-// can be told.
+// describe is the filter as text. The state keeps it, so that a change is noticed.
 func describe(s *config.Settings) string {
 	var b strings.Builder
 	part := func(name string, values []string) {

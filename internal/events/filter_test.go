@@ -30,9 +30,18 @@ func TestFilters(t *testing.T) {
 		"unregistered event type": func(s *config.Settings) { s.EventTypes = []string{"user.human.added", "no.such.type"} },
 		"60 event types":          func(s *config.Settings) { s.EventTypes = manyTypes },
 		"60 event types excluded": func(s *config.Settings) { s.ExcludeEventTypes = manyTypes },
-		"one aggregate type":      func(s *config.Settings) { s.AggregateTypes = []string{"user"} },
-		"14 aggregate types":      func(s *config.Settings) { s.AggregateTypes = manyAggregates },
-		"one aggregate":           func(s *config.Settings) { s.AggregateIDs = []string{recorded[0].GetAggregate().GetId()} },
+		"a prefix":                func(s *config.Settings) { s.EventTypes = []string{"user.human.*"} },
+		"a prefix and a type":     func(s *config.Settings) { s.EventTypes = []string{"user.human.*", "org.added"} },
+		"a prefix excluded":       func(s *config.Settings) { s.ExcludeEventTypes = []string{"oidc_session.*"} },
+		"a prefix less a prefix": func(s *config.Settings) {
+			s.EventTypes, s.ExcludeEventTypes = []string{"user.*"}, []string{"user.human.*", "user.locked"}
+		},
+		"aggregate type and prefix": func(s *config.Settings) {
+			s.AggregateTypes, s.EventTypes = []string{"user"}, []string{"user.human.*"}
+		},
+		"one aggregate type": func(s *config.Settings) { s.AggregateTypes = []string{"user"} },
+		"14 aggregate types": func(s *config.Settings) { s.AggregateTypes = manyAggregates },
+		"one aggregate":      func(s *config.Settings) { s.AggregateIDs = []string{recorded[0].GetAggregate().GetId()} },
 		"two aggregates": func(s *config.Settings) {
 			s.AggregateIDs = []string{recorded[0].GetAggregate().GetId(), recorded[2000].GetAggregate().GetId()}
 		},
@@ -72,6 +81,67 @@ func TestFilters(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A prefix takes what begins with it, of whatever aggregate, also types that neither
+// this program nor ZITADEL knows; and nothing else, also not its own words alone.
+func TestLaw8_APrefixTakesTypesThatNobodyKnows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		at := w.now().Add(-time.Minute)
+		for i, typ := range []string{
+			"user.human.added", "user.human.of.the.future", "user.human.", // wanted
+			"user.human", "user.humanoid.added", "auser.human.added", "user.locked",
+		} {
+			e := userEvent(fmt.Sprint("a", i), at.Add(time.Duration(i)*time.Millisecond))
+			e.Type = typ
+			w.store.Append(e)
+		}
+		e := userEvent("other", at)
+		e.AggregateType, e.Type = "usergrant", "user.human.moved.elsewhere"
+		w.store.Append(e)
+		w.settings.EventTypes = []string{"user.human.*"}
+		r := w.readFor(time.Minute)
+		w.wantAll("test/user/a3/1", "test/user/a4/1", "test/user/a5/1", "test/user/a6/1")
+		if n := r.Stats().Filtered.Load(); n != 4 {
+			t.Errorf("%d events counted as filtered, want 4", n)
+		}
+	})
+}
+
+func TestLaw8_NoPrefixGoesIntoTheRequest(t *testing.T) {
+	known := config.EventTypes()
+	for _, types := range [][]string{{"user.human.*"}, {"user.locked", "user.human.mfa.*"}, {"debug.*"}} {
+		f := newFilter(&config.Settings{EventTypes: types}, known)
+		if got := f.request().GetEventTypes(); got != nil || !f.wholeAggregates {
+			t.Errorf("%q: the request asks for %q", types, got)
+		}
+	}
+	f := newFilter(&config.Settings{EventTypes: []string{"user.locked"}, ExcludeEventTypes: []string{"user.human.*"}}, known)
+	if got := f.request().GetEventTypes(); !slices.Equal(got, []string{"user.locked"}) {
+		t.Errorf("the request asks for %q", got)
+	}
+}
+
+func TestChangedPrefixIsTold(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(w.now().Add(-time.Minute), 3)
+		for _, c := range []struct {
+			types []string
+			told  int
+		}{
+			{[]string{"user.*"}, 0},
+			{[]string{"user.*"}, 0},
+			{[]string{"user.human.*"}, 1},
+			{[]string{"user.human.*", "user.locked"}, 2},
+			{[]string{"user.locked", "user.human.*"}, 2}, // the same one
+		} {
+			w.settings.EventTypes = c.types
+			w.readFor(time.Minute)
+			if n := strings.Count(w.log.String(), "filter has changed"); n != c.told {
+				t.Errorf("%q: told %d times, want %d", c.types, n, c.told)
+			}
+		}
+	})
 }
 
 func TestChangedFilterIsTold(t *testing.T) {

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // (The clock of testing/synctest starts in 2000, before any ZITADEL.)
 var epoch = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// world is a look-alike and readers of it, all on one fake clock.
+// world is a fake ZITADEL server and readers of it, all on one fake clock.
 type world struct {
 	t        *testing.T
 	store    *zitadeltest.Store

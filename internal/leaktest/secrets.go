@@ -32,7 +32,7 @@ func (s Secrets) WantNone(t testing.TB, where string, text []byte) {
 }
 
 // WantNoneBelow searches all files of a directory, names included, and returns how
-// many there are. Files that are ours have to be of their owner alone.
+// many there are. Our own files must be readable by their owner alone.
 func (s Secrets) WantNoneBelow(t testing.TB, dir string, ours func(name string) bool) (files int) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -62,8 +62,8 @@ func (s Secrets) WantNoneBelow(t testing.TB, dir string, ours func(name string) 
 	return files
 }
 
-// CommandLine is what ps shows of a process to every user of the machine; empty
-// once it has ended and nobody has waited for it.
+// CommandLine is the command line of a process, which ps shows to every user of the
+// machine. It is empty once the process has ended and nobody has waited for it.
 func CommandLine(t testing.TB, pid int) []byte {
 	t.Helper()
 	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
@@ -73,8 +73,8 @@ func CommandLine(t testing.TB, pid int) []byte {
 	return line
 }
 
-// spellings are a secret as it stands in clear, in JSON, in a URL, in hex, and at
-// any place within base64.
+// spellings are a secret in clear, in JSON, in a URL, in hex, and at any place within
+// base64.
 func spellings(secret string) map[string]string {
 	quoted, _ := json.Marshal(secret) // a string
 	all := map[string]string{
@@ -87,7 +87,7 @@ func spellings(secret string) map[string]string {
 		for shift := range 3 {
 			text := code.EncodeToString(append(make([]byte, shift), secret...))
 			if (shift+len(secret))%3 > 0 {
-				text = text[:len(text)-1] // depends on what follows
+				text = text[:len(text)-1] // it depends on the next byte
 			}
 			all[before+" "+strconv.Itoa(shift)] = text[[]int{0, 2, 3}[shift]:]
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// finding is a test that is to fail, and what it said.
+// finding is a test that must fail, and its message.
 type finding struct {
 	testing.TB
 	said []string
@@ -22,7 +22,7 @@ func (f *finding) Errorf(format string, args ...any) {
 	f.said = append(f.said, fmt.Sprintf(format, args...))
 }
 
-// A search that finds nothing proves something only if it can find.
+// A search that finds nothing proves something only if it can find something.
 func TestSearchFindsEverySpellingAndTellsNone(t *testing.T) {
 	const secret = `S3CR3T "of/a+test"`
 	secrets := Secrets{"token": secret}

@@ -1,5 +1,5 @@
-// Package leaktest measures what a process holds, and searches what it wrote
-// for secrets: two kinds of leaks that a test is to see.
+// Package leaktest finds two kinds of leaks: it measures the resources of a process,
+// and searches its output for secrets.
 package leaktest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Usage is what a process holds.
+// Usage is what a process uses.
 type Usage struct {
 	Descriptors int
 	Tasks       int // goroutines of this process, threads of another one
@@ -27,7 +27,7 @@ func (u Usage) String() string {
 func Self(t testing.TB) Usage {
 	t.Helper()
 	runtime.GC()
-	runtime.GC() // what had a finalizer
+	runtime.GC() // a second time, for objects with finalizers
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return Usage{entries(t, "/proc/self/fd"), runtime.NumGoroutine(), int(m.HeapAlloc >> 10)}
@@ -60,18 +60,18 @@ func entries(t testing.TB, dir string) int {
 	return len(all)
 }
 
-// Max is the most of either.
+// Max returns the larger of each value.
 func (u Usage) Max(v Usage) Usage {
 	return Usage{max(u.Descriptors, v.Descriptors), max(u.Tasks, v.Tasks), max(u.KiB, v.KiB)}
 }
 
-// Within reports whether u is no more than warm and slack together.
+// Within reports whether u is at most warm plus slack.
 func (u Usage) Within(warm, slack Usage) bool {
 	return u.Descriptors <= warm.Descriptors+slack.Descriptors && u.Tasks <= warm.Tasks+slack.Tasks && u.KiB <= warm.KiB+slack.KiB
 }
 
-// WantLevel waits until a process holds no more than it did when it was warm, and
-// slack. It waits, since what comes and goes is no leak; what leaks stays.
+// WantLevel waits until a process uses at most what it used when it was warm, plus
+// slack. It waits because only what stays is a leak.
 func WantLevel(t testing.TB, warm, slack Usage, measure func() Usage) {
 	t.Helper()
 	now := measure()
@@ -85,8 +85,7 @@ func WantLevel(t testing.TB, warm, slack Usage, measure func() Usage) {
 	t.Logf("warm: %v; at the end: %v", warm, now)
 }
 
-// Polls is how many polls a test makes: what it usually can afford, or
-// $ZITADEL_SIEM_POLLS.
+// Polls is how many polls a test makes: usually, or $ZITADEL_SIEM_POLLS.
 func Polls(t testing.TB, usual int) int {
 	t.Helper()
 	text := os.Getenv("ZITADEL_SIEM_POLLS")

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The messages of a real ZITADEL's example script (recordings actions-v1), with the
+// Messages of ZITADEL's example script, recorded from ZITADEL main of 2026-07-10 with the
 // passwords and cookies of a throwaway instance, and two of this project's own script.
 //
 //go:embed data/action-messages.jsonl
@@ -28,7 +28,7 @@ func ActionMessages() []string {
 	return messages
 }
 
-// executionLog is ZITADEL's record of what an action prints.
+// executionLog is the record that ZITADEL makes of what an action prints.
 type executionLog struct {
 	LogDate    time.Time     `json:"logDate"`
 	Took       time.Duration `json:"took"`

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// What ZITADEL says of targets and executions, in its English.
+// ZITADEL's messages about targets and executions, in English.
 var (
 	errTargetTaken      = failure(codes.AlreadyExists, "V3-DKcYh", "Errors.Target.AlreadyExists")
 	errTargetUnknown    = failure(codes.NotFound, "COMMAND-xj14f2cccn", "Target not found")
@@ -28,8 +28,8 @@ var (
 	errLimitExceeded    = failure(codes.InvalidArgument, "QUERY-4M0fs", "Limit exceeded")
 )
 
-// Actions are the targets and executions of Actions V2 (API v2): as much of
-// them as who sets them up for events needs. Nothing is sent to a target.
+// Actions are the targets and executions of Actions V2 (API v2), as far as a client
+// that sets them up for events needs them. Nothing is sent to a target.
 type Actions struct {
 	// HideKeys keeps signing keys out of the lists of targets.
 	HideKeys bool
@@ -43,7 +43,7 @@ type Actions struct {
 	changes    int
 }
 
-// Actions of the server. Its fields are set before it is asked.
+// Actions of the server. Set the fields before the first request.
 func (s *Server) Actions() *Actions { return s.actions }
 
 // Changes counts events that targets and executions have written.
@@ -53,7 +53,7 @@ func (a *Actions) Changes() int {
 	return a.changes
 }
 
-// Target is the target of that name, with its key; nil where there is none.
+// Target is the target with that name and its key, or nil.
 func (a *Actions) Target(name string) *actionpb.Target {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -83,12 +83,12 @@ func (a *Actions) Executions() map[string][]string {
 // Do changes something for another user.
 func (a *Actions) Do(req proto.Message) (proto.Message, error) { return a.serve(req) }
 
-// writesActions says whether a method takes more than the role of a viewer.
+// writesActions reports whether a method needs more than the role of a viewer.
 func writesActions(method string) bool {
 	return slices.Contains([]string{"CreateTarget", "UpdateTarget", "DeleteTarget", "SetExecution"}, method)
 }
 
-// serve answers nil to what is no request of this service.
+// serve returns nil for a request that is not for this service.
 func (a *Actions) serve(req proto.Message) (proto.Message, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -232,7 +232,7 @@ func (a *Actions) listExecutions(r *actionpb.ListExecutionsRequest) (proto.Messa
 	return &actionpb.ListExecutionsResponse{Executions: page, Pagination: pagination}, err
 }
 
-// paged gives a page, the youngest first where nothing else is asked for.
+// paged returns a page, by default the newest first.
 func paged[T any](all []T, p *filterpb.PaginationRequest) ([]T, *filterpb.PaginationResponse, error) {
 	limit := uint64(p.GetLimit())
 	switch {
@@ -283,7 +283,7 @@ func (a *Actions) setExecution(r *actionpb.SetExecutionRequest) (proto.Message, 
 	return &actionpb.SetExecutionResponse{SetDate: e.ChangeDate}, nil
 }
 
-// conditionID is ZITADEL's id of an execution; empty where the condition is none.
+// conditionID is ZITADEL's id of an execution; empty if the condition is invalid.
 func conditionID(c *actionpb.Condition) string {
 	api := func(kind, method, service string, all bool) string {
 		switch {

@@ -14,8 +14,8 @@ var eventTypesTSV string
 //go:embed data/aggregate_types.tsv
 var aggregateTypesTSV string
 
-// translations are the names that were recorded in other languages; what is
-// missing falls back to English, as in ZITADEL.
+// translations are the names recorded in other languages. A missing one is shown in
+// English, as in ZITADEL.
 var translations = map[string]map[string]string{
 	"de": {
 		"AggregateTypes.org":                      "Organisation",
@@ -65,7 +65,7 @@ const (
 	aggregateTypeKey = "AggregateTypes."
 )
 
-// name is the localized message of a key; an unknown one shows itself.
+// name is the localized message of a key. An unknown key is shown as it is.
 func (c *names) name(key, lang string) string {
 	if n, ok := translations[lang][key]; ok {
 		return n
@@ -101,7 +101,7 @@ func (c *names) encoded(prefix, typ, lang string) []byte {
 	return b
 }
 
-// appendString leaves the empty string out, as proto3 does.
+// appendString omits an empty string, as proto3 does.
 func appendString(b []byte, field protowire.Number, s string) []byte {
 	if s == "" {
 		return b
@@ -110,8 +110,8 @@ func appendString(b []byte, field protowire.Number, s string) []byte {
 	return protowire.AppendString(b, s)
 }
 
-// language picks from an Accept-Language header the first language that has
-// names of its own; English otherwise.
+// language is the first language of an Accept-Language header that has names of its
+// own, otherwise English.
 func language(header string) string {
 	for part := range strings.SplitSeq(header, ",") {
 		tag, _, _ := strings.Cut(part, ";")

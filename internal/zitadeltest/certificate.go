@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// selfSigned makes a certificate for loopback and the given names that is its
-// own authority.
+// selfSigned makes a self-signed certificate for loopback and the given names.
 func selfSigned(hosts []string) (*tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

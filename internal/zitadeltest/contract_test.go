@@ -92,7 +92,7 @@ func laterEvents(t *testing.T) []*eventpb.Event {
 	return events
 }
 
-// live is a real ZITADEL to ask instead of the look-alike, or nil.
+// live is a real ZITADEL to ask instead of the fake server, or nil.
 func live() *target {
 	if os.Getenv("ZITADEL_URL") == "" {
 		return nil
@@ -100,7 +100,7 @@ func live() *target {
 	return &target{url: strings.TrimRight(os.Getenv("ZITADEL_URL"), "/"), token: os.Getenv("ZITADEL_TOKEN")}
 }
 
-// target is who is asked.
+// target is the server that is asked.
 type target struct {
 	url, token string
 	host       string // Host header, empty for that of url

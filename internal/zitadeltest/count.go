@@ -2,7 +2,7 @@ package zitadeltest
 
 import "sync/atomic"
 
-// Count is what one method was asked and did.
+// Count has the counters of one method.
 type Count struct {
 	Calls  int64 // requests that reached the method, failed ones too
 	Failed int64 // of these, the ones that got no page

@@ -14,10 +14,10 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
-// Direct asks a server in process. It has the methods of the reader's client
-// and fails as that does: with *zitadel.Error, or with the context's error.
-// What only a network can do (cut and dropped connections, a stopped listener)
-// does not reach it; a rate limit does.
+// Direct asks a server in process. It has the methods of the reader's client and
+// returns the same errors: *zitadel.Error, or the context's error. Faults of the
+// network (cut and dropped connections, a stopped listener) have no effect on it; a
+// rate limit has.
 type Direct struct {
 	Token    string // default the server's own
 	Language string // Accept-Language
@@ -88,8 +88,7 @@ func (d *Direct) ask(ctx context.Context, method string, req proto.Message) (pro
 	return decoded(resp)
 }
 
-// classified says what the caller can do, by the code and, where codes are
-// shared, by the known texts.
+// classified classes an error by its code and, where errors share a code, by its text.
 func classified(err error) *zitadel.Error {
 	st := status.Convert(err)
 	e := &zitadel.Error{Class: zitadel.Stop, Code: st.Code(), Message: st.Message(), Err: err}

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// failure is an error as ZITADEL gives it: its id in the message and, with the
-// bare message, in the details.
+// failure is an error as ZITADEL returns it. Its id is in the message and, with the
+// message without it, in the details.
 func failure(code codes.Code, id, message string) error {
 	st := status.New(code, message+" ("+id+")")
 	st, err := st.WithDetails(&messagepb.ErrorDetail{Id: id, Message: message})
@@ -19,7 +19,7 @@ func failure(code codes.Code, id, message string) error {
 	return st.Err()
 }
 
-// What ZITADEL said, recorded word for word.
+// ZITADEL's messages, as recorded.
 var (
 	errNoToken      = status.Error(codes.Unauthenticated, "auth header missing")
 	errAuthHeader   = failure(codes.Unauthenticated, "AUTH-toLo1", "invalid auth header")

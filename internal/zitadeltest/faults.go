@@ -11,7 +11,7 @@ import (
 // MaxMessage is the largest answer that ZITADEL sends, in bytes.
 const MaxMessage = 10 << 20
 
-// Faults are what can be wrong with a server. The zero value is a healthy one.
+// Faults are what is wrong with a server. The zero value is a healthy server.
 // Change them at any time with [Server.Update] or [Server.SetFaults]; a request
 // that has begun may still see the old ones.
 type Faults struct {
@@ -34,9 +34,9 @@ type Faults struct {
 	Latency time.Duration
 	PerRow  time.Duration
 
-	// RateLimit is the number of requests a second after which an intermediary
-	// answers 429, as ZITADEL Cloud's does (50); 0 is no limit. RetryAfter is
-	// sent along in whole seconds when set.
+	// RateLimit is the number of requests per second after which a proxy answers
+	// 429, as in ZITADEL Cloud (50); 0 is no limit. RetryAfter, if set, is sent in
+	// whole seconds.
 	RateLimit  float64
 	RetryAfter time.Duration
 
@@ -46,8 +46,8 @@ type Faults struct {
 	CutAfter   int
 
 	// BeforeQuery runs when a request has passed all checks, BeforeAnswer when
-	// its answer is ready; an error is the answer instead: as it is when it is
-	// a gRPC status, as 13 otherwise. They may change the store and the faults.
+	// its answer is ready. An error is sent instead of the answer: a gRPC status
+	// as it is, any other as code 13. They may change the store and the faults.
 	BeforeQuery  func(ctx context.Context, method string, req proto.Message) error
 	BeforeAnswer func(ctx context.Context, method string, req, resp proto.Message) error
 }
@@ -67,21 +67,21 @@ func (s *Server) Update(change func(*Faults)) {
 // SetFaults replaces all faults; SetFaults(Faults{}) heals the server.
 func (s *Server) SetFaults(f Faults) { s.Update(func(old *Faults) { *old = f }) }
 
-// Faults returns the present faults.
+// Faults returns the current faults.
 func (s *Server) Faults() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults
 }
 
-// throttled takes a request from the rate limit.
+// throttled counts a request against the rate limit.
 func (s *Server) throttled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.limiter != nil && !s.limiter.AllowN(s.now(), 1)
 }
 
-// quotaExhausted takes a request from the quota.
+// quotaExhausted counts a request against the quota.
 func (s *Server) quotaExhausted() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *Server) quotaExhausted() bool {
 	return false
 }
 
-// cut says whether this answer is to be cut, and after how many bytes.
+// cut reports whether this answer is cut, and after how many bytes.
 func (s *Server) cut() (after int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

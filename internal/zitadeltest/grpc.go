@@ -39,8 +39,8 @@ func first(values []string) string {
 	return values[0]
 }
 
-// metadata are the response headers of ZITADEL's gRPC server. Its gateway takes
-// the grpc-metadata- ones for those of HTTP.
+// metadata are the response headers of ZITADEL's gRPC server. Its gateway turns the
+// grpc-metadata- ones into headers of HTTP.
 func (s *Server) metadata() metadata.MD {
 	now := s.now().UTC().Format(http.TimeFormat)
 	return metadata.Pairs(
@@ -55,7 +55,7 @@ func (s *Server) metadata() metadata.MD {
 	)
 }
 
-// requestID has the look of ZITADEL's, not its meaning.
+// requestID has the form of ZITADEL's request ids, without their meaning.
 func requestID(now time.Time) string {
 	const alphabet = "0123456789abcdefghijklmnopqrstuv"
 	b := make([]byte, 20)
@@ -67,7 +67,7 @@ func requestID(now time.Time) string {
 	return string(b)
 }
 
-// codec is the usual one, except that encodedEvents pass as they are.
+// codec is the usual one, except that encodedEvents are not encoded again.
 type codec struct{}
 
 var _ encoding.CodecV2 = codec{}

@@ -28,10 +28,10 @@ type serviceUser struct {
 	secret string         // client credentials
 }
 
-// orgID owns what the token endpoint writes.
+// orgID owns the events that the token endpoint writes.
 const orgID = "300000000000000001"
 
-// newID has the look of ZITADEL's snowflakes.
+// newID has the form of ZITADEL's ids.
 func newID() string {
 	n, err := rand.Int(rand.Reader, big.NewInt(1e17))
 	if err != nil { // never: crypto/rand does not fail
@@ -72,8 +72,8 @@ func (s *Server) AddClient(role Role) (userID, clientID, secret string) {
 	return user.id, clientID, user.secret
 }
 
-// RemoveUser makes the token endpoint refuse a service user, named by user id
-// or client id. Tokens that it has stay valid.
+// RemoveUser makes the token endpoint refuse a service user, given by user id or
+// client id. Its tokens stay valid.
 func (s *Server) RemoveUser(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,8 +185,8 @@ const (
 	reasonClient = 4
 )
 
-// issue makes a token and writes what ZITADEL writes for it: two events of one
-// transaction, without an editor.
+// issue makes a token and writes the two events that ZITADEL writes for it, in one
+// transaction and without an editor.
 func (s *Server) issue(user serviceUser, client string, reason int, scopes []string) string {
 	now, value, id := s.now(), rand.Text(), newID()
 	s.AddToken(value, user.role, now.Add(s.opts.TokenLifetime))

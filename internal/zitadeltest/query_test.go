@@ -104,7 +104,7 @@ func TestFutureAndHiddenEventsBecomeVisible(t *testing.T) {
 	}
 }
 
-// The store answers as one that filters all rows, sorts them and cuts the page.
+// The store answers like one that filters all rows, sorts them and cuts the page.
 func TestSearchIsFilterSortAndLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := time.Unix(1.7e9, 0)
@@ -238,7 +238,7 @@ func TestLargeAppendsAreSorted(t *testing.T) {
 	}
 }
 
-// The first second of 1970 is no bound, in either direction.
+// A time within the first second of 1970 is ignored, in both directions.
 func TestEpochIsNoBound(t *testing.T) {
 	store := NewStore()
 	store.Append(Event{AggregateType: "user", AggregateID: "a", Type: "user.locked", CreatedAt: time.Unix(1.7e9, 0)})
@@ -255,7 +255,7 @@ func TestEpochIsNoBound(t *testing.T) {
 	}
 }
 
-// Retention hides what is as old as it or older, and never widens a range.
+// Retention hides events that are as old as it or older, and never widens a range.
 func TestRetentionHidesSilently(t *testing.T) {
 	now := time.Unix(1.7e9, 0)
 	store := NewStore()

@@ -27,8 +27,8 @@ var recorded = sync.OnceValue(func() []*eventpb.Event {
 	return events
 })
 
-// Recorded returns the 2,881 events of 206 types that a real ZITADEL had
-// written, oldest first, as its Events API answered them. The events are copies.
+// Recorded returns the 2,881 events of 206 types that a real ZITADEL had written,
+// oldest first, as its Events API returned them. The events are copies.
 func Recorded() []*eventpb.Event {
 	events := make([]*eventpb.Event, len(recorded()))
 	for i, e := range recorded() {
@@ -45,9 +45,9 @@ var recordedEvents = sync.OnceValue(func() []Event {
 	return events
 })
 
-// RecordedEvents are the recorded events to store, moved in time so that the
-// newest was created at newest; a zero newest keeps the recorded times. Their
-// payloads are shared: replace them, do not change them.
+// RecordedEvents are the recorded events to store, moved in time so that the newest
+// was created at newest. A zero newest keeps the recorded times. The payloads are
+// shared: replace one, never change it.
 func RecordedEvents(newest time.Time) []Event {
 	events := slices.Clone(recordedEvents())
 	if newest.IsZero() {

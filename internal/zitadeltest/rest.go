@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// rest is ZITADEL's gateway: the same runtime with the same settings, in front
-// of the same implementation, and the token endpoint beside it.
+// rest is ZITADEL's gateway, the same runtime with the same settings, in front of the
+// same implementation; and the token endpoint.
 func (s *Server) rest() http.Handler {
 	marshaler := &runtime.JSONPb{UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true}}
 	mux := runtime.NewServeMux(
@@ -36,7 +36,7 @@ func (s *Server) rest() http.Handler {
 		{http.MethodPost, "/admin/v1/events/_search", "ListEvents", func() proto.Message { return new(adminpb.ListEventsRequest) }},
 		{http.MethodPost, "/admin/v1/events/types/_search", "ListEventTypes", func() proto.Message { return new(adminpb.ListEventTypesRequest) }},
 		{http.MethodPost, "/admin/v1/aggregates/types/_search", "ListAggregateTypes", func() proto.Message { return new(adminpb.ListAggregateTypesRequest) }},
-		// Of two that fit the gateway takes the later one.
+		// If two match, the gateway takes the later one.
 		{http.MethodPost, "/v2/actions/targets/{id}", "UpdateTarget", func() proto.Message { return new(actionpb.UpdateTargetRequest) }},
 		{http.MethodPost, "/v2/actions/targets/search", "ListTargets", func() proto.Message { return new(actionpb.ListTargetsRequest) }},
 		{http.MethodPost, "/v2/actions/targets", "CreateTarget", func() proto.Message { return new(actionpb.CreateTargetRequest) }},
@@ -79,8 +79,8 @@ func (s *Server) forward(mux *runtime.ServeMux, w http.ResponseWriter, r *http.R
 		}
 	}
 	if s.Faults().Starting {
-		// The gateway runs, its connection to the gRPC server does not: no
-		// metadata came back.
+		// The gateway runs without a connection to the gRPC server, so that there is
+		// no metadata.
 		runtime.HTTPError(ctx, mux, out, w, r, errStarting)
 		return
 	}
@@ -107,7 +107,7 @@ func (s *Server) forward(mux *runtime.ServeMux, w http.ResponseWriter, r *http.R
 	runtime.ForwardResponseMessage(ctx, mux, out, w, r, message)
 }
 
-// routingError gives 405 the code 12, as ZITADEL does; the rest is the gateway's.
+// routingError gives 405 the code 12, as ZITADEL does. Other errors are the gateway's own.
 func routingError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
 	if code != http.StatusMethodNotAllowed {
 		runtime.DefaultRoutingErrorHandler(ctx, mux, m, w, r, code)
@@ -118,8 +118,8 @@ func routingError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshale
 	})
 }
 
-// cookieWriter sets the cookie that tells ZITADEL's console of an exhausted
-// quota: removed with every 2xx, set with every 429.
+// cookieWriter sets the cookie that shows ZITADEL's console an exhausted quota: every
+// 2xx removes it, every 429 sets it.
 type cookieWriter struct {
 	http.ResponseWriter
 	wrote bool

@@ -23,10 +23,10 @@ import (
 
 // Options of a server. The zero value is plain HTTP for any loopback host.
 type Options struct {
-	// Hosts are the domains of the instance, without ports; none means every
-	// loopback name and address. The real server knows only its domains.
+	// Hosts are the domains of the instance, without ports. Without any, every
+	// loopback name and address is accepted; a real server accepts only its domains.
 	Hosts []string
-	// ExternalDomain is what messages call the server's own; default "localhost".
+	// ExternalDomain is the server's own domain in messages; default "localhost".
 	ExternalDomain string
 	// TLS serves with a certificate made at the start: see [Server.CertPEM].
 	TLS bool
@@ -90,7 +90,7 @@ func NewServer(store *Store, opts Options) *Server {
 	return s
 }
 
-// Store is where the server reads.
+// Store is the store that the server reads.
 func (s *Server) Store() *Store { return s.store }
 
 // Start listens on addr, "127.0.0.1:0" for any free port.
@@ -144,8 +144,8 @@ func (s *Server) Start(addr string) error {
 	return nil
 }
 
-// Stop closes the listener and all connections in the middle of what they do.
-// Connections are refused until [Server.Restart].
+// Stop closes the listener, and all connections at once. New ones are refused until
+// [Server.Restart].
 func (s *Server) Stop() {
 	s.mu.Lock()
 	h, g, served := s.http, s.grpc, s.served
@@ -175,7 +175,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// DropConnections closes all connections; new ones are welcome.
+// DropConnections closes all connections; new ones are accepted.
 func (s *Server) DropConnections() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +225,7 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	}
 }
 
-// handler is everything that the one listener answers.
+// handler answers everything on the one listener.
 func (s *Server) handler(g *grpc.Server) http.Handler {
 	rest := s.rest()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -246,7 +246,7 @@ func (s *Server) handler(g *grpc.Server) http.Handler {
 	})
 }
 
-// tooMany is the answer of an intermediary, in no format of ZITADEL's.
+// tooMany is the answer of a proxy; it does not have ZITADEL's format.
 func (s *Server) tooMany(w http.ResponseWriter) {
 	if after := s.Faults().RetryAfter; after > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(int(after.Seconds())))

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// caller is what a transport knows of a request.
+// caller is what a transport knows about a request.
 type caller struct {
 	host          string // Host or :authority
 	scheme        string
@@ -88,7 +88,7 @@ func (s *Server) serve(ctx context.Context, c caller, method string, req proto.M
 	return resp, nil
 }
 
-// admit makes the checks that do not depend on the request.
+// admit makes the checks that do not depend on the content of the request.
 func (s *Server) admit(c caller, method string, f *Faults) error {
 	switch {
 	case f.Starting:
@@ -109,7 +109,7 @@ func (s *Server) admit(c caller, method string, f *Faults) error {
 	return nil
 }
 
-// accepts says whether host is a domain of the instance.
+// accepts reports whether host is a domain of the instance.
 func (s *Server) accepts(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -192,7 +192,8 @@ func decoded(resp any) (proto.Message, error) {
 	return m, proto.Unmarshal(b, m)
 }
 
-// statusOf makes any error a gRPC status. Like a hook's, an error without one is 13.
+// statusOf makes any error a gRPC status. An error without one, such as that of a hook,
+// gets code 13.
 func statusOf(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err

@@ -22,16 +22,16 @@ type Event struct {
 	Type     string
 	// EditorID may be empty, as in ZITADEL's own set-up events.
 	EditorID, EditorName string
-	// Payload is encoded at once; nil is an absent payload.
+	// Payload is encoded when the event is stored; nil means no payload.
 	Payload *structpb.Struct
-	// CreatedAt is kept in microseconds. Events of one call that follow each
-	// other with one CreatedAt are one transaction.
+	// CreatedAt is kept in microseconds. Consecutive events of one call with the same
+	// CreatedAt are one transaction.
 	CreatedAt time.Time
 	// Position is the place in the log; the zero time means CreatedAt, as in
 	// every release before 2026-09.
 	Position time.Time
-	// VisibleFrom hides the event until the store's clock says so; zero means
-	// from the commit on.
+	// VisibleFrom hides the event until this time of the store's clock; zero means
+	// it is visible from the commit on.
 	VisibleFrom time.Time
 	// Poison makes every page that holds the event fail.
 	Poison bool
@@ -58,9 +58,8 @@ func FromProto(events ...*eventpb.Event) []Event {
 	return out
 }
 
-// Store is an event log in memory, made for 1,000,000 events and more: a row is
-// 48 bytes, and what events have in common is held once. It is safe for
-// concurrent use.
+// Store is an event log in memory for 1,000,000 events and more: a row has 48 bytes,
+// and what events have in common is stored once. It is safe for concurrent use.
 type Store struct {
 	mu         sync.RWMutex
 	now        func() time.Time
@@ -100,7 +99,7 @@ type aggregate struct {
 	next    *aggregate // another type with the same id
 }
 
-// shape is what events share that differ in aggregate, number and time only.
+// shape is what events have in common that differ only in aggregate, number and time.
 // The payload is encoded as google.protobuf.Struct.
 type shape struct {
 	typ, owner           string
@@ -119,8 +118,8 @@ func NewStore() *Store {
 	}
 }
 
-// SetClock sets the database's clock. From then on, and not before, events
-// whose position lies in that clock's future are hidden, as in ZITADEL.
+// SetClock sets the database's clock. Only with it are events hidden whose position is
+// in that clock's future, as in ZITADEL.
 func (s *Store) SetClock(now func() time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,15 +133,15 @@ func (s *Store) Len() int {
 	return len(s.rows)
 }
 
-// Append commits events at once. An event older than one that a reader has seen
-// is a late one.
+// Append commits events at once. An event that is older than one a reader has seen is
+// a late one.
 func (s *Store) Append(events ...Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.append(events)
 }
 
-// append needs s.mu.
+// append must be called with s.mu held.
 func (s *Store) append(events []Event) {
 	first := len(s.rows)
 	s.rows = slices.Grow(s.rows, len(events))
@@ -185,7 +184,7 @@ func (s *Store) insert(e Event, inTx uint32) {
 	}
 }
 
-// index brings the rows from first on into byCreated.
+// index inserts the rows from first on into byCreated.
 func (s *Store) index(first int) {
 	const few = 64 // moving the tail this often is cheaper than sorting all
 	sorted := len(s.rows)-first <= few
@@ -248,13 +247,13 @@ func (s *Store) shape(e Event) *shape {
 	return sh
 }
 
-// encodedEvent remembers what an event was encoded to.
+// encodedEvent is an event and its encoding.
 type encodedEvent struct {
 	shape   *shape
 	payload *structpb.Struct // by identity
 }
 
-// encode makes later calls of shape cheap. Payloads must not change any more.
+// encode makes later calls of shape cheap. Payloads must not change after it.
 func (e *Event) encode() { e.encoded = &encodedEvent{e.shape(), e.Payload} }
 
 func (e *Event) shape() *shape {
@@ -290,14 +289,13 @@ type Tx struct {
 	done   bool
 }
 
-// Begin opens a transaction and fixes the creation date of its events, which is
-// all that BEGIN does: readers do not wait for it, so that what it commits
-// after them is late.
+// Begin opens a transaction and fixes the creation date of its events. BEGIN does
+// nothing else: readers do not wait for it, so that events committed later are late.
 func (s *Store) Begin(at time.Time) *Tx { return &Tx{store: s, at: at} }
 
-// Push writes events into the transaction. From the first Push to the end of
-// the transaction readers wait, because ZITADEL's writers hold the lock that
-// readers want. Sequences are given at the commit.
+// Push writes events into the transaction. From the first Push to the end of the
+// transaction readers wait, because ZITADEL's writers hold the lock that readers need.
+// The commit assigns the sequences.
 func (t *Tx) Push(events ...Event) {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
@@ -341,8 +339,8 @@ func (t *Tx) end(commit bool) {
 	}
 }
 
-// awaitOpen waits until no transaction that pushed is open, however long: the
-// real server has no time-out of its own either.
+// awaitOpen waits until no transaction that pushed is open. Like the real server it has
+// no timeout.
 func (s *Store) awaitOpen(ctx context.Context) error {
 	for {
 		s.mu.RLock()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Synthetic describes a large log of dull events.
+// Synthetic describes a large log of uniform events.
 type Synthetic struct {
 	Events int
 	// From is the creation date of the first transaction, Every the time between
@@ -18,9 +18,8 @@ type Synthetic struct {
 	PerAggregate int
 }
 
-// Fill appends synthetic events. Their payloads are those of recorded events,
-// held once, so that 1,000,000 cost about 80 MB and 2 seconds. Event i is the
-// same in every run.
+// Fill appends synthetic events. They share the payloads of recorded events, so that
+// 1,000,000 need about 80 MB and 2 seconds. Event i is the same in every run.
 func (s *Store) Fill(f Synthetic) {
 	if f.Every == 0 {
 		f.Every = time.Millisecond
@@ -46,7 +45,7 @@ func (s *Store) Fill(f Synthetic) {
 	s.Append(events...)
 }
 
-// syntheticShapes are recorded events of users: one of every type.
+// syntheticShapes are recorded events of users, one of each type.
 func syntheticShapes() []Event {
 	var shapes []Event
 	seen := map[string]bool{}

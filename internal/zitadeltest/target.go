@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Target is an Actions V2 target: events are sent to it once, signed, and what
-// is not taken is lost.
+// Target is an Actions V2 target: each event is sent to it once, signed, and is lost
+// unless it is accepted.
 type Target struct {
 	URL string // with the path
 	Key string // its signing key
@@ -21,7 +21,7 @@ type Target struct {
 	client http.Client
 }
 
-// NewTarget returns a target that waits for 5 s.
+// NewTarget returns a target with a timeout of 5 s.
 func NewTarget(url, key string) *Target {
 	return &Target{URL: url, Key: key, client: http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 }

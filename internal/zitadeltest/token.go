@@ -31,8 +31,8 @@ func (s *Server) AddToken(value string, role Role, expires time.Time) {
 	s.tokens[value] = token{role: role, expires: expires}
 }
 
-// RemoveToken forgets a token; its requests get 16 / 401, as those of a locked
-// or deactivated user do.
+// RemoveToken removes a token. Its requests get 16 / 401, as those of a locked or
+// deactivated user do.
 func (s *Server) RemoveToken(value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

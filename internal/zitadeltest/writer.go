@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// Writer appends transactions in the shapes of the recorded ones, as an
-// instance in use does. Each transaction is drawn from a recorded one; its
-// aggregates become ones of the writer's own, some new and some known, so that
-// sequences count on. A Writer is for one goroutine.
+// Writer appends transactions like the recorded ones, as an instance in use does. Each
+// one is a copy of a recorded one with aggregates of the writer, some new and some
+// known, so that sequences continue. A Writer is for one goroutine.
 type Writer struct {
 	store *Store
 	now   func() time.Time
@@ -20,8 +19,8 @@ type Writer struct {
 	known map[string][]string // aggregate type -> ids
 }
 
-// NewWriter returns a writer whose draws depend on seed alone. now gives the
-// creation dates; nil is time.Now.
+// NewWriter returns a writer whose choices depend only on seed. now returns the creation
+// dates; nil means time.Now.
 func NewWriter(store *Store, seed uint64, now func() time.Time) *Writer {
 	if now == nil {
 		now = time.Now
@@ -34,8 +33,8 @@ func NewWriter(store *Store, seed uint64, now func() time.Time) *Writer {
 	}
 }
 
-// transactions are the recorded events by transaction, without those of the
-// set-up, which no instance repeats.
+// transactions are the recorded events by transaction, without those of the setup,
+// which an instance writes only once.
 var transactions = sync.OnceValue(func() [][]Event {
 	const setUp = 20 // events; the set-up's own hold 139 and 516, the next largest 7
 	var all [][]Event
@@ -53,8 +52,8 @@ var transactions = sync.OnceValue(func() [][]Event {
 	return all
 })
 
-// Next draws a transaction created now. It does not append it: append it, or
-// push it through a [Tx] to have it late.
+// Next returns a transaction created now and does not append it. Append it, or push it
+// through a [Tx] to make it late.
 func (w *Writer) Next() []Event {
 	template := transactions()[w.rand.IntN(len(transactions()))]
 	now := w.now()
@@ -72,7 +71,7 @@ func (w *Writer) Next() []Event {
 	return events
 }
 
-// aggregate is a known aggregate four times out of five.
+// aggregate returns a known aggregate in four of five cases.
 func (w *Writer) aggregate(typ string) string {
 	const most = 1000 // known aggregates of one type
 	known := w.known[typ]

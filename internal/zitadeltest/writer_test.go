@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// One seed writes one log, and every aggregate in it counts from 1 without holes.
+// One seed always writes the same log, and the sequences of each aggregate count from 1
+// without gaps.
 func TestWriterIsSeededAndContiguous(t *testing.T) {
 	write := func(seed uint64) *Store {
 		at := time.Unix(1.7e9, 0)

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	plugintest.Main(m)
 }
 
-// zitadel starts a look-alike with the recorded events.
+// zitadel starts a fake ZITADEL server with the recorded events.
 func zitadel(t *testing.T) *zitadeltest.Server {
 	t.Helper()
 	store := zitadeltest.NewStore()

@@ -19,12 +19,12 @@ import (
 //go:embed testdata/host.c testdata/output.h
 var sources embed.FS
 
-var scratch string // for what is built once
+var scratch string // holds what is built once
 
 // Main is for TestMain.
 func Main(m *testing.M) {
 	flag.Parse()
-	syscall.Umask(0) // what is to be private is so by itself
+	syscall.Umask(0) // private files must be private without its help
 	var err error
 	if scratch, err = os.MkdirTemp("", "plugintest"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -93,7 +93,7 @@ var (
 	Old     = compileHost("host-old", "-DOLD") // is one before 4.1.0 that exports nothing
 )
 
-// Binary is a host that is compiled when it is needed.
+// Binary is a host that is compiled at its first use.
 type Binary func() built
 
 // Path compiles the host.

@@ -69,10 +69,10 @@ func (f *FluentBit) Start() {
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait() }(f.cmd, f.ended)
 }
 
-// Usage is what its process holds.
+// Usage is what its process uses.
 func (f *FluentBit) Usage() leaktest.Usage { return leaktest.Of(f.t, f.cmd.Process.Pid) }
 
-// CommandLine is what ps shows of it.
+// CommandLine is its command line as ps shows it.
 func (f *FluentBit) CommandLine() []byte { return leaktest.CommandLine(f.t, f.cmd.Process.Pid) }
 
 // Signal sends a signal.
@@ -83,7 +83,7 @@ func (f *FluentBit) Signal(s os.Signal) {
 	}
 }
 
-// Wait returns how it ended.
+// Wait waits for its end and returns its result.
 func (f *FluentBit) Wait() error {
 	f.t.Helper()
 	select {
@@ -104,7 +104,7 @@ func (f *FluentBit) Kill() {
 	_ = f.Wait()
 }
 
-// Stop is SIGTERM; it returns how long the end took.
+// Stop sends SIGTERM and returns how long the end took.
 func (f *FluentBit) Stop() time.Duration {
 	f.t.Helper()
 	began := time.Now()
@@ -144,7 +144,7 @@ func (f *FluentBit) Lines(file string) (lines []string) {
 	return lines
 }
 
-// FreePort returns a port that nobody listens at, as far as one can know.
+// FreePort returns a port that nobody listened at a moment ago.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

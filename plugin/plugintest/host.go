@@ -25,7 +25,7 @@ type Host struct {
 	marks int // see Log
 }
 
-// Usage is what its process holds.
+// Usage is what its process uses.
 func (h *Host) Usage() leaktest.Usage { return leaktest.Of(h.t, h.pid) }
 
 // Start starts a host, which loads and registers the plugin of this name.
@@ -80,7 +80,7 @@ func (h *Host) Do(format string, args ...any) string {
 	return h.out.Text()
 }
 
-// Want gives one command that is to have this answer.
+// Want gives one command that must have this answer.
 func (h *Host) Want(answer, format string, args ...any) {
 	h.t.Helper()
 	if got := h.Do(format, args...); got != answer {
@@ -99,7 +99,7 @@ func (h *Host) Options(n int, options ...string) {
 // File is a path of instance n's own.
 func (h *Host) File(n int) string { return filepath.Join(h.Dir, fmt.Sprint("instance-", n)) }
 
-// Log returns all that was logged until now: stderr comes through a pipe of its own.
+// Log returns everything that was logged until now, which arrives through a pipe of its own.
 func (h *Host) Log() string {
 	h.t.Helper()
 	h.marks++
@@ -111,7 +111,7 @@ func (h *Host) Log() string {
 
 var markLine = regexp.MustCompile(`(?m)^mark \d+\n`)
 
-// WantLog waits until part is logged n times, and no more until now.
+// WantLog waits until part is logged n times, and fails if it is logged more often.
 func (h *Host) WantLog(n int, part string) {
 	h.t.Helper()
 	Until(h.t, fmt.Sprint(n, " times ", part), func() bool { return strings.Count(h.Err.String(), part) >= n })

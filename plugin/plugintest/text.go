@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Text collects the output of a process; it may be read meanwhile.
+// Text collects the output of a process. It can be read while the process runs.
 type Text struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -25,7 +25,7 @@ func (w *Text) String() string {
 	return w.b.String()
 }
 
-// Until waits for ok, which is asked again and again.
+// Until calls ok again and again until it is true.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

@@ -1,15 +1,18 @@
-package main
+package demo
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
-// ledger knows every event that the look-alike has, by event.id, and when each
-// was created, in that order.
+// ledger has every event that the fake server wrote, by event.id, with its creation
+// date, in that order.
 type ledger struct {
 	mu      sync.Mutex
 	ids     []string
@@ -32,7 +35,7 @@ func (l *ledger) written() uint64 {
 	return uint64(len(l.ids))
 }
 
-// oldestMissing is the creation date of the oldest event that has not come.
+// oldestMissing is the creation date of the oldest event that has not arrived.
 func (l *ledger) oldestMissing() (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +48,7 @@ func (l *ledger) oldestMissing() (time.Time, bool) {
 	return l.created[l.next], true
 }
 
-// balance compares what was written with what came.
+// balance compares what was written with what arrived.
 func (l *ledger) balance() (delivered, missing, repeated, foreign uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +84,7 @@ type tally struct {
 	newest   time.Time
 }
 
-func newTally(l *ledger, console *console) *tally {
+func newTally(l *ledger, console *terminal.Console) *tally {
 	return &tally{ledger: l, screen: newScreen(console), began: time.Now(), seen: map[string]bool{}}
 }
 
@@ -109,22 +112,22 @@ func (t *tally) take(line []byte) {
 	t.screen.show(line)
 }
 
-func (t *tally) progress(failures uint64) progress {
+func (t *tally) progress(failures uint64) terminal.Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := progress{events: t.arrived, lag: -1, errors: failures}
+	p := terminal.Progress{Events: t.arrived, Lag: -1, Errors: failures}
 	if t.ledger == nil {
 		return p
 	}
-	p.lag = 0
+	p.Lag = 0
 	if oldest, ok := t.ledger.oldestMissing(); ok {
-		p.lag = time.Since(oldest)
+		p.Lag = time.Since(oldest)
 	}
-	p.note = fmt.Sprintf("(%s were written)", thousands(t.ledger.written()))
+	p.Note = fmt.Sprintf("(%s were written)", terminal.Thousands(t.ledger.written()))
 	return p
 }
 
-// awaitAll returns when all that was written has come, or after d.
+// awaitAll returns when everything that was written has arrived, or after d.
 func (t *tally) awaitAll(d time.Duration) {
 	for deadline := time.Now().Add(d); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if _, missing := t.ledger.oldestMissing(); !missing {
@@ -138,24 +141,24 @@ func (t *tally) summary() string {
 	defer t.mu.Unlock()
 	took := time.Since(t.began)
 	if t.ledger == nil {
-		return fmt.Sprintf("%s events in %s, %s repeated", thousands(t.arrived), roughly(took), thousands(t.repeated))
+		return fmt.Sprintf("%s events in %s, %s repeated", terminal.Thousands(t.arrived), terminal.Roughly(took), terminal.Thousands(t.repeated))
 	}
 	delivered, missing, repeated, foreign := t.ledger.balance()
-	s := fmt.Sprintf("in %s: %s events and action records, %s delivered, %s lost, %s repeated", roughly(took),
-		thousands(t.ledger.written()), thousands(delivered), thousands(missing), thousands(repeated))
+	s := fmt.Sprintf("in %s: %s events and action records, %s delivered, %s lost, %s repeated", terminal.Roughly(took),
+		terminal.Thousands(t.ledger.written()), terminal.Thousands(delivered), terminal.Thousands(missing), terminal.Thousands(repeated))
 	if foreign > 0 {
-		s += fmt.Sprintf(", %s that nobody wrote", thousands(foreign))
+		s += fmt.Sprintf(", %s that nobody wrote", terminal.Thousands(foreign))
 	}
 	return s
 }
 
-// verdict is an error when the look-alike's events did not come out exactly.
+// verdict is an error unless each event of the fake server arrived once.
 func (t *tally) verdict() error {
 	if t.ledger == nil {
 		return nil
 	}
 	if _, missing, repeated, foreign := t.ledger.balance(); missing+repeated+foreign > 0 {
-		return fmt.Errorf("the pipeline did not deliver each event once")
+		return errors.New("the pipeline did not deliver each event once")
 	}
 	return nil
 }

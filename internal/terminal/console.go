@@ -1,4 +1,6 @@
-package main
+// Package terminal writes what a command says to a person: messages, a status
+// line, and numbers and durations in a short form.
+package terminal
 
 import (
 	"context"
@@ -11,42 +13,45 @@ import (
 	"time"
 )
 
-// console writes to standard error: messages, and below them a status line
-// that is overwritten on a terminal.
-type console struct {
-	terminal bool
+// Console writes messages, and below them a status line that is overwritten on
+// a terminal.
+type Console struct {
+	// Terminal says whether the writer is one.
+	Terminal bool
 
 	mu     sync.Mutex
 	w      io.Writer
 	status string // the line that stands there
 }
 
-// isTerminal takes any character device for a terminal; /dev/null is none to
-// whom a status line would be a harm.
-func isTerminal(f *os.File) bool {
+// IsTerminal reports whether f is a character device. That includes /dev/null,
+// where a status line does no harm.
+func IsTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func newConsole(w io.Writer, terminal bool) *console {
-	return &console{w: w, terminal: terminal}
+// New returns a console that writes to w.
+func New(w io.Writer, terminal bool) *Console {
+	return &Console{w: w, Terminal: terminal}
 }
 
-func (c *console) line(text string) {
+// Line writes one line.
+func (c *Console) Line(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.above(c.w, text)
 }
 
-// print writes a line to standard output, which may be the same terminal.
-func (c *console) print(text string) {
+// Print writes a line to standard output, which may be the same terminal.
+func (c *Console) Print(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.above(os.Stdout, text)
 }
 
-// above writes a line and the status below it again.
-func (c *console) above(w io.Writer, text string) {
+// above writes a line, and the status line below it again.
+func (c *Console) above(w io.Writer, text string) {
 	status := c.status
 	c.clearLocked()
 	fmt.Fprintln(w, text)
@@ -56,15 +61,17 @@ func (c *console) above(w io.Writer, text string) {
 	}
 }
 
-func (c *console) warn(text string) { c.line("warning: " + text) }
+// Warn writes a warning.
+func (c *Console) Warn(text string) { c.Line("warning: " + text) }
 
-func (c *console) fail(err error) { c.line("zitadel-siem: " + err.Error()) }
+// Fail writes the error that ends the command.
+func (c *Console) Fail(err error) { c.Line("zitadel-siem: " + err.Error()) }
 
-// show replaces the status line; where there is no terminal it is one more line.
-func (c *console) show(status string) {
+// Show replaces the status line. Without a terminal it writes one more line.
+func (c *Console) Show(status string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.terminal {
+	if !c.Terminal {
 		fmt.Fprintln(c.w, status)
 		return
 	}
@@ -73,25 +80,26 @@ func (c *console) show(status string) {
 	c.status = status
 }
 
-func (c *console) clear() {
+// Clear removes the status line.
+func (c *Console) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clearLocked()
 }
 
-func (c *console) clearLocked() {
+func (c *Console) clearLocked() {
 	if c.status != "" {
 		fmt.Fprint(c.w, "\r\x1b[K")
 		c.status = ""
 	}
 }
 
-// logger returns a logger that writes here, in one line each.
-func (c *console) logger() *slog.Logger { return slog.New(consoleHandler{console: c}) }
+// Logger returns a logger that writes one line for each record.
+func (c *Console) Logger() *slog.Logger { return slog.New(consoleHandler{console: c}) }
 
 // consoleHandler is slog for a person: time, level, message, attributes.
 type consoleHandler struct {
-	console *console
+	console *Console
 	prefix  string // attributes of With, ready to append
 }
 
@@ -111,12 +119,12 @@ func (h consoleHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(attribute(a))
 		return true
 	})
-	h.console.line(b.String())
+	h.console.Line(b.String())
 	return nil
 }
 
-// attribute is " name=value". Text that is not plain is quoted: it may come
-// from ZITADEL and hold control characters.
+// attribute is " name=value". Text with spaces, quotes or control characters is
+// quoted: it may come from ZITADEL.
 func attribute(a slog.Attr) string {
 	v := a.Value.Resolve()
 	text := v.String()
@@ -136,5 +144,5 @@ func (h consoleHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h
 }
 
-// WithGroup: nothing here groups attributes.
+// WithGroup ignores the group: nothing here groups attributes.
 func (h consoleHandler) WithGroup(string) slog.Handler { return h }

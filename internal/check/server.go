@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -22,14 +22,15 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/certs"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 const (
 	// expiresSoon is when a certificate, key or token gets a warning.
 	expiresSoon = 14 * 24 * time.Hour
-	// skewNoted and skewWrong: answers tell whole seconds. ZITADEL takes a
-	// key's assertion for a minute at most.
+	// The answers' Date has whole seconds, so a smaller skew cannot be measured.
+	// ZITADEL accepts the assertion of a key for one minute.
 	skewNoted = 3 * time.Second
 	skewWrong = time.Minute
 )
@@ -66,8 +67,8 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 	checkClock(r, client)
 }
 
-// checkReachable asks for ZITADEL's own health page. Whatever answers shows
-// that name, port, proxy and certificate are right.
+// checkReachable asks for ZITADEL's health page. Any answer proves that name,
+// port, proxy and certificate are right.
 func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
 	tlsConfig, err := certs.Client(s.CAFile)
 	if err != nil {
@@ -90,14 +91,14 @@ func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		name, text, mend := explainConnect(err, s)
-		r.say(fails, name, text, mend)
+		name, text, fix := explainConnect(err, s)
+		r.say(fails, name, text, fix)
 		return false
 	}
 	defer resp.Body.Close()
 	page, _ := bounded.ReadAll(resp.Body, 1<<16)
 	if wantsTLS(s, resp.StatusCode, string(page)) {
-		r.say(fails, "tls", textTLSPort, mendTLSPort)
+		r.say(fails, "tls", textTLSPort, fixTLSPort)
 		return false
 	}
 	r.say(passes, "url", s.URL.String()+" answers", "")
@@ -107,11 +108,10 @@ func checkReachable(ctx context.Context, r *report, s config.Settings) bool {
 
 const (
 	textTLSPort = "this port speaks TLS, and url says http"
-	mendTLSPort = "use https:// in url"
+	fixTLSPort  = "use https:// in url"
 )
 
-// wantsTLS knows what servers of TLS say to plain HTTP, those of Go and nginx
-// among them.
+// wantsTLS recognizes how TLS servers, such as Go's and nginx, answer plain HTTP.
 func wantsTLS(s config.Settings, status int, page string) bool {
 	return s.URL.Scheme == "http" && status == http.StatusBadRequest &&
 		(strings.Contains(page, "HTTPS server") || strings.Contains(page, "HTTPS port"))
@@ -130,14 +130,14 @@ func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, 
 	text := fmt.Sprintf("verified, %s, certificate of %s by %s until %s", tls.VersionName(state.Version),
 		leaf.Subject.CommonName, leaf.Issuer.CommonName, leaf.NotAfter.UTC().Format(time.DateOnly))
 	if left := leaf.NotAfter.Sub(now); left < expiresSoon {
-		r.say(warns, "tls", text+", in "+roughly(left), "have the certificate renewed")
+		r.say(warns, "tls", text+", in "+terminal.Roughly(left), "have the certificate renewed")
 		return
 	}
 	r.say(passes, "tls", text, "")
 }
 
-// explainConnect finds the plain words for an error of the connection.
-func explainConnect(err error, s config.Settings) (name, text, mend string) {
+// explainConnect explains an error of the connection.
+func explainConnect(err error, s config.Settings) (name, text, fix string) {
 	var (
 		dns       *net.DNSError
 		unknown   x509.UnknownAuthorityError
@@ -160,7 +160,7 @@ func explainConnect(err error, s config.Settings) (name, text, mend string) {
 	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "tls", "the server does not speak TLS on this port", "check scheme and port of url"
 	case s.URL.Scheme == "http" && strings.Contains(err.Error(), `malformed HTTP response "\x15`):
-		return "tls", textTLSPort, mendTLSPort
+		return "tls", textTLSPort, fixTLSPort
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return "url", fmt.Sprintf("no answer within %s", s.RequestTimeout), "check host, port, firewall and proxy"
 	case errors.As(err, &operation):
@@ -169,7 +169,7 @@ func explainConnect(err error, s config.Settings) (name, text, mend string) {
 	return "url", err.Error(), "check host, port and proxy"
 }
 
-// checkToken says what can be known about a token without asking.
+// checkToken says what a token or key shows without asking the server.
 func checkToken(r *report, s config.Settings, now time.Time) {
 	switch {
 	case s.KeyFile != "":
@@ -188,7 +188,7 @@ func checkToken(r *report, s config.Settings, now time.Time) {
 	}
 }
 
-// tokenExpiry knows the end of a JWT. A personal access token tells nothing.
+// tokenExpiry reads the expiry of a JWT. A personal access token shows none.
 func (r *report) tokenExpiry(token string, now time.Time) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -210,14 +210,14 @@ func (r *report) expiry(what string, at, now time.Time) {
 	case left <= 0:
 		r.say(fails, "token", strings.Replace(text, "is valid", "was valid", 1), "make a new one for the service user")
 	case left < expiresSoon:
-		r.say(warns, "token", text+", in "+roughly(left), "make a new one for the service user")
+		r.say(warns, "token", text+", in "+terminal.Roughly(left), "make a new one for the service user")
 	default:
 		r.say(passes, "token", text, "")
 	}
 }
 
-// checkOtherTransport tries the transport that is not configured. Only the way
-// there counts: ZITADEL's own refusal shows that it works.
+// checkOtherTransport tries the transport that is not configured. ZITADEL's own
+// refusal proves as well that the transport works.
 func checkOtherTransport(ctx context.Context, s config.Settings, transport string) error {
 	s.Transport = transport
 	client, err := zitadel.New(ctx, s, zitadel.Options{TokenName: "ZITADEL_TOKEN"})
@@ -229,7 +229,7 @@ func checkOtherTransport(ctx context.Context, s config.Settings, transport strin
 	return err
 }
 
-// recentEvent asks for one event of the last minute: the cheapest question.
+// recentEvent asks for one event of the last minute, which costs least.
 func recentEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event, error) {
 	now := time.Now()
 	return client.ListEvents(ctx, &adminpb.ListEventsRequest{
@@ -241,14 +241,14 @@ func recentEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event,
 	})
 }
 
-// firstEvent asks for the oldest event of the instance itself, which every log
-// begins with.
+// firstEvent asks for the oldest event of the instance itself. Every log begins
+// with it.
 func firstEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event, error) {
 	return client.ListEvents(ctx, &adminpb.ListEventsRequest{Limit: 1, Asc: true, AggregateTypes: []string{"instance"}})
 }
 
-// checkTransport shows the finding about gRPC and REST, and with it what
-// ZITADEL said about token and role.
+// checkTransport reports gRPC and REST, and what ZITADEL said about token and
+// role.
 func checkTransport(r *report, chosen, other string, err, otherErr error) {
 	switch {
 	case err == nil:
@@ -263,12 +263,12 @@ func checkTransport(r *report, chosen, other string, err, otherErr error) {
 	default:
 		name, text := chosen, err.Error()
 		var e *zitadel.Error
-		mend := ""
+		fix := ""
 		if errors.As(err, &e) {
-			name, mend = aspect(e, chosen), e.Fix
-			text = strings.TrimSuffix(text, ": "+mend)
+			name, fix = aspect(e, chosen), e.Fix
+			text = strings.TrimSuffix(text, ": "+fix)
 		}
-		r.say(fails, name, text, mend)
+		r.say(fails, name, text, fix)
 	}
 }
 
@@ -298,7 +298,7 @@ func checkClock(r *report, client *zitadel.Client) {
 	if skew < 0 {
 		direction = "behind"
 	}
-	text := fmt.Sprintf("this machine is %s %s the server", roughly(skew.Abs()), direction)
+	text := fmt.Sprintf("this machine is %s %s the server", terminal.Roughly(skew.Abs()), direction)
 	switch {
 	case skew.Abs() >= skewWrong:
 		r.say(warns, "clock", text, "set the clocks (NTP). Reading goes by the server's clock, but a key's or a certificate's dates go by this one")
@@ -309,12 +309,12 @@ func checkClock(r *report, client *zitadel.Client) {
 	}
 }
 
-// checkRetention looks whether the log begins at its beginning: the first
-// event of an instance has the sequence 1.
+// checkRetention reports whether older events are hidden: the first event of an
+// instance has the sequence 1.
 func checkRetention(r *report, s config.Settings, page []*eventpb.Event) {
-	const mend = "raise the audit-log retention (an instance limit, or DefaultAuditLogRetention) before the SIEM needs older events"
+	const fix = "raise the audit-log retention (an instance limit, or DefaultAuditLogRetention) before the SIEM needs older events"
 	if len(page) == 0 {
-		r.say(warns, "retention", "ZITADEL shows no event of the instance itself: older ones are hidden", mend)
+		r.say(warns, "retention", "ZITADEL shows no event of the instance itself: older ones are hidden", fix)
 		return
 	}
 	first := page[0]
@@ -324,7 +324,7 @@ func checkRetention(r *report, s config.Settings, page []*eventpb.Event) {
 		if !s.Start.Beginning {
 			v = passes // older events are not wanted anyway
 		}
-		r.say(v, "retention", fmt.Sprintf("the log shows nothing before about %s", date), mend)
+		r.say(v, "retention", fmt.Sprintf("the log shows nothing before about %s", date), fix)
 		return
 	}
 	r.say(passes, "retention", "nothing is hidden, the log begins at its first event of "+date, "")

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/json"
@@ -11,15 +11,16 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// shownPerSecond is what a person can follow.
+// shownPerSecond is how many lines a person can follow.
 const shownPerSecond = 4
 
 // screen shows some of the records in one short line each.
 type screen struct {
-	console *console
+	console *terminal.Console
 	colours bool
 
 	mu     sync.Mutex
@@ -28,8 +29,8 @@ type screen struct {
 	passed int // not shown since the last line
 }
 
-func newScreen(console *console) *screen {
-	return &screen{console: console, colours: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""}
+func newScreen(console *terminal.Console) *screen {
+	return &screen{console: console, colours: terminal.IsTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""}
 }
 
 func (s *screen) show(line []byte) {
@@ -48,14 +49,14 @@ func (s *screen) show(line []byte) {
 		s.shown++
 	}
 	if s.passed > 0 {
-		s.console.print(fmt.Sprintf("      ... %s more", thousands(uint64(s.passed))))
+		s.console.Print(fmt.Sprintf("      ... %s more", terminal.Thousands(uint64(s.passed))))
 		s.passed = 0
 	}
-	s.console.print(short(line, s.colours))
+	s.console.Print(short(line, s.colours))
 }
 
-// short is time and type, then aggregate, editor and the beginning of the
-// payload, or what an action's record says of a login.
+// short is time and type, then aggregate, editor and the start of the payload, or
+// the login of an action's record.
 func short(line []byte, colours bool) string {
 	get := func(path string) string { return printable(gjson.GetBytes(line, path).String()) }
 	at := get("event.time")
@@ -102,7 +103,7 @@ func readable(raw string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// printable keeps control characters of foreign text off the terminal.
+// printable replaces control characters, which text of others may hold.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {

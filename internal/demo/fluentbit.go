@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -18,20 +18,21 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/zitadel-siem/zitadel-siem/conf"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // fluentBit is a Fluent Bit process as a pipeline. Its stdout output gives one
 // JSON line for each record.
 type fluentBit struct {
 	cmd     *exec.Cmd
-	console *console
+	console *terminal.Console
 	errors  atomic.Uint64
 
 	mu   sync.Mutex
-	tail []string // of what it said last, for the case that it fails
+	tail []string // the last lines of its log, for the case that it fails
 }
 
-func newFluentBit(program, pluginDir, dir string, values map[string]string, console *console) (*fluentBit, error) {
+func newFluentBit(program, pluginDir, dir string, values map[string]string, console *terminal.Console) (*fluentBit, error) {
 	path := filepath.Join(dir, "fluent-bit.yaml")
 	data, err := fluentBitConfig(pluginDir, dir, values)
 	if err != nil {
@@ -41,13 +42,12 @@ func newFluentBit(program, pluginDir, dir string, values map[string]string, cons
 		return nil, err
 	}
 	f := &fluentBit{cmd: exec.Command(program, "-c", path), console: console}
-	// A Ctrl-C of the terminal is for us alone: Fluent Bit is to end when the
-	// last records have come.
+	// Ctrl-C is for the demo alone: Fluent Bit ends when the last records have arrived.
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return f, nil
 }
 
-// fluentBitConf is what the demo changes in a configuration, or needs of it.
+// fluentBitConf is the part of a configuration that the demo reads or changes.
 type fluentBitConf struct {
 	Service  map[string]any `yaml:"service"`
 	Plugins  []string       `yaml:"plugins"`
@@ -78,9 +78,9 @@ func named(list []map[string]any, name string) map[string]any {
 	return map[string]any{}
 }
 
-// fluentBitConfig is conf/sources.yaml with the output of conf/fluent-bit.yaml, the
-// places and options of this run, and everything else as users have it. Its filter
-// picks ZITADEL's container among others; here there is no other.
+// fluentBitConfig is conf/sources.yaml with the output of conf/fluent-bit.yaml and
+// the paths and options of this run. The rest is what users have, except the filter
+// that selects ZITADEL's container: here there is only one log.
 func fluentBitConfig(pluginDir, dir string, values map[string]string) ([]byte, error) {
 	c, err := readConf("sources.yaml")
 	if err != nil {
@@ -95,7 +95,7 @@ func fluentBitConfig(pluginDir, dir string, values map[string]string) ([]byte, e
 	}
 	c.Plugins = []string{filepath.Join(pluginDir, inPlugin), filepath.Join(pluginDir, outPlugin)}
 	c.Service["storage.path"] = filepath.Join(dir, "storage")
-	c.Service["grace"] = 2 // nobody waits for an output that prints
+	c.Service["grace"] = 2 // standard output needs no longer
 
 	input := named(c.Pipeline.Inputs, "zitadel")
 	delete(input, "token_file")
@@ -135,9 +135,8 @@ func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {
 	var readers sync.WaitGroup
 	readers.Go(func() { f.follow(ctx, stderr) })
 	readers.Go(func() { records(stdout, show) })
-	// A Fluent Bit that does not end by itself would hold us for ever.
 	killer := context.AfterFunc(ctx, func() {
-		time.AfterFunc(endWithin-catchUpWithin, func() { _ = f.cmd.Process.Kill() })
+		time.AfterFunc(killAfter, func() { _ = f.cmd.Process.Kill() })
 	})
 	defer killer()
 	readers.Wait()
@@ -150,12 +149,12 @@ func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
-	return fmt.Errorf("fluent-bit ended by itself (%w); it said last:\n  %s", err, strings.Join(f.tail, "\n  "))
+	return fmt.Errorf("fluent-bit ended by itself (%w); its last lines:\n  %s", err, strings.Join(f.tail, "\n  "))
 }
 
 func (f *fluentBit) failures() uint64 { return f.errors.Load() }
 
-// records reads JSON lines; Fluent Bit's banner is on standard output too.
+// records reads JSON lines. Fluent Bit prints its banner to standard output too.
 func records(r io.Reader, show func([]byte)) {
 	lines := bufio.NewReaderSize(r, 1<<20)
 	for {
@@ -169,8 +168,8 @@ func records(r io.Reader, show func([]byte)) {
 	}
 }
 
-// follow shows the errors of Fluent Bit's log, and the warnings until it is
-// told to end: that it will is one of them.
+// follow shows the errors of Fluent Bit's log, and its warnings until ctx ends: the
+// stop itself causes a warning.
 func (f *fluentBit) follow(ctx context.Context, r io.Reader) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
@@ -183,9 +182,9 @@ func (f *fluentBit) follow(ctx context.Context, r io.Reader) {
 		f.mu.Unlock()
 		if strings.Contains(line, "] [error]") {
 			f.errors.Add(1)
-			f.console.line(line)
+			f.console.Line(line)
 		} else if strings.Contains(line, "] [ warn]") && ctx.Err() == nil {
-			f.console.line(line)
+			f.console.Line(line)
 		}
 	}
 	_, _ = io.Copy(io.Discard, r) // a line over the limit must not block Fluent Bit

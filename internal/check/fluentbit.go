@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 func checkFluentBit(ctx context.Context, r *report, path string, offline bool) error {
 	found, err := flbconf.Check(path, flbconf.Options{})
 	if err != nil {
-		return fmt.Errorf("--fluent-bit: %w%w", err, silent{errUsage})
+		return &ConfigError{fmt.Errorf("--fluent-bit: %w", err)}
 	}
 	for _, f := range found.Findings {
 		v := warns

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"errors"
@@ -10,13 +10,14 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
-// checkState looks at the state file from outside: a reader that is running
-// keeps its lock.
+// checkState reads the state file without taking its lock: a reader may be
+// running.
 func checkState(r *report, s config.Settings) {
 	if s.StatePath == "" {
-		return // the options said so
+		return // checkValues has said so
 	}
 	if err := tryWriting(filepath.Dir(s.StatePath)); err != nil {
 		r.say(fails, "state", fmt.Sprintf("this user cannot write beside %s: %v", s.StatePath, err),
@@ -38,15 +39,15 @@ func checkState(r *report, s config.Settings) {
 			upTo = state.Watermark.UTC().Format(time.RFC3339)
 		}
 		r.say(passes, "state", fmt.Sprintf("%s: %s events so far, read up to %s, written %s ago", s.StatePath,
-			thousands(state.Events), upTo, roughly(time.Since(state.Updated))), "")
+			terminal.Thousands(state.Events), upTo, terminal.Roughly(time.Since(state.Updated))), "")
 		if n := len(state.Holes); n > 0 {
 			r.say(warns, "state", fmt.Sprintf("%d runs of missing sequences are still being asked for", n), "none needed, the reader goes on asking")
 		}
 	}
 }
 
-// tryWriting writes a file and removes it: permissions alone do not tell of a
-// full disk or a read-only one.
+// tryWriting writes a file and removes it. Permissions alone do not show that a
+// disk is full or read-only.
 func tryWriting(dir string) error {
 	f, err := os.CreateTemp(dir, ".zitadel-siem-check-*")
 	if err != nil {

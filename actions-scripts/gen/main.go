@@ -1,0 +1,40 @@
+// Command gen writes the scripts that users paste into ZITADEL. Each is its own part
+// in src, followed by src/message.js, which both share.
+//
+//	go run ./gen    in actions-scripts, or make scripts
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// names are the files that are written, and their own parts in src.
+var names = []string{"post_auth_log.js", "post_auth_webhook.js"}
+
+func main() {
+	for _, name := range names {
+		script, err := generate(".", name)
+		if err == nil {
+			err = os.WriteFile(name, script, 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "gen:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// generate returns the script with this name; dir is actions-scripts.
+func generate(dir, name string) ([]byte, error) {
+	own, err := os.ReadFile(filepath.Join(dir, "src", name))
+	if err != nil {
+		return nil, err
+	}
+	shared, err := os.ReadFile(filepath.Join(dir, "src", "message.js"))
+	if err != nil {
+		return nil, err
+	}
+	return append(append(own, '\n'), shared...), nil
+}

@@ -1,0 +1,225 @@
+// Package check looks at what one configuration needs: options, files, state, the
+// server and the receiver. It shows one line for each finding, and no secret.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// Options say where the configuration is: in the file FluentBit, in the file
+// Config, or in Values.
+type Options struct {
+	FluentBit string            // a Fluent Bit configuration
+	Config    string            // a file of sources
+	Values    map[string]string // options by name
+	Offline   bool              // ask no server
+}
+
+// ErrFailed means that something failed, and that the report says what.
+var ErrFailed = errors.New("check failed")
+
+// ConfigError is an error of the configuration itself.
+type ConfigError struct{ err error }
+
+func (e *ConfigError) Error() string { return e.err.Error() }
+func (e *ConfigError) Unwrap() error { return e.err }
+
+// Run writes the report to w.
+func Run(ctx context.Context, w io.Writer, o Options) error {
+	r := &report{w: w, tokenName: "token"}
+	switch {
+	case o.FluentBit != "":
+		if err := checkFluentBit(ctx, r, o.FluentBit, o.Offline); err != nil {
+			return err
+		}
+	case o.Config != "":
+		if err := checkSources(ctx, r, o.Config, o.Offline); err != nil {
+			return err
+		}
+	default:
+		r.tokenName = "ZITADEL_TOKEN" // there is no such flag
+		checkValues(ctx, r, o.Values, o.Offline)
+	}
+	return r.end()
+}
+
+// checkSources checks a file of sources.
+func checkSources(ctx context.Context, r *report, path string, offline bool) error {
+	file, err := config.ReadSources(path, os.LookupEnv, config.ParseOptions{})
+	if err != nil {
+		return &ConfigError{err}
+	}
+	for _, w := range file.Warnings {
+		r.say(warns, "config", w, "")
+	}
+	for _, s := range file.List {
+		checkSource(ctx, r, s, offline)
+	}
+	return nil
+}
+
+// checkValues checks the options of flags and environment.
+func checkValues(ctx context.Context, r *report, values map[string]string, offline bool) {
+	settings, warnings, problems := config.Pull.Check(values, config.ParseOptions{NeedState: values["forward"] != ""})
+	for _, w := range warnings {
+		r.problem(warns, w)
+	}
+	for _, p := range problems {
+		r.wrong = true
+		r.problem(fails, p)
+	}
+	if len(problems) > 0 {
+		r.say(skips, "server", "not asked: fix the configuration first", "")
+		return
+	}
+	checkSource(ctx, r, settings, offline)
+}
+
+// checkSource looks at the state, and asks the server and the receiver.
+func checkSource(ctx context.Context, r *report, s config.PullSettings, offline bool) {
+	r.hide(s.Settings)
+	r.secrets = append(r.secrets, s.Out.SharedKey.Reveal())
+	r.say(passes, "options", s.String(), "")
+	checkState(r, s.Settings)
+	checkListen(r, s.Settings)
+	if !offline {
+		checkServer(ctx, r, s.Settings)
+		checkForward(ctx, r, s.Out)
+	}
+}
+
+// checkListen reads the files that the endpoint for webhooks needs. It does not
+// bind the address: a running reader may have it.
+func checkListen(r *report, s config.Settings) {
+	if s.Listen.Address == "" {
+		return
+	}
+	if _, err := listen.Open(s, quiet()); err != nil {
+		r.wrong = true
+		r.say(fails, "listen", err.Error(), "")
+		return
+	}
+	r.say(passes, "listen", "the files that webhooks at "+s.Listen.Address+" need can be read", "")
+}
+
+// checkForward connects to the receiver and sends no record.
+func checkForward(ctx context.Context, r *report, s config.OutputSettings) {
+	if s.Forward == (config.Forward{}) {
+		return
+	}
+	sender, err := forward.New(s)
+	if err == nil {
+		err = sender.Greet(ctx)
+		_ = sender.Close()
+	}
+	if err != nil {
+		r.say(fails, "forward", err.Error(), "")
+		return
+	}
+	way := "in clear"
+	if s.Forward.TLS {
+		way = "by TLS"
+	}
+	if s.SharedKey != "" {
+		way += ", the shared key is the same"
+	}
+	r.say(passes, "forward", s.Forward.String()+" can be reached "+way, "")
+}
+
+// verdict is the first word of a line.
+type verdict string
+
+const (
+	passes verdict = "ok"
+	warns  verdict = "warn"
+	fails  verdict = "FAIL"
+	skips  verdict = "skip"
+)
+
+// report writes one line for each finding, and counts them.
+type report struct {
+	w      io.Writer
+	counts [4]int
+	wrong  bool // the configuration itself
+
+	tokenName string   // what the user calls the option token
+	secrets   []string // no line shows them
+}
+
+// maxLine bounds a line in runes: a server may have written a part of it.
+const maxLine = 500
+
+// hide keeps the secrets of the settings out of every line to come.
+func (r *report) hide(s config.Settings) {
+	r.secrets = append(r.secrets, s.Token.Reveal())
+	for _, path := range []string{s.TokenFile, s.ClientSecretFile} {
+		if secret, ok := secretIn(path); ok {
+			r.secrets = append(r.secrets, secret)
+		}
+	}
+}
+
+// secretIn is the secret in a file. A file that cannot hold one has none.
+func secretIn(path string) (string, bool) {
+	data, _, err := bounded.ReadFile(path, 64<<10)
+	return strings.TrimSpace(string(data)), err == nil
+}
+
+// plain is text that can be shown. Others write certificates, redirects and
+// answers: they may repeat a token, or try to forge a line.
+func (r *report) plain(text string) string { return zitadel.Line(text, maxLine, r.secrets...) }
+
+func (r *report) say(v verdict, name, text, fix string) {
+	switch v {
+	case passes:
+		r.counts[0]++
+	case warns:
+		r.counts[1]++
+	case fails:
+		r.counts[2]++
+	case skips:
+		r.counts[3]++
+	}
+	fmt.Fprintf(r.w, "%-4s  %-9s  %s\n", v, name, r.plain(text))
+	if fix != "" {
+		fmt.Fprintf(r.w, "      %-9s  -> %s\n", "", r.plain(fix))
+	}
+}
+
+func (r *report) problem(v verdict, p config.Problem) {
+	fix := p.Mend
+	p.Mend = ""
+	r.say(v, "options", p.String(), fix)
+}
+
+// end writes the sum. Its error decides the exit status and needs no text.
+func (r *report) end() error {
+	passed, warned, failed, skipped := r.counts[0], r.counts[1], r.counts[2], r.counts[3]
+	sum := fmt.Sprintf("%d ok, %d to look at, %d failed", passed, warned, failed)
+	if skipped > 0 {
+		sum += fmt.Sprintf(", %d not tried", skipped)
+	}
+	fmt.Fprintln(r.w, "\n"+sum)
+	switch {
+	case failed == 0:
+		return nil
+	case r.wrong:
+		return &ConfigError{ErrFailed}
+	}
+	return ErrFailed
+}
+
+// quiet is the log of a client whose errors are shown as findings.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
