@@ -43,10 +43,10 @@ var errReported = errors.New("reported")
 
 type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
-	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log into records: actions, their runs, requests."`
-	Check   checkCommand   `cmd:"" help:"Tell whether URL, TLS, token, role, clock, retention, state and the files of webhooks are right."`
-	Setup   setupCommand   `cmd:"" help:"Have ZITADEL send events to the endpoint for webhooks: target, executions, signing key."`
-	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
+	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
+	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state and the files for webhooks."`
+	Setup   setupCommand   `cmd:"" help:"Make ZITADEL send events to the endpoint for webhooks: create target, executions and signing key."`
+	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded test server, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -80,7 +80,7 @@ func run(args []string) int {
 	exited := -1
 	parser, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),
-		kong.Description("ZITADEL's audit events for your SIEM: complete, each once, in order of arrival."),
+		kong.Description("ZITADEL's audit events for your SIEM: every event at least once, with a stable event.id."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exited = code }),
@@ -135,7 +135,7 @@ func signalContext(console *console) (context.Context, func()) {
 				return
 			}
 		case <-time.After(endWithin):
-			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
+			console.fail(fmt.Errorf("no clean end within %s, exiting; what was not written comes again with a state (pull --state-path), and is lost without one", endWithin))
 		}
 		os.Exit(exitFailed)
 	}()

@@ -22,16 +22,16 @@ import (
 const actionsTag = "zitadel.actions"
 
 type parseCommand struct {
-	Files  []string `arg:"" optional:"" help:"Log files; without any, or for -, standard input."`
-	Status bool     `help:"Say at the end how many lines of each kind there were, also where standard error is no terminal."`
+	Files  []string `arg:"" optional:"" help:"Log files. Without any, or for -, read standard input."`
+	Status bool     `help:"Print at the end how many lines of each kind there were, even if standard error is not a terminal."`
 
 	kong.Plugins
 }
 
 func (c *parseCommand) Help() string {
-	return "Reads the lines that a self-hosted ZITADEL writes to standard error, bare or as Docker and Kubernetes keep them, and prints " +
-		"those of actions as JSON records, without the secrets in them. With --forward they go to a Fluent Bit instead, and what is read " +
-		"waits until it has acknowledged them. For example: kubectl logs -f deploy/zitadel | zitadel-siem parse"
+	return "Reads the lines that a self-hosted ZITADEL writes to standard error, bare or as Docker and Kubernetes store them. It prints " +
+		"the lines of actions as JSON records, without the secrets in them. With --forward, the records go to a Fluent Bit instead, and reading " +
+		"waits until they are acknowledged. For example: kubectl logs -f deploy/zitadel | zitadel-siem parse"
 }
 
 func (c *parseCommand) Run(ctx context.Context, console *console) error {

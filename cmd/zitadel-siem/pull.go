@@ -17,19 +17,19 @@ import (
 )
 
 type pullCommand struct {
-	Once          bool   `help:"Read what is there now, wait settle and overlap for late events, and end."`
-	Config        string `help:"Read the sources that this YAML file describes, any number of them, instead of the one that flags and variables do." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus and /health at HOST:PORT." placeholder:"HOST:PORT"`
-	Status        bool   `help:"A status line on standard error every second, also where that is no terminal."`
+	Once          bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
+	Config        string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
+	MetricsListen string `help:"Serve /metrics for Prometheus, /health and /live at HOST:PORT." placeholder:"HOST:PORT"`
+	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
 }
 
 func (c *pullCommand) Help() string {
-	return "Each line is one event; with --forward they go to a Fluent Bit instead. With --state-path the next run goes on where this one stopped: the state moves " +
-		"after the lines were written, or acknowledged, so that a crash repeats some and loses none. To remember events by, use event.id. " +
-		"With --forward or --config it goes on trying whatever happens; without, and with --once, it ends with what needs somebody to mend it. " +
-		"Every option can be given as a variable instead (ZITADEL_URL); a token only so, or in a file."
+	return "Each line is one event. With --forward, events go to a Fluent Bit instead. With --state-path, the next run continues where this one stopped. The state moves " +
+		"after the lines were written or acknowledged, so a crash repeats some events and loses none. Deduplicate by event.id. " +
+		"With --forward or --config it keeps retrying. Without them, or with --once, it exits on errors that need an operator. " +
+		"Every option can also be given as an environment variable (ZITADEL_URL). A token can be given only as a variable or in a file."
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *console) error {
@@ -161,7 +161,7 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 		if err != nil {
 			return err
 		}
-		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
@@ -188,7 +188,7 @@ func serve(metrics interface {
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(); err != nil {
-			console.logger().Error("figures are not served any more: " + err.Error())
+			console.logger().Error("metrics are not served any more: " + err.Error())
 		}
 	}()
 	return func() {
@@ -234,15 +234,15 @@ func summary(source *sidecar.Source, took time.Duration, named bool) string {
 		n    uint64
 		text string
 	}{
-		{failed, "failed calls, repeated where that could help"},
-		{source.Handed().Refused.Load(), "times not taken, and sent again"},
+		{failed, "failed calls (retried if that could help)"},
+		{source.Handed().Refused.Load(), "times not accepted, and sent again"},
 		{s.Late.Load(), "came late"},
 		{s.Duplicates.Load(), "read again and dropped"},
-		{s.Filtered.Load(), "not wanted by the filters"},
-		{s.Own.Load(), "left out by exclude_own"},
+		{s.Filtered.Load(), "dropped by the filters"},
+		{s.Own.Load(), "dropped by exclude_own"},
 		{s.Hidden.Load(), "hidden by retention"},
 		{s.Unreadable.Load(), "that ZITADEL cannot give"},
-		{s.HolesGivenUp.Load(), "holes given up"},
+		{s.HolesGivenUp.Load(), "gaps given up"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, thousands(p.n)+" "+p.text)

@@ -17,7 +17,7 @@ func (os Options) Markdown() string {
 		}
 	}
 	table(false)
-	b.WriteString("\nSeldom changed:\n\n")
+	b.WriteString("\nRarely changed:\n\n")
 	table(true)
 	return b.String()
 }

@@ -11,7 +11,7 @@ var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 
 func languageTag(v string) error {
 	if !languageShape.MatchString(v) {
-		return &valueError{"is no language tag such as en or pt-BR", ""}
+		return &valueError{"is not a language tag such as en or pt-BR", ""}
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func noSpace(v string) error {
 // tagShape wants a tag as it stands in a record: nothing in it is replaced.
 func tagShape(v string) error {
 	if strings.Contains(v, "*") {
-		return &valueError{`holds a "*", but a tag is taken as it is written`, ""}
+		return &valueError{`holds a "*", but a tag has no wildcards`, ""}
 	}
 	return noSpace(v)
 }
