@@ -17,15 +17,15 @@ import (
 )
 
 type checkCommand struct {
-	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
-	Config    string `help:"Check the sources of this file (as for pull --config)." placeholder:"FILE" type:"path"`
-	Offline   bool   `help:"Check the configuration only; contact no server."`
+	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
+	Config    string `help:"Check the sources of this file, as pull --config reads it." placeholder:"FILE" type:"path"`
+	Offline   bool   `help:"Look at the configuration alone, ask no server."`
 
 	kong.Plugins
 }
 
 func (c *checkCommand) Help() string {
-	return "Every line begins with ok, warn, FAIL or skip, and says what to do. The exit status is 1 if something fails, and 2 if " +
+	return "Every line says ok, warn or FAIL, and what to do. The exit status is 1 when something fails, and 2 when " +
 		"the configuration itself is wrong. No secret is shown."
 }
 
@@ -76,7 +76,7 @@ func checkValues(ctx context.Context, r *report, values map[string]string, offli
 		r.problem(fails, p)
 	}
 	if len(problems) > 0 {
-		r.say(skips, "server", "not checked: fix the configuration first", "")
+		r.say(skips, "server", "not asked: the configuration is to be mended first", "")
 		return
 	}
 	checkSource(ctx, r, settings, offline)

@@ -17,17 +17,17 @@ import (
 )
 
 type demoCommand struct {
-	For     time.Duration `help:"Exit after this time; without it, at Ctrl-C." env:"DEMO_FOR" placeholder:"10s"`
-	Sidecar bool          `help:"Do not use Fluent Bit, even if it is installed."`
-	Dir     string        `name:"plugins" help:"Directory of in_zitadel.so and out_zitadel.so, for Fluent Bit; default: the directory of this program." placeholder:"DIR" type:"path"`
-	Rate    float64       `help:"New transactions per second in the test server." default:"5"`
+	For     time.Duration `help:"End by itself after this long; without it, at Ctrl-C." env:"DEMO_FOR" placeholder:"10s"`
+	Sidecar bool          `help:"Do not use Fluent Bit, even where there is one."`
+	Dir     string        `name:"plugins" help:"Where in_zitadel.so and out_zitadel.so are, for Fluent Bit; default beside this program." placeholder:"DIR" type:"path"`
+	Rate    float64       `help:"New transactions a second in the look-alike." default:"5"`
 
 	kong.Plugins
 }
 
 func (c *demoCommand) Help() string {
-	return "Without ZITADEL_URL (or --url), a test server starts on loopback. It holds 2,881 events recorded from a " +
-		"real ZITADEL, shifted so that the last one is new, and keeps writing. Logins run its actions, which write to a log. The real pipeline reads it: Fluent Bit " +
+	return "Without ZITADEL_URL (or --url) a ZITADEL look-alike is started on loopback. It holds the 2,881 events that a " +
+		"real ZITADEL wrote, as if the last one were new, and goes on writing; logins run its actions, which write to a log. The real pipeline reads it: Fluent Bit " +
 		"($FLUENT_BIT, or fluent-bit on PATH) with the built plugins and conf/sources.yaml, otherwise this program."
 }
 
@@ -61,7 +61,7 @@ func (c *demoCommand) Run(ctx context.Context, console *console) (err error) {
 		if values, err = writer.options(dir, values); err != nil {
 			return err
 		}
-		console.line(fmt.Sprintf("test server at %s: %s recorded events, and new ones all the time; logins run its actions, which print", values["url"], thousands(ledger.written())))
+		console.line(fmt.Sprintf("look-alike of ZITADEL at %s: %s recorded events, and new ones all the time; logins run its actions, which print", values["url"], thousands(ledger.written())))
 	} else {
 		ledger = nil // what a real store holds is not known
 	}

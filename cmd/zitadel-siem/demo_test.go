@@ -102,7 +102,7 @@ func TestDemoReadsTheInstanceThatTheEnvironmentNames(t *testing.T) {
 		t.Fatal(got)
 	}
 	wantLines(t, got.stderr, "2,881 events in ", " 0 repeated")
-	if strings.Contains(got.stderr, "test server") || strings.Contains(got.stderr, server.Token()) {
+	if strings.Contains(got.stderr, "look-alike") || strings.Contains(got.stderr, server.Token()) {
 		t.Error(got)
 	}
 }

@@ -43,7 +43,7 @@ func startLookAlike(l *ledger, rate float64, logPath string) (*lookAlike, error)
 	a.append(recorded)
 	a.server = zitadeltest.NewServer(a.store, zitadeltest.Options{})
 	if err := a.server.Start("127.0.0.1:0"); err != nil {
-		return nil, fmt.Errorf("the test server cannot listen on loopback: %w", err)
+		return nil, fmt.Errorf("the look-alike cannot listen on loopback: %w", err)
 	}
 	var err error
 	if a.log, err = newActionLog(logPath, l); err != nil {

@@ -46,7 +46,7 @@ type commands struct {
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state and the files for webhooks."`
 	Setup   setupCommand   `cmd:"" help:"Make ZITADEL send events to the endpoint for webhooks: create target, executions and signing key."`
-	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded test server, or from $$ZITADEL_URL."`
+	Demo    demoCommand    `cmd:"" help:"Show events flowing from an embedded ZITADEL look-alike, or from $$ZITADEL_URL."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -135,7 +135,7 @@ func signalContext(console *console) (context.Context, func()) {
 				return
 			}
 		case <-time.After(endWithin):
-			console.fail(fmt.Errorf("no clean end within %s, exiting; what was not written comes again with a state (pull --state-path), and is lost without one", endWithin))
+			console.fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
 		}
 		os.Exit(exitFailed)
 	}()
