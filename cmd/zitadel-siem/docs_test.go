@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -23,11 +24,17 @@ const docsDir = "../../docs/"
 // section returns the text between the two comments of a name.
 func section(t *testing.T, text, name string) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?s)<!-- ` + name + `[^>]*-->\n(.*)<!-- /` + name + ` -->`).FindStringSubmatch(text)
-	if match == nil {
+	_, inside, _ := cutSection(t, text, name)
+	return inside
+}
+
+func cutSection(t *testing.T, text, name string) (before, inside, after string) {
+	t.Helper()
+	at := regexp.MustCompile(`(?s)<!-- ` + name + `[^>]*-->\n(.*)<!-- /` + name + ` -->`).FindStringSubmatchIndex(text)
+	if at == nil {
 		t.Fatalf("there is no section %q", name)
 	}
-	return match[1]
+	return text[:at[2]], text[at[2]:at[3]], text[at[3]:]
 }
 
 func readFile(t *testing.T, path string) string {
@@ -46,21 +53,39 @@ func TestDocsHaveTheOptionsAndMetricsOfTheCode(t *testing.T) {
 		{"options.md", "options", config.Input.Markdown() + config.Syntax},
 		{"options.md", "pull options", config.PullForward.Markdown()},
 		{"options.md", "output options", config.Output.Markdown()},
+		{"options.md", "flags", flagsTable()},
 		{"metrics.md", "metrics", metricsTable()},
 	} {
-		text := readFile(t, docsDir+table.file)
-		got := section(t, text, table.name)
+		before, got, after := cutSection(t, readFile(t, docsDir+table.file), table.name)
 		switch {
 		case got == table.want:
 		case *update:
-			text = strings.Replace(text, got, table.want, 1)
-			if err := os.WriteFile(docsDir+table.file, []byte(text), 0o644); err != nil {
+			if err := os.WriteFile(docsDir+table.file, []byte(before+table.want+after), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		default:
 			t.Errorf("docs/%s: the table of %s differs from the code: go test ./cmd/zitadel-siem -run Docs -update", table.file, table.name)
 		}
 	}
+}
+
+// flagsTable has the flags of each command that are not options of a table.
+func flagsTable() string {
+	var b strings.Builder
+	b.WriteString("| command | flag | meaning |\n|---|---|---|\n")
+	for _, command := range kong.Must(&commands{}).Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == "help" {
+				continue
+			}
+			name := "--" + flag.Name
+			if !flag.IsBool() {
+				name += " " + flag.FormatPlaceHolder()
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", command.Name, name, strings.TrimSuffix(flag.Help, "."))
+		}
+	}
+	return b.String()
 }
 
 // metricsTable is the table of the heartbeat's fields and the metrics.

@@ -102,7 +102,7 @@ var inputOptions = append(Options{
 	},
 	{
 		Name: "resource_owners", Kind: KindList, Example: "279316246871736320",
-		Doc:   "Only events of these organisations",
+		Doc:   "Only events of these organizations",
 		also:  []string{"resource_owner", "owner", "owners", "org", "orgs", "org_id", "org_ids", "organization", "organizations", "organisation"},
 		field: in(func(s *Settings) any { return &s.ResourceOwners }),
 	},

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Markdown returns the tables of these options for README.
+// Markdown returns the tables of these options for docs/options.md.
 func (os Options) Markdown() string {
 	var b strings.Builder
 	table := func(advanced bool) {
