@@ -31,7 +31,7 @@ test: fmt-check build ## every test, with the race detector
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
 
-bench: ## the benchmarks of docs/performance.md
+bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # Each target for a few seconds: new findings, not a proof. FUZZTIME=1m looks longer.

@@ -35,7 +35,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 	for _, in := range found.Inputs {
 		where := fmt.Sprintf("%s:%d", in.File, in.Line)
 		if !in.Usable {
-			r.say(skips, "server", where+": not checked: fix or complete its options first", "")
+			r.say(skips, "server", where+": not asked, its options are to be mended or completed first", "")
 			continue
 		}
 		r.hide(in.Settings)

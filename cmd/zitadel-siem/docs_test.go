@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/input"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -67,25 +65,6 @@ func TestDocsHaveTheOptionsAndMetricsOfTheCode(t *testing.T) {
 			t.Errorf("docs/%s: the table of %s differs from the code: go test ./cmd/zitadel-siem -run Docs -update", table.file, table.name)
 		}
 	}
-}
-
-// flagsTable has the flags of each command that are not options of a table.
-func flagsTable() string {
-	var b strings.Builder
-	b.WriteString("| command | flag | meaning |\n|---|---|---|\n")
-	for _, command := range kong.Must(&commands{}).Model.Children {
-		for _, flag := range command.Flags {
-			if flag.Name == "help" {
-				continue
-			}
-			name := "--" + flag.Name
-			if !flag.IsBool() {
-				name += " " + flag.FormatPlaceHolder()
-			}
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", command.Name, name, strings.TrimSuffix(flag.Help, "."))
-		}
-	}
-	return b.String()
 }
 
 // metricsTable is the table of the heartbeat's fields and the metrics.
@@ -167,20 +146,5 @@ func TestDocsHaveTheActionRecordOfTheCode(t *testing.T) {
 	}
 	for name := range keys {
 		t.Errorf("records have the field %q, docs/records.md does not have it", name)
-	}
-}
-
-func TestDocsNameEverySource(t *testing.T) {
-	text := readFile(t, docsDir+"records.md")
-	for table, sources := range map[string][]string{
-		"record":        {record.SourceEventsAPI, record.SourceWebhook},
-		"action record": {parser.Source},
-	} {
-		row := regexp.MustCompile(`(?m)^\| source \|.*$`).FindString(section(t, text, table))
-		for _, source := range sources {
-			if !strings.Contains(row, source) {
-				t.Errorf("docs/records.md, %s: the row of source does not name %s: %q", table, source, row)
-			}
-		}
 	}
 }

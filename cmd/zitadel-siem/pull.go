@@ -161,7 +161,7 @@ func (c *pullCommand) run(ctx context.Context, sources []*sidecar.Source, consol
 		if err != nil {
 			return err
 		}
-		console.logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.logger().Info("figures are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)
@@ -188,7 +188,7 @@ func serve(metrics interface {
 	go func() {
 		defer close(ended)
 		if err := metrics.Serve(); err != nil {
-			console.logger().Error("metrics are not served any more: " + err.Error())
+			console.logger().Error("figures are not served any more: " + err.Error())
 		}
 	}()
 	return func() {

@@ -393,7 +393,7 @@ func TestPullTellsAtOnceThatFiguresAreNotServed(t *testing.T) {
 	said := make(chan string, 1)
 	console := newConsole(writerFunc(func(b []byte) (int, error) { said <- string(b); return len(b), nil }), false)
 	stop := serve(&endless{err: errors.New("too many open files")}, console)
-	if line := <-said; !strings.Contains(line, "error: metrics are not served any more: too many open files") {
+	if line := <-said; !strings.Contains(line, "error: figures are not served any more: too many open files") {
 		t.Error(line)
 	}
 	stop()

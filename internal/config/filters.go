@@ -22,7 +22,7 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 			}
 			p.fail(o.Name, p.show(o, t), "is a pattern, but ZITADEL matches event types exactly", mend)
 		case strings.ContainsAny(t, " \t;|"):
-			p.fail(o.Name, p.show(o, t), "is not an event type", "separate by commas: "+quote(splitLoose(t)))
+			p.fail(o.Name, p.show(o, t), "is no event type", "separate by commas: "+quote(splitLoose(t)))
 		case slices.Contains(aggregates, t):
 			right := "aggregate_types"
 			if o.Name == "exclude_event_types" {
@@ -31,7 +31,7 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 			}
 			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", "did you mean "+right+"?")
 		default:
-			p.warn(o.Name, p.show(o, t), "is not an event type known here; if it is misspelt, it matches nothing", didYouMean(Nearest(t, known)))
+			p.warn(o.Name, p.show(o, t), "is no event type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, known)))
 		}
 	}
 }
@@ -46,11 +46,11 @@ func checkAggregateTypes(p *parser, o Option, types *[]string) {
 		case strings.ContainsAny(t, "*?%"):
 			p.fail(o.Name, p.show(o, t), "is a pattern, but ZITADEL matches aggregate types exactly", matching(t, known))
 		case strings.ContainsAny(t, " \t;|"):
-			p.fail(o.Name, p.show(o, t), "is not an aggregate type", "separate by commas: "+quote(splitLoose(t)))
+			p.fail(o.Name, p.show(o, t), "is no aggregate type", "separate by commas: "+quote(splitLoose(t)))
 		case strings.Contains(t, "."): // no aggregate type has one, every event type has
 			p.fail(o.Name, p.show(o, t), "looks like an event type", "did you mean event_types?")
 		default:
-			p.warn(o.Name, p.show(o, t), "is not an aggregate type known here; if it is misspelt, it matches nothing", didYouMean(Nearest(t, known)))
+			p.warn(o.Name, p.show(o, t), "is no aggregate type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, known)))
 		}
 	}
 }
@@ -64,14 +64,14 @@ func crossFilters(p *parser, s *Settings) {
 		}
 	}
 	if len(both) > 0 {
-		p.fail("exclude_event_types", quote(strings.Join(both, ",")), "is also in event_types", "remove it from one of the two")
+		p.fail("exclude_event_types", quote(strings.Join(both, ",")), "stands in event_types as well", "take it out of one of the two")
 	}
 	if len(s.AggregateTypes) == 0 {
 		return
 	}
 	for _, t := range s.EventTypes {
 		if a := catalogue()[t]; a != "" && !slices.Contains(s.AggregateTypes, a) {
-			p.warn("event_types", quote(t), "matches nothing, because aggregate_types leaves out its aggregate type", "add "+a+" there")
+			p.warn("event_types", quote(t), "can match nothing, since its aggregate type is left out by aggregate_types", "add "+a+" there")
 		}
 	}
 }

@@ -133,7 +133,7 @@ func parseForward(v string) (Forward, error) {
 	var why []string
 	right := forwardScheme(scheme)
 	if scheme != right {
-		why = append(why, "has the scheme "+scheme+", which is not one of tcp, tls, unix")
+		why = append(why, "has the scheme "+scheme+", which is none of tcp, tls, unix")
 	}
 	if strings.Contains(v, "@") {
 		why = append(why, "has user info before the host")

@@ -89,7 +89,7 @@ var targetShape = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
 
 func targetName(v string) error {
 	if !targetShape.MatchString(v) {
-		return &valueError{"is not a valid name of a key file: use letters, digits, _ and -, at most 64, without - at the beginning", ""}
+		return &valueError{"is no name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
 	}
 	return nil
 }

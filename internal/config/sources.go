@@ -146,7 +146,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is not one of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is none of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
 		}
 	}
 	switch {

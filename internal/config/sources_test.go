@@ -87,8 +87,8 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is not one of metrics_listen, defaults, sources
-  line 4: "token_file" is not one of metrics_listen, defaults, sources; move it below a source, or below defaults
+	want := `--config ` + path + `: line 3: "metrics" is none of metrics_listen, defaults, sources
+  line 4: "token_file" is none of metrics_listen, defaults, sources; move it below a source, or below defaults
   line 2: token: holds the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
   line 12: "settle" is already in line 11

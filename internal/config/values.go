@@ -170,7 +170,7 @@ func parseSwitch(v string) (bool, error) {
 	if guess != "" {
 		mend = "did you mean " + guess + "?"
 	}
-	return false, &valueError{"is not one of on, off, true, false, yes, no", mend}
+	return false, &valueError{"is none of on, off, true, false, yes, no", mend}
 }
 
 func parseEnum(v string, values []string) (string, error) {
@@ -183,7 +183,7 @@ func parseEnum(v string, values []string) (string, error) {
 	if near := Nearest(v, values); near != "" {
 		mend = "did you mean " + near + "?"
 	}
-	return "", &valueError{"is not one of " + strings.Join(values, ", "), mend}
+	return "", &valueError{"is none of " + strings.Join(values, ", "), mend}
 }
 
 // parseList splits at commas, trims, and drops empty and repeated elements.
@@ -275,7 +275,7 @@ func parseStart(v string) (Start, error) {
 	return Start{}, &valueError{startShape, "did you mean " + guess + "?"}
 }
 
-const startShape = "is not one of beginning, now, an RFC 3339 time, or a duration back such as 24h"
+const startShape = "is none of beginning, now, an RFC 3339 time, or a duration back such as 24h"
 
 // within compares a number of an option's own kind with its bounds.
 func within[T int | time.Duration](o Option, v T, parse func(string) (T, error)) error {

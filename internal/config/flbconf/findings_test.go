@@ -75,7 +75,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`Host         https://zitadel.example.com <- warning: host: Fluent Bit swallows it and the plugin never sees it; mend: url https://zitadel.example.com`,
 		}},
 		{"bad value", "good.yaml", "start: 30d", "start: 30 days", []string{
-			`start: 30 days <- error: start "30 days": is not one of beginning, now, an RFC 3339 time, or a duration back such as 24h; mend: did you mean 30d?`,
+			`start: 30 days <- error: start "30 days": is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; mend: did you mean 30d?`,
 		}},
 		{"yaml list", "good.yaml", "eventTypes: user.locked, user.unlocked", "event_types: [user.locked, user.unlocked]", []string{
 			`event_types: [user.locked, user.unlocked] <- error: event_types: Fluent Bit hands a plugin only the first element of a YAML list; mend: event_types: user.locked,user.unlocked`,
@@ -90,7 +90,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`token: ${NO_SUCH_TOKEN} <- error: token: the variable ${NO_SUCH_TOKEN} is not set, and Fluent Bit puts nothing in its place; mend: set it in the environment of Fluent Bit`,
 		}},
 		{"unknown event type", "good.yaml", "user.unlocked", "user.unlockd", []string{
-			`eventTypes: user.locked, user.unlockd <- warning: event_types "user.unlockd": is not an event type known here; if it is misspelt, it matches nothing; mend: did you mean user.unlocked?`,
+			`eventTypes: user.locked, user.unlockd <- warning: event_types "user.unlockd": is no event type known here, and would match nothing if it is misspelt; mend: did you mean user.unlocked?`,
 		}},
 		{"no output", "good.yaml", "match: audit.*\n", "match: audit.test.*\n", []string{
 			`tag: audit.prod <- warning: no output matches the tag audit.prod: Fluent Bit drops what no rule of rewrite_tag takes; mend: match: audit.prod* in an output`,
