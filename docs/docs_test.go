@@ -2,6 +2,8 @@
 package docs
 
 import (
+	"bytes"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -123,6 +125,18 @@ func TestEveryPageIsLinkedFromReadme(t *testing.T) {
 func TestReadmeHasAtMost150Lines(t *testing.T) {
 	if n := strings.Count(read(t, "README.md"), "\n"); n > 150 {
 		t.Errorf("README.md has %d lines: move a part to docs/", n)
+	}
+}
+
+func TestTheRecordInReadmeIsOneThatTheEncoderWrote(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, "README.md"), "```json\n")
+	text, _, ok := strings.Cut(text, "```")
+	var record bytes.Buffer
+	if err := json.Compact(&record, []byte(text)); err != nil || !ok {
+		t.Fatal(err)
+	}
+	if !strings.Contains(read(t, "internal/record/testdata/golden.jsonl"), record.String()+"\n") {
+		t.Errorf("%s is not in internal/record/testdata/golden.jsonl", record.Bytes())
 	}
 }
 
