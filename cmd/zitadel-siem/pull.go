@@ -234,15 +234,15 @@ func summary(source *sidecar.Source, took time.Duration, named bool) string {
 		n    uint64
 		text string
 	}{
-		{failed, "failed calls (retried if that could help)"},
-		{source.Handed().Refused.Load(), "times not accepted, and sent again"},
+		{failed, "failed calls, repeated where that could help"},
+		{source.Handed().Refused.Load(), "times not taken, and sent again"},
 		{s.Late.Load(), "came late"},
 		{s.Duplicates.Load(), "read again and dropped"},
-		{s.Filtered.Load(), "dropped by the filters"},
-		{s.Own.Load(), "dropped by exclude_own"},
+		{s.Filtered.Load(), "not wanted by the filters"},
+		{s.Own.Load(), "left out by exclude_own"},
 		{s.Hidden.Load(), "hidden by retention"},
 		{s.Unreadable.Load(), "that ZITADEL cannot give"},
-		{s.HolesGivenUp.Load(), "gaps given up"},
+		{s.HolesGivenUp.Load(), "holes given up"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, thousands(p.n)+" "+p.text)

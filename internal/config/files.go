@@ -29,7 +29,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	case info.IsDir():
 		return nil, 0, &valueError{"is a directory, not a file", ""}
 	case !info.Mode().IsRegular():
-		return nil, 0, &valueError{"is not a regular file, so it cannot be read again", ""}
+		return nil, 0, &valueError{"is no regular file, and so cannot be read again", ""}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -164,7 +164,7 @@ func privateKey(data []byte) error {
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return &valueError{"holds a private key with a passphrase, which cannot be entered here", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
+			return &valueError{"holds a private key with a passphrase, which nobody could type in", "take the passphrase away: openssl pkey -in FILE -out FILE.plain"}
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return nil
 		}

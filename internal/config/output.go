@@ -69,7 +69,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "line_keys", Kind: KindList, Default: "log,message", Example: "log,message",
-		Doc:   "Keys of the incoming record that may hold the line; the first one that exists and holds text is used",
+		Doc:   "Keys of the incoming record that may hold the line; the first one that is there and holds text wins",
 		also:  []string{"line_key", "line", "lines", "key", "keys", "key_name", "log_key", "log_keys", "message_key", "message_keys", "field", "field_name"},
 		field: in(func(s *OutputSettings) any { return &s.LineKeys }),
 	},

@@ -67,7 +67,7 @@ func readYAML(path string) (*yaml.Node, error) {
 	case err != nil:
 		return nil, errors.Unwrap(err)
 	case len(data) > maxSources:
-		return nil, errors.New("is larger than 1 MiB: it should hold sources and nothing else")
+		return nil, errors.New("is larger than 1 MiB: it is to hold sources and nothing else")
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
