@@ -1,17 +1,17 @@
 -- The record as JSON in "message", and its type in "msgid", for syslog-tls.yaml.
 -- Keys are sorted, so that a record that is sent twice is the same text twice.
 
--- With the head of a message it stays below syslog_maxsize, which cuts anywhere.
+-- With the head of the message it stays below syslog_maxsize, which would cut anywhere.
 local LIMIT = 65000
 
--- What a record that is too long goes without, one after the other.
+-- Fields that are removed, one after the other, from a record that is too long.
 local LONGEST = { "payload", "raw", "message", "access", "unverified", "kubernetes", "input", "metadata", "login", "run" }
 
 local ARRAY = 1 -- the type that Fluent Bit notes in the metatable (flb_lua.h)
 local MAX_DEPTH = 64
 
--- JSON asks for the first 0x20 bytes, the quote and the backslash. DEL goes too:
--- terminals act on it. UTF-8 passes as it is.
+-- JSON requires escapes for the first 0x20 bytes, the quote and the backslash. DEL is
+-- escaped too, because terminals act on it. UTF-8 stays as it is.
 local escaped = {}
 for byte = 0, 31 do
   escaped[string.char(byte)] = string.format("\\u%04x", byte)

@@ -186,7 +186,7 @@ func TestCheckReadsAFileOfSources(t *testing.T) {
 		t.Error(r)
 	}
 	r = finish(t, program(t, nil, "check", "--config", writeFile(t, "sources.yaml", "sources: 1\n")))
-	if r.status != exitUsage || !strings.Contains(r.stderr, "line 1: `sources:` is to be a list") {
+	if r.status != exitUsage || !strings.Contains(r.stderr, "line 1: `sources:` must be a list") {
 		t.Error(r)
 	}
 }

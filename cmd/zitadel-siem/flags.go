@@ -29,7 +29,7 @@ func newOptionFlags[S any](table config.Table[S]) kong.Plugins {
 		}
 		group := cmp.Or(o.Group, table.Title)
 		if o.Advanced {
-			group = "Seldom changed"
+			group = "Rarely changed"
 		}
 		fields = append(fields, reflect.StructField{
 			Name: fieldName(o),
@@ -96,6 +96,6 @@ func (*forbiddenFlag) Decode(ctx *kong.DecodeContext) error {
 	ctx.Scan.Pop()
 	option := config.Option{Name: strings.ReplaceAll(ctx.Value.Name, "-", "_")}
 	return fmt.Errorf("every user of this machine can see it in the process list; put it into the environment variable %s "+
-		"or into a file named by --%s-file. Treat the %s you just gave as known to others",
+		"or into a file named by --%s-file. Treat the %s that you just gave as known to others",
 		option.Env(), option.Flag(), strings.ReplaceAll(option.Name, "_", " "))
 }

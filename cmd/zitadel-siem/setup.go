@@ -17,22 +17,22 @@ import (
 // setupCommand has flags of its own for what is about the target: a variable
 // such as ZITADEL_ENDPOINT may well mean something else.
 type setupCommand struct {
-	Endpoint string `help:"Where ZITADEL reaches the listen of this program: scheme, host and port, as in https://siem.example.com:8443." placeholder:"URL"`
-	Name     string `help:"Name of the target, of its key file, and path of its URL; default zitadel-siem." placeholder:"NAME"`
-	Events   string `help:"all, or event types and groups, separated by commas: user is every type that begins with user. Default all." placeholder:"LIST"`
-	KeysDir  string `help:"Directory of the key file, listen_keys_dir of the reader." placeholder:"DIR" env:"ZITADEL_LISTEN_KEYS_DIR"`
-	DryRun   bool   `help:"Say what would be done, and change nothing."`
-	Rotate   bool   `help:"Have ZITADEL sign with a new key, and write that to the end of the key file."`
-	Remove   bool   `help:"Take the target out of its executions, and delete it."`
+	Endpoint string `help:"URL at which ZITADEL reaches listen of this program: scheme, host and port, for example https://siem.example.com:8443." placeholder:"URL"`
+	Name     string `help:"Name of the target and its key file, and the path of its URL; default zitadel-siem." placeholder:"NAME"`
+	Events   string `help:"all, or event types and groups separated by commas; the group user means every type that begins with user. Default all." placeholder:"LIST"`
+	KeysDir  string `help:"Directory of the key file: listen_keys_dir of the reader." placeholder:"DIR" env:"ZITADEL_LISTEN_KEYS_DIR"`
+	DryRun   bool   `help:"Print what would be done, and change nothing."`
+	Rotate   bool   `help:"Make ZITADEL sign with a new key, and append that key to the key file."`
+	Remove   bool   `help:"Remove the target from its executions, and delete it."`
 
 	kong.Plugins
 }
 
 func (c *setupCommand) Help() string {
-	return "Makes a target for ENDPOINT/NAME that nobody who logs in waits for, has the events sent to it, and writes its signing key to " +
-		"KEYS-DIR/NAME, readable to its owner alone. It can be run again: what is right is kept, and what others have set up is never taken away. " +
-		"The user of the token needs the role IAM_OWNER, or another one that may write targets and executions; the reader itself goes on with IAM_OWNER_VIEWER. The token comes in ZITADEL_TOKEN, or by a file. " +
-		"ZITADEL sends each event at most once: keep pulling beside it."
+	return "Creates a target for ENDPOINT/NAME that no login waits for, makes ZITADEL send events to it, and writes its signing key to " +
+		"KEYS-DIR/NAME, which only its owner can read. You can run it again: it keeps what is right, and never removes what others have set up. " +
+		"The user of the token needs the role IAM_OWNER, or another role that may write targets and executions. The reader needs only IAM_OWNER_VIEWER. Give the token in ZITADEL_TOKEN or in a file. " +
+		"ZITADEL sends each event at most once, so keep pulling as well."
 }
 
 func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error {

@@ -123,7 +123,7 @@ func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, 
 			r.say(passes, "tls", "none, on loopback", "")
 			return
 		}
-		r.say(warns, "tls", "none: token and events travel in clear", "use https")
+		r.say(warns, "tls", "none: token and events travel unencrypted", "use https")
 		return
 	}
 	leaf := state.PeerCertificates[0]
@@ -154,7 +154,7 @@ func explainConnect(err error, s config.Settings) (name, text, fix string) {
 	case errors.As(err, &unknown):
 		return "tls", "the certificate is by an authority that this machine does not know", "give its PEM file as ca_file"
 	case errors.As(err, &hostname):
-		return "tls", "the certificate is not for this host: " + hostname.Error(), "use the name that stands in the certificate"
+		return "tls", "the certificate is not for this host: " + hostname.Error(), "use the name in the certificate"
 	case errors.As(err, &invalid):
 		return "tls", invalid.Error(), "have the certificate renewed, and check this machine's clock"
 	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
@@ -301,7 +301,7 @@ func checkClock(r *report, client *zitadel.Client) {
 	text := fmt.Sprintf("this machine is %s %s the server", terminal.Roughly(skew.Abs()), direction)
 	switch {
 	case skew.Abs() >= skewWrong:
-		r.say(warns, "clock", text, "set the clocks (NTP). Reading goes by the server's clock, but a key's or a certificate's dates go by this one")
+		r.say(warns, "clock", text, "set the clocks (NTP). Reading uses the server's clock, but the dates of keys and certificates are compared with this one")
 	case skew.Abs() >= skewNoted:
 		r.say(warns, "clock", text, "set the clocks (NTP)")
 	default:

@@ -49,9 +49,9 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 func fileError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &valueError{"does not exist", "check the path; it is relative to the directory the process was started in, unless it begins with /"}
+		return &valueError{"does not exist", "check the path; a path that does not begin with / is relative to the directory in which the process was started"}
 	case errors.Is(err, fs.ErrPermission):
-		return &valueError{"may not be read by this user", "give it to the user that runs Fluent Bit or zitadel-siem"}
+		return &valueError{"cannot be read by this user", "make it readable for the user that runs Fluent Bit or zitadel-siem"}
 	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -93,7 +93,7 @@ func (o Option) fileContent(data []byte) error {
 func bareSecret(data []byte) error {
 	text := strings.TrimSpace(string(data))
 	if strings.HasPrefix(text, "{") {
-		return &valueError{"holds JSON, not a bare secret", "a service user's JSON key belongs to key_file"}
+		return &valueError{"holds JSON, not a bare secret", "use key_file for the JSON key of a service user"}
 	}
 	if strings.ContainsAny(text, " \t\r\n") {
 		return &valueError{"holds white space inside the secret", "write the secret alone, on one line"}
@@ -103,7 +103,7 @@ func bareSecret(data []byte) error {
 
 func certificates(data []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(data) {
-		return &valueError{"holds no PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
+		return &valueError{"does not hold a PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
 	}
 	return nil
 }
@@ -140,11 +140,11 @@ func (p *parser) checkStatePath(o Option, path string) {
 	dir := filepath.Dir(path)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		p.refuse(o, path, &valueError{"stands in a directory that does not exist", "mkdir -p -m 700 " + dir})
+		p.refuse(o, path, &valueError{"is in a directory that does not exist", "mkdir -p -m 700 " + dir})
 	case err != nil:
 		p.refuse(o, path, fileError(err))
 	case !info.IsDir():
-		p.refuse(o, path, &valueError{"stands below " + dir + ", which is no directory", ""})
+		p.refuse(o, path, &valueError{"is below " + dir + ", which is not a directory", ""})
 	}
 }
 
@@ -160,7 +160,7 @@ func privateKey(data []byte) error {
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
-			return &valueError{"holds no PEM private key", "it begins with -----BEGIN PRIVATE KEY-----"}
+			return &valueError{"does not hold a PEM private key", "it begins with -----BEGIN PRIVATE KEY-----"}
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":

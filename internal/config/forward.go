@@ -117,11 +117,11 @@ func parseForward(v string) (Forward, error) {
 	}
 	m := urlShape.FindStringSubmatch(v)
 	if m == nil || bareWord(v) {
-		return Forward{}, &valueError{"is no address", ""}
+		return Forward{}, &valueError{"is not an address", ""}
 	}
 	scheme, hostport, rest := strings.ToLower(m[1]), strings.ToLower(m[3]), m[4]
 	if strings.Contains(rest, "@") {
-		return Forward{}, &valueError{"has user info, or an @ behind the host", "write it as tls://siem.example.com:" + ForwardPort}
+		return Forward{}, &valueError{"has user info, or an @ after the host", "write it as tls://siem.example.com:" + ForwardPort}
 	}
 	if _, err := netip.ParseAddr(hostport); err == nil && strings.Contains(hostport, ":") {
 		hostport = "[" + hostport + "]"
@@ -170,7 +170,7 @@ func hostError(hostport string) error {
 			return &valueError{"has an IPv6 address without brackets", didYouMean(net.JoinHostPort(hostport[:i], hostport[i+1:]))}
 		}
 	}
-	return &valueError{"has no right host and port", ""}
+	return &valueError{"has no valid host and port", ""}
 }
 
 func socketPath(v string) (string, bool) {
@@ -192,7 +192,7 @@ func parseSocket(path string) (Forward, error) {
 	case path == "":
 		return Forward{}, &valueError{"names no socket", "for example unix:/run/fluent-bit/forward.sock"}
 	case len(path) > maxSocketPath:
-		return Forward{}, &valueError{"is longer than the path of a socket can be, 107 bytes", ""}
+		return Forward{}, &valueError{"is longer than 107 bytes, the limit for the path of a socket", ""}
 	}
 	return Forward{Network: "unix", Address: path}, nil
 }

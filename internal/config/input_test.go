@@ -115,36 +115,36 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"url", "localhost:8080"}, `url: "localhost:8080" has no scheme; did you mean http://localhost:8080?`},
 		{[]string{"url", "https://u:hunter2@zitadel.example.com/ui/console?x=1"}, `url: "https://zitadel.example.com" (shortened) has user info before the host and has a path, query or fragment after the host; did you mean https://zitadel.example.com?`},
 		{[]string{"url", "grpcs://zitadel.example.com:443"}, `url: "grpcs://zitadel.example.com:443" has the scheme grpcs instead of https; did you mean https://zitadel.example.com:443?`},
-		{[]string{"url", "https://"}, `url: "https://" has no right host; write it as https://zitadel.example.com`},
-		{[]string{"url", "https://a b"}, `url: "https://a b" has no right host; write it as https://zitadel.example.com`},
-		{[]string{"url", "https://a:99999"}, `url: "https://a:99999" has no right host; write it as https://zitadel.example.com`},
-		{[]string{"url", "http://zitadel.example.com"}, `url: "http://zitadel.example.com" would send the token in clear to another host than loopback; did you mean https://zitadel.example.com? Otherwise set insecure on`},
-		{[]string{"url", "abcdefghijklmnopqrstuvwxyz"}, `url: a value of 26 bytes is no URL; for example https://zitadel.example.com`},
+		{[]string{"url", "https://"}, `url: "https://" has no valid host; write it as https://zitadel.example.com`},
+		{[]string{"url", "https://a b"}, `url: "https://a b" has no valid host; write it as https://zitadel.example.com`},
+		{[]string{"url", "https://a:99999"}, `url: "https://a:99999" has no valid host; write it as https://zitadel.example.com`},
+		{[]string{"url", "http://zitadel.example.com"}, `url: "http://zitadel.example.com" would send the token unencrypted to a host other than loopback; did you mean https://zitadel.example.com? Otherwise set insecure on`},
+		{[]string{"url", "abcdefghijklmnopqrstuvwxyz"}, `url: a value of 26 bytes is not a URL; for example https://zitadel.example.com`},
 		{[]string{"url", "-"}, `url: is missing; for example https://zitadel.example.com`},
-		{[]string{"url", "'https://a.example'"}, `url: "https://a.example" stands in quotes, which are taken as part of it; write it without them`},
+		{[]string{"url", "'https://a.example'"}, `url: "https://a.example" is in quotes, which would be part of the value; write it without quotes`},
 		{[]string{"transport", "gprc"}, `transport: "gprc" is none of grpc, rest; did you mean grpc?`},
 		{[]string{"transport", "carrier pigeon"}, `transport: "carrier pigeon" is none of grpc, rest; for example rest`},
 		{[]string{"redact", "1"}, `redact: "1" is none of on, off, true, false, yes, no; did you mean on?`},
-		{[]string{"poll_interval", "50ms"}, `poll_interval: "50ms" is less than 100ms (ZITADEL Cloud answers 50 requests a second to one address); the least is 100ms, the default 5s`},
-		{[]string{"poll_interval", "5 minutes"}, `poll_interval: "5 minutes" is no duration such as 500ms, 5s, 1h30m or 7d; did you mean 5m?`},
-		{[]string{"poll_interval", "fast"}, `poll_interval: "fast" is no duration such as 500ms, 5s, 1h30m or 7d; for example 5s`},
+		{[]string{"poll_interval", "50ms"}, `poll_interval: "50ms" is less than 100ms (ZITADEL Cloud allows 50 requests per second from one address); the minimum is 100ms, the default 5s`},
+		{[]string{"poll_interval", "5 minutes"}, `poll_interval: "5 minutes" is not a duration such as 500ms, 5s, 1h30m or 7d; did you mean 5m?`},
+		{[]string{"poll_interval", "fast"}, `poll_interval: "fast" is not a duration such as 500ms, 5s, 1h30m or 7d; for example 5s`},
 		{[]string{"settle", "-1s"}, `settle: "-1s" is negative; for example 2s`},
-		{[]string{"overlap", "3d"}, `overlap: "3d" is more than 1h (all keys of the overlap are kept in memory and in the state); the most is 1h, the default 10s`},
+		{[]string{"overlap", "3d"}, `overlap: "3d" is more than 1h (all keys of the overlap are kept in memory and in the state); the maximum is 1h, the default 10s`},
 		{[]string{"request_timeout", "9999999999999d"}, `request_timeout: "9999999999999d" is too long; for example 1m`},
-		{[]string{"buffer_size", "512k"}, `buffer_size: "512k" is less than 2M (it must hold one chunk and the page being read); the least is 2M, the default 16M`},
-		{[]string{"buffer_size", "16MiB"}, `buffer_size: "16MiB" is no size such as 512k, 16M or 1G; did you mean 16M?`},
-		{[]string{"page_size", "5000"}, `page_size: "5000" is more than 1000 (ZITADEL gives at most 1000); the most is 1000, the default 1000`},
-		{[]string{"page_size", "1,000"}, `page_size: "1,000" is no whole number; did you mean 1000?`},
+		{[]string{"buffer_size", "512k"}, `buffer_size: "512k" is less than 2M (it must hold one chunk and the page being read); the minimum is 2M, the default 16M`},
+		{[]string{"buffer_size", "16MiB"}, `buffer_size: "16MiB" is not a size such as 512k, 16M or 1G; did you mean 16M?`},
+		{[]string{"page_size", "5000"}, `page_size: "5000" is more than 1000 (ZITADEL returns at most 1000); the maximum is 1000, the default 1000`},
+		{[]string{"page_size", "1,000"}, `page_size: "1,000" is not a whole number; did you mean 1000?`},
 		{[]string{"start", "latest"}, `start: "latest" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean now?`},
 		{[]string{"start", "2026-07-01"}, `start: "2026-07-01" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean 2026-07-01T00:00:00Z?`},
 		{[]string{"start", "24"}, `start: "24" has no unit; did you mean 24h?`},
 		{[]string{"start", "1767225600"}, `start: "1767225600" is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; did you mean 2026-01-01T00:00:00Z?`},
-		{[]string{"end", "tomorrow"}, `end: "tomorrow" is no RFC 3339 time; write it as 2026-07-10T12:00:00Z`},
-		{[]string{"start", "2026-07-02T00:00:00Z", "end", "2026-07-01T00:00:00Z"}, `end: "2026-07-01T00:00:00Z" is not after start (2026-07-02T00:00:00Z), so that nothing would be read; choose a later end or an earlier start`},
-		{[]string{"start", "24h", "end", "2026-07-09T00:00:00Z"}, `end: "2026-07-09T00:00:00Z" is not after start (2026-07-09T12:00:00Z), so that nothing would be read; choose a later end or an earlier start`},
+		{[]string{"end", "tomorrow"}, `end: "tomorrow" is not an RFC 3339 time; write it as 2026-07-10T12:00:00Z`},
+		{[]string{"start", "2026-07-02T00:00:00Z", "end", "2026-07-01T00:00:00Z"}, `end: "2026-07-01T00:00:00Z" is not after start (2026-07-02T00:00:00Z), so nothing would be read; choose a later end or an earlier start`},
+		{[]string{"start", "24h", "end", "2026-07-09T00:00:00Z"}, `end: "2026-07-09T00:00:00Z" is not after start (2026-07-09T12:00:00Z), so nothing would be read; choose a later end or an earlier start`},
 		{[]string{"instance", "prod/eu"}, `instance: "prod/eu" holds a "/", which separates the parts of an event id; did you mean "prod-eu"?`},
-		{[]string{"instance", "a\x1bb"}, `instance: "a\x1bb" holds control characters or is no UTF-8; for example prod-eu`},
-		{[]string{"instance", ""}, `instance: is set, but empty; leave it out, or write it as prod-eu`},
+		{[]string{"instance", "a\x1bb"}, `instance: "a\x1bb" holds control characters or is not UTF-8; for example prod-eu`},
+		{[]string{"instance", ""}, `instance: is set but empty; remove it, or write it as prod-eu`},
 		{[]string{"event_types", "user.locked,user.unlocked", "exclude_event_types", "user.locked"}, `exclude_event_types: "user.locked" stands in event_types as well; take it out of one of the two`},
 		{[]string{"event_types", "user.human*"}, `event_types: "user.human*" is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*; did you mean user.human.*?`},
 		{[]string{"event_types", "user.*.added"}, `event_types: "user.*.added" is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*; write each of the 28 types in full: user.email.code.added,user.grant.added,user.human.added,...`},
@@ -160,13 +160,13 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"exclude_event_types", "usergrant"}, `exclude_event_types: "usergrant" is an aggregate type, not an event type; write each event type in full`},
 		{[]string{"event_types", "session"}, `event_types: "session" is an aggregate type, not an event type; did you mean aggregate_types, or session.*?`},
 		{[]string{"event_types", "user.locked user.unlocked"}, `event_types: "user.locked user.unlocked" is no event type; separate by commas: "user.locked,user.unlocked"`},
-		{[]string{"event_types", `["user.locked", "user.unlocked"]`}, `event_types: "[\"user.locked\", \"user.unlocked\"]" is no list of plain words separated by commas; write "user.locked,user.unlocked"`},
+		{[]string{"event_types", `["user.locked", "user.unlocked"]`}, `event_types: "[\"user.locked\", \"user.unlocked\"]" is not a list of plain words separated by commas; write "user.locked,user.unlocked"`},
 		{[]string{"event_types", ","}, `event_types: "," holds nothing but commas; for example user.human.password.check.failed,user.locked`},
 		{[]string{"aggregate_types", "user.human.added"}, `aggregate_types: "user.human.added" is an event type, not an aggregate type; did you mean event_types?`},
 		{[]string{"aggregate_types", "user.new.thing"}, `aggregate_types: "user.new.thing" looks like an event type; did you mean event_types?`},
 		{[]string{"token", "-"}, `token: is missing, and so is every other way to authenticate; give exactly one of token, token_file, key_file, or client_id with client_secret_file`},
-		{[]string{"token", "${ZITADEL_TOKEN}"}, `token: holds the variable ${ZITADEL_TOKEN}, which nothing has replaced by its value; set ZITADEL_TOKEN in the environment of the process; Fluent Bit replaces ${ZITADEL_TOKEN}, a shell too`},
-		{[]string{"url", "https://${HOST:-x}"}, `url: holds the variable ${HOST}, which nothing has replaced by its value; set HOST in the environment of the process; Fluent Bit replaces ${HOST}, a shell too`},
+		{[]string{"token", "${ZITADEL_TOKEN}"}, `token: holds the variable ${ZITADEL_TOKEN}, which was not replaced by its value; set ZITADEL_TOKEN in the environment of the process; Fluent Bit and a shell replace ${ZITADEL_TOKEN}`},
+		{[]string{"url", "https://${HOST:-x}"}, `url: holds the variable ${HOST}, which was not replaced by its value; set HOST in the environment of the process; Fluent Bit and a shell replace ${HOST}`},
 		{[]string{"token", "two words"}, `token: a value of 9 bytes holds white space or control characters; give the token alone, on one line`},
 		{[]string{"token", "-", "client_id", "x"}, `client_id: is given without client_secret_file; add client_secret_file, the path of the file that holds the secret`},
 		{[]string{"poll_intervall", "5s"}, `poll_intervall: is no option of zitadel-siem; did you mean poll_interval?`},
@@ -174,9 +174,9 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"token", "-", "pat", "x"}, ``},
 		{[]string{"flux_capacitor", "x"}, `flux_capacitor: is no option of zitadel-siem`},
 		{[]string{"language", "German please"}, `language: "German please" is no language tag such as en or pt-BR; for example de`},
-		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" stands in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
+		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" is in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
 		{[]string{"state_path", dir}, `state_path: "` + dir + `" is a directory; did you mean ` + dir + `/zitadel-siem.state?`},
-		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; it is relative to the directory the process was started in, unless it begins with /`},
+		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; a path that does not begin with / is relative to the directory in which the process was started`},
 	} {
 		_, _, err := Input.ParseMap(base(c.pairs...), at(t))
 		var e *Error
@@ -198,7 +198,7 @@ func TestOnlyOneWayToAuthenticate(t *testing.T) {
 	opts.NoFiles = true
 	_, _, err := Input.ParseMap(base("token_file", "./t", "client_secret_file", "./c"), opts)
 	want := `2 problems in the configuration:
-  token: stands beside another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
+  token: is given together with another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
   client_secret_file: is given without client_id; add client_id`
 	if err == nil || err.Error() != want {
 		t.Error(err)
@@ -232,7 +232,7 @@ func TestWarnings(t *testing.T) {
 		pairs []string
 		want  string
 	}{
-		{[]string{"state_path", "-"}, `state_path: is not set: nothing is remembered, the next run begins again at start; for example /var/lib/zitadel-siem/prod.state`},
+		{[]string{"state_path", "-"}, `state_path: is not set: nothing is saved, and the next run begins at start again; for example /var/lib/zitadel-siem/prod.state`},
 		{[]string{"event_types", "user.lockt"}, `event_types: "user.lockt" is no event type known here, and would match nothing if it is misspelt; did you mean user.locked?`},
 		{[]string{"event_types", "completely.different.thing.of.the.future"}, `event_types: "completely.different.thing.of.the.future" is no event type known here, and would match nothing if it is misspelt`},
 		{[]string{"event_types", "user.humn.*"}, `event_types: "user.humn.*" takes no event type known here, and would match nothing if it is misspelt; did you mean user.human.*?`},
@@ -241,10 +241,10 @@ func TestWarnings(t *testing.T) {
 		{[]string{"event_types", "user.*", "aggregate_types", "user"}, `event_types: "user.*" takes events of usergrant too, which aggregate_types leaves out; add usergrant there, if they are wanted`},
 		{[]string{"aggregate_types", "usr"}, `aggregate_types: "usr" is no aggregate type known here, and would match nothing if it is misspelt; did you mean user?`},
 		{[]string{"event_types", "user.locked", "aggregate_types", "org"}, `event_types: "user.locked" can match nothing, since its aggregate type is left out by aggregate_types; add user there`},
-		{[]string{"url", "http://zitadel.example.com", "insecure", "on"}, `insecure: lets the token and all events travel in clear to zitadel.example.com; use https where others share the network`},
-		{[]string{"insecure", "on"}, `insecure: changes nothing for an https url, where TLS is always verified; for a private certificate authority use ca_file`},
+		{[]string{"url", "http://zitadel.example.com", "insecure", "on"}, `insecure: sends the token and all events unencrypted to zitadel.example.com; use https if others share the network`},
+		{[]string{"insecure", "on"}, `insecure: has no effect for an https url, where TLS is always verified; use ca_file for a private certificate authority`},
 		{[]string{"overlap", "1s"}, `overlap: "1s" is less than 2s: events that become visible late can be missed; the default is 10s`},
-		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" lies in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
+		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" is in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
 	} {
 		_, warnings, err := Input.ParseMap(base(append([]string{"state_path", state}, c.pairs...)...), at(t))
 		if err != nil || !slices.Equal(warnings, []string{c.want}) {

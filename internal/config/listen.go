@@ -25,31 +25,31 @@ type ListenSettings struct {
 }
 
 // listenOptions are those of the input for webhooks.
-var listenOptions = grouped("Options of webhooks", Options{
+var listenOptions = grouped("Options for webhooks", Options{
 	{
 		Name: "listen", Kind: KindText, Example: "0.0.0.0:8443",
-		Doc:   "HOST:PORT where webhooks of ZITADEL's actions are received; what comes there is emitted at once, pulling brings the rest",
+		Doc:   "HOST:PORT on which webhooks of ZITADEL's actions are received. Their events are emitted at once; pulling adds the rest",
 		also:  []string{"listen_address", "listen_on", "webhook", "webhooks", "webhook_listen", "bind"},
 		text:  hostPort,
 		field: in(func(s *Settings) any { return &s.Listen.Address }),
 	},
 	{
 		Name: "listen_keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
-		Doc:   "Directory with the signing keys of Actions V2 targets: the file's name is the first part of the path in the target's URL, each line a key. Read again when it changes",
+		Doc:   "Directory with the signing keys of Actions V2 targets. The name of a file is the first part of the path in the target's URL; each line of it is a key. It is read again when it changes",
 		also:  []string{"keys_dir", "signing_keys", "signing_key", "signing_key_file", "listen_keys", "webhook_keys", "webhook_keys_dir"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.KeysDir }),
 	},
 	{
 		Name: "listen_v1_dir", Kind: KindText, Example: "/etc/zitadel-siem/scripts",
-		Doc:   "Directory with the secrets of `post_auth_webhook.js` (Actions V1), in the same form",
+		Doc:   "Directory with the secrets of `post_auth_webhook.js` (Actions V1), in the same format",
 		also:  []string{"v1_dir", "listen_secrets", "listen_secrets_dir", "webhook_secret", "webhook_secret_file"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.V1Dir }),
 	},
 	{
 		Name: "listen_cert_file", Kind: KindFile, Example: "/etc/zitadel-siem/listen.pem",
-		Doc:    "PEM file with the certificate chain of the endpoint, for HTTPS; read again when it changes",
+		Doc:    "PEM file with the certificate chain of the endpoint, for HTTPS; it is read again when it changes",
 		also:   []string{"listen_cert", "listen_certificate", "webhook_cert_file"},
 		public: true, content: certificates,
 		field: in(func(s *Settings) any { return &s.Listen.CertFile }),
@@ -63,13 +63,13 @@ var listenOptions = grouped("Options of webhooks", Options{
 	},
 	{
 		Name: "listen_plain", Kind: KindSwitch, Default: "off", Example: "on",
-		Doc:   "Allow HTTP on another address than loopback, for a proxy in front that ends TLS",
+		Doc:   "Allow HTTP on an address other than loopback, behind a proxy that ends TLS",
 		also:  []string{"listen_http", "listen_insecure"},
 		field: in(func(s *Settings) any { return &s.Listen.Plain }),
 	},
 	{
 		Name: "spool_path", Kind: KindText, Default: "`state_path` with .spool", Example: "/var/lib/zitadel-siem/spool", Advanced: true,
-		Doc:   "Directory in which webhooks are durable before they are answered",
+		Doc:   "Directory in which webhooks are stored durably before they are answered",
 		also:  []string{"spool", "spool_dir", "queue_path", "queue"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.SpoolPath }),
@@ -77,13 +77,13 @@ var listenOptions = grouped("Options of webhooks", Options{
 	{
 		Name: "spool_size", Kind: KindSize, Default: "256M", Min: "2M", Max: "64G", Example: "1G", Advanced: true,
 		Bounds: "when it is full, webhooks are answered with 503",
-		Doc:    "Bytes of the spool, at most",
+		Doc:    "Size limit of the spool",
 		also:   []string{"spool_limit", "spool_max_size", "queue_size"},
 		field:  in(func(s *Settings) any { return &s.Listen.SpoolSize }),
 	},
 	{
 		Name: "listen_bodies", Kind: KindSwitch, Default: "off", Example: "on", Advanced: true,
-		Doc:   "Keep request and response bodies of API calls that targets send, redacted",
+		Doc:   "Keep the request and response bodies of API calls that targets send, redacted",
 		also:  []string{"bodies", "listen_body", "request_bodies", "include_bodies"},
 		field: in(func(s *Settings) any { return &s.Listen.Bodies }),
 	},
@@ -108,12 +108,12 @@ func hostPort(v string) error {
 	host, port, err := net.SplitHostPort(v)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || port != strconv.FormatUint(n, 10) {
 		if strings.Contains(v, "://") {
-			return &valueError{"is a URL", "HOST:PORT alone"}
+			return &valueError{"is a URL", "write HOST:PORT alone"}
 		}
-		return &valueError{"is no HOST:PORT", "for example 0.0.0.0:8443"}
+		return &valueError{"is not HOST:PORT", "for example 0.0.0.0:8443"}
 	}
 	if strings.ContainsAny(host, "/@ ") {
-		return &valueError{"has no right host", ""}
+		return &valueError{"has no valid host", ""}
 	}
 	return nil
 }
@@ -124,17 +124,17 @@ func listening(p *parser, s *Settings) {
 	if !p.given["listen"] {
 		for _, o := range listenOptions {
 			if p.given[o.Name] {
-				p.fail(o.Name, "", "is of no use without listen", "add listen, for example 0.0.0.0:8443")
+				p.fail(o.Name, "", "has no effect without listen", "add listen, for example 0.0.0.0:8443")
 			}
 		}
 		return
 	}
 	if !p.given["listen_keys_dir"] && !p.given["listen_v1_dir"] {
-		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: nobody could be told from a stranger",
+		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: without keys, no sender can be verified",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
 	if !p.given["state_path"] {
-		p.fail("listen", "", "needs state_path: an event that came by webhook is not to come again", "for example /var/lib/zitadel-siem/prod.state")
+		p.fail("listen", "", "needs state_path, so that an event that came by webhook does not come again", "for example /var/lib/zitadel-siem/prod.state")
 	} else if l.SpoolPath == "" {
 		l.SpoolPath = s.StatePath + ".spool"
 	}
@@ -146,7 +146,7 @@ func listening(p *parser, s *Settings) {
 	case key && !cert:
 		p.fail("listen_cert_key_file", "", "is given without listen_cert_file", "add listen_cert_file, the path of the file that holds the certificate")
 	case !cert && !l.Plain && !p.bad["listen"] && !p.bad["listen_plain"] && !loopback(host):
-		p.fail("listen", quote(l.Address), "would take webhooks in clear on another address than loopback",
-			"add listen_cert_file and listen_cert_key_file, or listen_plain on where a proxy in front ends TLS")
+		p.fail("listen", quote(l.Address), "would receive webhooks unencrypted on an address other than loopback",
+			"add listen_cert_file and listen_cert_key_file, or set listen_plain on if a proxy in front ends TLS")
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Markdown returns the tables of these options for README.
+// Markdown returns the tables of these options for docs/options.md.
 func (os Options) Markdown() string {
 	var b strings.Builder
 	table := func(advanced bool) {
@@ -17,7 +17,7 @@ func (os Options) Markdown() string {
 		}
 	}
 	table(false)
-	b.WriteString("\nSeldom changed:\n\n")
+	b.WriteString("\nRarely changed:\n\n")
 	table(true)
 	return b.String()
 }

@@ -30,7 +30,7 @@ var kindNames = map[Kind]string{
 }
 
 // Option is one setting. Everything that is said about it anywhere is
-// derived from here: parsing, defaults, help, environment, README.
+// derived from here: parsing, defaults, help, environment, docs/options.md.
 type Option struct {
 	Name     string // as in Fluent Bit's configuration, snake case
 	Kind     Kind

@@ -17,7 +17,7 @@ const allKinds = "all"
 var outputOptions = Options{
 	{
 		Name: "forward", Kind: KindForward, Example: "tls://siem.example.com:24224",
-		Doc: "Where the records go, by the forward protocol. The plugin requires it; in clear only to loopback or with `insecure`",
+		Doc: "Where the records go, by the forward protocol. The plugin requires it. Unencrypted only to loopback or with `insecure`",
 		also: []string{"forward_to", "forward_host", "forward_port", "forward_address", "host", "hostname", "port", "address", "addr", "upstream",
 			"server", "endpoint", "url", "uri", "to", "target", "destination", "dest", "output", "aggregator",
 			"unix_path", "unix_socket", "socket", "socket_path", "tls", "use_tls", "ssl"},
@@ -25,7 +25,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "shared_key", Kind: KindToken, Secret: true, Example: "${ZITADEL_SHARED_KEY}",
-		Doc:   "Shared key of the receiving in_forward, where it has one. Not together with `shared_key_file`",
+		Doc:   "Shared key of the receiving in_forward, if it has one. Not together with `shared_key_file`",
 		also:  []string{"shared_secret", "secret", "psk", "preshared_key", "pre_shared_key", "password", "passphrase", "token", "auth_key"},
 		text:  oneLine,
 		field: in(func(s *OutputSettings) any { return &s.SharedKey }),
@@ -39,7 +39,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "ca_file", Kind: KindFile, Example: "/etc/ssl/private-ca.pem",
-		Doc: "PEM file with the certificate authority of the other side, beside those of the system. TLS is always verified",
+		Doc: "PEM file with the certificate authority of the receiver, in addition to those of the system. TLS is always verified",
 		also: []string{"ca", "ca_cert", "cacert", "ca_path", "ca_cert_file", "tls_ca_file", "tls_ca_path", "tls_verify", "verify", "verify_tls",
 			"tls_verify_hostname", "skip_verify", "tls_skip_verify", "insecure_skip_verify"},
 		public: true, content: certificates,
@@ -47,7 +47,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "cert_file", Kind: KindFile, Example: "/etc/zitadel-siem/client.pem",
-		Doc: "PEM file with the client certificate, where the other side asks for one; together with `cert_key_file`",
+		Doc: "PEM file with the client certificate, if the receiver asks for one; needs `cert_key_file`",
 		also: []string{"cert", "cert_path", "crt_file", "certificate", "certificate_file", "client_cert", "client_cert_file", "client_certificate",
 			"tls_crt_file", "tls_cert_file"},
 		public: true, content: certificates,
@@ -63,7 +63,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "insecure", Kind: KindSwitch, Default: "off", Example: "on",
-		Doc:   "Allow tcp without TLS to another host than loopback: the records then travel in clear",
+		Doc:   "Allow tcp without TLS to a host other than loopback: the records then travel unencrypted",
 		also:  []string{"allow_tcp", "plaintext", "allow_plaintext", "allow_insecure", "allow_clear"},
 		field: in(func(s *OutputSettings) any { return &s.Insecure }),
 	},
@@ -75,20 +75,20 @@ var outputOptions = Options{
 	},
 	{
 		Name: "kinds", Kind: KindList, Default: "log,run_started,run_succeeded,run_failed,malformed", Values: append(slices.Clone(kinds), allKinds), Example: "all",
-		Doc:   "Which lines become records; the others are counted",
+		Doc:   "Which kinds of lines become records; all other lines are counted",
 		also:  []string{"kind", "types", "type", "record_types", "include", "filter", "only", "records"},
 		items: expandKinds,
 		field: in(func(s *OutputSettings) any { return &s.Kinds }),
 	},
 	{
 		Name: "raw", Kind: KindSwitch, Default: "off", Example: "on",
-		Doc:   "Keep the line itself, scrubbed of secrets, with records that were not understood (`malformed`, `other`)",
+		Doc:   "Keep the line itself, without its secrets, in records of lines that were not understood (`malformed`, `other`)",
 		also:  []string{"raw_line", "raw_log", "keep_raw", "include_raw", "keep_line", "keep_log", "preserve_key", "reserve_data", "original"},
 		field: in(func(s *OutputSettings) any { return &s.Raw }),
 	},
 	{
-		Name: "instance", Kind: KindText, Default: "the instance id that the line names", Example: "prod-eu",
-		Doc:   "Label of this ZITADEL in every record and event id. Changing it changes the ids",
+		Name: "instance", Kind: KindText, Default: "the instance id in the line", Example: "prod-eu",
+		Doc:   "Label of this ZITADEL instance in every record and event id. If you change it, the ids change",
 		also:  []string{"instance_name", "instance_label", "instance_id", "label"},
 		text:  labelError,
 		field: in(func(s *OutputSettings) any { return &s.Instance }),
@@ -102,22 +102,22 @@ var outputOptions = Options{
 	},
 	{
 		Name: "ack_timeout", Kind: KindDuration, Default: "10s", Min: "1s", Max: "1m", Example: "30s", Advanced: true,
-		Bounds: "Fluent Bit waits meanwhile, also when it is told to stop",
-		Doc:    "How long the other side may take to acknowledge",
+		Bounds: "Fluent Bit waits during this time, even when it is stopping",
+		Doc:    "Timeout for the receiver's acknowledgement",
 		also:   []string{"ack", "timeout", "request_timeout", "response_timeout", "ack_response_timeout", "require_ack_response", "deadline"},
 		field:  in(func(s *OutputSettings) any { return &s.AckTimeout }),
 	},
 	{
 		Name: "self_hostname", Kind: KindText, Default: "the machine's host name", Example: "node-1", Advanced: true,
-		Doc:   "Name given to the other side in the handshake of a shared key",
+		Doc:   "Host name sent to the receiver in the handshake of the shared key",
 		also:  []string{"self_host", "self_name", "client_hostname", "client_name", "source_hostname"},
 		text:  noSpace,
 		field: in(func(s *OutputSettings) any { return &s.SelfHostname }),
 	},
 	{
 		Name: "chunk_size", Kind: KindSize, Default: "2M", Min: "64k", Max: "64M", Example: "1M", Advanced: true,
-		Bounds: "one message must hold any record, and fit into the buffer of the other side",
-		Doc:    "Bytes of records sent in one message; less than `buffer_max_size` of the receiving in_forward, which is 6M by default",
+		Bounds: "one message must hold any record, and fit into the buffer of the receiver",
+		Doc:    "Bytes of records in one message; must be less than `buffer_max_size` of the receiving in_forward (6M by default)",
 		also: []string{"chunk", "max_chunk_size", "chunk_limit_size", "chunk_limit", "batch_size", "bulk_size", "message_size", "buffer_size",
 			"buffer_chunk_size", "buffer_max_size"},
 		field: in(func(s *OutputSettings) any { return &s.ChunkSize }),

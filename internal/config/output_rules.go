@@ -22,19 +22,19 @@ func destination(p *parser, s *OutputSettings) {
 	clear := !f.TLS && !f.Local()
 	switch {
 	case clear && s.Insecure:
-		p.warn("insecure", "", "lets all records travel in clear to "+f.Address, "use tls:// where others share the network")
+		p.warn("insecure", "", "sends all records unencrypted to "+f.Address, "use tls:// if others share the network")
 	case clear && !p.bad["insecure"]:
-		p.fail("forward", quote(f.String()), "would send all records in clear to another host than loopback",
+		p.fail("forward", quote(f.String()), "would send all records unencrypted to a host other than loopback",
 			"did you mean tls://"+f.Address+"? Otherwise set insecure on")
 	case s.Insecure && !p.given["url"]:
-		p.warn("insecure", "", "changes nothing for "+f.String(), "leave it out; TLS is always verified, and for a private certificate authority there is ca_file")
+		p.warn("insecure", "", "has no effect for "+f.String(), "remove it; TLS is always verified, use ca_file for a private certificate authority")
 	}
 	if !f.TLS {
 		p.withoutTLS(f)
 	}
 	if !p.bad["chunk_size"] && s.ChunkSize >= receiverBuffer {
-		p.warn("chunk_size", "", "is more than in_forward takes by default, and it closes the connection then",
-			"set buffer_max_size of the receiving in_forward higher, or use the default 2M")
+		p.warn("chunk_size", "", "is more than in_forward accepts by default; it closes the connection when a message is larger",
+			"raise buffer_max_size of the receiving in_forward, or use the default 2M")
 	}
 }
 
@@ -46,7 +46,7 @@ func (p *parser) withoutTLS(f Forward) {
 	}
 	for _, name := range []string{"ca_file", "cert_file", "cert_key_file"} {
 		if p.given[name] && !(name == "ca_file" && p.given["url"]) { // it may be for the url
-			p.fail(name, "", "is of no use without TLS: forward is "+f.String(), mend)
+			p.fail(name, "", "has no effect without TLS: forward is "+f.String(), mend)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (p *parser) withoutTLS(f Forward) {
 func sharedKeys(p *parser, s *OutputSettings) {
 	switch {
 	case p.given["shared_key"] && p.given["shared_key_file"]:
-		p.fail("shared_key", "", "stands beside shared_key_file", "keep one of them")
+		p.fail("shared_key", "", "is given together with shared_key_file", "keep one of them")
 	case s.SharedKeyFile != "" && !p.bad["shared_key_file"] && !p.opts.NoFiles:
 		data, _, err := readFile(s.SharedKeyFile)
 		if err != nil { // it could be read a moment ago
@@ -78,7 +78,7 @@ func clientCertificate(p *parser, s *OutputSettings) {
 	case !cert || p.opts.NoFiles || p.bad["cert_file"] || p.bad["cert_key_file"] || s.CertFile == "" || s.CertKeyFile == "":
 	default:
 		if _, err := tls.LoadX509KeyPair(s.CertFile, s.CertKeyFile); err != nil {
-			p.fail("cert_key_file", "", "does not belong to the certificate in cert_file, or cannot be read", "give both files of one pair, the key without a passphrase")
+			p.fail("cert_key_file", "", "does not belong to the certificate in cert_file, or cannot be read", "give both files of one pair, and a key without a passphrase")
 		}
 	}
 }
@@ -86,6 +86,6 @@ func clientCertificate(p *parser, s *OutputSettings) {
 // rawLines sees raw where no line that it is for is sent.
 func rawLines(p *parser, s *OutputSettings) {
 	if s.Raw && !p.bad["kinds"] && !slices.Contains(s.Kinds, "malformed") && !slices.Contains(s.Kinds, "other") {
-		p.warn("raw", "", "changes nothing where kinds has neither malformed nor other", "add one of them to kinds")
+		p.warn("raw", "", "has no effect, because kinds has neither malformed nor other", "add one of them to kinds")
 	}
 }

@@ -54,7 +54,7 @@ func (p *parser) refuse(o Option, value string, err error) {
 		mend = "for example " + o.Example
 	}
 	if likeSecret(value) && o.Kind == KindFile {
-		mend = "this looks like the secret itself, but the option wants the path of a file that holds it"
+		mend = "this looks like the secret itself; the option needs the path of a file that holds it"
 		if plain, ok := p.options.Lookup(strings.TrimSuffix(o.Name, "_file")); ok && plain.Secret {
 			mend += ", or use " + plain.Name
 		}
@@ -165,17 +165,17 @@ func (p *parser) option(o Option) {
 	p.given[o.Name] = true
 	switch m := unexpanded.FindStringSubmatch(v); {
 	case v == "":
-		p.fail(o.Name, "", "is set, but empty", "leave it out, or write it as "+o.Example)
+		p.fail(o.Name, "", "is set but empty", "remove it, or write it as "+o.Example)
 	case m != nil:
 		name := m[1] + m[2]
-		p.fail(o.Name, "", "holds the variable ${"+name+"}, which nothing has replaced by its value",
-			"set "+name+" in the environment of the process; Fluent Bit replaces ${"+name+"}, a shell too")
+		p.fail(o.Name, "", "holds the variable ${"+name+"}, which was not replaced by its value",
+			"set "+name+" in the environment of the process; Fluent Bit and a shell replace ${"+name+"}")
 	case strings.Contains(v, "${"):
-		p.fail(o.Name, "", "holds a ${...}, which nothing has replaced by its value", "")
+		p.fail(o.Name, "", "holds a ${...}, which was not replaced by its value", "")
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) && !o.Secret:
-		p.fail(o.Name, p.show(o, v), "holds control characters or is no UTF-8", "for example "+o.Example)
+		p.fail(o.Name, p.show(o, v), "holds control characters or is not UTF-8", "for example "+o.Example)
 	case quoted(v):
-		p.fail(o.Name, p.show(o, v[1:len(v)-1]), "stands in quotes, which are taken as part of it", "write it without them")
+		p.fail(o.Name, p.show(o, v[1:len(v)-1]), "is in quotes, which would be part of the value", "write it without quotes")
 	default:
 		p.store(o, v)
 	}

@@ -45,17 +45,17 @@ func forwardOptions() Options {
 		o, _ := outputOptions.Lookup(name)
 		switch name {
 		case "forward":
-			o.Doc = "Where the events go, by the forward protocol; without it, to standard output. In clear only to loopback or with `insecure`"
+			o.Doc = "Where the events go, by the forward protocol; without it, they go to standard output. Unencrypted only to loopback or with `insecure`"
 		case "tag":
 			o.Default, o.Doc, o.Example = "zitadel", "Tag that the records are sent with", "zitadel"
 		case "ack_timeout":
-			o.Bounds = "nothing else is sent meanwhile"
+			o.Bounds = "nothing else is sent during this time"
 		}
 		// A wrong name means what it means for the input.
 		o.also = slices.DeleteFunc(slices.Clone(o.also), func(a string) bool { return inputOptions.Meant(a) != "" })
 		options = append(options, o)
 	}
-	return lift(grouped("Options of the way to a Fluent Bit", options), (*PullSettings).out)
+	return lift(grouped("Options of the forward connection", options), (*PullSettings).out)
 }
 
 // lift makes options of a part options of the whole.
@@ -81,7 +81,7 @@ func shareWays(p *parser, s *PullSettings) {
 	s.Out.CAFile, s.Out.Insecure = s.CAFile, s.Insecure
 	clear := s.URL != nil && s.URL.Scheme == "http" || !s.Out.Forward.TLS && !s.Out.Forward.Local()
 	if s.Insecure && p.given["forward"] && !clear {
-		p.warn("insecure", "", "changes nothing where both url and forward use TLS or stay on this machine", "leave it out; for a private certificate authority there is ca_file")
+		p.warn("insecure", "", "has no effect, because both url and forward use TLS or stay on this machine", "remove it; use ca_file for a private certificate authority")
 	}
 }
 

@@ -29,7 +29,7 @@ func authentication(p *parser, _ *Settings) {
 		p.fail("token", "", "is missing, and so is every other way to authenticate", "give exactly one of "+ways)
 	case 1:
 	default:
-		p.fail(given[0], "", "stands beside another way to authenticate: "+strings.Join(given[1:], ", "),
+		p.fail(given[0], "", "is given together with another way to authenticate: "+strings.Join(given[1:], ", "),
 			"keep exactly one of "+ways)
 	}
 }
@@ -40,10 +40,10 @@ func state(p *parser, _ *Settings) {
 	}
 	o, _ := p.options.Lookup("state_path")
 	if p.opts.NeedState {
-		p.fail("state_path", "", "is missing: without it every restart would begin again at start", "for example "+o.Example)
+		p.fail("state_path", "", "is missing: without it, every restart would begin at start", "for example "+o.Example)
 		return
 	}
-	p.warn("state_path", "", "is not set: nothing is remembered, the next run begins again at start", "for example "+o.Example)
+	p.warn("state_path", "", "is not set: nothing is saved, and the next run begins at start again", "for example "+o.Example)
 }
 
 // connection wants a url whose traffic nobody can read, and completes the
@@ -63,15 +63,15 @@ func connection(p *parser, s *Settings) {
 	switch {
 	case clear && loopback(u.Hostname()):
 	case clear && s.Insecure:
-		p.warn("insecure", "", "lets the token and all events travel in clear to "+u.Host, "use https where others share the network")
+		p.warn("insecure", "", "sends the token and all events unencrypted to "+u.Host, "use https if others share the network")
 	case clear && !p.bad["insecure"]:
-		p.fail("url", quote(u.String()), "would send the token in clear to another host than loopback",
+		p.fail("url", quote(u.String()), "would send the token unencrypted to a host other than loopback",
 			"did you mean https://"+u.Host+"? Otherwise set insecure on")
 	case s.Insecure && !p.given["forward"] && !p.given["endpoint"]:
-		p.warn("insecure", "", "changes nothing for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
+		p.warn("insecure", "", "has no effect for an https url, where TLS is always verified", "use ca_file for a private certificate authority")
 	}
 	if clear && p.given["ca_file"] && !p.given["forward"] {
-		p.warn("ca_file", "", "changes nothing for an http url", "did you mean https://"+u.Host+"?")
+		p.warn("ca_file", "", "has no effect for an http url", "did you mean https://"+u.Host+"?")
 	}
 }
 
@@ -82,7 +82,7 @@ func times(p *parser, s *Settings) {
 	}
 	start, end := s.Start, s.End
 	if !p.bad["start"] && start.At.After(p.now) {
-		p.warn("start", quote(start.String()), "lies in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
+		p.warn("start", quote(start.String()), "is in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
 	}
 	if end.IsZero() || p.bad["start"] || p.bad["end"] {
 		return
@@ -95,7 +95,7 @@ func times(p *parser, s *Settings) {
 		from = p.now.Add(-start.Back)
 	}
 	if !start.Beginning && !end.After(from) {
-		p.fail("end", quote(end.Format(time.RFC3339Nano)), "is not after start ("+from.UTC().Format(time.RFC3339)+"), so that nothing would be read",
+		p.fail("end", quote(end.Format(time.RFC3339Nano)), "is not after start ("+from.UTC().Format(time.RFC3339)+"), so nothing would be read",
 			"choose a later end or an earlier start")
 	}
 }

@@ -50,7 +50,7 @@ func accessOptions() Options {
 		case "token":
 			o.Doc = strings.Replace(o.Doc, "IAM_OWNER_VIEWER", "IAM_OWNER", 1)
 		case "insecure":
-			o.Doc = "Allow http to another host than loopback: to `url` the token then travels in clear, to the endpoint all events do"
+			o.Doc = "Allow http to a host other than loopback: the token then travels unencrypted to `url`, and all events to the endpoint"
 		}
 		options = append(options, o)
 	}
@@ -60,25 +60,25 @@ func accessOptions() Options {
 var setupOptions = Options{
 	{
 		Name: "endpoint", Kind: KindURL, Example: "https://siem.example.com:8443",
-		Doc:   "Where ZITADEL reaches the `listen` of this program: scheme, host and port",
+		Doc:   "URL at which ZITADEL reaches `listen` of this program: scheme, host and port",
 		field: in(func(s *SetupSettings) any { return &s.Endpoint }),
 	},
 	{
 		Name: "name", Kind: KindText, Default: "zitadel-siem", Example: "zitadel-siem",
-		Doc:   "Name of the target, of its key file, and path of its URL",
+		Doc:   "Name of the target and its key file, and the path of its URL",
 		text:  targetName,
 		field: in(func(s *SetupSettings) any { return &s.Name }),
 	},
 	{
 		Name: "events", Kind: KindList, Default: "all", Example: "user,session,instance.member.added",
-		Doc:   "`all`, event types and groups: `user` is every type that begins with it",
+		Doc:   "`all`, or event types and groups; the group `user` means every type that begins with it",
 		also:  []string{"event_types", "event", "types", "groups"},
 		items: checkConditions,
 		field: in(func(s *SetupSettings) any { return &s.Events }),
 	},
 	{
 		Name: "keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
-		Doc:   "Directory of the key file, `listen_keys_dir` of the reader",
+		Doc:   "Directory of the key file: `listen_keys_dir` of the reader",
 		also:  []string{"listen_keys_dir", "keys", "key_dir"},
 		text:  noSpace,
 		field: in(func(s *SetupSettings) any { return &s.KeysDir }),
@@ -98,9 +98,9 @@ func checkConditions(p *parser, o Option, items *[]string) {
 		name := strings.TrimSuffix(item, ".*")
 		switch {
 		case strings.ContainsAny(name, "*?%"):
-			p.fail(o.Name, p.show(o, item), "is a pattern", "a group is the beginning of types, up to a dot: user, user.human")
+			p.fail(o.Name, p.show(o, item), "is a pattern", "a group is the beginning of event types up to a dot: user, user.human")
 		case strings.ContainsAny(name, " \t;|/"):
-			p.fail(o.Name, p.show(o, item), "is no event type and no group", "separate by commas: "+quote(splitLoose(item)))
+			p.fail(o.Name, p.show(o, item), "is neither an event type nor a group", "separate by commas: "+quote(splitLoose(item)))
 		}
 	}
 }
@@ -118,8 +118,8 @@ func receiving(p *parser, s *SetupSettings) {
 		return
 	}
 	if s.Insecure {
-		p.warn("insecure", "", "lets all events travel in clear to "+e.Host, "use https where others share the network")
+		p.warn("insecure", "", "sends all events unencrypted to "+e.Host, "use https if others share the network")
 		return
 	}
-	p.fail("endpoint", quote(e.String()), "would have events sent in clear to another host than loopback", "did you mean https://"+e.Host+"? Otherwise set insecure on")
+	p.fail("endpoint", quote(e.String()), "would receive events unencrypted on a host other than loopback", "did you mean https://"+e.Host+"? Otherwise set insecure on")
 }

@@ -17,7 +17,7 @@ func TestSetupSaysEverythingThatIsWrongAtOnce(t *testing.T) {
 	if s, _, err := SetupRemove.ParseMap(base(), at(t)); err != nil || s.Name != "zitadel-siem" {
 		t.Error(err)
 	}
-	if _, warnings, err := Setup.ParseMap(right("endpoint", "http://siem.example.com", "insecure", "on"), at(t)); err != nil || !strings.Contains(fmt.Sprint(warnings), "in clear to siem.example.com") || len(warnings) != 1 {
+	if _, warnings, err := Setup.ParseMap(right("endpoint", "http://siem.example.com", "insecure", "on"), at(t)); err != nil || !strings.Contains(fmt.Sprint(warnings), "unencrypted to siem.example.com") || len(warnings) != 1 {
 		t.Error(warnings, err)
 	}
 	for _, c := range []struct {
@@ -26,8 +26,8 @@ func TestSetupSaysEverythingThatIsWrongAtOnce(t *testing.T) {
 	}{
 		{base("url", "-", "token", "-"), []string{"url", "token", "endpoint: is missing", "keys_dir: is missing"}},
 		{right("endpoint", "https://siem.example.com/hooks"), []string{"endpoint", "did you mean https://siem.example.com?"}},
-		{right("endpoint", "http://siem.example.com"), []string{"sent in clear", "did you mean https://siem.example.com?"}},
-		{right("name", "../x", "events", "user.%,a b"), []string{"name", "key file", "is a pattern", "is no event type and no group"}},
+		{right("endpoint", "http://siem.example.com"), []string{"unencrypted", "did you mean https://siem.example.com?"}},
+		{right("name", "../x", "events", "user.%,a b"), []string{"name", "key file", "is a pattern", "is neither an event type nor a group"}},
 		{right("name", ".x"), []string{"name"}},
 	} {
 		_, _, err := Setup.ParseMap(c.values, at(t))

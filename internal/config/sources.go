@@ -74,7 +74,7 @@ func readYAML(path string) (*yaml.Node, error) {
 		return nil, notYAML(data, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil, errors.New("is empty: it is to have `sources:`, a list")
+		return nil, errors.New("is empty: it must have `sources:`, a list")
 	}
 	return doc.Content[0], nil
 }
@@ -95,7 +95,7 @@ func notYAML(data []byte, err error) error {
 			where = fmt.Sprintf("line %d: ", 1+bytes.Count(before, []byte("\n")))
 		}
 	}
-	return errors.New(where + "is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes")
+	return errors.New(where + "is not valid YAML; put a value that begins with a special character, such as * or &, in quotes")
 }
 
 type sourcesFile struct {
@@ -122,7 +122,7 @@ type value struct {
 
 func (f *sourcesFile) read(root *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
-		f.fail(root.Line, "is to be a map with `sources:`")
+		f.fail(root.Line, "must be a map with `sources:`")
 		return
 	}
 	var defaults map[string]value
@@ -131,14 +131,14 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
 		if first, ok := stands[key.Value]; ok {
-			f.fail(key.Line, "%s stands in line %d already", quote(key.Value), first)
+			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first)
 			continue
 		}
 		stands[key.Value] = key.Line
 		switch key.Value {
 		case "metrics_listen":
 			if node.Kind != yaml.ScalarNode {
-				f.fail(node.Line, "%s is to be a plain value, HOST:PORT", quote(key.Value))
+				f.fail(node.Line, "%s must be a plain value, HOST:PORT", quote(key.Value))
 			}
 			f.out.MetricsListen = f.expand(node.Value)
 		case "defaults":
@@ -151,9 +151,9 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	}
 	switch {
 	case list == nil:
-		f.fail(root.Line, "`sources:` is missing, a list of at least one source")
+		f.fail(root.Line, "`sources:` is missing; it is a list of at least one source")
 	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
-		f.fail(list.Line, "`sources:` is to be a list of at least one source, each beginning with `- url:`")
+		f.fail(list.Line, "`sources:` must be a list of at least one source, each beginning with `- url:`")
 	default:
 		for _, node := range list.Content {
 			f.source(node, defaults)
@@ -165,7 +165,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 // belongs sees an option that stands too far left.
 func (f *sourcesFile) belongs(name string) string {
 	if _, ok := Pull.Lookup(name); ok {
-		return "; it belongs below a source, or below defaults"
+		return "; move it below a source, or below defaults"
 	}
 	return ""
 }
@@ -218,7 +218,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 				taken[own{option, same}] = at
 				return false
 			}
-			f.fail(at, "%s %s is that of the source in line %d as well; %s", option, quote(value), first, mend)
+			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, mend)
 			return true
 		}
 		const each = "each needs its own"
@@ -229,21 +229,21 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which is another one each time
 			refuse("listen", s.Listen.Address, s.Listen.Address, each)
 		}
-		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or take what both want with one source")
+		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or merge the two sources into one")
 	}
 }
 
 // values reads a map of options.
 func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 	if node.Kind != yaml.MappingNode {
-		f.fail(node.Line, "is to be a map of options")
+		f.fail(node.Line, "must be a map of options")
 		return nil
 	}
 	values := map[string]value{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, v := node.Content[i], node.Content[i+1]
 		if first, ok := values[key.Value]; ok {
-			f.fail(key.Line, "%s stands in line %d already", quote(key.Value), first.line)
+			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first.line)
 			continue
 		}
 		var text string
@@ -257,7 +257,7 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 			}
 			text = strings.Join(items, ",")
 		default:
-			f.fail(v.Line, "%s is to be a plain value or a list of them", quote(key.Value))
+			f.fail(v.Line, "%s must be a plain value or a list of plain values", quote(key.Value))
 			continue
 		}
 		if o, ok := Pull.Lookup(key.Value); ok && o.Secret && !strings.HasPrefix(text, "${") {

@@ -88,17 +88,17 @@ sources:
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
 	want := `--config ` + path + `: line 3: "metrics" is none of metrics_listen, defaults, sources
-  line 4: "token_file" is none of metrics_listen, defaults, sources; it belongs below a source, or below defaults
-  line 2: token: holds the variable ${NOT_SET}, which nothing has replaced by its value; set NOT_SET in the environment of the process; Fluent Bit replaces ${NOT_SET}, a shell too
+  line 4: "token_file" is none of metrics_listen, defaults, sources; move it below a source, or below defaults
+  line 2: token: holds the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is no option of zitadel-siem; did you mean poll_interval?
-  line 12: "settle" stands in line 11 already
-  line 11: settle: "1h" is more than 10m (events are not read before they are this old); the most is 10m, the default 2s
-  line 13: "url" is to be a plain value or a list of them
+  line 12: "settle" is already in line 11
+  line 11: settle: "1h" is more than 10m (events are not read before they are this old); the maximum is 10m, the default 2s
+  line 13: "url" must be a plain value or a list of plain values
   line 13: url: is missing; for example https://zitadel.example.com
-  line 13: state_path: is missing: without it every restart would begin again at start; for example /var/lib/zitadel-siem/prod.state
-  line 14: is to be a map of options
-  line 9: state_path "./same" is that of the source in line 6 as well; each needs its own
-  line 9: instance "a.example.com" is that of the source in line 6 as well; set another ` + "`instance`" + ` for one of them, or take what both want with one source`
+  line 13: state_path: is missing: without it, every restart would begin at start; for example /var/lib/zitadel-siem/prod.state
+  line 14: must be a map of options
+  line 9: state_path "./same" is also used by the source in line 6; each needs its own
+  line 9: instance "a.example.com" is also used by the source in line 6; set another ` + "`instance`" + ` for one of them, or merge the two sources into one`
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Error(d)
 	}
@@ -113,13 +113,13 @@ func TestSources_TheExampleIsRight(t *testing.T) {
 
 func TestSources_Files(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                         "is empty: it is to have `sources:`, a list",
-		"sources: [":               "line 1: is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes",
-		"a: 1\nsources: [\n- }":    "line 2: is no YAML that can be read; a value with a special character, such as * or & in front, wants quotes",
-		"- url: x":                 "line 1: is to be a map with `sources:`",
-		"defaults: {}":             "line 1: `sources:` is missing, a list of at least one source",
-		"sources: []":              "line 1: `sources:` is to be a list of at least one source, each beginning with `- url:`",
-		"sources:\n  url: x\n":     "line 2: `sources:` is to be a list of at least one source, each beginning with `- url:`",
+		"":                         "is empty: it must have `sources:`, a list",
+		"sources: [":               "line 1: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
+		"a: 1\nsources: [\n- }":    "line 2: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
+		"- url: x":                 "line 1: must be a map with `sources:`",
+		"defaults: {}":             "line 1: `sources:` is missing; it is a list of at least one source",
+		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
+		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it is to hold sources and nothing else",
 	} {
 		path := writeSources(t, text)
@@ -168,14 +168,14 @@ func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
 	}
 	listen := ", listen: \"127.0.0.1:8443\", listen_keys_dir: " + dir
 	for _, c := range []struct{ text, want string }{
-		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" stands in line 1 already`},
-		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" stands in line 1 already`},
-		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" stands in line 1 already`},
-		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" is to be a plain value, HOST:PORT`},
-		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" is to be a plain value, HOST:PORT`},
-		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: listen "127.0.0.1:8443" is that of the source in line 2 as well; each needs its own`},
+		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" is already in line 1`},
+		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" is already in line 1`},
+		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" is already in line 1`},
+		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
+		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
+		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},
 		{"sources:\n" + source("a", listen+", spool_path: "+dir+"/q") + source("b", strings.Replace(listen, "8443", "8444", 1)+", spool_path: "+dir+"/./q"),
-			`line 3: spool_path "` + dir + `/./q" is that of the source in line 2 as well; each needs its own`},
+			`line 3: spool_path "` + dir + `/./q" is also used by the source in line 2; each needs its own`},
 	} {
 		path := writeSources(t, c.text)
 		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+c.want {
@@ -201,15 +201,15 @@ func TestSources_ASecretThatOthersCanReadIsToldOf(t *testing.T) {
 
 func TestPull_OneOptionCountsForBothWays(t *testing.T) {
 	s, warnings, err := Pull.ParseMap(base("state_path", filepath.Join(t.TempDir(), "s"), "forward", "siem.example.com:24224", "insecure", "on"), at(t))
-	if err != nil || !s.Out.Insecure || len(warnings) != 1 || !strings.Contains(warnings[0], "travel in clear to siem.example.com:24224") {
+	if err != nil || !s.Out.Insecure || len(warnings) != 1 || !strings.Contains(warnings[0], "unencrypted to siem.example.com:24224") {
 		t.Error(err, warnings)
 	}
 	for _, c := range []struct {
 		pairs []string
 		want  string
 	}{
-		{[]string{"forward", "siem.example.com:24224"}, "forward: \"tcp://siem.example.com:24224\" would send all records in clear to another host than loopback; did you mean tls://siem.example.com:24224? Otherwise set insecure on"},
-		{[]string{"forward", "127.0.0.1:1", "cert_file", "./x"}, "cert_file: is of no use without TLS: forward is tcp://127.0.0.1:1; did you mean forward tls://127.0.0.1:1?"},
+		{[]string{"forward", "siem.example.com:24224"}, "forward: \"tcp://siem.example.com:24224\" would send all records unencrypted to a host other than loopback; did you mean tls://siem.example.com:24224? Otherwise set insecure on"},
+		{[]string{"forward", "127.0.0.1:1", "cert_file", "./x"}, "cert_file: has no effect without TLS: forward is tcp://127.0.0.1:1; did you mean forward tls://127.0.0.1:1?"},
 	} {
 		_, _, err := Pull.ParseMap(base(append(c.pairs, "state_path", filepath.Join(t.TempDir(), "s"))...), ParseOptions{NoFiles: true})
 		if err == nil || !strings.Contains(err.Error(), "\n  "+c.want) {
@@ -217,7 +217,7 @@ func TestPull_OneOptionCountsForBothWays(t *testing.T) {
 		}
 	}
 	_, warnings, err = Pull.ParseMap(base("state_path", filepath.Join(t.TempDir(), "s"), "forward", "tls://siem.example.com:24224", "insecure", "on"), at(t))
-	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "changes nothing where both") {
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "has no effect, because both") {
 		t.Error(err, warnings)
 	}
 }

@@ -39,7 +39,7 @@ func noSpace(v string) error {
 // tagShape wants a tag as it stands in a record: nothing in it is replaced.
 func tagShape(v string) error {
 	if strings.Contains(v, "*") {
-		return &valueError{`holds a "*", but a tag is taken as it is written`, ""}
+		return &valueError{`holds a "*", but a tag has no wildcards`, ""}
 	}
 	return noSpace(v)
 }

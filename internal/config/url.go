@@ -21,16 +21,16 @@ var hostShape = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_
 func parseURL(v string) (*url.URL, error) {
 	m := urlShape.FindStringSubmatch(v)
 	if m == nil || bareWord(v) {
-		return nil, &valueError{"is no URL", ""}
+		return nil, &valueError{"is not a URL", ""}
 	}
 	scheme, hostport, rest := strings.ToLower(m[1]), strings.ToLower(m[3]), m[4]
 	if strings.Contains(rest, "@") { // a password with a "/" in it, perhaps
-		return nil, &valueError{"has user info, or an @ behind the host", "write it as https://zitadel.example.com"}
+		return nil, &valueError{"has user info, or an @ after the host", "write it as https://zitadel.example.com"}
 	}
 	hasUserinfo := strings.Contains(v, "@")
 	host, port, ok := splitHost(hostport)
 	if !ok {
-		return nil, &valueError{"has no right host", "write it as https://zitadel.example.com"}
+		return nil, &valueError{"has no valid host", "write it as https://zitadel.example.com"}
 	}
 	right := scheme
 	if scheme != "http" && scheme != "https" {

@@ -71,7 +71,7 @@ func durationShape(v string) error {
 	if guess := guessDuration(v); guess != "" {
 		mend = "did you mean " + guess + "?"
 	}
-	return &valueError{"is no duration such as 500ms, 5s, 1h30m or 7d", mend}
+	return &valueError{"is not a duration such as 500ms, 5s, 1h30m or 7d", mend}
 }
 
 // guessDuration makes a duration of "5 minutes", "2hours" or "24h ago".
@@ -118,7 +118,7 @@ var sizeShape = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)$`)
 func parseSize(v string) (int, error) {
 	m := sizeShape.FindStringSubmatch(v)
 	if m == nil {
-		return 0, &valueError{"is no size such as 512k, 16M or 1G", ""}
+		return 0, &valueError{"is not a size such as 512k, 16M or 1G", ""}
 	}
 	n, _ := strconv.ParseFloat(m[1], 64)
 	unit := strings.ToUpper(m[2])
@@ -128,7 +128,7 @@ func parseSize(v string) (int, error) {
 		if unit != "" && strings.Contains("KMG", unit[:1]) {
 			mend = "did you mean " + m[1] + unit[:1] + "?"
 		}
-		return 0, &valueError{"is no size such as 512k, 16M or 1G", mend}
+		return 0, &valueError{"is not a size such as 512k, 16M or 1G", mend}
 	}
 	if n*scale >= math.MaxInt {
 		return 0, &valueError{"is too large", ""}
@@ -141,9 +141,9 @@ func parseNumber(v string) (int, error) {
 	if err != nil {
 		digits := strings.NewReplacer(",", "", "_", "", ".", "", " ", "").Replace(v)
 		if _, again := strconv.Atoi(digits); again == nil && digits != v {
-			return 0, &valueError{"is no whole number", "did you mean " + digits + "?"}
+			return 0, &valueError{"is not a whole number", "did you mean " + digits + "?"}
 		}
-		return 0, &valueError{"is no whole number", ""}
+		return 0, &valueError{"is not a whole number", ""}
 	}
 	return n, nil
 }
@@ -191,7 +191,7 @@ func parseList(v string) ([]string, error) {
 	if strings.HasPrefix(v, "[") || strings.HasSuffix(v, "]") {
 		bare := strings.NewReplacer("[", "", "]", "", `"`, "", "'", "").Replace(v)
 		list, _ := parseList(bare)
-		return nil, &valueError{"is no list of plain words separated by commas", "write " + quote(strings.Join(list, ","))}
+		return nil, &valueError{"is not a list of plain words separated by commas", "write " + quote(strings.Join(list, ","))}
 	}
 	var list []string
 	seen := map[string]bool{}
@@ -216,7 +216,7 @@ func parseTime(v string, now time.Time) (time.Time, error) {
 	if guess := guessTime(v); guess != "" {
 		mend = "did you mean " + guess + "?"
 	}
-	return time.Time{}, &valueError{"is no RFC 3339 time", mend}
+	return time.Time{}, &valueError{"is not an RFC 3339 time", mend}
 }
 
 // guessTime completes a time that lacks its zone or its hours.
@@ -285,10 +285,10 @@ func within[T int | time.Duration](o Option, v T, parse func(string) (T, error))
 	lo, _ := parse(o.Min) // a test proves that all bounds parse
 	hi, _ := parse(o.Max)
 	if v < lo {
-		return &valueError{fmt.Sprintf("is less than %s (%s)", o.Min, o.Bounds), fmt.Sprintf("the least is %s, the default %s", o.Min, o.Default)}
+		return &valueError{fmt.Sprintf("is less than %s (%s)", o.Min, o.Bounds), fmt.Sprintf("the minimum is %s, the default %s", o.Min, o.Default)}
 	}
 	if v > hi {
-		return &valueError{fmt.Sprintf("is more than %s (%s)", o.Max, o.Bounds), fmt.Sprintf("the most is %s, the default %s", o.Max, o.Default)}
+		return &valueError{fmt.Sprintf("is more than %s (%s)", o.Max, o.Bounds), fmt.Sprintf("the maximum is %s, the default %s", o.Max, o.Default)}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@
 //	| editor.service           | string  | service that wrote the event                         | when empty    |
 //	| payload                  | map     | the event's own data, nested                         | when absent   |
 //	| instance                 | string  | label of the ZITADEL instance                        | never         |
-//	| source                   | string  | events_api                                           | never         |
+//	| source                   | string  | events_api or actions_webhook, whichever was first   | never         |
 //
 // editor is left out when all its members are empty. Times are RFC 3339 in UTC
 // with exactly six fractional digits, such as 2026-11-22T09:19:13.380434Z.

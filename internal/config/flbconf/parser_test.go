@@ -134,7 +134,7 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 			`Forward     tls://siem.example.com <- error: forward "tls://siem.example.com": has no port; mend: did you mean tls://siem.example.com:24224? (24224 is the usual one)`,
 		}},
 		{"in clear", "parse.conf", "tls://", "", []string{
-			`Forward     siem.example.com:24224 <- error: forward "tcp://siem.example.com:24224": would send all records in clear to another host than loopback; mend: did you mean tls://siem.example.com:24224? Otherwise set insecure on`,
+			`Forward     siem.example.com:24224 <- error: forward "tcp://siem.example.com:24224": would send all records unencrypted to a host other than loopback; mend: did you mean tls://siem.example.com:24224? Otherwise set insecure on`,
 		}},
 		{"shared key missing", "parse.yaml", "      shared_key: ${SHARED_KEY}\n      kinds", "      kinds", []string{
 			`- name: zitadel <- error: shared_key is missing: the input at FILE:15 wants one; mend: shared_key_file: /etc/zitadel-siem/shared-key`,

@@ -17,14 +17,22 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// section returns what stands between the two comments of a name.
-func section(t *testing.T, readme, name string) string {
+const docsDir = "../../docs/"
+
+// section returns the text between the two comments of a name.
+func section(t *testing.T, text, name string) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?s)<!-- ` + name + `[^>]*-->\n(.*)<!-- /` + name + ` -->`).FindStringSubmatch(readme)
-	if match == nil {
-		t.Fatalf("README.md has no section %q", name)
+	_, inside, _ := cutSection(t, text, name)
+	return inside
+}
+
+func cutSection(t *testing.T, text, name string) (before, inside, after string) {
+	t.Helper()
+	at := regexp.MustCompile(`(?s)<!-- ` + name + `[^>]*-->\n(.*)<!-- /` + name + ` -->`).FindStringSubmatchIndex(text)
+	if at == nil {
+		t.Fatalf("there is no section %q", name)
 	}
-	return match[1]
+	return text[:at[2]], text[at[2]:at[3]], text[at[3]:]
 }
 
 func readFile(t *testing.T, path string) string {
@@ -36,35 +44,33 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-var update = flag.Bool("update", false, "write the tables of options into README.md")
+var update = flag.Bool("update", false, "write the tables of options and metrics into docs/")
 
-func TestReadmeHasTheOptionsOfTheCode(t *testing.T) {
-	const path = "../../README.md"
-	readme := readFile(t, path)
-	for name, want := range map[string]string{
-		"options":        config.Input.Markdown() + config.Syntax,
-		"pull options":   config.PullForward.Markdown(),
-		"output options": config.Output.Markdown(),
-		"figures":        figuresTable(),
+func TestDocsHaveTheOptionsAndMetricsOfTheCode(t *testing.T) {
+	for _, table := range []struct{ file, name, want string }{
+		{"options.md", "options", config.Input.Markdown() + config.Syntax},
+		{"options.md", "pull options", config.PullForward.Markdown()},
+		{"options.md", "output options", config.Output.Markdown()},
+		{"options.md", "flags", flagsTable()},
+		{"metrics.md", "metrics", metricsTable()},
 	} {
-		got := section(t, readme, name)
+		before, got, after := cutSection(t, readFile(t, docsDir+table.file), table.name)
 		switch {
-		case got == want:
+		case got == table.want:
 		case *update:
-			readme = strings.Replace(readme, got, want, 1)
-			if err := os.WriteFile(path, []byte(readme), 0o644); err != nil {
+			if err := os.WriteFile(docsDir+table.file, []byte(before+table.want+after), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		default:
-			t.Errorf("the table of %s in README.md differs from the code's; with -update this test writes it", name)
+			t.Errorf("docs/%s: the table of %s differs from the code: go test ./cmd/zitadel-siem -run Docs -update", table.file, table.name)
 		}
 	}
 }
 
-// figuresTable is the table of what the heartbeat and the metrics count.
-func figuresTable() string {
+// metricsTable is the table of the heartbeat's fields and the metrics.
+func metricsTable() string {
 	var b strings.Builder
-	b.WriteString("| figure | kind | meaning |\n|---|---|---|\n")
+	b.WriteString("| metric | kind | meaning |\n|---|---|---|\n")
 	for _, f := range source.Legend() {
 		kind := "gauge"
 		if f.Counter {
@@ -72,11 +78,11 @@ func figuresTable() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, kind, f.Help)
 	}
-	b.WriteString("| `errors` | counter | errors by kind: a gRPC code of ZITADEL's, or refused for the side that takes the records |\n")
+	b.WriteString("| `errors` | counter | errors by kind: a gRPC code of ZITADEL's, or `refused` by the side that takes the records |\n")
 	return b.String()
 }
 
-func TestReadmeHasTheRecordOfTheCode(t *testing.T) {
+func TestDocsHaveTheRecordOfTheCode(t *testing.T) {
 	cells := regexp.MustCompile(`\s*\|\s*`)
 	var want []string
 	for line := range strings.Lines(readFile(t, "../../internal/record/doc.go")) {
@@ -85,19 +91,18 @@ func TestReadmeHasTheRecordOfTheCode(t *testing.T) {
 		}
 	}
 	var got []string
-	for line := range strings.Lines(section(t, readFile(t, "../../README.md"), "record")) {
+	for line := range strings.Lines(section(t, readFile(t, docsDir+"records.md"), "record")) {
 		if row := strings.TrimSpace(line); strings.HasPrefix(row, "|") && !strings.Contains(row, "---") {
 			got = append(got, cells.ReplaceAllString(row, "|"))
 		}
 	}
 	if len(want) < 10 || strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("the table of the record in README.md is\n%s\nbut internal/record says\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("the table of the record in docs/records.md is\n%s\nbut internal/record says\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// TestReadmeHasTheActionRecordOfTheCode compares the table with what records
-// with every field hold.
-func TestReadmeHasTheActionRecordOfTheCode(t *testing.T) {
+// The table has the fields of a record in which every field is set.
+func TestDocsHaveTheActionRecordOfTheCode(t *testing.T) {
 	login := parser.Login{}
 	for v, i := reflect.ValueOf(&login).Elem(), 0; i < v.NumField(); i++ {
 		v.Field(i).SetString("x")
@@ -125,14 +130,14 @@ func TestReadmeHasTheActionRecordOfTheCode(t *testing.T) {
 		}
 		collect("", gjson.ParseBytes(parser.AppendJSON(nil, &r)))
 	}
-	for line := range strings.Lines(section(t, readFile(t, "../../README.md"), "action record")) {
+	for line := range strings.Lines(section(t, readFile(t, docsDir+"records.md"), "action record")) {
 		name, ok := strings.CutPrefix(line, "| ")
 		name, _, _ = strings.Cut(name, " ")
 		if !ok || name == "field" {
 			continue
 		}
 		if !keys[name] {
-			t.Errorf("README has %q, records have not", name)
+			t.Errorf("docs/records.md has the field %q, records do not have it", name)
 		}
 		delete(keys, name)
 		if top, _, nested := strings.Cut(name, "."); nested && !parser.Reserved(top) || !nested && !parser.Reserved(name) {
@@ -140,6 +145,6 @@ func TestReadmeHasTheActionRecordOfTheCode(t *testing.T) {
 		}
 	}
 	for name := range keys {
-		t.Errorf("records have %q, README has not", name)
+		t.Errorf("records have the field %q, docs/records.md does not have it", name)
 	}
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// flagsTable has the flags of each command that are not options of a table.
+func flagsTable() string {
+	var b strings.Builder
+	b.WriteString("| command | flag | meaning |\n|---|---|---|\n")
+	for _, command := range kong.Must(&commands{}).Model.Children {
+		for _, flag := range command.Flags {
+			if flag.Name == "help" {
+				continue
+			}
+			name := "--" + flag.Name
+			if !flag.IsBool() {
+				name += " " + flag.FormatPlaceHolder()
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", command.Name, name, strings.TrimSuffix(flag.Help, "."))
+		}
+	}
+	return b.String()
+}
+
+func TestDocsNameEverySource(t *testing.T) {
+	text := readFile(t, docsDir+"records.md")
+	for table, sources := range map[string][]string{
+		"record":        {record.SourceEventsAPI, record.SourceWebhook},
+		"action record": {parser.Source},
+	} {
+		row := regexp.MustCompile(`(?m)^\| source \|.*$`).FindString(section(t, text, table))
+		for _, source := range sources {
+			if !strings.Contains(row, source) {
+				t.Errorf("docs/records.md, %s: the row of source does not name %s: %q", table, source, row)
+			}
+		}
+	}
+}
