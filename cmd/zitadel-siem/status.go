@@ -10,9 +10,9 @@ import (
 
 // progress is what a status line says.
 type progress struct {
-	events uint64        // read and written out
-	lag    time.Duration // how far the reading is behind now; negative: unknown
-	errors uint64        // failed calls, all of which are repeated, and what cannot be read
+	events uint64        // handed over
+	lag    time.Duration // how far reading is behind; negative: unknown
+	errors uint64        // failed calls, all of which are retried, and events that cannot be read
 	note   string
 }
 
@@ -59,7 +59,7 @@ func thousands(n uint64) string {
 	return b.String()
 }
 
-// roughly gives a duration the two units that matter.
+// roughly writes a duration with its two largest units.
 func roughly(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:

@@ -1,11 +1,12 @@
-// Package record holds the one model that every source fills and every sink
-// reads, and the encoders that turn it into bytes.
+// Package record has the records that sources make, and the encoders that turn
+// them into what sinks take. [Event] is an audit event. Other records, such as a
+// line of the log, implement [Record] in their own packages.
 //
-// # Schema "raw"
+// # An event
 //
-// [AppendJSON] writes one line of JSON, [AppendMsgpack] one Fluent Bit event
-// that holds the same map. Both walk the fields with the same code, so that
-// they cannot differ.
+// [AppendJSON] writes one line of JSON, [AppendMsgpack] one Fluent Bit event with
+// the same map. The same code writes the fields of both, so that they cannot
+// differ.
 //
 //	| field                    | type    | meaning                                              | left out      |
 //	|--------------------------|---------|------------------------------------------------------|---------------|
@@ -23,7 +24,7 @@
 //	| editor.service           | string  | service that wrote the event                         | when empty    |
 //	| payload                  | map     | the event's own data, nested                         | when absent   |
 //	| instance                 | string  | label of the ZITADEL instance                        | never         |
-//	| source                   | string  | events_api                                           | never         |
+//	| source                   | string  | events_api or actions_webhook, whichever was first   | never         |
 //
 // editor is left out when all its members are empty. Times are RFC 3339 in UTC
 // with exactly six fractional digits, such as 2026-11-22T09:19:13.380434Z.
