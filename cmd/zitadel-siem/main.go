@@ -1,9 +1,9 @@
-// zitadel-siem pulls ZITADEL's audit events and parses its log without Fluent Bit, and
-// tells what is wrong where nothing comes.
+// zitadel-siem pulls ZITADEL's audit events and parses its log without Fluent Bit. It
+// also checks a setup and says what is wrong with it.
 //
-// Exit status: 0 done, 1 it could not go on (the message says why and what to
-// do), 2 the command line or the configuration is wrong, 141 whoever read
-// standard output went away.
+// Exit status: 0 success; 1 it could not continue, and the message says why and how
+// to fix it; 2 the command line or the configuration is wrong; 141 the reader of
+// standard output is gone.
 package main
 
 import (
@@ -32,14 +32,14 @@ const (
 	exitPipe   = 128 + int(syscall.SIGPIPE) // what a shell reports for it
 )
 
-// endWithin bounds a clean end: a reader of standard output that takes
-// nothing any more must not hold the process for ever.
+// endWithin limits a clean end: a reader of standard output that is stuck must not
+// keep the process alive.
 const endWithin = 10 * time.Second
 
-// errUsage marks what is wrong with the command line or the configuration.
+// errUsage marks an error in the command line or the configuration.
 var errUsage = errors.New("usage")
 
-// errReported ends a command that has said everything itself.
+// errReported ends a command that has printed its error itself.
 var errReported = errors.New("reported")
 
 type commands struct {
@@ -62,12 +62,12 @@ func main() {
 }
 
 func run(args []string) int {
-	// Small beside other programs of a node is worth more than the last tenth
-	// of speed: a backfill stays below 64 MiB (BenchmarkPull).
+	// Little memory is worth more than the last tenth of speed: a backfill stays
+	// below 64 MiB (BenchmarkPull).
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(60)
 	}
-	// Writing to a closed pipe is to be an error, not the end.
+	// A write to a closed pipe must return an error and not end the process.
 	signal.Ignore(syscall.SIGPIPE)
 
 	console := terminal.New(os.Stderr, terminal.IsTerminal(os.Stderr))
@@ -77,7 +77,7 @@ func run(args []string) int {
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup.Plugins = newOptionFlags(config.SetupAccess)
 	exited := -1
-	parser, err := kong.New(&cli,
+	command, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),
 		kong.Description("ZITADEL's audit events for your SIEM: every event at least once, with a stable event.id."),
 		kong.UsageOnError(),
@@ -88,7 +88,7 @@ func run(args []string) int {
 		console.Fail(err)
 		return exitFailed
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := command.Parse(args)
 	if exited >= 0 { // --help
 		return exited
 	}
@@ -121,8 +121,8 @@ func run(args []string) int {
 	return exitFailed
 }
 
-// signalContext ends at the first Ctrl-C or SIGTERM. A second one ends the
-// process on the spot, and so does a clean end that takes too long.
+// signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,
+// and so does a clean end that takes too long.
 func signalContext(console *terminal.Console) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

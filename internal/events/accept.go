@@ -9,31 +9,31 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
-// accept takes a segment over: it drops what is known, opens and fills holes,
+// accept takes a stretch over: it drops what is known, opens and fills holes,
 // moves the watermark and emits the rest.
-func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
-	for _, e := range seg.events {
+func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
+	for _, e := range s.events {
 		// An answer to a hole has no bound: a date in the future, which a clock
 		// set back leaves behind, would be taken for the present.
-		if !seg.onlyHoles {
+		if !s.onlyHoles {
 			r.evidence.see(created(e))
 		}
 		r.newest = maxTime(r.newest, created(e))
 	}
-	if !seg.onlyHoles {
-		r.watermark = maxTime(r.watermark, minTime(seg.done, r.evidence.clockAt(seg.asked).Add(-r.settings.Overlap)))
+	if !s.onlyHoles {
+		r.watermark = maxTime(r.watermark, minTime(s.done, r.evidence.clockAt(s.asked).Add(-r.settings.Overlap)))
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
-	b := Batch{Records: make([]record.Record, 0, len(seg.events))}
-	list := make([]record.Event, len(seg.events)) // one allocation for all
-	for i, e := range seg.events {
-		if r.admit(e, seg.onlyHoles) {
+	b := Batch{Records: make([]record.Record, 0, len(s.events))}
+	list := make([]record.Event, len(s.events)) // one allocation for all
+	for i, e := range s.events {
+		if r.admit(e, s.onlyHoles) {
 			list[i] = record.FromEvent(e, r.settings.Instance, read)
 			b.add(&list[i])
 		}
 	}
-	// Not before: the segment held events of before the new watermark.
+	// Not before: the stretch held events of before the new watermark.
 	r.mem.forgetUpTo(r.keysFrom())
 	r.total += uint64(len(b.Records))
 	r.stats.Events.Add(uint64(len(b.Records)))
@@ -48,7 +48,7 @@ func (r *Reader) accept(ctx context.Context, seg segment, emit Emit) error {
 		r.savedMark = r.watermark
 	}
 	r.broken = false
-	if !seg.onlyHoles && r.holes.count >= manyHoles {
+	if !s.onlyHoles && r.holes.count >= manyHoles {
 		return r.fillHoles(ctx, emit)
 	}
 	return nil

@@ -1,16 +1,16 @@
 // Package events reads ZITADEL's Events API so that no event is lost.
 //
-// The API has no cursor of its own: an answer carries neither a position nor
-// an id, one creation date is shared by whole transactions, and an event can
-// become visible after a newer one was read. So the reader asks for bounded
-// windows of time and proves that each is complete; it reads the last overlap
-// again at every poll and drops what it knows by its key; and it asks for the
-// sequences that are missing in an aggregate.
+// The API has no cursor: an answer has neither a position nor an id, all events
+// of a transaction share one creation date, and an event can become visible after
+// a newer one was read. So the reader asks for bounded windows of time and proves
+// that each is complete. It reads the last overlap again at every poll and drops
+// known events by their key. And it asks for the sequences that are missing in an
+// aggregate.
 //
-// What it promises: every event that ZITADEL committed and shows to this user
-// is emitted at least once, and, between two crashes, exactly once. What it
-// cannot: read events that ZITADEL hides (retention) or cannot decode, and the
-// middle of a very large group of one date; DESIGN.md has the limits.
+// What it promises: every event that ZITADEL committed and shows to this user is
+// emitted at least once, and exactly once between two crashes. What it cannot
+// promise: events that ZITADEL hides (retention) or cannot decode, and the middle
+// of a very large group of one date. DESIGN.md has the limits.
 package events
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
-// Client is what the reader asks of ZITADEL; [zitadel.Client] is the real one.
-// Errors are *zitadel.Error, or the context's own.
+// Client is what the reader needs of a client; [zitadel.Client] is the real one.
+// Errors are *zitadel.Error, or the error of the context.
 type Client interface {
 	ListEvents(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error)
 	AggregateTypes(ctx context.Context) ([]string, error)
@@ -52,6 +52,6 @@ func (b *Batch) add(e *record.Event) {
 	b.Newest = maxTime(b.Newest, e.Time)
 }
 
-// Emit takes a batch over. It may block, reading waits then. Returning nil
-// does not acknowledge anything; an error ends Run.
+// Emit takes a batch over. It may block; reading waits then. Returning nil is no
+// acknowledgement. An error ends Run.
 type Emit func(context.Context, Batch) error

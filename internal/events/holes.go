@@ -205,7 +205,7 @@ func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 			changed = true
 		}
 		if len(found) > 0 {
-			if err := r.accept(ctx, segment{events: found, onlyHoles: true}, emit); err != nil {
+			if err := r.accept(ctx, stretch{events: found, onlyHoles: true}, emit); err != nil {
 				return err
 			}
 		}

@@ -13,22 +13,24 @@ import (
 )
 
 const (
-	// maxPushed bounds the events that came by push and were not met in the log
-	// yet, since they stand in every state, at some 150 bytes: minutes of what
-	// ZITADEL's one worker sends. Beyond it an event comes when the reader meets it.
+	// maxPushed limits the events that came by push and were not met in the log
+	// yet. They are in every state, with about 150 bytes each. The limit is what
+	// ZITADEL's one worker sends in some minutes. Beyond it, an event comes when the
+	// reader meets it.
 	maxPushed = 4000
-	// pushTogether and pushBytes are how much at most makes one batch.
+	// pushTogether and pushBytes limit one batch of pushes.
 	pushTogether = 256
 	pushBytes    = 1 << 20
-	// pushFuture is how far clocks may differ: ZITADEL sends what has just happened.
+	// pushFuture is how much clocks may differ: ZITADEL sends what has just happened.
 	pushFuture = 10 * time.Second
-	// pushKept: as long as a hole is asked for, an event may still be met late.
+	// pushKept is as long as a hole is asked for: until then the reader may meet
+	// the event.
 	pushKept = holeWait
 )
 
-// Push is something that ZITADEL sent by itself, before it was asked.
+// Push is something that ZITADEL sent by itself.
 type Push struct {
-	// Event is one that the log has as well; nil for anything else.
+	// Event is one that the log has too; nil for anything else.
 	Event *eventpb.Event
 	// Record is of something that the log does not have, and is redacted
 	// already; nil for an event.
@@ -39,8 +41,8 @@ type Push struct {
 	Done func()
 }
 
-// pushKey identifies an event apart from the memory of the log: a push must not
-// even make an aggregate known there.
+// pushKey identifies a pushed event. It is no part of the memory of the log: a
+// push must not even make an aggregate known there.
 type pushKey struct {
 	aggregateKey
 	sequence uint64
@@ -52,10 +54,10 @@ type pushedEvent struct {
 	typ     string
 }
 
-// takePushes emits what was pushed: an event at once where it is news, so that
-// it is dropped when the reader meets the same one in the log. A push decides
-// nothing else: not the watermark, not what is missing, not what is known of an
-// aggregate. Whoever has the key of a target could otherwise hide events.
+// takePushes emits pushes. A new event is emitted at once, and dropped when the
+// reader meets it in the log. A push changes nothing else: not the watermark, not
+// what is missing, not what is known of an aggregate. Otherwise the owner of a
+// target's key could hide events.
 func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	r.broken = true // until the batch is emitted
 	read := r.now().UTC().Truncate(tick)
@@ -146,7 +148,7 @@ func (r *Reader) dropPushed(k aggregateKey, e *eventpb.Event) bool {
 	return false
 }
 
-// pushedState is what of the pushes goes into the state, in a stable order.
+// pushedState is the part of the state about pushes, in a stable order.
 func (r *Reader) pushedState() []cursor.Pushed {
 	if len(r.pushed) == 0 {
 		return nil
@@ -169,7 +171,7 @@ func restorePushed(saved []cursor.Pushed) map[pushKey]pushedEvent {
 	return pushed
 }
 
-// idle sleeps, but for pushes.
+// idle waits for d, and emits pushes meanwhile.
 func (r *Reader) idle(ctx context.Context, d time.Duration, emit Emit) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

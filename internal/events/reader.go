@@ -36,11 +36,11 @@ type Reader struct {
 
 	fresh     bool      // no state was there
 	begun     bool      // Run was called before
-	broken    bool      // a segment was taken over and not emitted
+	broken    bool      // a stretch was taken over and not emitted
 	watermark time.Time // see cursor.State
 	evidence  evidence  // of ZITADEL's clock
 	newest    time.Time // creation date of an event that was emitted
-	readUpTo  time.Time // where the last pass ended; older news are late
+	readUpTo  time.Time // where the last pass ended; new events before it are late
 	total     uint64    // events acknowledged before, plus those emitted
 
 	chaseBeginnings bool   // sequences before an aggregate's first event are asked for
@@ -55,14 +55,14 @@ type Reader struct {
 	outages outage.Log
 }
 
-// Options of a reader. The zero value is of use but for Log.
+// Options of a reader. Only Log is required.
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // this machine's clock; nil is time.Now
-	// Pushes, where given, are emitted as they come. It is never closed.
+	// Pushes, if not nil, are emitted as they come. It is never closed.
 	Pushes <-chan Push
-	// Stats, where given, are counted on: a reader that follows another one
-	// then goes on with its figures.
+	// Stats, if not nil, are counted on: a reader that replaces another one goes
+	// on with its metrics.
 	Stats *Stats
 }
 
@@ -108,12 +108,12 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 // Stats returns the reader's counters.
 func (r *Reader) Stats() *Stats { return r.stats }
 
-// Run reads until ctx ends or, with the setting `end`, until that date is
-// behind and final; it returns nil then. Whatever passes by itself it sits
-// out. Other errors need somebody: a *zitadel.Error of class Stop that says
-// what to mend, or what emit returned. After the first kind Run may be called
-// again and goes on where it was; after an error of emit, or a panic, events
-// may be read and not emitted: then make a new Reader from the stored state.
+// Run reads until ctx ends. With the setting `end` it returns nil once no event
+// before that date can come any more. It retries after errors that pass by
+// themselves, and returns the others: a *zitadel.Error of class Stop, which says
+// what to fix, or the error of emit. After the first kind Run may be called again
+// and goes on where it was. After an error of emit, or a panic, events may have
+// been read and not emitted: make a new Reader from the last state then.
 func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 	defer func() {
 		if _, ok := errors.AsType[*fault.Error](err); ok {
@@ -203,8 +203,8 @@ func (r *Reader) begin() {
 func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 	until := r.settledUpTo()
 	if !until.After(r.watermark) {
-		// Nothing would be asked, and so nothing would ever show that the clock
-		// that is behind, ZITADEL's or this machine's, was set right meanwhile.
+		// Only an answer can show that the clock which is behind, ZITADEL's or this
+		// machine's, was corrected. So ask, although there is nothing to read.
 		if _, err := r.ask(ctx, emptyPage()); err != nil && !unreadablePage(err) {
 			return err
 		}
@@ -216,26 +216,26 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 	}
 	readCtx, stop := context.WithCancel(ctx)
 	defer stop()
-	segments := make(chan segment, 1)
+	stretches := make(chan stretch, 1)
 	read := make(chan error, 1)
 	go func(since time.Time) {
-		defer close(segments)
-		read <- w.walk(readCtx, since, until, segments)
+		defer close(stretches)
+		read <- w.walk(readCtx, since, until, stretches)
 	}(r.watermark)
 	for open := true; open; {
-		var seg segment
+		var s stretch
 		var err error
 		select {
-		case seg, open = <-segments:
+		case s, open = <-stretches:
 			if open {
-				err = r.accept(ctx, seg, emit)
+				err = r.accept(ctx, s, emit)
 			}
 		case p := <-r.pushes:
 			err = r.takePushes(ctx, p, emit)
 		}
 		if err != nil {
 			stop()
-			for range segments {
+			for range stretches {
 			}
 			return err
 		}
@@ -263,7 +263,7 @@ func (r *Reader) settledUpTo() time.Time {
 	return until
 }
 
-// checkClock tells once of a clock that would make the reader wait in silence.
+// checkClock logs once that a clock is behind: the reader waits then.
 func (r *Reader) checkClock(until time.Time) {
 	behind := !r.watermark.IsZero() && r.watermark.Sub(until) > time.Minute
 	if behind && !r.clockWarned {
@@ -273,9 +273,9 @@ func (r *Reader) checkClock(until time.Time) {
 	r.clockWarned = behind
 }
 
-// lookAhead looks for an event near the young end before a long way there.
-// That it exists proves how far ZITADEL's clock is, so that the old windows
-// need no second look and their keys need not be kept.
+// lookAhead looks for a recent event if there is much to read. The event proves
+// how far ZITADEL's clock is, so that old windows need not be read again and their
+// keys need not be kept.
 func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
 	if until.Sub(r.watermark) < 10*time.Minute {
 		return nil
@@ -311,7 +311,7 @@ func (r *Reader) state() cursor.State {
 	}
 }
 
-// reportHidden tells, after the first pass, what the log hides.
+// reportHidden logs, after the first pass, that ZITADEL hides events.
 func (r *Reader) reportHidden() {
 	switch hidden := r.stats.Hidden.Load(); {
 	case hidden > 0:
@@ -323,8 +323,8 @@ func (r *Reader) reportHidden() {
 	}
 }
 
-// reportUnreadable counts an event that cannot be read and names it. One that
-// was isolated by its date before is counted once.
+// reportUnreadable counts and logs an event that cannot be read. One that was
+// isolated by its date before is counted once.
 func (r *Reader) reportUnreadable(c culprit, date time.Time) {
 	c.date = date
 	r.namelessMu.Lock()
@@ -353,7 +353,7 @@ func (r *Reader) finished(passStart time.Time) bool {
 	return !end.IsZero() && passStart.After(end.Add(r.settings.Settle+r.settings.Overlap))
 }
 
-// now is ZITADEL's clock as far as its answers tell it, else this machine's.
+// now is ZITADEL's clock if its answers show it, otherwise this machine's.
 func (r *Reader) now() time.Time {
 	now := r.clock()
 	c, ok := r.client.(interface {
@@ -363,7 +363,7 @@ func (r *Reader) now() time.Time {
 		return now
 	}
 	server, local, ok := c.ServerTime()
-	// Answers tell whole seconds; less than two is no skew.
+	// Answers have whole seconds: less than two is no skew.
 	if skew := server.Sub(local); ok && (skew > 2*time.Second || skew < -2*time.Second) {
 		return now.Add(skew)
 	}

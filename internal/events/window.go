@@ -31,9 +31,9 @@ const (
 	fill = 0.98
 )
 
-// segment is a part of the log that was read whole: every visible event
-// created after the segment before it and up to done, inclusive.
-type segment struct {
+// stretch is a part of the log that was read whole: every visible event
+// created after the stretch before it and up to done, inclusive.
+type stretch struct {
 	events    []*eventpb.Event
 	done      time.Time
 	asked     time.Time // before the first call for it, on the monotonic clock
@@ -55,31 +55,31 @@ type windows struct {
 	groups map[time.Time]bool
 }
 
-// walk sends the segments between since and until, both exclusive. A panic
+// walk sends the stretches between since and until, both exclusive. A panic
 // comes back as an error: this runs on a goroutine of its own, where one would
 // end the host (law 10).
-func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- segment) (err error) {
+func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- stretch) (err error) {
 	defer fault.Catch(&err)
 	for since.Add(tick).Before(until) {
 		asked := time.Now()
-		seg, err := w.read(ctx, since, until)
+		s, err := w.read(ctx, since, until)
 		if err != nil {
 			return err
 		}
-		seg.asked = asked
+		s.asked = asked
 		select {
-		case out <- seg:
+		case out <- s:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		since = seg.done
+		since = s.done
 	}
 	return nil
 }
 
-// read returns the next segment after since, at most up to until (exclusive).
+// read returns the next stretch after since, at most up to until (exclusive).
 // A zero since is the beginning of time.
-func (w *windows) read(ctx context.Context, since, until time.Time) (segment, error) {
+func (w *windows) read(ctx context.Context, since, until time.Time) (stretch, error) {
 	u := logBegins
 	if !since.IsZero() {
 		u = since.Add(w.width)
@@ -96,7 +96,7 @@ func (w *windows) read(ctx context.Context, since, until time.Time) (segment, er
 			continue
 		case unreadablePage(err) && !othersDecode:
 			if err := w.r.awaitDecodable(ctx); err != nil {
-				return segment{}, err
+				return stretch{}, err
 			}
 			othersDecode = true
 			continue
@@ -107,36 +107,36 @@ func (w *windows) read(ctx context.Context, since, until time.Time) (segment, er
 			u = middle(since, u)
 			continue
 		case err != nil:
-			return segment{}, err
+			return stretch{}, err
 		}
 		if len(page) < w.limit {
 			// The page has room left, so the window holds nothing else.
 			w.adapt(len(page), u.Sub(since), since.IsZero())
 			w.restoreLimit(page)
-			return segment{events: page, done: u.Add(-tick)}, nil
+			return stretch{events: page, done: u.Add(-tick)}, nil
 		}
 		if w.r.filter.tiedOrder && !oneDate(since, u) {
 			u = middle(since, u)
 			continue
 		}
-		seg, again, err := w.cut(ctx, since, page)
+		s, again, err := w.cut(ctx, since, page)
 		if err != nil {
-			return segment{}, err
+			return stretch{}, err
 		}
 		if again.IsZero() {
 			w.restoreLimit(page)
-			return seg, nil
+			return s, nil
 		}
 		u = again
 	}
 }
 
-// cut makes a segment of a full page: of its events created before the last
+// cut makes a stretch of a full page: of its events created before the last
 // one's date, once it is proved that no other is as old. The log is ordered by
 // position, so if the last event of the window (since, cut) is on the page,
 // the page holds all of that window. If not, the window has to be read by
 // itself: again is its end.
-func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Event) (seg segment, again time.Time, err error) {
+func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Event) (s stretch, again time.Time, err error) {
 	last := created(page[len(page)-1])
 	kept := make([]*eventpb.Event, 0, len(page))
 	oldest := last
@@ -154,34 +154,34 @@ func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Even
 	}
 	probe, err := w.ask(ctx, since, last, 1, false)
 	if unreadablePage(err) {
-		return segment{}, last, nil
+		return stretch{}, last, nil
 	}
 	if err != nil {
-		return segment{}, time.Time{}, err
+		return stretch{}, time.Time{}, err
 	}
 	if len(probe) == 1 && !contains(kept, probe[0]) {
-		return segment{}, last, nil // newer by position, older by date
+		return stretch{}, last, nil // newer by position, older by date
 	}
 	w.adapt(len(kept), last.Sub(oldest), false)
-	return segment{events: kept, done: last.Add(-tick)}, time.Time{}, nil
+	return stretch{events: kept, done: last.Add(-tick)}, time.Time{}, nil
 }
 
 // cutGroup handles a page on which every event has one date, or newer ones:
 // the date's group is read whole, unless something older hides behind it.
-func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (seg segment, again time.Time, err error) {
+func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (s stretch, again time.Time, err error) {
 	if !date.Add(-tick).After(since) {
-		seg, err = w.readGroup(ctx, date)
-		return seg, time.Time{}, err
+		s, err = w.readGroup(ctx, date)
+		return s, time.Time{}, err
 	}
 	older, err := w.ask(ctx, since, date, 1, true)
 	if unreadablePage(err) || err == nil && len(older) > 0 {
-		return segment{}, date, nil
+		return stretch{}, date, nil
 	}
 	if err != nil {
-		return segment{}, time.Time{}, err
+		return stretch{}, time.Time{}, err
 	}
-	seg, err = w.readGroup(ctx, date)
-	return seg, time.Time{}, err
+	s, err = w.readGroup(ctx, date)
+	return s, time.Time{}, err
 }
 
 // adapt sets the width of the next window from what this one held.
@@ -212,10 +212,10 @@ func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, as
 }
 
 // readGroup returns all events of one creation date.
-func (w *windows) readGroup(ctx context.Context, date time.Time) (segment, error) {
+func (w *windows) readGroup(ctx context.Context, date time.Time) (stretch, error) {
 	g := group{r: w.r, date: date, endsOnly: w.groups[date]}
 	if err := g.read(ctx); err != nil {
-		return segment{}, err
+		return stretch{}, err
 	}
 	g.report()
 	if g.inParts {
@@ -224,7 +224,7 @@ func (w *windows) readGroup(ctx context.Context, date time.Time) (segment, error
 		}
 		w.groups[date] = true
 	}
-	return segment{events: g.events, done: date}, nil
+	return stretch{events: g.events, done: date}, nil
 }
 
 func created(e *eventpb.Event) time.Time {

@@ -1,11 +1,12 @@
-// Package record holds the one model that every source fills and every sink
-// reads, and the encoders that turn it into bytes.
+// Package record has the records that sources make, and the encoders that turn
+// them into what sinks take. [Event] is an audit event. Other records, such as a
+// line of the log, implement [Record] in their own packages.
 //
-// # Schema "raw"
+// # An event
 //
-// [AppendJSON] writes one line of JSON, [AppendMsgpack] one Fluent Bit event
-// that holds the same map. Both walk the fields with the same code, so that
-// they cannot differ.
+// [AppendJSON] writes one line of JSON, [AppendMsgpack] one Fluent Bit event with
+// the same map. The same code writes the fields of both, so that they cannot
+// differ.
 //
 //	| field                    | type    | meaning                                              | left out      |
 //	|--------------------------|---------|------------------------------------------------------|---------------|

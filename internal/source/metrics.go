@@ -17,16 +17,16 @@ var readerMetrics = []metric.Definition[*events.Stats]{
 	metric.Counter("holes_filled", "missing events that came", func(r *events.Stats) uint64 { return r.HolesFilled.Load() }),
 	metric.Counter("holes_given_up", "holes that never filled", func(r *events.Stats) uint64 { return r.HolesGivenUp.Load() }),
 	metric.Gauge("holes_open", "holes that are being asked for", func(r *events.Stats) uint64 { return uint64(max(0, r.HolesOpen.Load())) }),
-	metric.Counter("late_events", "events that became visible after younger ones", func(r *events.Stats) uint64 { return r.Late.Load() }),
+	metric.Counter("late_events", "events that became visible after newer ones", func(r *events.Stats) uint64 { return r.Late.Load() }),
 	metric.Counter("duplicates_dropped", "events read again in the overlap, and dropped", func(r *events.Stats) uint64 { return r.Duplicates.Load() }),
 	metric.Counter("pushed", "of events, those that came by webhook first", func(r *events.Stats) uint64 { return r.Pushed.Load() }),
 	metric.Counter("pushed_known", "webhooks whose event the reader had", func(r *events.Stats) uint64 { return r.PushedKnown.Load() }),
-	metric.Counter("filtered", "events that the filters do not want", func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() }),
+	metric.Counter("filtered", "events that the filters drop", func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() }),
 	metric.Counter("unreadable", "events that ZITADEL cannot give", func(r *events.Stats) uint64 { return r.Unreadable.Load() }),
 	metric.Counter("unproved", "groups of one date that may be incomplete", func(r *events.Stats) uint64 { return r.Unproved.Load() }),
 	metric.Counter("hidden", "sequences before the first one that ZITADEL shows", func(r *events.Stats) uint64 { return r.Hidden.Load() }),
-	metric.Counter("calls", "questions to ZITADEL", func(r *events.Stats) uint64 { return r.Calls.Load() }),
-	metric.Counter("retries", "questions that were asked again", func(r *events.Stats) uint64 { return r.Retries.Load() }),
+	metric.Counter("calls", "requests to ZITADEL", func(r *events.Stats) uint64 { return r.Calls.Load() }),
+	metric.Counter("retries", "requests that were retried", func(r *events.Stats) uint64 { return r.Retries.Load() }),
 }
 
 var webhookMetrics = []metric.Definition[*listen.Listener]{
