@@ -161,7 +161,7 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"token", "-", "pat", "x"}, ``},
 		{[]string{"flux_capacitor", "x"}, `flux_capacitor: is no option of zitadel-siem`},
 		{[]string{"language", "German please"}, `language: "German please" is no language tag such as en or pt-BR; for example de`},
-		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" stands in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
+		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" is in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
 		{[]string{"state_path", dir}, `state_path: "` + dir + `" is a directory; did you mean ` + dir + `/zitadel-siem.state?`},
 		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; it is relative to the directory the process was started in, unless it begins with /`},
 	} {
