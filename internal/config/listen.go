@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// ListenSettings are those of an endpoint for what ZITADEL's actions send.
+// ListenSettings are those of the endpoint for webhooks of ZITADEL's actions.
 type ListenSettings struct {
-	Address string // HOST:PORT; empty: there is none, and all else is of no use
+	Address string // HOST:PORT; empty: no endpoint, and the other fields have no effect
 
 	KeysDir string // signing keys of V2 targets; KeysDir or V1Dir is set
 	V1Dir   string // secrets of post_auth_webhook.js
 
 	CertFile    string // CertFile and CertKeyFile are set together
 	CertKeyFile string
-	Plain       bool // HTTP on other addresses than loopback was asked for
+	Plain       bool // HTTP on other addresses than loopback is allowed
 
 	PrivateKeyFile string // of JWE payloads
 	Bodies         bool   // keep the bodies of API calls, redacted
 
-	SpoolPath string // a directory, completed from the state's path
-	SpoolSize int    // bytes, at most
+	SpoolPath string // a directory; by default derived from the state's path
+	SpoolSize int    // limit in bytes
 }
 
 // listenOptions are those of the input for webhooks.
@@ -103,7 +103,7 @@ func grouped(group string, options Options) Options {
 	return options
 }
 
-// hostPort wants an address to listen at.
+// hostPort checks an address to listen on.
 func hostPort(v string) error {
 	host, port, err := net.SplitHostPort(v)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || port != strconv.FormatUint(n, 10) {
@@ -118,7 +118,7 @@ func hostPort(v string) error {
 	return nil
 }
 
-// listening wants a way to know who sends, and one that nobody can read on.
+// listening checks that senders are authenticated, and that webhooks are encrypted.
 func listening(p *parser, s *Settings) {
 	l := &s.Listen
 	if !p.given["listen"] {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// authentication wants exactly one way.
+// authentication checks that there is exactly one way to authenticate.
 func authentication(p *parser, _ *Settings) {
 	const ways = "token, token_file, key_file, or client_id with client_secret_file"
 	var given []string
@@ -46,7 +46,7 @@ func state(p *parser, _ *Settings) {
 	p.warn("state_path", "", "is not set: nothing is saved, and the next run begins at start again", "for example "+o.Example)
 }
 
-// connection wants a url whose traffic nobody can read, and completes the
+// connection checks that the traffic to url is encrypted, and sets the default of the
 // instance label.
 func connection(p *parser, s *Settings) {
 	u := s.URL
@@ -75,9 +75,9 @@ func connection(p *parser, s *Settings) {
 	}
 }
 
-// times compares start with end, and both with the clock.
+// times compares start and end with each other and with the clock.
 func times(p *parser, s *Settings) {
-	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the least that missed nothing
+	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the smallest value that missed nothing
 		p.warn("overlap", quote(s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
 	}
 	start, end := s.Start, s.End
