@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -105,7 +106,8 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 func TestDemoReadsTheInstanceThatTheEnvironmentNames(t *testing.T) {
 	t.Parallel()
 	server := startRecorded(t, zitadeltest.Options{})
-	got := finish(t, demoProgram(t, environment(server), "--for", "2s"))
+	env := environment(server, "ZITADEL_END="+time.Now().UTC().Format(time.RFC3339)) // it ends when it has read everything
+	got := finish(t, demoProgram(t, env, "--sidecar"))
 	if got.status != 0 {
 		t.Fatal(got)
 	}
