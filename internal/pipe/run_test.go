@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +19,13 @@ func TestRun_WrongTokenHealsWithoutARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var tries []time.Duration
-		fixed := false
+		var fixed atomic.Bool
 		l := eventLog{total: 10, batch: 10}
 		r := start(t, func(from uint64) Read {
-			tries = append(tries, time.Since(began))
-			if fixed {
+			if fixed.Load() {
 				return l.from(from)
 			}
+			tries = append(tries, time.Since(began))
 			return func(context.Context, Emit) error { return errors.New("token is wrong: fix it") }
 		}, &memory{})
 		defer r.stop()
@@ -39,7 +40,7 @@ func TestRun_WrongTokenHealsWithoutARestart(t *testing.T) {
 		if n := strings.Count(r.log.String(), "token is wrong: fix it"); n != len(tries) {
 			t.Errorf("logged %d times for %d tries:\n%s", n, len(tries), r.log)
 		}
-		fixed = true
+		fixed.Store(true)
 		h := &host{}
 		r.drain(h, 300)
 		wantSequences(t, h.taken, l.total)
