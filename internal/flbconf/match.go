@@ -66,22 +66,32 @@ type selector struct {
 	all     bool // a regular expression that Go cannot read: take it to match
 }
 
+// selector is what a filter or an output says. What cannot be known here is taken
+// to match, and noted.
 func (c *checker) selector(s *section) selector {
 	var sel selector
-	if p, ok := s.get("match"); ok {
-		sel.pattern = c.expand(p.value).value
+	if p, ok := c.get(s, "match"); ok {
+		e := c.expand(p.value)
+		sel.pattern = e.value
+		if e.file {
+			sel.all = true
+			c.find(Note, s, p.line, "match is not known here", "its value stands in a file; it is taken to match every tag", "")
+		}
 	}
-	if p, ok := s.get("match_regex"); ok {
+	if p, ok := c.get(s, "match_regex"); ok {
 		// Fluent Bit anchors at the start only, and allows /.../ around it.
 		text := strings.TrimSuffix(strings.TrimPrefix(c.expand(p.value).value, "/"), "/")
 		re, err := regexp.Compile("^(?:" + text + ")")
-		sel.regex, sel.all = re, err != nil
+		if sel.regex = re; err != nil {
+			sel.all = true
+			c.find(Note, s, p.line, "match_regex cannot be judged", "it is written in Fluent Bit's dialect of regular expressions; it is taken to match every tag", "")
+		}
 	}
 	return sel
 }
 
 func (s selector) matches(tag string) bool {
-	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.MatchString(strings.ReplaceAll(tag, "*", "x"))
+	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.FindString(strings.ReplaceAll(tag, "*", "x")) != ""
 }
 
 func (s selector) any(tags []string) bool {
@@ -91,14 +101,6 @@ func (s selector) any(tags []string) bool {
 		}
 	}
 	return false
-}
-
-func tagsIn(flows []flow) []string {
-	var tags []string
-	for _, f := range flows {
-		tags = append(tags, f.tags...)
-	}
-	return tags
 }
 
 // tagsOf are the tags that an input's records can have: with tag_by one for
@@ -119,18 +121,6 @@ func tagsOf(tag, by string) []string {
 	}
 	return tags
 }
-
-// ruleTag is the new tag of a rewrite_tag rule "$key regex tag keep", with a
-// word in the place of each part that is only known at run time.
-func ruleTag(rule string) string {
-	fields := strings.Fields(rule)
-	if len(fields) < 3 {
-		return ""
-	}
-	return dollarPart.ReplaceAllString(fields[len(fields)-2], "x")
-}
-
-var dollarPart = regexp.MustCompile(`\$[A-Za-z_0-9]+(\[[^\]]*\])*`)
 
 // meets says whether one tag can match both; where a regular expression takes
 // part, that is not known.
