@@ -38,7 +38,6 @@ func (c *checker) onTheWay(f flow) {
 			continue
 		}
 		c.looked.at(&c.looked.filters, s)
-		c.twice(s)
 		c.once(s)
 		c.judge(s, "filter", f.lines, "takes the tag "+bounded(tags[i]))
 	}
@@ -160,7 +159,6 @@ func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool
 func (c *checker) output(s *section) {
 	d, known := deliveries[c.name(s)]
 	c.looked.at(&c.looked.outputs, s)
-	c.twice(s)
 	if !known {
 		c.find(Note, s, s.line, "output "+bounded(c.name(s)), "this check does not know it and cannot say what it loses", "")
 	}

@@ -202,23 +202,17 @@ func kubernetes(path string, keys map[string]*yaml.Node) (what, fix string) {
 	if kind != "ConfigMap" && kind != "Secret" {
 		return what, "give the file that its container gets with fluent-bit -c"
 	}
-	var commands []string
+	var names []string
 	for key := range pairs(keys["data"]) {
-		name := bounded(key.Value)
-		filter := fmt.Sprintf("select(.kind == %q) | .data[%q]", kind, name)
-		decoded := ""
-		if kind == "Secret" {
-			decoded = " | base64 -d"
-		}
-		commands = append(commands, fmt.Sprintf("yq -r %s %s%s > %s", quote(filter), quote(path), decoded, quote(filepath.Base(name))))
+		names = append(names, quote(filepath.Base(key.Value)))
 	}
-	if len(commands) == 0 {
+	if len(names) == 0 {
 		return what, "give the file that fluent-bit -c gets"
 	}
-	const most = 4
-	more := ""
-	if len(commands) > most {
-		commands, more = commands[:most], " and so on for each key"
+	decode := ""
+	if kind == "Secret" {
+		decode = " | base64 -d"
 	}
-	return what + "; one stands in it", "write each key to a file of its name: " + strings.Join(commands, " && ") + more + "; then check the file that fluent-bit -c gets"
+	return what + "; one can stand in it", fmt.Sprintf(`write each key to a file, then check the one that fluent-bit -c gets: for k in %s; do yq -r "select(.kind == \"%s\").data[\"$k\"]" %s%s > "$k"; done`,
+		strings.Join(names, " "), kind, quote(path), decode)
 }

@@ -83,9 +83,8 @@ type loader struct {
 	doc      document
 	findings []Finding
 	order    []string // files, as they were read
-	unread   []string // includes that could not be read
+	unread   []string // files that could not be read as a configuration
 	root     string   // directory of the main file
-	stopped  bool     // a file could not be read as a configuration
 }
 
 func newLoader(path string) *loader {
@@ -122,7 +121,7 @@ func (l *loader) load(path string, f format, depth int) error {
 		return nil
 	}
 	if what, fix := foreign(path, data, f); what != "" {
-		l.stopped = true
+		l.unread = append(l.unread, path)
 		l.add(Error, path, 1, what, "Fluent Bit does not start with it", fix)
 		return nil
 	}

@@ -13,8 +13,7 @@ import (
 type checker struct {
 	opts     Options
 	doc      *document
-	stopped  bool     // a part could not be read as a configuration
-	unread   []string // includes that could not be read
+	unread   []string // files that could not be read as a configuration
 	findings []Finding
 	notes    []Finding
 	inputs   []Input
@@ -27,7 +26,7 @@ type checker struct {
 }
 
 func newChecker(opts Options, l *loader) *checker {
-	c := &checker{opts: opts, doc: &l.doc, stopped: l.stopped, unread: l.unread, findings: l.findings,
+	c := &checker{opts: opts, doc: &l.doc, unread: l.unread, findings: l.findings,
 		ofInput: map[*section]bool{}, unset: map[string]string{}, seen: map[Finding]bool{}}
 	for _, s := range c.kind("input") {
 		for _, p := range s.processors {
@@ -69,6 +68,9 @@ func (c *checker) check(main string) {
 	}
 	c.loading()
 	c.service()
+	for _, s := range slices.Concat(c.kind("filter"), c.kind("output")) {
+		c.twice(s)
+	}
 	c.sharedState(inputs)
 	lines, parsed := c.lines(outputs)
 	stored := inputs
@@ -181,6 +183,9 @@ func (c *checker) twice(s *section) {
 
 func (c *checker) noInput(main string) {
 	f := Finding{Error, main, 1, "no input named " + PluginName, "this configuration reads nothing from ZITADEL", "add an input with name " + PluginName}
+	if len(c.doc.sections) > 0 && len(c.kind("plugins")) == len(c.doc.sections) {
+		f.What, f.Why, f.Fix = "a file of plugins", "it is no configuration by itself", "give the file whose plugins_file names this one"
+	}
 	for _, s := range append(c.kind("output"), c.kind("input")...) {
 		bare := strings.TrimPrefix(strings.TrimPrefix(c.name(s), "in_"), "out_")
 		if config.Nearest(bare, []string{PluginName}) != "" {
@@ -341,13 +346,12 @@ func (c *checker) service() {
 		return
 	}
 	all := *sections[0]
-	all.props = nil
-	for _, s := range sections {
-		all.props = append(all.props, s.props...)
+	for _, s := range sections[1:] {
+		if s.format == classicFormat && s.file == all.file {
+			all.props = append(slices.Clone(all.props), s.props...)
+		}
 	}
-	if len(sections) == 1 || all.format == classicFormat {
-		c.twice(&all)
-	}
+	c.twice(&all)
 }
 
 func (c *checker) storageType(s *section) {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// variables notes those that are not set here: Fluent Bit puts nothing in their place.
+// variables finds those that are not set here: Fluent Bit puts nothing in their place.
 func (c *checker) variables() {
 	for _, s := range c.doc.sections {
-		for _, p := range slices.Concat([][]property{s.props}, propertiesOf(s.processors)) {
-			for _, p := range p {
+		for _, s := range append([]*section{s}, s.processors...) {
+			for _, p := range s.props {
 				for _, name := range c.expand(p.value).unset {
 					if c.unset[name] == "" {
 						c.unset[name] = fmt.Sprintf("%s:%d", s.file, p.line)
@@ -21,13 +21,6 @@ func (c *checker) variables() {
 			}
 		}
 	}
-}
-
-func propertiesOf(sections []*section) (lists [][]property) {
-	for _, s := range sections {
-		lists = append(lists, s.props)
-	}
-	return lists
 }
 
 // summary is the verdict in one sentence, with what it rests on.
@@ -40,7 +33,7 @@ func (c *checker) summary(main string, files int) string {
 	}
 	verdict := "no setting that loses events was found"
 	switch {
-	case c.stopped:
+	case slices.Contains(c.unread, main):
 		return main + ": not checked, since it could not be read as a configuration"
 	case len(c.findings) > 0:
 		verdict = count(len(c.findings), "finding") + " above"
@@ -54,7 +47,7 @@ func (c *checker) summary(main string, files int) string {
 func (c *checker) notRead() string {
 	list := []string{"the files of plugins_file, parsers_file and streams_file", "options on Fluent Bit's command line", "whether servers take the records and disks have room"}
 	if len(c.unread) > 0 {
-		list = append([]string{"includes that could not be read (" + strings.Join(c.unread, ", ") + ")"}, list...)
+		list = append([]string{"files that could not be read (" + strings.Join(c.unread, ", ") + ")"}, list...)
 	}
 	if c.doc.customs {
 		list = append([]string{"custom plugins of a vendor"}, list...)

@@ -30,7 +30,7 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 			return
 		}
 		if err != nil {
-			l.stopped = true
+			l.unread = append(l.unread, file)
 			l.add(Error, file, errorLine(err), "the file is no YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
 			return
 		}
