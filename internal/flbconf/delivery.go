@@ -144,6 +144,9 @@ func (c *checker) keeping(s *section) bool {
 // emission wants an output for a tag that a rule gives.
 func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
+	if strings.Contains(e.tag, "*") {
+		c.find(Note, e.rule.at, e.rule.line, "the tag "+bounded(c.scrub(e.tag))+" of this rule", "it is known at run time only: whether an output takes each such tag was not judged", "")
+	}
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {
 			hit[s] = true
@@ -219,7 +222,7 @@ func (c *checker) unmatched(f flow, missing []string, waste *section) {
 		key, why = "routes", "a route without a condition reaches an output only if its match takes the tag as well"
 		fix = f.at.write("match", bounded(f.tag)+"*") + " in the output of the route"
 	case c.rewritten(missing):
-		severity, why = Warning, "Fluent Bit drops what no rule of rewrite_tag takes"
+		severity, why = Warning, "Fluent Bit drops what no rule of rewrite_tag takes, and what comes faster than emitter_mem_buf_limit lets it"
 	}
 	c.find(severity, f.at, c.lineOf(f.at, key), what, why, fix)
 }

@@ -93,7 +93,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`eventTypes: user.locked, user.unlockd <- warning: event_types "user.unlockd": is no event type known here, and would match nothing if it is misspelt; fix: did you mean user.unlocked?`,
 		}},
 		{"no output", "good.yaml", "match: audit.*\n", "match: audit.test.*\n", []string{
-			`tag: audit.prod <- warning: no output matches the tag audit.prod: Fluent Bit drops what no rule of rewrite_tag takes; fix: match: audit.prod* in an output`,
+			`tag: audit.prod <- warning: no output matches the tag audit.prod: Fluent Bit drops what no rule of rewrite_tag takes, and what comes faster than emitter_mem_buf_limit lets it; fix: match: audit.prod* in an output`,
 		}},
 		{"no output, nothing rewritten", "plain.yaml", "match: 'zitadel.*'", "match: 'other.*'", []string{
 			`- name: zitadel <- error: no output matches the tag zitadel.0: Fluent Bit drops records that no output matches; fix: match: zitadel.0* in an output`,

@@ -10,17 +10,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
-
-// quote makes a word of a shell command of any text.
-func quote(text string) string {
-	if text != "" && plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // named is another name for the file, for a command that writes it anew.
 func named(path, extension string) string {
@@ -29,12 +21,12 @@ func named(path, extension string) string {
 
 // binary is an error that says how to make text of a file.
 func binary(path string, data []byte) error {
-	to := quote(path)
+	to := config.ShellWord(path)
 	switch {
 	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		return fmt.Errorf("compressed with gzip, which Fluent Bit does not read: gunzip -c %s > %s", to, quote(strings.TrimSuffix(path, ".gz")+".txt"))
+		return fmt.Errorf("compressed with gzip, which Fluent Bit does not read: gunzip -c %s > %s", to, config.ShellWord(strings.TrimSuffix(path, ".gz")+".txt"))
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), utf16(data):
-		return fmt.Errorf("text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", to, quote(named(path, "-utf8"+filepath.Ext(path))))
+		return fmt.Errorf("text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", to, config.ShellWord(named(path, "-utf8"+filepath.Ext(path))))
 	case bytes.IndexByte(data, 0) >= 0:
 		return errors.New("not a text file: it holds a NUL byte")
 	}
@@ -68,7 +60,7 @@ func foreign(path string, data []byte, f format) (what, fix string) {
 	classic := classicLine.MatchString(first)
 	switch {
 	case f == yamlFormat && classic:
-		return "the classic format in a file whose name ends in " + filepath.Ext(path), "mv " + quote(path) + " " + quote(named(path, ".conf"))
+		return "the classic format in a file whose name ends in " + filepath.Ext(path), "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".conf"))
 	case strings.HasPrefix(first, "<"):
 		return "a configuration of Fluentd (or XML), not of Fluent Bit", "give the file that fluent-bit -c gets"
 	case f == classicFormat && (classic || strings.HasPrefix(first, "[") || strings.HasPrefix(first, "@")):
@@ -115,13 +107,13 @@ func foreignYAML(path string, data []byte, f format) (what, fix string) {
 	if !ours || keys["pipeline"] == nil && keys["includes"] == nil {
 		for _, o := range others {
 			if slices.ContainsFunc(o.keys, func(all string) bool { return hasAll(keys, all) }) {
-				return o.what, strings.ReplaceAll(o.fix, "FILE", quote(path))
+				return o.what, strings.ReplaceAll(o.fix, "FILE", config.ShellWord(path))
 			}
 		}
 	}
 	switch {
 	case ours && f == classicFormat:
-		return "YAML in a file whose name does not end in .yaml or .yml", "mv " + quote(path) + " " + quote(named(path, ".yaml"))
+		return "YAML in a file whose name does not end in .yaml or .yml", "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".yaml"))
 	case f == yamlFormat && !ours && !hasAny(keys, "inputs", "filters", "outputs"):
 		return "YAML without any section of Fluent Bit", "give the file that fluent-bit -c gets; it has pipeline: with inputs: and outputs:"
 	}
@@ -204,7 +196,7 @@ func kubernetes(path string, keys map[string]*yaml.Node) (what, fix string) {
 	}
 	var names []string
 	for key := range pairs(keys["data"]) {
-		names = append(names, quote(filepath.Base(key.Value)))
+		names = append(names, config.ShellWord(filepath.Base(key.Value)))
 	}
 	if len(names) == 0 {
 		return what, "give the file that fluent-bit -c gets"
@@ -214,5 +206,5 @@ func kubernetes(path string, keys map[string]*yaml.Node) (what, fix string) {
 		decode = " | base64 -d"
 	}
 	return what + "; one can stand in it", fmt.Sprintf(`write each key to a file, then check the one that fluent-bit -c gets: for k in %s; do yq -r "select(.kind == \"%s\").data[\"$k\"]" %s%s > "$k"; done`,
-		strings.Join(names, " "), kind, quote(path), decode)
+		strings.Join(names, " "), kind, config.ShellWord(path), decode)
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // Bounds of what is read. Fluent Bit's own are 1,000 files and 32 MiB a line.
@@ -113,7 +115,7 @@ func (l *loader) load(path string, f format, depth int) error {
 	if rest, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
 		data = rest
 		if f == classicFormat {
-			l.add(Error, path, 1, "a byte order mark (BOM) before the first line", "Fluent Bit does not start with it", `sed -i '1s/^\xEF\xBB\xBF//' `+quote(path))
+			l.add(Error, path, 1, "a byte order mark (BOM) before the first line", "Fluent Bit does not start with it", `sed -i '1s/^\xEF\xBB\xBF//' `+config.ShellWord(path))
 		}
 	}
 	if firstLine(data) == "" {

@@ -2,6 +2,7 @@ package flbconf
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -104,16 +105,21 @@ func (s selector) any(tags []string) bool {
 }
 
 // tagsOf are the tags that an input's records can have: with tag_by one for
-// each known type.
-func tagsOf(tag, by string) []string {
-	var types []string
-	switch by {
+// each type that it reads, and one for the types of a newer ZITADEL.
+func tagsOf(tag string, settings config.Settings) []string {
+	var types, read []string
+	switch settings.TagBy {
 	case "aggregate_type":
-		types = config.AggregateTypes()
+		types, read = config.AggregateTypes(), settings.AggregateTypes
 	case "event_type":
-		types = config.EventTypes()
+		types, read = config.EventTypes(), settings.EventTypes
 	default:
 		return []string{tag}
+	}
+	if len(read) > 0 {
+		types = read
+	} else {
+		types = append(slices.Clone(types), "a-newer-type")
 	}
 	tags := make([]string, 0, len(types))
 	for _, t := range types {

@@ -3,6 +3,8 @@ package flbconf
 import (
 	"slices"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // effect is what a filter or a processor does to log records.
@@ -58,7 +60,8 @@ var abilities = []ability{
 	{plugin: "multiline", when: is("mode", "partial_message"), effect: waits, does: "keeps the parts of a split message in memory until the last one came", key: "mode"},
 	{plugin: "multiline", when: off("buffer"), effect: changes, does: "joins records", key: "buffer"},
 	{plugin: "multiline", when: memoryEmitter, effect: holds, does: "takes our records out of the files and holds them in memory, where a stop loses them", key: emitter, fix: emitter + " filesystem"},
-	{plugin: "multiline", effect: waits, does: "keeps records in memory for flush_ms, to join them", key: "flush_ms"},
+	{plugin: "multiline", when: smallEmitter, effect: drops, does: "leaves out what comes faster than emitter_mem_buf_limit lets it", key: limit, fix: limit + " 0"},
+	{plugin: "multiline", effect: waits, does: "keeps records in memory for flush_ms, at most emitter_mem_buf_limit (10M) of them at once", key: "flush_ms"},
 	{plugin: "nest", effect: changes, does: "changes fields"},
 	{plugin: "nightfall", effect: changes, does: "sends records to another service and changes fields"},
 	{plugin: "opentelemetry_envelope", effect: changes, does: "adds an envelope"},
@@ -81,7 +84,10 @@ var abilities = []ability{
 	{plugin: "wasm", effect: opaque, does: "gives on what its program returns"},
 }
 
-const emitter = "emitter_storage.type"
+const (
+	emitter = "emitter_storage.type"
+	limit   = "emitter_mem_buf_limit"
+)
 
 func on(key string) func(*checker, *section) bool {
 	return func(c *checker, s *section) bool { return isOn(c.value(s, key)) }
@@ -113,6 +119,15 @@ func contains(key, text string) func(*checker, *section) bool {
 // emits into the input's own storage.
 func memoryEmitter(c *checker, s *section) bool {
 	return !c.ofInput[s] && !strings.EqualFold(c.value(s, emitter), "filesystem")
+}
+
+// smallEmitter says that a filter's emitter takes less at once than by default. A
+// record that it does not take stays under its tag after rewrite_tag, and is lost
+// after multiline.
+func smallEmitter(c *checker, s *section) bool {
+	const byDefault = 10_000_000
+	size := config.Bytes(c.value(s, limit), byDefault)
+	return !c.ofInput[s] && size > 0 && size < byDefault
 }
 
 // alwaysThere are fields that each of our records has.

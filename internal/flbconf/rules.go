@@ -271,7 +271,7 @@ func (c *checker) input(s *section) flow {
 	c.routable(s)
 	tag := c.tagOf(s)
 	c.inputs = append(c.inputs, Input{File: s.file, Line: s.line, Tag: tag, Settings: settings, Usable: usable})
-	return c.enter(flow{at: s, tag: tag, tags: tagsOf(tag, settings.TagBy)})
+	return c.enter(flow{at: s, tag: tag, tags: tagsOf(tag, settings)})
 }
 
 func (c *checker) routable(s *section) {
