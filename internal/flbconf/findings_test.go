@@ -128,6 +128,35 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 		{"tab", "inline.conf", "    Threaded     Off", "    Threaded\tOff", []string{
 			`Threaded	Off <- error: Threaded: Fluent Bit does not start: key and value are separated by spaces, not by tabs; fix: Threaded <value>`,
 		}},
+		{"line in the first column", "inline.conf", "    Threaded     Off", "Threaded Off", []string{
+			`Threaded Off <- error: Threaded: Fluent Bit does not start: a line that begins in the first column is a [SECTION], an @INCLUDE, an @SET or a # comment; fix: indent it as the first setting of the file is: by 4 spaces`,
+		}},
+		{"other indentation", "inline.conf", "    Threaded     Off", "      Threaded Off", []string{
+			`Threaded Off <- error: Threaded: Fluent Bit does not start: settings are indented, all in the same way; fix: indent it as the first setting of the file is: by 4 spaces`,
+		}},
+		{"blanks", "inline.conf", "    Threaded     Off", "    Threaded Off\n  ", []string{
+			` <- error: a line of blanks: Fluent Bit does not start: settings are indented, all in the same way; fix: an empty line`,
+		}},
+		{"misspelt section", "inline.conf", "[FILTER]", "[FILTRE]", []string{
+			`[FILTRE] <- error: [FILTRE]: Fluent Bit does not know this section and passes over it; fix: [FILTER]`,
+		}},
+		{"service setting twice", "inline.conf", "    storage.inherit on", "    storage.inherit on\n    storage.inherit off", []string{
+			`storage.inherit off <- warning: storage.inherit is given twice: the last one counts, line 10; fix: keep one of them`,
+			`[INPUT] <- warning: storage.type is not filesystem: what Fluent Bit holds in memory is lost when it is stopped while an output is stuck; fix: storage.type filesystem`,
+		}},
+		{"two service sections", "inline.conf", "[FILTER]", "[SERVICE]\n    storage.type memory\n[FILTER]", []string{
+			`[INPUT] <- warning: storage.type is not filesystem: what Fluent Bit holds in memory is lost when it is stopped while an output is stuck; fix: storage.type filesystem`,
+			`storage.type memory <- warning: storage.type is given twice: the last one counts, line 20; fix: keep one of them`,
+		}},
+		{"match of a filter twice", "inline.conf", "    Match                audit.*", "    Match audit.*\n    Match other", []string{
+			`Match other <- warning: match is given twice: the last one counts, line 22; fix: keep one of them`,
+		}},
+		{"name twice", "good.yaml", "    - name: opensearch", "    - name: opensearch\n      name: es", []string{
+			`name: es <- warning: name is given twice: the first one counts, line 54; fix: keep one of them`,
+		}},
+		{"unknown section of YAML", "good.yaml", "parsers:\n", "input:\n  - name: x\nparsers:\n", []string{
+			`input: <- error: input: Fluent Bit does not start: no section of Fluent Bit has this name; fix: put inputs: below pipeline:`,
+		}},
 		{"key without value", "inline.conf", "    Threaded     Off", "    Threaded     Off\n    Redact", []string{
 			`Redact <- error: Redact: Fluent Bit does not start: a key needs a value; fix: Redact <value>`,
 		}},

@@ -124,7 +124,7 @@ func (l *loader) load(path string, f format, depth int) error {
 	}
 	if what, fix := foreign(path, data, f); what != "" {
 		l.unread = append(l.unread, path)
-		l.add(Error, path, 1, what, "Fluent Bit does not start with it", fix)
+		l.add(Error, path, 1, what, "Fluent Bit finds no pipeline in it", fix)
 		return nil
 	}
 	if f == yamlFormat {

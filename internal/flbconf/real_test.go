@@ -46,7 +46,7 @@ type world struct {
 	config  string
 	zitadel *zitadeltest.Server
 	sink    *sink
-	lines   []string // of a log, if the configuration reads one
+	log     plugintest.Text
 	env     []string
 }
 
@@ -54,10 +54,9 @@ type world struct {
 func (w *world) run(done func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var log plugintest.Text
 	cmd := exec.CommandContext(ctx, w.program, "-c", w.config)
 	cmd.Env = append(os.Environ(), w.env...)
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = &w.log, &w.log
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func (w *world) run(done func() bool) error {
 	for !done() {
 		select {
 		case err := <-ended:
-			return fmt.Errorf("%w: %v\n%.3000s", errEnded, err, log.String())
+			return fmt.Errorf("%w: %v\n%s", errEnded, err, end(w.log.String()))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -74,7 +73,7 @@ func (w *world) run(done func() bool) error {
 		return err
 	}
 	if err := <-ended; err != nil {
-		return fmt.Errorf("after SIGTERM: %w\n%.3000s", err, log.String())
+		return fmt.Errorf("after SIGTERM: %w\n%s", err, end(w.log.String()))
 	}
 	return nil
 }
@@ -227,3 +226,6 @@ func (w *world) deliverLater() (int, error) {
 	err := w.run(func() bool { return slices.ContainsFunc(w.delivered(), last) })
 	return len(slices.DeleteFunc(w.delivered(), last)), err
 }
+
+// end is the end of a log.
+func end(log string) string { return log[max(0, len(log)-3000):] }
