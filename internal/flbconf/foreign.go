@@ -21,12 +21,16 @@ func named(path, extension string) string {
 
 // binary is an error that says how to make text of a file.
 func binary(path string, data []byte) error {
-	to := config.ShellWord(path)
+	from, ext := config.ShellWord(path), filepath.Ext(path)
 	switch {
 	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		return fmt.Errorf("compressed with gzip, which Fluent Bit does not read: gunzip -c %s > %s", to, config.ShellWord(strings.TrimSuffix(path, ".gz")+".txt"))
+		plain := strings.TrimSuffix(path, ".gz")
+		if plain == path {
+			plain = named(path, "-plain"+ext)
+		}
+		return fmt.Errorf("compressed with gzip, which Fluent Bit does not read: gunzip -c < %s > %s", from, config.ShellWord(plain))
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), utf16(data):
-		return fmt.Errorf("text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", to, config.ShellWord(named(path, "-utf8"+filepath.Ext(path))))
+		return fmt.Errorf("text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", from, config.ShellWord(named(path, "-utf8"+ext)))
 	case bytes.IndexByte(data, 0) >= 0:
 		return errors.New("not a text file: it holds a NUL byte")
 	}

@@ -111,7 +111,7 @@ func TestFilesThatAreNoTextAreNamed(t *testing.T) {
 		return b.String()
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"x.conf.gz", packed.String(), "compressed with gzip, which Fluent Bit does not read: gunzip -c "},
+		{"x.conf.gz", packed.String(), "compressed with gzip, which Fluent Bit does not read: gunzip -c < "},
 		{"little.conf", "\xff\xfe" + wide("x", "\x00"), "UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 "},
 		{"big.conf", "\xfe\xff" + wide("\x00", "x"), "UTF-16"},
 		{"unmarked.conf", wide("x", "\x00"), "UTF-16"},

@@ -70,7 +70,11 @@ type selector struct {
 // selector is what a filter or an output says. What cannot be known here is taken
 // to match, and noted.
 func (c *checker) selector(s *section) selector {
-	var sel selector
+	sel, known := c.takes[s]
+	if known {
+		return sel
+	}
+	defer func() { c.takes[s] = sel }()
 	if p, ok := c.get(s, "match"); ok {
 		e := c.expand(p.value)
 		sel.pattern = e.value
