@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -120,14 +121,18 @@ type sink struct {
 	came   []string
 }
 
+// lastPort counts below the ports that systems give out by themselves (Linux from
+// 32768 on), so that nobody else gets one while its receiver is away.
+var lastPort atomic.Int32
+
 func newSink() (*sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	for range 1000 {
+		port := fmt.Sprint(20_000 + (int32(os.Getpid())*7+lastPort.Add(1))%10_000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return &sink{port: port}, l.Close()
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return &sink{port: port}, err
+	return nil, errors.New("no free port")
 }
 
 func (s *sink) open() error {
