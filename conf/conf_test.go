@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/config/flbconf"
+	"github.com/zitadel-siem/zitadel-siem/internal/flbconf"
 )
 
 func names(t *testing.T) []string {

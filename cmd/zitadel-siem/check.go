@@ -13,7 +13,7 @@ import (
 )
 
 type checkCommand struct {
-	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"existingfile"`
+	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"path"`
 	Config    string `help:"Check the sources of this file, as pull --config reads it." placeholder:"FILE" type:"path"`
 	Offline   bool   `help:"Look at the configuration alone, ask no server."`
 

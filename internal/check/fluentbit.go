@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/config/flbconf"
+	"github.com/zitadel-siem/zitadel-siem/internal/flbconf"
 )
+
+// notes is the verdict of a line that limits the others. It is not counted.
+const notes verdict = "note"
 
 // checkFluentBit checks the file, and then each zitadel input of it as far as
 // its options are known. Of an output nothing else is to be asked.
@@ -19,13 +22,17 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 		if f.Severity == flbconf.Error {
 			v, r.wrong = fails, true
 		}
-		mend := f.Mend
-		f.Mend = ""
-		r.say(v, "config", f.String(), mend)
+		sayFinding(r, v, f)
 	}
+	for _, f := range found.Notes {
+		sayFinding(r, notes, f)
+	}
+	verdict := notes
 	if len(found.Findings) == 0 {
-		r.say(passes, "config", fmt.Sprintf("%s: nothing in it loses events", path), "")
+		verdict = passes
 	}
+	r.say(verdict, "config", found.Summary, "")
+	r.say(notes, "config", found.NotRead, "")
 	for _, out := range found.Outputs {
 		r.secrets = append(r.secrets, out.Settings.SharedKey.Reveal())
 		if out.Usable {
@@ -35,7 +42,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 	for _, in := range found.Inputs {
 		where := fmt.Sprintf("%s:%d", in.File, in.Line)
 		if !in.Usable {
-			r.say(skips, "server", where+": not asked, its options are to be mended or completed first", "")
+			r.say(skips, "server", where+": not asked, its options are to be fixed or completed first", "")
 			continue
 		}
 		r.hide(in.Settings)
@@ -47,4 +54,10 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 		}
 	}
 	return nil
+}
+
+func sayFinding(r *report, v verdict, f flbconf.Finding) {
+	fix := f.Fix
+	f.Fix = ""
+	r.say(v, "config", f.String(), fix)
 }

@@ -64,7 +64,7 @@ func (p *parser) checkFile(o Option, path string) {
 		return
 	}
 	if perm := mode.Perm(); perm&0o077 != 0 {
-		p.warn(o.Name, p.show(o, path), fmt.Sprintf("can be read by others (mode %04o)", perm), "chmod 600 "+path)
+		p.warn(o.Name, p.show(o, path), fmt.Sprintf("can be read by others (mode %04o)", perm), "chmod 600 "+ShellWord(path))
 	}
 }
 
@@ -126,7 +126,7 @@ func (p *parser) checkStatePath(o Option, path string) {
 	dir := filepath.Dir(path)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		p.refuse(o, path, &valueError{"is in a directory that does not exist", "mkdir -p -m 700 " + dir})
+		p.refuse(o, path, &valueError{"is in a directory that does not exist", "mkdir -p -m 700 " + ShellWord(dir)})
 	case err != nil:
 		p.refuse(o, path, fileError(err))
 	case !info.IsDir():

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // Bounds of what is read. Fluent Bit's own are 1,000 files and 32 MiB a line.
@@ -24,33 +26,36 @@ const (
 	yamlFormat
 )
 
-// property is one key of a section.
+// property is one key of a section. Fluent Bit sets each element of a YAML list
+// as a property of its own, and so does the reader here.
 type property struct {
 	key    string // lower snake case, as Fluent Bit makes it
 	value  string // unexpanded
 	line   int
-	list   bool // a YAML list: Go plugins get only its first element
-	nested bool // a YAML mapping, or a list that holds one
+	nth    int    // of a YAML list, from 0
+	list   string // all elements of a YAML list with more than one, joined
+	nested bool   // a YAML mapping, or a list that holds one
 }
 
-// section is one input, filter, output or the service.
+// section is one input, filter, output, processor, or the service.
 type section struct {
-	kind   string // "service", "input", "filter", "output"
-	format format
-	file   string
-	line   int
-	props  []property
-	routes []string // outputs named by an input's own routes
+	kind       string
+	format     format
+	file       string
+	line       int
+	props      []property
+	routes     []route
+	processors []*section // for logs, in their order
 }
 
-// get returns the first property of that name, as Fluent Bit does.
-func (s *section) get(key string) (property, bool) {
+// has says that the key is given, whatever its value.
+func (s *section) has(key string) bool {
 	for _, p := range s.props {
 		if p.key == key {
-			return p, true
+			return true
 		}
 	}
-	return property{}, false
+	return false
 }
 
 // write writes a property as a line of the section's own format.
@@ -73,12 +78,14 @@ type document struct {
 	plugins  []plugin
 	env      map[string]string // env: and @SET
 	fileEnv  map[string]bool   // variables whose value stands in a file
+	customs  bool              // plugins of a vendor, which can change everything
 }
 
 type loader struct {
 	doc      document
 	findings []Finding
 	order    []string // files, as they were read
+	unread   []string // files that could not be read as a configuration
 	root     string   // directory of the main file
 }
 
@@ -86,8 +93,8 @@ func newLoader(path string) *loader {
 	return &loader{doc: document{env: map[string]string{}, fileEnv: map[string]bool{}}, root: filepath.Dir(path)}
 }
 
-func (l *loader) add(sev Severity, file string, line int, what, why, mend string) {
-	l.findings = append(l.findings, Finding{sev, file, max(line, 1), what, why, mend})
+func (l *loader) add(sev Severity, file string, line int, what, why, fix string) {
+	l.findings = append(l.findings, Finding{sev, file, max(line, 1), what, why, fix})
 }
 
 // load reads one file into the document.
@@ -100,11 +107,26 @@ func (l *loader) load(path string, f format, depth int) error {
 			return errors.New("the file is included twice, which Fluent Bit refuses")
 		}
 	}
-	data, err := readBounded(path)
+	data, err := readText(path)
 	if err != nil {
 		return err
 	}
 	l.order = append(l.order, path)
+	if rest, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
+		data = rest
+		if f == classicFormat {
+			l.add(Error, path, 1, "a byte order mark (BOM) before the first line", "Fluent Bit does not start with it", `sed -i '1s/^\xEF\xBB\xBF//' `+config.ShellWord(path))
+		}
+	}
+	if firstLine(data) == "" {
+		l.add(Warning, path, 1, "the file is empty", "Fluent Bit starts and does nothing for it", "give the file that fluent-bit -c gets")
+		return nil
+	}
+	if what, fix := foreign(path, data, f); what != "" {
+		l.unread = append(l.unread, path)
+		l.add(Error, path, 1, what, "Fluent Bit finds no pipeline in it", fix)
+		return nil
+	}
 	if f == yamlFormat {
 		l.yaml(path, data, depth)
 	} else {
@@ -119,10 +141,14 @@ func same(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(ia, ib)
 }
 
-func readBounded(path string) ([]byte, error) {
+// readText reads a file that is small and text.
+func readText(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, bare(err)
+	}
+	if info.IsDir() {
+		return nil, errors.New("is a directory: give the file in it that fluent-bit -c gets" + exampleIn(path))
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
@@ -139,10 +165,17 @@ func readBounded(path string) ([]byte, error) {
 	if len(data) > maxFileSize {
 		return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
 	}
-	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, errors.New("not a text file: it holds a NUL byte")
+	return data, binary(path, data)
+}
+
+// exampleIn names a configuration in a directory.
+func exampleIn(dir string) string {
+	for _, pattern := range []string{"fluent-bit.y*ml", "fluent-bit.conf", "*.yaml", "*.yml", "*.conf"} {
+		if found, _ := filepath.Glob(filepath.Join(dir, pattern)); len(found) > 0 {
+			return ", perhaps " + found[0]
+		}
 	}
-	return data, nil
+	return ""
 }
 
 // bare drops the path from an error that is shown beside it.
@@ -174,12 +207,14 @@ func (l *loader) include(target, file string, line int, f format, depth int) {
 	if strings.Contains(target, "*") {
 		paths, _ = filepath.Glob(full)
 		if len(paths) == 0 {
-			l.add(Error, file, line, "include "+target, "no file matches, and Fluent Bit does not start without one", "")
+			l.unread = append(l.unread, target)
+			l.add(Error, file, line, "include "+bounded(target), "no file matches, and Fluent Bit does not start without one", "")
 		}
 	}
 	for _, p := range paths {
 		if err := l.load(p, f, depth+1); err != nil {
-			l.add(Error, file, line, "include "+target, p+": "+err.Error(), "")
+			l.unread = append(l.unread, p)
+			l.add(Error, file, line, "include "+bounded(target), p+": "+err.Error(), "")
 		}
 	}
 }

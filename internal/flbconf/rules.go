@@ -13,22 +13,42 @@ import (
 type checker struct {
 	opts     Options
 	doc      *document
+	unread   []string // files that could not be read as a configuration
 	findings []Finding
+	notes    []Finding
 	inputs   []Input
 	parsers  []Output
+	ofInput  map[*section]bool // processors of inputs
+	unset    map[string]string // variables that are not set, with the place of the first
+	seen     map[Finding]bool
+	looked   looked
+	takes    map[*section]selector
 	secrets  map[string]string // values that no finding may repeat, with what to write instead
 }
 
-// flow is where records come in, with the tags that they can have before any
-// filter. A tag may hold "*", for a part that is known at run time only.
-type flow struct {
-	at   *section
-	tag  string // to be matched, less what is appended
-	tags []string
+func newChecker(opts Options, l *loader) *checker {
+	c := &checker{opts: opts, doc: &l.doc, unread: l.unread, findings: l.findings,
+		ofInput: map[*section]bool{}, unset: map[string]string{}, seen: map[Finding]bool{}, takes: map[*section]selector{}}
+	for _, s := range c.kind("input") {
+		for _, p := range s.processors {
+			c.ofInput[p] = true
+		}
+	}
+	return c
 }
 
-func (c *checker) find(sev Severity, s *section, line int, what, why, mend string) {
-	c.findings = append(c.findings, Finding{sev, s.file, max(line, 1), c.scrub(what), c.scrub(why), c.scrub(mend)})
+// find adds a finding or a note, once.
+func (c *checker) find(sev Severity, s *section, line int, what, why, fix string) {
+	f := Finding{sev, s.file, max(line, 1), c.scrub(what), c.scrub(why), c.scrub(fix)}
+	switch {
+	case c.seen[f]:
+		return
+	case sev == Note:
+		c.notes = append(c.notes, f)
+	default:
+		c.findings = append(c.findings, f)
+	}
+	c.seen[f] = true
 }
 
 func (c *checker) check(main string) {
@@ -39,6 +59,8 @@ func (c *checker) check(main string) {
 		}
 		return
 	}
+	c.variables()
+	c.nameless()
 	var events []flow
 	for _, s := range inputs {
 		events = append(events, c.input(s))
@@ -47,6 +69,10 @@ func (c *checker) check(main string) {
 		c.parser(s)
 	}
 	c.loading()
+	c.service()
+	for _, s := range slices.Concat(c.kind("filter"), c.kind("output")) {
+		c.twice(s)
+	}
 	c.sharedState(inputs)
 	lines, parsed := c.lines(outputs)
 	stored := inputs
@@ -56,9 +82,23 @@ func (c *checker) check(main string) {
 		}
 	}
 	c.storagePath(stored)
-	tags := c.follow(tagsIn(append(events, parsed...)))
-	c.emitters(append(c.follow(tagsIn(lines)), tags...))
-	c.outputs(append(events, parsed...), tags)
+	for _, f := range lines {
+		f.lines = true
+		c.onTheWay(f)
+	}
+	for _, f := range slices.Concat(events, parsed) {
+		c.onTheWay(f)
+	}
+	c.deliver(slices.Concat(events, parsed))
+}
+
+// nameless finds sections that Fluent Bit cannot make anything of.
+func (c *checker) nameless() {
+	for _, s := range slices.Concat(c.kind("input"), c.kind("filter"), c.kind("output")) {
+		if c.value(s, "name") == "" {
+			c.find(Error, s, s.line, s.kind+" without a name", "Fluent Bit does not start with it", s.write("name", "the plugin"))
+		}
+	}
 }
 
 // named are our own sections of a kind.
@@ -66,7 +106,13 @@ func (c *checker) named(kind string) []*section {
 	return slices.DeleteFunc(c.kind(kind), func(s *section) bool { return c.name(s) != PluginName })
 }
 
-func (c *checker) name(s *section) string { return strings.ToLower(c.value(s, "name")) }
+func (c *checker) name(s *section) string {
+	name := strings.ToLower(c.value(s, "name"))
+	if name == "elasticsearch" && s.kind == "output" {
+		return "es"
+	}
+	return name
+}
 
 // tagOf is an input's own tag; Fluent Bit numbers the inputs of one plugin.
 func (c *checker) tagOf(s *section) string {
@@ -95,96 +141,73 @@ func (c *checker) kind(kind string) []*section {
 	return list
 }
 
-// value is a property after expansion, "" where it is not set.
+// get returns the property that counts where the key is given more than once.
+func (c *checker) get(s *section, key string) (found property, ok bool) {
+	last := lastCounts(s, key)
+	for _, p := range s.props {
+		switch {
+		case p.key != key || ok && !last:
+		case ok && c.expand(p.value).value == "" && !slices.Contains(emptied, key):
+		default:
+			found, ok = p, true
+		}
+	}
+	return found, ok
+}
+
+// value is the property that counts after expansion, "" where it is not set.
 func (c *checker) value(s *section, key string) string {
-	p, ok := s.get(key)
+	p, ok := c.get(s, key)
 	if !ok {
 		return ""
 	}
 	return c.expand(p.value).value
 }
 
-// lineOf is where to mend key: its own line, or that of its section.
-func lineOf(s *section, key string) int {
-	if p, ok := s.get(key); ok {
+// lineOf is where to fix key: its own line, or that of its section.
+func (c *checker) lineOf(s *section, key string) int {
+	if p, ok := c.get(s, key); ok {
 		return p.line
 	}
 	return s.line
 }
 
+// twice finds keys that Fluent Bit takes itself and that are given more than once.
+func (c *checker) twice(s *section) {
+	lines := map[string][]int{}
+	for _, p := range s.props {
+		if p.nth == 0 && (lastCounts(s, p.key) || slices.Contains(firstCounts, p.key)) {
+			lines[p.key] = append(lines[p.key], p.line)
+		}
+	}
+	for key, at := range lines {
+		if len(at) < 2 || s.kind == "service" && (key == "parsers_file" || key == "plugins_file") {
+			continue
+		}
+		which, counts := "last", c.lineOf(s, key)
+		if slices.Contains(firstCounts, key) {
+			which = "first"
+		}
+		c.find(Warning, s, at[len(at)-1], key+" is given twice", fmt.Sprintf("the %s one counts, line %d", which, counts), "keep one of them")
+	}
+}
+
 func (c *checker) noInput(main string) {
 	f := Finding{Error, main, 1, "no input named " + PluginName, "this configuration reads nothing from ZITADEL", "add an input with name " + PluginName}
+	if len(c.doc.sections) > 0 && len(c.kind("plugins")) == len(c.doc.sections) {
+		f.What, f.Why, f.Fix = "a file of plugins", "it is no configuration by itself", "give the file whose plugins_file names this one"
+	}
 	for _, s := range append(c.kind("output"), c.kind("input")...) {
 		bare := strings.TrimPrefix(strings.TrimPrefix(c.name(s), "in_"), "out_")
 		if config.Nearest(bare, []string{PluginName}) != "" {
 			f.What = "no " + s.kind + " named " + PluginName
-			f.File, f.Line, f.Mend = s.file, lineOf(s, "name"), s.write("name", PluginName)
+			f.File, f.Line, f.Fix = s.file, c.lineOf(s, "name"), s.write("name", PluginName)
 			if s.kind == "output" {
 				f.Why = "this configuration parses nothing of ZITADEL's log"
 			}
 		}
 	}
 	c.findings = append(c.findings, f)
-}
-
-// checkOptions checks what one of our sections says to the plugin. It is
-// usable where nothing is wrong or unknown.
-func checkOptions[S any](c *checker, s *section, table config.Table[S]) (settings S, usable bool) {
-	values, seen := map[string]string{}, map[string]bool{}
-	opts := c.opts.Parse
-	opts.Unknown = slices.Clone(opts.Unknown)
-	for _, p := range s.props {
-		option, known := table.Lookup(p.key)
-		switch {
-		case !known:
-			c.foreignKey(s, p, table.Options)
-		case seen[p.key]:
-			c.find(Warning, s, p.line, p.key+" is given twice", "Fluent Bit takes the first one only", "keep one of them")
-		default:
-			if value, ok := c.optionValue(s, p, option); ok {
-				values[p.key] = value
-			} else {
-				opts.Unknown = append(opts.Unknown, p.key)
-			}
-		}
-		seen[p.key] = true
-	}
-	settings, warnings, problems := table.Check(values, opts)
-	for _, p := range problems {
-		c.find(Error, s, lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
-	}
-	for _, p := range warnings {
-		c.find(Warning, s, lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
-	}
-	return settings, len(problems)+len(opts.Unknown) == 0
-}
-
-// optionValue is what the plugin will read, as far as that is known here.
-func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
-	switch {
-	case p.nested:
-		c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
-		return "", false
-	case p.list && strings.Contains(p.value, ","):
-		mend := "one value, not a list"
-		if option.Kind == config.KindList {
-			mend = s.write(p.key, p.value)
-		}
-		c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", mend)
-		return "", false
-	}
-	e := c.expand(p.value)
-	if len(e.unset) > 0 {
-		c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
-			"set it in the environment of Fluent Bit")
-	}
-	if len(e.unset) > 0 || e.file {
-		return "", false
-	}
-	if option.Secret {
-		c.keep(e.value, "[REDACTED]")
-	}
-	return e.value, true
 }
 
 // input checks one of our inputs by itself.
@@ -194,47 +217,20 @@ func (c *checker) input(s *section) flow {
 		c.threaded(s)
 	}
 	c.storageType(s)
+	c.routable(s)
 	tag := c.tagOf(s)
 	c.inputs = append(c.inputs, Input{File: s.file, Line: s.line, Tag: tag, Settings: settings, Usable: usable})
-	return flow{s, tag, tagsOf(tag, settings.TagBy)}
+	return c.enter(flow{at: s, tag: tag, tags: tagsOf(tag, settings)})
 }
 
-// foreignKey is a key that is no option of ours.
-func (c *checker) foreignKey(s *section, p property, options config.Options) {
-	key, host := bounded(p.key), hostedBy[s.kind]
-	if slices.Contains(host.keys, p.key) {
-		return
+func (c *checker) routable(s *section) {
+	if isOff(c.value(s, "routable")) {
+		c.find(Error, s, c.lineOf(s, "routable"), "routable is off", "Fluent Bit takes the records of this input and drops them", s.write("routable", "true"))
 	}
-	if ours, ok := host.swallowed(p.key); ok {
-		mend := ""
-		if ours != "" {
-			option, _ := options.Lookup(ours)
-			mend = s.write(ours, option.Example)
-		}
-		if p.key == "tls" && isOn(c.expand(p.value).value) {
-			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", mend)
-			return
-		}
-		c.find(Warning, s, p.line, key, "Fluent Bit swallows it and the plugin never sees it", mend)
-		return
-	}
-	near := options.Meant(p.key)
-	if near == "" {
-		names := slices.Clone(host.keys)
-		for _, o := range options {
-			names = append(names, o.Name)
-		}
-		near = config.Nearest(p.key, names)
-	}
-	mend := ""
-	if near != "" {
-		mend = "did you mean " + near + "?"
-	}
-	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it", mend)
 }
 
 func (c *checker) threaded(s *section) {
-	c.find(Warning, s, lineOf(s, "threaded"), "threaded is not off",
+	c.find(Warning, s, c.lineOf(s, "threaded"), "threaded is not off",
 		"on an input thread records wait in memory after Fluent Bit took them, and a killed process loses them or reads them twice", s.write("threaded", "off"))
 }
 
@@ -242,30 +238,46 @@ func (c *checker) threaded(s *section) {
 // default only together with storage.inherit (flb_storage.c).
 func (c *checker) filesystem(s *section) bool {
 	own := c.value(s, "storage.type")
-	if own == "" && isOn(c.service("storage.inherit")) {
-		own = c.service("storage.type")
+	if own == "" && isOn(c.setting("storage.inherit")) {
+		own = c.setting("storage.type")
 	}
 	return strings.EqualFold(own, "filesystem")
 }
 
-func (c *checker) service(key string) string {
+// setting is one of the service. Several sections of the classic format are one.
+func (c *checker) setting(key string) (value string) {
 	for _, s := range c.kind("service") {
 		if v := c.value(s, key); v != "" {
-			return v
+			value = v
 		}
 	}
-	return ""
+	return value
+}
+
+// service finds settings given twice, also in two sections of the classic format.
+func (c *checker) service() {
+	sections := c.kind("service")
+	if len(sections) == 0 {
+		return
+	}
+	all := *sections[0]
+	for _, s := range sections[1:] {
+		if s.format == classicFormat && s.file == all.file {
+			all.props = append(slices.Clone(all.props), s.props...)
+		}
+	}
+	c.twice(&all)
 }
 
 func (c *checker) storageType(s *section) {
 	if !c.filesystem(s) {
-		c.find(Warning, s, lineOf(s, "storage.type"), "storage.type is not filesystem",
+		c.find(Warning, s, c.lineOf(s, "storage.type"), "storage.type is not filesystem",
 			"what Fluent Bit holds in memory is lost when it is stopped while an output is stuck", s.write("storage.type", "filesystem"))
 	}
 }
 
 func (c *checker) storagePath(ours []*section) {
-	if c.service("storage.path") != "" || !slices.ContainsFunc(ours, c.filesystem) {
+	if c.setting("storage.path") != "" || !slices.ContainsFunc(ours, c.filesystem) {
 		return
 	}
 	at := ours[0]
@@ -286,7 +298,7 @@ func (c *checker) sharedState(ours []*section) {
 		}
 		state = filepath.Clean(state)
 		if other := first[state]; other != nil {
-			c.find(Error, s, lineOf(s, "state_path"), "state_path is that of another input",
+			c.find(Error, s, c.lineOf(s, "state_path"), "state_path is that of another input",
 				fmt.Sprintf("the input at %s:%d keeps its state there, and one file serves one reader", other.file, other.line),
 				s.write("state_path", strings.TrimSuffix(state, path.Ext(state))+"-2"+path.Ext(state)))
 			continue

@@ -2,6 +2,7 @@ package flbconf
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -66,22 +67,36 @@ type selector struct {
 	all     bool // a regular expression that Go cannot read: take it to match
 }
 
+// selector is what a filter or an output says. What cannot be known here is taken
+// to match, and noted.
 func (c *checker) selector(s *section) selector {
-	var sel selector
-	if p, ok := s.get("match"); ok {
-		sel.pattern = c.expand(p.value).value
+	sel, known := c.takes[s]
+	if known {
+		return sel
 	}
-	if p, ok := s.get("match_regex"); ok {
+	defer func() { c.takes[s] = sel }()
+	if p, ok := c.get(s, "match"); ok {
+		e := c.expand(p.value)
+		sel.pattern = e.value
+		if e.file {
+			sel.all = true
+			c.find(Note, s, p.line, "match is not known here", "its value stands in a file; it is taken to match every tag", "")
+		}
+	}
+	if p, ok := c.get(s, "match_regex"); ok {
 		// Fluent Bit anchors at the start only, and allows /.../ around it.
 		text := strings.TrimSuffix(strings.TrimPrefix(c.expand(p.value).value, "/"), "/")
 		re, err := regexp.Compile("^(?:" + text + ")")
-		sel.regex, sel.all = re, err != nil
+		if sel.regex = re; err != nil {
+			sel.all = true
+			c.find(Note, s, p.line, "match_regex cannot be judged", "it is written in Fluent Bit's dialect of regular expressions; it is taken to match every tag", "")
+		}
 	}
 	return sel
 }
 
 func (s selector) matches(tag string) bool {
-	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.MatchString(strings.ReplaceAll(tag, "*", "x"))
+	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.FindString(strings.ReplaceAll(tag, "*", "x")) != ""
 }
 
 func (s selector) any(tags []string) bool {
@@ -93,25 +108,22 @@ func (s selector) any(tags []string) bool {
 	return false
 }
 
-func tagsIn(flows []flow) []string {
-	var tags []string
-	for _, f := range flows {
-		tags = append(tags, f.tags...)
-	}
-	return tags
-}
-
 // tagsOf are the tags that an input's records can have: with tag_by one for
-// each known type.
-func tagsOf(tag, by string) []string {
-	var types []string
-	switch by {
+// each type that it reads, and one for the types of a newer ZITADEL.
+func tagsOf(tag string, settings config.Settings) []string {
+	var types, read []string
+	switch settings.TagBy {
 	case "aggregate_type":
-		types = config.AggregateTypes()
+		types, read = config.AggregateTypes(), settings.AggregateTypes
 	case "event_type":
-		types = config.EventTypes()
+		types, read = config.EventTypes(), settings.EventTypes
 	default:
 		return []string{tag}
+	}
+	if len(read) > 0 {
+		types = read
+	} else {
+		types = append(slices.Clone(types), "a-newer-type")
 	}
 	tags := make([]string, 0, len(types))
 	for _, t := range types {
@@ -119,18 +131,6 @@ func tagsOf(tag, by string) []string {
 	}
 	return tags
 }
-
-// ruleTag is the new tag of a rewrite_tag rule "$key regex tag keep", with a
-// word in the place of each part that is only known at run time.
-func ruleTag(rule string) string {
-	fields := strings.Fields(rule)
-	if len(fields) < 3 {
-		return ""
-	}
-	return dollarPart.ReplaceAllString(fields[len(fields)-2], "x")
-}
-
-var dollarPart = regexp.MustCompile(`\$[A-Za-z_0-9]+(\[[^\]]*\])*`)
 
 // meets says whether one tag can match both; where a regular expression takes
 // part, that is not known.

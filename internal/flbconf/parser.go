@@ -29,7 +29,7 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 		receiver := c.receiver(forward)
 		feeders := c.feeders(out, receiver)
 		if len(feeders) == 0 {
-			c.find(Warning, out, lineOf(out, "match"), "match takes the tag of no other input", "this output then gets nothing", "the tag of the input that reads ZITADEL's log")
+			c.find(Warning, out, c.lineOf(out, "match"), "match takes the tag of no other input", "this output then gets nothing", "the tag of the input that reads ZITADEL's log")
 		}
 		c.workers(out, forward, receiver)
 		if receiver != nil {
@@ -42,12 +42,8 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 		lines = append(lines, feeders...)
 	}
 	c.reload(outputs)
-	seen := map[*section]bool{}
 	for _, f := range slices.Concat(lines, parsed) {
-		if !seen[f.at] {
-			seen[f.at] = true
-			c.keeps(f.at)
-		}
+		c.keeps(f.at)
 	}
 	return lines, parsed
 }
@@ -55,15 +51,14 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 // feeders are the inputs whose records an output of ours gets, but for those
 // that come back to it. Events of ZITADEL's API do not belong there.
 func (c *checker) feeders(out, receiver *section) []flow {
-	sel := c.taker(out)
 	var feeders []flow
 	for _, s := range c.kind("input") {
-		f := c.lineFlow(s)
-		if s == receiver || !sel.any(c.follow(f.tags)) && !c.routed([]flow{f}, out) {
+		f := c.enter(c.lineFlow(s))
+		if s == receiver || !c.reaches(f, out) {
 			continue
 		}
 		if c.name(s) == PluginName {
-			c.find(Error, out, lineOf(out, "match"), fmt.Sprintf("match takes the events of the input at %s:%d", s.file, s.line),
+			c.find(Error, out, c.lineOf(out, "match"), fmt.Sprintf("match takes the events of the input at %s:%d", s.file, s.line),
 				"they hold no line of a log, so that this output would leave them out", "a match that is not "+bounded(f.tag))
 			continue
 		}
@@ -81,15 +76,15 @@ func (c *checker) lineFlow(s *section) flow {
 	switch c.name(s) {
 	case "forward": // the sender gives the tag (fw_prot.c)
 		if prefix := c.value(s, "tag_prefix"); prefix != "" || c.value(s, "tag") == "" {
-			return flow{s, prefix, []string{prefix + "*"}}
+			return flow{at: s, tag: prefix, tags: []string{prefix + "*"}}
 		}
 	case "tail":
 		tag = placeholder.ReplaceAllString(tag, "*")
 		if path := c.value(s, "path"); strings.Contains(tag, "*") && path != "" {
-			return flow{s, tag, pathTags(tag, path)}
+			return flow{at: s, tag: tag, tags: pathTags(tag, path)}
 		}
 	}
-	return flow{s, tag, []string{tag}}
+	return flow{at: s, tag: tag, tags: []string{tag}}
 }
 
 // pathTags puts the paths of a tail into its tag as Fluent Bit does (tail_file.c).
@@ -133,13 +128,13 @@ func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	if number(c.value(out, "workers")) > 0 || to.Network == "" {
 		return
 	}
-	what, mend := "workers is not set, or 0", out.write("workers", "1")
+	what, fix := "workers is not set, or 0", out.write("workers", "1")
 	if receiver != nil {
-		c.find(Error, out, lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on the engine, which cannot wait for the input at %s:%d of the same process: it sends nothing",
-			receiver.file, receiver.line), mend)
+		c.find(Error, out, c.lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on the engine, which cannot wait for the input at %s:%d of the same process: it sends nothing",
+			receiver.file, receiver.line), fix)
 		return
 	}
-	c.find(Warning, out, lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", mend)
+	c.find(Warning, out, c.lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", fix)
 }
 
 // reload warns of a reload, which these outputs do not survive: Fluent Bit starts the
@@ -147,16 +142,16 @@ func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 // flb_output.c), and waits for ever for what is on its way to an input that it has
 // paused already.
 func (c *checker) reload(outputs []*section) {
-	if len(outputs) == 0 || !isOn(c.service("hot_reload")) {
+	if len(outputs) == 0 || !isOn(c.setting("hot_reload")) {
 		return
 	}
 	at := outputs[0]
 	for _, s := range c.kind("service") {
-		if _, ok := s.get("hot_reload"); ok {
+		if s.has("hot_reload") {
 			at = s
 		}
 	}
-	c.find(Warning, at, lineOf(at, "hot_reload"), "hot_reload is on", "a reload with an output of this kind can crash or hang Fluent Bit (seen with 5.1.1)",
+	c.find(Warning, at, c.lineOf(at, "hot_reload"), "hot_reload is on", "a reload with an output of this kind can crash or hang Fluent Bit (seen with 5.1.1)",
 		at.write("hot_reload", "off")+", and restart it instead")
 }
 
@@ -174,22 +169,20 @@ func (c *checker) sameLanguage(out *section, to config.Forward, receiver *sectio
 		if secure {
 			says, scheme = "speaks TLS only", "tls://"
 		}
-		mend := out.write("forward", scheme+to.Address)
+		fix := out.write("forward", scheme+to.Address)
 		if to.Network == "unix" {
-			mend = receiver.write("tls", "off") + " in that input"
+			fix = receiver.write("tls", "off") + " in that input"
 		}
-		c.find(Error, out, lineOf(out, "forward"), "forward "+to.String(), at+says, mend)
+		c.find(Error, out, c.lineOf(out, "forward"), "forward "+to.String(), at+says, fix)
 	}
-	_, file := out.get("shared_key_file")
-	_, ours := out.get("shared_key")
-	_, theirs := receiver.get("shared_key")
+	file, ours, theirs := out.has("shared_key_file"), out.has("shared_key"), receiver.has("shared_key")
 	switch {
 	case theirs && !ours && !file:
-		c.find(Error, out, lineOf(out, "shared_key"), "shared_key is missing", at+"wants one", out.write("shared_key_file", "/etc/zitadel-siem/shared-key"))
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is missing", at+"wants one", out.write("shared_key_file", "/etc/zitadel-siem/shared-key"))
 	case !theirs && !isOn(c.value(receiver, "empty_shared_key")) && (ours || file):
-		c.find(Error, out, lineOf(out, "shared_key"), "shared_key is given", at+"has none, and never begins the handshake that this output waits for", "leave it out, or set it there as well")
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is given", at+"has none, and never begins the handshake that this output waits for", "leave it out, or set it there as well")
 	case theirs && ours && c.value(out, "shared_key") != c.value(receiver, "shared_key"):
-		c.find(Error, out, lineOf(out, "shared_key"), "shared_key differs", at+"has another one", "the same in both")
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key differs", at+"has another one", "the same in both")
 	}
 }
 
@@ -203,14 +196,14 @@ func (c *checker) back(out *section, tag string, receiver *section, feeders []fl
 	}
 	prefix, own := c.value(receiver, "tag_prefix"), c.value(receiver, "tag")
 	if prefix == "" && own != "" {
-		return flow{receiver, own, []string{own}}
+		return c.enter(flow{at: receiver, tag: own, tags: []string{own}})
 	}
 	tags := prefixed(prefix, sent)
 	first := prefix
 	if len(tags) == 1 {
 		first = tags[0]
 	}
-	return flow{receiver, strings.TrimSuffix(first, "*"), tags}
+	return c.enter(flow{at: receiver, tag: strings.TrimSuffix(first, "*"), tags: tags})
 }
 
 func prefixed(prefix string, tags []string) []string {
@@ -230,15 +223,15 @@ func (c *checker) loop(out *section, back flow, feeders []flow) {
 		return
 	}
 	const prefix = "parsed."
-	mend := back.at.write("tag_prefix", prefix)
-	if _, given := back.at.get("tag_prefix"); given || sel.any(prefixed(prefix, back.tags)) {
-		mend = fmt.Sprintf("a match at %s:%d that takes the lines only", out.file, out.line)
+	fix := back.at.write("tag_prefix", prefix)
+	if back.at.has("tag_prefix") || sel.any(prefixed(prefix, back.tags)) {
+		fix = fmt.Sprintf("a match at %s:%d that takes the lines only", out.file, out.line)
 		if len(feeders) > 0 {
-			mend = fmt.Sprintf("%s at %s:%d, and %s here", out.write(matchKey(out), bounded(feeders[0].tag)), out.file, out.line, back.at.write("tag_prefix", prefix))
+			fix = fmt.Sprintf("%s at %s:%d, and %s here", out.write(matchKey(out), bounded(feeders[0].tag)), out.file, out.line, back.at.write("tag_prefix", prefix))
 		}
 	}
-	c.find(Error, back.at, lineOf(back.at, "tag_prefix"), "the output zitadel gets its own records again",
-		fmt.Sprintf("the output at %s:%d sends to this input, and its match takes the tag %s with which they come back: an endless loop", out.file, out.line, bounded(tags[i])), mend)
+	c.find(Error, back.at, c.lineOf(back.at, "tag_prefix"), "the output zitadel gets its own records again",
+		fmt.Sprintf("the output at %s:%d sends to this input, and its match takes the tag %s with which they come back: an endless loop", out.file, out.line, bounded(tags[i])), fix)
 }
 
 // bypass finds outputs that get the lines as they are.
@@ -250,9 +243,14 @@ func (c *checker) bypass(out *section, feeders []flow) {
 		}
 		theirs := c.taker(s)
 		both := func(tag string) bool { return ours.matches(tag) && theirs.matches(tag) && ours.meets(theirs) }
+		routed := slices.ContainsFunc(feeders, func(f flow) bool { return (f.direct != nil || f.only != nil) && c.reaches(f, s) })
 		tags := c.follow(tagsIn(feeders))
-		if i := slices.IndexFunc(tags, both); i >= 0 {
-			c.find(Warning, s, lineOf(s, "match"), "the lines of "+bounded(tags[i])+" go to this output as they are",
+		i := slices.IndexFunc(tags, both)
+		if i < 0 && routed {
+			i = 0
+		}
+		if i >= 0 {
+			c.find(Warning, s, c.lineOf(s, "match"), "the lines of "+bounded(tags[i])+" go to this output as they are",
 				"they can hold passwords in clear, as ZITADEL's own example of a script logs them, and are not redacted", s.write(matchKey(s), "a tag of parsed records"))
 		}
 	}
@@ -260,6 +258,8 @@ func (c *checker) bypass(out *section, feeders []flow) {
 
 // keeps wants an input that holds what it took.
 func (c *checker) keeps(s *section) {
+	c.twice(s)
+	c.routable(s)
 	if isOn(c.value(s, "threaded")) {
 		c.threaded(s)
 	}
@@ -279,18 +279,18 @@ const longLine = 64_000
 // that file for good (tail_file.c).
 func (c *checker) tail(s *section) {
 	if tag := c.tagOf(s); strings.ContainsAny(c.value(s, "path"), "*,") && !strings.ContainsAny(tag, "*<") && c.value(s, "path_key") == "" {
-		c.find(Error, s, lineOf(s, "path"), "path is of several files, which have one tag and no path_key",
+		c.find(Error, s, c.lineOf(s, "path"), "path is of several files, which have one tag and no path_key",
 			"a line that a container runtime split is then joined with a part of another container's", s.write("path_key", "log_file"))
 	}
 	if c.value(s, "db") == "" {
-		c.find(Warning, s, lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
+		c.find(Warning, s, c.lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
 			s.write("db", "/var/lib/fluent-bit/tail.db"))
 	}
 	if size := c.value(s, "buffer_max_size"); config.Bytes(size, 32_768) < longLine {
-		c.find(Warning, s, lineOf(s, "buffer_max_size"), "buffer_max_size is less than 64k", "a longer line, and a client can make one, is lost", s.write("buffer_max_size", "1M"))
+		c.find(Warning, s, c.lineOf(s, "buffer_max_size"), "buffer_max_size is less than 64k", "a longer line, and a client can make one, is lost", s.write("buffer_max_size", "1M"))
 	}
 	if !isOn(c.value(s, "skip_long_lines")) && !isOn(c.value(s, "truncate_long_lines")) {
-		c.find(Warning, s, lineOf(s, "skip_long_lines"), "skip_long_lines is not on", "one line that is longer than buffer_max_size ends the reading of its file",
+		c.find(Warning, s, c.lineOf(s, "skip_long_lines"), "skip_long_lines is not on", "one line that is longer than buffer_max_size ends the reading of its file",
 			s.write("skip_long_lines", "on"))
 	}
 }

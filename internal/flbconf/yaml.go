@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// yaml reads the YAML format (flb_cf_yaml.c). Sections it does not know are
-// passed over.
+// yaml reads the YAML format (flb_cf_yaml.c).
 func (l *loader) yaml(file string, data []byte, depth int) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
@@ -28,6 +30,7 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 			return
 		}
 		if err != nil {
+			l.unread = append(l.unread, file)
 			l.add(Error, file, errorLine(err), "the file is no YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
 			return
 		}
@@ -76,18 +79,25 @@ func unknownAlias(data []byte, err error) int {
 	return 1 + bytes.Count(before, []byte("\n"))
 }
 
+// topKeys are the sections of a YAML configuration. Any other is a plain
+// mapping that nothing reads, and Fluent Bit refuses a list or a scalar there.
+var topKeys = []string{"env", "service", "includes", "plugins", "pipeline", "parsers", "multiline_parsers", "stream_processor", "upstream_servers", "customs", "extensions"}
+
+// yamlTop reads the sections in their order, since includes add filters where
+// they stand.
 func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
-	var includes []*yaml.Node
 	for key, value := range pairs(top) {
-		switch strings.ToLower(key.Value) {
+		switch name := strings.ToLower(key.Value); name {
 		case "env":
 			l.yamlEnv(value)
 		case "includes":
-			includes = append(includes, value.Content...)
+			for _, n := range value.Content {
+				if n = resolve(n); n.Kind == yaml.ScalarNode && n.Value != "" {
+					l.include(n.Value, file, n.Line, yamlFormat, depth)
+				}
+			}
 		case "service":
-			s := &section{kind: "service", format: yamlFormat, file: file, line: key.Line}
-			s.read(value)
-			l.doc.sections = append(l.doc.sections, s)
+			l.yamlService(file, key, value)
 		case "plugins":
 			for _, n := range value.Content {
 				if n = resolve(n); n.Kind == yaml.ScalarNode {
@@ -96,25 +106,92 @@ func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 			}
 		case "pipeline":
 			l.yamlPipeline(file, value)
+		case "customs":
+			l.doc.customs = true
+		default:
+			if value.Kind != yaml.MappingNode && !slices.Contains(topKeys, name) {
+				l.refuse(file, key.Line, key.Value, "no section of Fluent Bit has this name", near(name, append(topKeys, "inputs", "filters", "outputs")))
+			}
 		}
 	}
-	for _, n := range includes {
-		if n = resolve(n); n.Kind == yaml.ScalarNode && n.Value != "" {
-			l.include(n.Value, file, n.Line, yamlFormat, depth)
+}
+
+// near suggests a section; inputs, filters and outputs stand in another one.
+func near(name string, names []string) string {
+	switch found := config.Nearest(name, names); found {
+	case "":
+		return ""
+	case "inputs", "filters", "outputs":
+		return "put " + found + ": below pipeline:"
+	default:
+		return "did you mean " + found + "?"
+	}
+}
+
+func (l *loader) refuse(file string, line int, what, why, fix string) {
+	l.add(Error, file, line, bounded(what), "Fluent Bit does not start: "+why, fix)
+}
+
+func (l *loader) yamlService(file string, key, value *yaml.Node) {
+	for _, other := range l.doc.sections {
+		if other.kind == "service" && other.format == yamlFormat {
+			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it stands at %s:%d already", other.file, other.line), "one service section with the settings of both")
 		}
 	}
+	s := &section{kind: "service", format: yamlFormat, file: file, line: key.Line}
+	s.read(value)
+	l.doc.sections = append(l.doc.sections, s)
 }
 
 func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 	for key, list := range pairs(pipeline) {
 		kind := strings.TrimSuffix(strings.ToLower(key.Value), "s")
-		if kind != "input" && kind != "filter" && kind != "output" || list.Kind != yaml.SequenceNode {
+		if !slices.Contains([]string{"input", "filter", "output"}, kind) || kind == strings.ToLower(key.Value) {
+			l.refuse(file, key.Line, "pipeline: "+key.Value, "it knows inputs, filters and outputs there", near(kind+"s", []string{"inputs", "filters", "outputs"}))
+			continue
+		}
+		if list.Kind != yaml.SequenceNode {
+			if list.Kind != yaml.ScalarNode || list.Value != "" {
+				l.refuse(file, key.Line, key.Value, "it is a list", "- name: ...")
+			}
 			continue
 		}
 		for _, n := range list.Content {
+			n = resolve(n)
 			s := &section{kind: kind, format: yamlFormat, file: file, line: n.Line}
-			s.read(resolve(n))
+			s.read(n)
 			l.doc.sections = append(l.doc.sections, s)
+			for key, value := range pairs(n) {
+				switch {
+				case key.Value == "processors" && kind != "filter" && len(s.processors) == 0: // the first counts
+					l.yamlProcessors(s, key, value)
+				case key.Value == "routes" && kind == "input" && s.routes == nil:
+					l.yamlRoutes(s, key, value)
+				}
+			}
+		}
+	}
+}
+
+func (l *loader) yamlProcessors(s *section, key, value *yaml.Node) {
+	if value.Kind != yaml.MappingNode {
+		l.refuse(s.file, key.Line, "processors", "they stand below logs:, metrics: or traces:", "logs:")
+		return
+	}
+	for signal, list := range pairs(value) {
+		switch strings.ToLower(signal.Value) {
+		case "logs":
+		case "metrics", "traces": // not for log records
+			continue
+		default:
+			l.refuse(s.file, signal.Line, "processors: "+signal.Value, "it knows logs, metrics and traces there", "logs:")
+			continue
+		}
+		for _, n := range list.Content {
+			n = resolve(n)
+			p := &section{kind: "processor", format: yamlFormat, file: s.file, line: n.Line}
+			p.read(n)
+			s.processors = append(s.processors, p)
 		}
 	}
 }
@@ -126,54 +203,34 @@ func (s *section) read(mapping *yaml.Node) {
 		switch value.Kind {
 		case yaml.ScalarNode:
 			p.value = strings.TrimSpace(value.Value)
+			s.props = append(s.props, p)
 		case yaml.SequenceNode:
-			p.list = true
-			var words []string
-			for _, n := range value.Content {
-				n = resolve(n)
-				p.nested = p.nested || n.Kind != yaml.ScalarNode
-				words = append(words, n.Value)
-			}
-			p.value = strings.Join(words, ",")
+			s.readList(p, value)
 		default:
 			p.nested = true
+			s.props = append(s.props, p)
 		}
-		if p.key == "routes" {
-			s.routes = append(s.routes, outputNames(value, 0)...)
-		}
-		s.props = append(s.props, p)
 	}
 }
 
-// outputNames collects the outputs of an input's own routes: routes.logs[].to.outputs.
-func outputNames(n *yaml.Node, depth int) []string {
-	var names []string
-	if n = resolve(n); depth > 8 {
-		return nil
-	}
-	for key, value := range pairs(n) {
-		if key.Value != "outputs" {
-			names = append(names, outputNames(value, depth+1)...)
-			continue
+func (s *section) readList(p property, list *yaml.Node) {
+	var words []string
+	for _, n := range list.Content {
+		n = resolve(n)
+		if n.Kind != yaml.ScalarNode {
+			p.nested = true
+			s.props = append(s.props, p)
+			return
 		}
-		for _, o := range value.Content {
-			o = resolve(o)
-			if o.Kind == yaml.ScalarNode {
-				names = append(names, o.Value)
-			}
-			for k, v := range pairs(o) {
-				if k.Value == "name" && v.Kind == yaml.ScalarNode {
-					names = append(names, v.Value)
-				}
-			}
-		}
+		words = append(words, strings.TrimSpace(n.Value))
 	}
-	if n.Kind == yaml.SequenceNode {
-		for _, e := range n.Content {
-			names = append(names, outputNames(e, depth+1)...)
-		}
+	if len(words) > 1 {
+		p.list = strings.Join(words, ",")
 	}
-	return names
+	for i, word := range words {
+		p.value, p.nth = word, i
+		s.props = append(s.props, p)
+	}
 }
 
 // yamlEnv reads a mapping, or a list of {name, value, uri}.

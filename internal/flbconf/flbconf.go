@@ -1,11 +1,11 @@
-// Package flbconf reads a Fluent Bit configuration, YAML or classic, and finds
-// what the plugin cannot see from inside: options that Fluent Bit hides
-// because nobody asks for them, and settings around the plugin with which
-// Fluent Bit itself loses records.
+// Package flbconf checks a Fluent Bit configuration, YAML or classic, for what
+// the plugins cannot see from inside: options that Fluent Bit hides because
+// nobody asks for them, and everything around the plugins with which Fluent Bit
+// itself loses records.
 //
-// It reads files only, bounded in size and number, follows includes, and
-// changes nothing. What it does not know it passes over. No finding repeats
-// the value of a secret.
+// It reads text files only, bounded in size and number, follows includes, and
+// changes nothing. It judges by what Fluent Bit 5.1.1 does. What it cannot judge
+// becomes a note, never silence. No text repeats the value of a secret.
 package flbconf
 
 import (
@@ -25,31 +25,33 @@ const PluginName = "zitadel"
 type Severity string
 
 const (
-	// Error: Fluent Bit or the plugin will not start, or nothing will arrive.
+	// Error: Fluent Bit or the plugin does not start, or nothing arrives.
 	Error Severity = "error"
 	// Warning: it runs, but can lose records, or does not do what it says.
 	Warning Severity = "warning"
+	// Note: something that this check cannot judge, or that no setting changes.
+	Note Severity = "note"
 )
 
-// Finding is one thing to mend.
+// Finding is one thing to fix, or to know.
 type Finding struct {
 	Severity Severity
 	File     string
 	Line     int    // from 1
 	What     string // what is wrong, naming the option
 	Why      string // one sentence
-	Mend     string // the line to write, or what to do; may be empty
+	Fix      string // the line to write, or what to do; may be empty
 }
 
-// String returns "file:line: severity: what: why; mend: ...".
+// String returns "file:line: severity: what: why; fix: ...".
 func (f Finding) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:%d: %s: %s", f.File, f.Line, f.Severity, f.What)
 	if f.Why != "" {
 		b.WriteString(": " + f.Why)
 	}
-	if f.Mend != "" {
-		b.WriteString("; mend: " + f.Mend)
+	if f.Fix != "" {
+		b.WriteString("; fix: " + f.Fix)
 	}
 	return b.String()
 }
@@ -76,7 +78,10 @@ type Output struct {
 type Report struct {
 	Inputs   []Input
 	Outputs  []Output
-	Findings []Finding // in the order of files and lines; nil when all is well
+	Findings []Finding // errors and warnings in the order of files and lines; nil if there are none
+	Notes    []Finding // what limits the verdict, in the same order
+	Summary  string    // the verdict, with what was looked at
+	NotRead  string    // what was not looked at
 }
 
 // Options of [Check].
@@ -90,7 +95,7 @@ type Options struct {
 }
 
 // Check reads the configuration at path. An error means that the file itself
-// cannot be read; everything else is a finding.
+// cannot be read as text; everything else is a finding.
 func Check(path string, opts Options) (Report, error) {
 	if opts.LookupEnv == nil {
 		opts.LookupEnv = os.LookupEnv
@@ -100,18 +105,22 @@ func Check(path string, opts Options) (Report, error) {
 	if err := l.load(path, formatOf(path), 0); err != nil {
 		return Report{}, fmt.Errorf("fluent bit configuration %s: %w", path, err)
 	}
-	c := &checker{opts: opts, doc: &l.doc, findings: l.findings}
+	c := newChecker(opts, l)
 	c.check(path)
-	order := func(file string) int { return slices.Index(l.order, file) }
-	slices.SortStableFunc(c.findings, func(a, b Finding) int {
-		if d := order(a.File) - order(b.File); d != 0 {
+	r := Report{Inputs: c.inputs, Outputs: c.parsers, Findings: c.findings, Notes: c.notes}
+	order := func(a, b Finding) int {
+		if d := slices.Index(l.order, a.File) - slices.Index(l.order, b.File); d != 0 {
 			return d
 		}
 		return a.Line - b.Line
-	})
-	return Report{Inputs: c.inputs, Outputs: c.parsers, Findings: c.findings}, nil
+	}
+	slices.SortStableFunc(r.Findings, order)
+	slices.SortStableFunc(r.Notes, order)
+	r.Summary, r.NotRead = c.summary(path, len(l.order)), c.notRead()
+	return r, nil
 }
 
+// formatOf goes by the name, as Fluent Bit does.
 func formatOf(path string) format {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":

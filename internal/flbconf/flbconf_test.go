@@ -199,10 +199,10 @@ func FuzzYAML(f *testing.F) {
 func fuzz(t *testing.T, data []byte, read func(*loader, string, []byte, int)) {
 	l := newLoader("none/x")
 	read(l, "x", data, maxDepth)
-	c := &checker{opts: options(), doc: &l.doc, findings: l.findings}
+	c := newChecker(options(), l)
 	c.check("x")
 	lines := strings.Count(string(data), "\n") + 2
-	for _, f := range c.findings {
+	for _, f := range append(c.findings, c.notes...) {
 		if f.Line < 1 || f.Line > lines || f.What == "" || strings.ContainsAny(f.What, "\n\r") {
 			t.Fatalf("%d lines: %+v", lines, f)
 		}

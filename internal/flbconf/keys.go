@@ -1,10 +1,13 @@
 package flbconf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // hosted is what Fluent Bit 5.1.1 itself takes from any input
-// (flb_input_set_property) or any output (flb_output_set_property), so that a
-// plugin never sees it.
+// (flb_input_set_property), output (flb_output_set_property) or filter
+// (flb_filter_set_property), so that a plugin never sees it.
 type hosted struct {
 	keys     []string          // to be used, beside ours
 	idle     map[string]string // without effect for a Go plugin, each with our option that does what is meant
@@ -12,8 +15,14 @@ type hosted struct {
 	tlsBy    string            // what decides about TLS instead
 }
 
-// hostedBy has "name", "processors" and "routes" too, which the reader of
-// configurations takes.
+// firstCounts are keys of the reader of configurations. Given twice, the first
+// counts; of all other keys that Fluent Bit takes itself the last one does.
+var firstCounts = []string{"name", "processors", "routes"}
+
+// emptied are keys whose value Fluent Bit takes back when a later one is empty,
+// for example since a variable is not set. An empty value of others is ignored.
+var emptied = []string{"match", "host", "port", "listen", "retry_limit"}
+
 var hostedBy = map[string]hosted{
 	"input": {
 		keys: []string{
@@ -47,6 +56,18 @@ var hostedBy = map[string]hosted{
 		prefixes: map[string]string{"net.": "ack_timeout", "oauth2": "", "tls.proxy.": ""},
 		tlsBy:    "forward",
 	},
+	"filter":    {keys: []string{"match", "match_regex", "alias", "log_level", "log_suppress_interval"}},
+	"processor": {keys: []string{"match", "match_regex", "alias", "log_level", "log_suppress_interval"}},
+}
+
+// lastCounts says which value of a key counts that is given twice.
+func lastCounts(s *section, key string) bool {
+	if s.kind == "service" {
+		return true
+	}
+	host := hostedBy[s.kind]
+	_, idle := host.swallowed(key)
+	return (idle || slices.Contains(host.keys, key)) && !slices.Contains(firstCounts, key)
 }
 
 // swallowed says whether key is Fluent Bit's own without effect here.

@@ -1,0 +1,184 @@
+package flbconf
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+// classic reads the format of [SECTION] and "Key value" lines as
+// flb_cf_fluentbit.c does. After the first line that Fluent Bit refuses it goes
+// on as well as it can.
+func (l *loader) classic(file string, data []byte, depth int) {
+	r := classicReader{l: l, file: file, depth: depth}
+	for raw := range bytes.Lines(data) {
+		r.line++
+		r.read(strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r"))
+	}
+}
+
+type classicReader struct {
+	l       *loader
+	file    string
+	line    int
+	depth   int
+	current *section
+	indent  string // of the first setting; all others have the same
+	refused bool   // one line of wrong indentation was reported
+}
+
+func (r *classicReader) read(text string) {
+	switch {
+	case text == "" || text[0] == '#':
+	case text[0] == '@':
+		r.meta(text)
+	case text[0] == '[':
+		r.section(text)
+	default:
+		r.setting(text)
+	}
+}
+
+func (r *classicReader) fail(what, why, fix string) {
+	r.l.add(Error, r.file, r.line, bounded(what), "Fluent Bit does not start: "+why, fix)
+}
+
+// sectionNames are those of Fluent Bit, in the order in which it compares a
+// prefix of them.
+var sectionNames = []string{"service", "parser", "multiline_parser", "stream_processor", "plugins", "upstream_servers", "customs", "inputs", "filters", "outputs"}
+
+func (r *classicReader) section(text string) {
+	name, _, ok := strings.Cut(text[1:], "]")
+	if !ok {
+		r.fail("section without ]", "it does not know where the name ends", "["+bounded(strings.TrimSpace(text[1:]))+"]")
+	}
+	r.current = &section{kind: sectionKind(name), format: classicFormat, file: r.file, line: r.line}
+	r.l.doc.sections = append(r.l.doc.sections, r.current)
+	switch r.current.kind {
+	case "parser", "multiline_parser":
+		r.fail("["+name+"]", "parsers have a file of their own", "move it to a file that parsers_file in [SERVICE] names")
+	case "custom":
+		r.l.doc.customs = true
+	case "":
+		if near := config.Nearest(strings.ToLower(strings.TrimSpace(name)), []string{"service", "input", "filter", "output"}); near != "" {
+			r.l.add(Error, r.file, r.line, "["+bounded(name)+"]", "Fluent Bit does not know this section and passes over it", "["+strings.ToUpper(near)+"]")
+		}
+	}
+}
+
+// sectionKind is a section's kind, "" if Fluent Bit passes over it.
+func sectionKind(name string) string {
+	for _, full := range sectionNames {
+		if name != "" && len(name) <= len(full) && strings.EqualFold(name, full[:len(name)]) {
+			if slices.Contains([]string{"customs", "inputs", "filters", "outputs"}, full) {
+				return strings.TrimSuffix(full, "s")
+			}
+			return full
+		}
+	}
+	return ""
+}
+
+func (r *classicReader) setting(text string) {
+	text = r.indented(text)
+	if text == "" || text[0] == '#' {
+		return
+	}
+	key, value, ok := strings.Cut(text, " ")
+	value = strings.TrimSpace(value)
+	if !ok || value == "" {
+		why := "a key needs a value"
+		if key, value, _ = strings.Cut(text, "\t"); strings.TrimSpace(value) != "" {
+			why = "key and value are separated by spaces, not by tabs"
+		}
+		r.fail(key, why, bounded(strings.TrimSpace(key))+" <value>")
+		if value = strings.TrimSpace(value); value == "" {
+			return
+		}
+	}
+	if r.current == nil {
+		r.fail(key, "it stands before the first [SECTION]", "")
+		return
+	}
+	r.current.props = append(r.current.props, property{key: strings.ToLower(strings.TrimSpace(key)), value: value, line: r.line})
+}
+
+// indented takes the indentation away. That of the first setting, or twice as
+// much, is right.
+func (r *classicReader) indented(text string) string {
+	rest := strings.TrimLeft(text, " \t")
+	blank := text[:len(text)-len(rest)]
+	if r.indent == "" {
+		if r.indent = blank; blank != "" {
+			return rest
+		}
+		r.indent = text[:1] // Fluent Bit takes the first character, whatever it is
+	}
+	if r.refused || blank == r.indent || blank == r.indent+r.indent {
+		return rest
+	}
+	r.refused = true
+	what, _, _ := strings.Cut(rest, " ")
+	why := "settings are indented, all in the same way"
+	if blank == "" {
+		why = "a line that begins in the first column is a [SECTION], an @INCLUDE, an @SET or a # comment"
+	}
+	fix := "indent it as the first setting of the file is: by " + describe(r.indent)
+	switch {
+	case rest == "":
+		what, fix = "a line of blanks", "an empty line"
+	case strings.EqualFold(what, "$INCLUDE"), strings.EqualFold(what, "INCLUDE"):
+		fix = "@INCLUDE" + bounded(strings.TrimPrefix(rest, what))
+	}
+	r.fail(what, why, fix)
+	return rest
+}
+
+func describe(indent string) string {
+	switch spaces, tabs := strings.Count(indent, " "), strings.Count(indent, "\t"); len(indent) {
+	case spaces:
+		return fmt.Sprintf("%d spaces", spaces)
+	case tabs:
+		return fmt.Sprintf("%d tabs", tabs)
+	}
+	return "4 spaces"
+}
+
+// meta follows @INCLUDE and keeps what @SET sets.
+func (r *classicReader) meta(text string) {
+	word, rest, ok := strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	if !ok || rest == "" {
+		r.fail(word, "it needs a value", bounded(word)+" <value>")
+		return
+	}
+	switch strings.ToUpper(word) {
+	case "@INCLUDE":
+		r.l.include(rest, r.file, r.line, classicFormat, r.depth)
+	case "@SET":
+		if name, value, ok := strings.Cut(rest, "="); ok {
+			r.l.setEnv(strings.TrimSpace(name), strings.TrimSpace(value), false)
+		}
+	}
+}
+
+// bounded keeps a name from a foreign file on one short line.
+func bounded(name string) string {
+	const most = 60
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if clean == "" {
+		return "an empty name"
+	}
+	if len(clean) > most {
+		return strings.ToValidUTF8(clean[:most], "") + "..."
+	}
+	return clean
+}

@@ -1,0 +1,105 @@
+package flbconf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+)
+
+// checkOptions checks what one of our sections says to the plugin. It is
+// usable where nothing is wrong or unknown.
+func checkOptions[S any](c *checker, s *section, table config.Table[S]) (settings S, usable bool) {
+	values, seen := map[string]string{}, map[string]int{}
+	opts := c.opts.Parse
+	opts.Unknown = slices.Clone(opts.Unknown)
+	for _, p := range s.props {
+		option, known := table.Lookup(p.key)
+		switch {
+		case !known:
+			c.foreignKey(s, p, table.Options)
+		case p.nth > 0: // the first element of the list says it
+		case seen[p.key] > 0:
+			c.find(Warning, s, p.line, p.key+" is given twice", fmt.Sprintf("the plugin gets the first one, line %d", seen[p.key]), "keep one of them")
+		default:
+			if value, ok := c.optionValue(s, p, option); ok {
+				values[p.key] = value
+			} else {
+				opts.Unknown = append(opts.Unknown, p.key)
+			}
+			seen[p.key] = p.line
+		}
+	}
+	c.twice(s)
+	settings, warnings, problems := table.Check(values, opts)
+	for _, p := range problems {
+		c.find(Error, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
+	}
+	for _, p := range warnings {
+		c.find(Warning, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
+	}
+	return settings, len(problems)+len(opts.Unknown) == 0
+}
+
+// optionValue is what the plugin will read, as far as that is known here.
+func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
+	switch {
+	case p.nested:
+		c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
+		return "", false
+	case p.list != "":
+		fix := "one value, not a list"
+		if option.Kind == config.KindList {
+			fix = s.write(p.key, p.list)
+		}
+		c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", fix)
+		return "", false
+	}
+	e := c.expand(p.value)
+	if len(e.unset) > 0 {
+		c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
+			"set it in the environment of Fluent Bit")
+	}
+	if len(e.unset) > 0 || e.file {
+		return "", false
+	}
+	if option.Secret {
+		c.keep(e.value, "[REDACTED]")
+	}
+	return e.value, true
+}
+
+// foreignKey is a key that is no option of ours.
+func (c *checker) foreignKey(s *section, p property, options config.Options) {
+	key, host := bounded(p.key), hostedBy[s.kind]
+	if slices.Contains(host.keys, p.key) {
+		return
+	}
+	if ours, ok := host.swallowed(p.key); ok {
+		fix := ""
+		if ours != "" {
+			option, _ := options.Lookup(ours)
+			fix = s.write(ours, option.Example)
+		}
+		if p.key == "tls" && isOn(c.expand(p.value).value) {
+			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", fix)
+			return
+		}
+		c.find(Warning, s, p.line, key, "Fluent Bit swallows it and the plugin never sees it", fix)
+		return
+	}
+	near := options.Meant(p.key)
+	if near == "" {
+		names := slices.Clone(host.keys)
+		for _, o := range options {
+			names = append(names, o.Name)
+		}
+		near = config.Nearest(p.key, names)
+	}
+	fix := ""
+	if near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it", fix)
+}

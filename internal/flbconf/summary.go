@@ -1,0 +1,63 @@
+package flbconf
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// variables finds those that are not set here: Fluent Bit puts nothing in their place.
+func (c *checker) variables() {
+	for _, s := range c.doc.sections {
+		for _, s := range append([]*section{s}, s.processors...) {
+			for _, p := range s.props {
+				for _, name := range c.expand(p.value).unset {
+					if c.unset[name] == "" {
+						c.unset[name] = fmt.Sprintf("%s:%d", s.file, p.line)
+					}
+				}
+			}
+		}
+	}
+}
+
+// summary is the verdict in one sentence, with what it rests on.
+func (c *checker) summary(main string, files int) string {
+	count := func(n int, what string) string {
+		if n == 1 {
+			return "1 " + what
+		}
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+	verdict := "no setting that loses events was found"
+	switch {
+	case slices.Contains(c.unread, main):
+		return main + ": not checked, since it could not be read as a configuration"
+	case len(c.findings) > 0:
+		verdict = count(len(c.findings), "finding") + " above"
+	}
+	return fmt.Sprintf("%s: %s; looked at: %s, %s, %s, %s, %s and the service section, as Fluent Bit 5.1.1 reads them", main, verdict,
+		count(files, "file"), count(len(c.kind("input")), "input"), count(len(c.looked.filters), "filter"),
+		count(len(c.looked.processors), "processor"), count(len(c.looked.outputs), "output"))
+}
+
+// notRead is what the verdict does not rest on.
+func (c *checker) notRead() string {
+	list := []string{"the files of plugins_file, parsers_file and streams_file", "options on Fluent Bit's command line", "whether servers take the records and disks have room"}
+	if len(c.unread) > 0 {
+		list = append([]string{"files that could not be read (" + strings.Join(c.unread, ", ") + ")"}, list...)
+	}
+	if c.doc.customs {
+		list = append([]string{"custom plugins of a vendor"}, list...)
+	}
+	if len(c.unset) > 0 {
+		var names []string
+		for _, name := range slices.SortedFunc(maps.Keys(c.unset), cmp.Compare[string]) {
+			names = append(names, bounded(name)+" at "+c.unset[name])
+		}
+		list = append([]string{"variables that are not set here (" + strings.Join(names, ", ") + ")"}, list...)
+	}
+	return "not looked at: " + strings.Join(list, "; ")
+}
