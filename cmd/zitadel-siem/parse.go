@@ -44,7 +44,7 @@ func (c *parseCommand) Run(ctx context.Context, console *console) error {
 		return err
 	}
 	run := parseRun{out: out, parser: parser.New(parser.Options{
-		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
+		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, LineKeys: settings.ChosenLineKeys(), Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
 	err = run.files(ctx, c.Files)
 	console.clear()
