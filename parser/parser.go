@@ -41,6 +41,7 @@ type Parser struct {
 	inside   [maxInside]inside
 	chosen   bool // LineKeys are the caller's
 	doubted  bool // nothing of the line is believed
+	limit    int  // MaxLine; tests set less
 }
 
 // field is a string of the record that is being made, p.buf[from:to].
@@ -64,7 +65,7 @@ func New(opts Options) *Parser {
 	if opts.Kinds == 0 {
 		opts.Kinds = DefaultKinds
 	}
-	p := &Parser{opts: opts}
+	p := &Parser{opts: opts, limit: MaxLine}
 	p.useLineKeys()
 	return p
 }
@@ -90,8 +91,8 @@ func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 	if !wanted && p.opts.Kinds.Has(kind) { // a line without a record in it
 		p.doubted = false
 		p.begin(r, kind, TrustNone)
-		r.Cut = len(line) > MaxLine
-		p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
+		r.Cut = len(line) > p.limit
+		p.keepText(&r.Raw, trimEnd(line[:min(len(line), p.limit)]))
 		if !p.opts.Raw {
 			p.fields = p.fields[:0] // it only tells the lines apart, in the id
 		}
@@ -110,7 +111,7 @@ func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
 		return false
 	}
 	p.begin(r, Malformed, TrustNone)
-	r.Cut = len(line) > MaxLine
+	r.Cut = len(line) > p.limit
 	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(len(line)))
 	p.finish(r)
 	return true
@@ -118,8 +119,8 @@ func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
 
 // line tells the kind of a line; done says that r was made.
 func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
-	if len(line) > MaxLine {
-		line = line[:MaxLine]
+	if len(line) > p.limit {
+		line = line[:p.limit]
 	}
 	line = trimEnd(line)
 	t, in, _ := unwrap(line)
