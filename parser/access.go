@@ -9,7 +9,7 @@ import (
 // access reads an access record, as ZITADEL marshals its AccessLog. Of the
 // headers only those leave that say where a request came from: a Location holds
 // authorization codes.
-func (p *Parser) access(t text, trust Trust, r *Record) bool {
+func (p *Parser) access(t text, r *Record) bool {
 	doc, ok := p.unquote(t)
 	if !ok {
 		return false
@@ -20,7 +20,7 @@ func (p *Parser) access(t text, trust Trust, r *Record) bool {
 	if !ok {
 		return false
 	}
-	p.begin(r, Access, trust)
+	p.begin(r, Access, TrustFull)
 	r.Time = date
 	switch get("protocol").Int() {
 	case 0:

@@ -143,6 +143,7 @@ func joined(list gjson.Result) string {
 
 // The baselines do the same job: on recorded lines they tell what Parse tells.
 func TestBaselinesTellWhatParseTells(t *testing.T) {
+	t.Parallel()
 	for _, line := range recordedOfficial(t) {
 		if !bytes.HasPrefix(line, []byte("time=")) {
 			continue

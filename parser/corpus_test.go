@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,20 @@ type recording struct {
 
 // recordings reads every file of testdata/recorded, in order.
 func recordings(tb testing.TB) []recording {
+	tb.Helper()
+	readRecordings.Do(func() { recorded = allRecordings(tb) })
+	if len(recorded) == 0 {
+		tb.Fatal("the recordings cannot be read, see the test that read them first")
+	}
+	return recorded
+}
+
+var (
+	readRecordings sync.Once
+	recorded       []recording
+)
+
+func allRecordings(tb testing.TB) []recording {
 	tb.Helper()
 	names, err := filepath.Glob("testdata/recorded/*.stderr*")
 	if err != nil {

@@ -2,8 +2,8 @@
 //
 // A self-hosted ZITADEL prints what an action logs with zitadel/log, and the
 // requests it answers, on its standard error among everything else. [Parser.Parse]
-// takes one such line as it stands in a file: bare, in Docker's JSON or behind
-// CRI's prefix (an [Assembler] joins the parts of a split one), as logrus writes it in
+// takes one such line as it stands in a file: bare, in the JSON of Docker, of journald and of
+// collectors, or behind CRI's prefix (an [Assembler] joins the parts of a split one), as logrus writes it in
 // text or JSON, with other key names, without quotes or in a terminal's colours.
 //
 //	p := parser.New(parser.Options{})
@@ -34,7 +34,9 @@
 //   - the auth request id of the example script: it stands in the client's form;
 //   - everything of a line that is printed unquoted (logrus with DisableQuote, a
 //     terminal's colours, a prefix that a tool put before the line), and of JSON whose
-//     message has another name than msg or message: another field can read like it.
+//     message has another name than msg or message: another field can read like it;
+//   - everything of a line in JSON that an application can have written as well as a
+//     collector: injson.go says which keys tell them apart.
 //
 // Any input gets an answer in time linear in its length, and with one allocation for a
 // record and none for a line that is not wanted. Should a line cause a panic all the same,

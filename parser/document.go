@@ -21,8 +21,9 @@ func (p *Parser) ParseDocument(doc []byte, r *Record) bool {
 		return false
 	}
 	p.env = envelope{b: []byte("info"), level: span{0, len("info")}} // as the script logs it
+	p.doubted = false
 	var record Record
-	ok, _ := p.postAuthLog(&message{e: &p.env, text: text{doc, 0, 0}, trust: TrustFull}, &record)
+	ok, _ := p.postAuthLog(&message{e: &p.env, text: text{doc, 0, 0}}, &record)
 	if ok {
 		*r = record
 	}

@@ -15,6 +15,7 @@ import (
 // The document and the line give one record, whatever the values hold; what the line's
 // parser takes for another script's text is no document.
 func TestDocumentAndLineAreOneRecord(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		values := map[string]string{}
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom(ownKeys), rapid.ID[string]).Draw(t, "keys") {
@@ -55,6 +56,7 @@ func TestDocumentAndLineAreOneRecord(t *testing.T) {
 }
 
 func TestDocumentOfAnotherKind(t *testing.T) {
+	t.Parallel()
 	for _, doc := range []string{"", "{}", "null", "[1]", `{"post_auth_log":2,"outcome":"success"}`, strings.Repeat(`{"post_auth_log":1,"outcome":"success"`, 99), `{"post_auth_log":1,"outcome":"success"}{}`} {
 		r := parser.Record{Message: "kept"}
 		if parser.New(parser.Options{}).ParseDocument([]byte(doc), &r) || r.Message != "kept" {

@@ -23,6 +23,7 @@ func (a *attempt) line(f format, w wrapping) []byte {
 // Law 7: a field that an attacker can fill never decides another one. Whatever
 // is told as verified is the truth, and the envelope is ZITADEL's.
 func TestVerifiedFieldsAreTheTruth(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := anAttempt(t)
 		f := rapid.SampledFrom(formats).Draw(t, "format")
@@ -33,6 +34,7 @@ func TestVerifiedFieldsAreTheTruth(t *testing.T) {
 
 // The same where the message ends around the byte at which ZITADEL cuts.
 func TestVerifiedFieldsAreTheTruthAroundTheCut(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := anAttempt(t)
 		sized(a, rapid.IntRange(1900, 2040).Draw(t, "size"), rapid.SampledFrom([]string{"x", "ü", "李", "😀"}).Draw(t, "filling"))
@@ -43,6 +45,7 @@ func TestVerifiedFieldsAreTheTruthAroundTheCut(t *testing.T) {
 // A name so long that the true rest is cut off, and that ends in a forged
 // rest, to the byte: nothing behind the outcome is believed.
 func TestForgedRestThatEndsAtTheCutIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	for _, failed := range []bool{false, true} {
 		for end := 1990; end <= 2003; end++ {
 			for _, f := range formats {
@@ -179,6 +182,7 @@ func checkNoSecret(t fataler, r *parser.Record, where string) {
 
 // Law 10: a user name that holds a time of any length, in a message that ZITADEL cut.
 func TestNoPanic_UserNamesWithTimes(t *testing.T) {
+	t.Parallel()
 	for n := range 40 {
 		for _, failed := range []bool{false, true} {
 			a := plainAttempt()

@@ -48,15 +48,27 @@ func unwrap(line []byte) (t text, in wrapping, partial bool) {
 	}
 	const head = `{"log":"`
 	if at(line, 0, head) {
-		// Quotes within the log stand behind backslashes, so that this is
-		// Docker's own; the search from the right is short.
-		if end := bytes.LastIndex(line, []byte(`","stream":"`)); end >= len(head) {
+		if end := logEnd(line, len(head)); at(line, end, `","stream":"`) {
 			inner := line[:end]
 			whole := trimEscape(inner, len(head), 'n')
 			return text{b: trimEscape(whole, len(head), 'r'), i: len(head), n: 1}, inDocker, len(whole) == len(inner)
 		}
 	}
 	return text{b: line}, bare, false
+}
+
+// logEnd returns where the string that begins at b[from] ends if another key follows it, or
+// len(b). Within the string, quotes stand behind backslashes.
+func logEnd(b []byte, from int) int {
+	for i := from; ; i++ {
+		n := bytes.Index(b[i:], []byte(`","`))
+		if n < 0 {
+			return len(b)
+		}
+		if i += n; slashes(b[from:], i-from)%2 == 0 {
+			return i
+		}
+	}
 }
 
 // trimEscape takes the escape \c off the end of b[from:]; behind a backslash that is

@@ -93,14 +93,11 @@ func (p *Parser) official(m *message, r *Record) (ok, told bool) {
 	r.Format, r.Cut = FormatOfficial, cut
 	sure, rest := &r.Login, &r.Login
 	if !o.whole || o.ambiguous {
-		r.Trust = min(r.Trust, TrustPartial)
+		r.Trust = TrustPartial
 	}
 	if !o.whole {
 		o.leftmost()
 		rest = &r.Unverified
-	}
-	if r.Trust == TrustNone {
-		sure, rest = &r.Unverified, &r.Unverified
 	}
 	sure.Outcome = "success"
 	if o.failed {

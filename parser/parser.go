@@ -16,6 +16,9 @@ type Options struct {
 	Kinds Kinds
 	// Raw keeps the scrubbed line in the records of Other and Malformed.
 	Raw bool
+	// LineKeys are the keys that hold the line where JSON stands around it; empty means
+	// [DefaultLineKeys]. The text under a key that a caller chooses is believed to be a line.
+	LineKeys []string
 	// Instance replaces the instance id of the line.
 	Instance string
 	// Panicked, where it is set, is called with the value of a panic that a line caused.
@@ -35,6 +38,10 @@ type Parser struct {
 	env      envelope
 	name     []byte
 	instance string // the last one: a log is of one instance
+	inside   [maxInside]inside
+	chosen   bool // LineKeys are the caller's
+	doubted  bool // nothing of the line is believed
+	limit    int  // MaxLine; tests set less
 }
 
 // field is a string of the record that is being made, p.buf[from:to].
@@ -58,7 +65,9 @@ func New(opts Options) *Parser {
 	if opts.Kinds == 0 {
 		opts.Kinds = DefaultKinds
 	}
-	return &Parser{opts: opts}
+	p := &Parser{opts: opts, limit: MaxLine}
+	p.useLineKeys()
+	return p
 }
 
 // Counts returns the lines seen so far, by kind.
@@ -77,11 +86,13 @@ func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 			}
 		}()
 	}
+	p.doubted = false
 	kind, wanted := p.line(line, r)
 	if !wanted && p.opts.Kinds.Has(kind) { // a line without a record in it
+		p.doubted = false
 		p.begin(r, kind, TrustNone)
-		r.Cut = len(line) > MaxLine
-		p.keepText(&r.Raw, trimEnd(line[:min(len(line), MaxLine)]))
+		r.Cut = len(line) > p.limit
+		p.keepText(&r.Raw, trimEnd(line[:min(len(line), p.limit)]))
 		if !p.opts.Raw {
 			p.fields = p.fields[:0] // it only tells the lines apart, in the id
 		}
@@ -94,12 +105,13 @@ func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 
 // giveUp takes a line for malformed without looking into it: that caused a panic.
 func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
+	p.doubted = false
 	p.counts[Malformed]++
 	if !p.opts.Kinds.Has(Malformed) {
 		return false
 	}
 	p.begin(r, Malformed, TrustNone)
-	r.Cut = len(line) > MaxLine
+	r.Cut = len(line) > p.limit
 	p.buf = binary.LittleEndian.AppendUint64(p.buf, uint64(len(line)))
 	p.finish(r)
 	return true
@@ -107,25 +119,25 @@ func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
 
 // line tells the kind of a line; done says that r was made.
 func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
-	if len(line) > MaxLine {
-		line = line[:MaxLine]
+	if len(line) > p.limit {
+		line = line[:p.limit]
 	}
-	t, _, _ := unwrap(trimEnd(line))
-	record, v := locate(t)
-	trust := TrustFull
-	if v == unclear {
-		trust = TrustNone
-		record, v = t.search()
+	line = trimEnd(line)
+	t, in, _ := unwrap(line)
+	record, trust, v := p.find(t, 0)
+	if v != found && in == inDocker { // perhaps another tool's JSON that begins like Docker's
+		if r, tr, how, ok := p.inJSON(text{b: line}, 0); ok && how != foreign {
+			record, trust, v = r, tr, how
+		}
 	}
 	switch v {
-	case foreign:
-		return Other, false
+	case found:
+		p.doubted = trust == TrustNone
+		return p.record(record, r)
 	case broken:
 		return Malformed, false
-	case guessed:
-		trust = TrustNone
 	}
-	return p.record(record, trust, r)
+	return Other, false
 }
 
 func trimEnd(line []byte) []byte {
@@ -134,12 +146,12 @@ func trimEnd(line []byte) []byte {
 }
 
 // record reads what the log store wrote.
-func (p *Parser) record(t text, trust Trust, r *Record) (kind Kind, done bool) {
+func (p *Parser) record(t text, r *Record) (kind Kind, done bool) {
 	e := &p.env
 	*e = envelope{}
 	start, access, ok := e.head(t)
 	if ok && !access {
-		m := message{e: e, text: text{t.b, start, t.n + 1}, trust: trust}
+		m := message{e: e, text: text{t.b, start, t.n + 1}}
 		if kind, done, ok = p.message(&m, r); ok {
 			return kind, done
 		}
@@ -148,7 +160,7 @@ func (p *Parser) record(t text, trust Trust, r *Record) (kind Kind, done bool) {
 		var plain []byte
 		*e, plain, access, ok = p.plain(t)
 		if ok && !access {
-			m := message{e: e, text: text{plain, 0, 0}, trust: trust}
+			m := message{e: e, text: text{plain, 0, 0}}
 			if kind, done, ok = p.message(&m, r); ok {
 				return kind, done
 			}
@@ -157,7 +169,7 @@ func (p *Parser) record(t text, trust Trust, r *Record) (kind Kind, done bool) {
 	if access && !p.opts.Kinds.Has(Access) {
 		return Access, false
 	}
-	if access && p.access(t, trust, r) {
+	if access && p.access(t, r) {
 		return Access, true
 	}
 	return Malformed, false
@@ -166,8 +178,7 @@ func (p *Parser) record(t text, trust Trust, r *Record) (kind Kind, done bool) {
 // message is the message of an action's record; quotes in it stand at layer n.
 type message struct {
 	text
-	e     *envelope
-	trust Trust
+	e *envelope
 }
 
 // end finds the end of the message and reads what comes behind it.
@@ -262,7 +273,7 @@ func (p *Parser) begin(r *Record, kind Kind, trust Trust) {
 
 // beginAction starts a record with what the envelope says.
 func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
-	p.begin(r, kind, m.trust)
+	p.begin(r, kind, TrustFull)
 	r.Time = m.e.date
 	level := m.e.level.of(m.e.b)
 	switch string(level) {
@@ -350,6 +361,21 @@ func (p *Parser) finish(r *Record) {
 	}
 	p.buf = appendShape(p.buf, r)
 	r.hash = xxhash.Sum64(p.buf)
+	if p.doubted {
+		r.doubt()
+	}
+}
+
+// doubt believes nothing of a record. Its hash is made before: the same record has the same
+// id wherever it is found.
+func (r *Record) doubt() {
+	r.Trust = TrustNone
+	for i := range loginFields {
+		if to, from := loginFields[i].of(&r.Unverified), loginFields[i].of(&r.Login); *to == "" {
+			*to = *from
+		}
+	}
+	r.Login = Login{}
 }
 
 // appendShape appends to the strings of r what they leave open: which string is which,

@@ -43,9 +43,6 @@ func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
 	p.beginAction(r, Log, m)
 	r.Format = FormatPostAuthLog
 	login := &r.Login
-	if r.Trust == TrustNone {
-		login = &r.Unverified
-	}
 	login.Outcome = l.outcome
 	for i, value := range l.values {
 		field := &loginFields[1+i]

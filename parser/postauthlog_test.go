@@ -48,6 +48,7 @@ func logOf(f format, w wrapping, message string) []byte {
 
 // Our own message is read as it was written, whatever its values hold.
 func TestOwnMessageIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		values := map[string]string{}
 		for _, key := range rapid.SliceOfDistinct(rapid.SampledFrom(ownKeys), rapid.ID[string]).Draw(t, "keys") {
@@ -90,6 +91,7 @@ func TestOwnMessageIsReadAsItWasWritten(t *testing.T) {
 
 // What deviates from our script's form in anything is another script's text.
 func TestOwnMessageIsStrict(t *testing.T) {
+	t.Parallel()
 	good := ownMessage("success", map[string]string{"user_id": "1", "user_name": "alice", "remote_addr": "1.2.3.4:5"}, []string{"user_agent"})
 	replace := func(old, by string) string {
 		s := strings.Replace(good, old, by, 1)
@@ -125,6 +127,7 @@ func TestOwnMessageIsStrict(t *testing.T) {
 
 // Both encodings tell the same, whatever the record.
 func TestEncodingsTellTheSame(t *testing.T) {
+	t.Parallel()
 	for _, rec := range recordings(t) {
 		for i, line := range rec.lines {
 			r := parse(t, line)

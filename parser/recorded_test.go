@@ -11,6 +11,7 @@ import (
 // What every recorded line is, when it was, and what it says, agrees with
 // decoders that others wrote.
 func TestRecordedLinesAreReadAsTheReferenceReadsThem(t *testing.T) {
+	t.Parallel()
 	seen := map[parser.Kind]int{}
 	for _, rec := range recordings(t) {
 		p := everything()

@@ -15,6 +15,7 @@ import (
 // Law 6: no password, cookie, token or form value leaves. A line that lost its
 // end, wherever, is the hardest: no JSON in it is whole.
 func TestCutLinesLeakNoSecret(t *testing.T) {
+	t.Parallel()
 	a := plainAttempt()
 	a.form = append(a.form, header{"code", []string{secretSign + `"}}` + secretSign}}, header{`a"b\`, []string{secretSign + `\"]` + secretSign}})
 	a.post = a.form
@@ -39,6 +40,7 @@ func TestCutLinesLeakNoSecret(t *testing.T) {
 // The same with hostile names and values, cut or not, and for a script that
 // logs the request in its own words.
 func TestHostileLinesLeakNoSecret(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := anAttempt(t)
 		f := rapid.SampledFrom(formats).Draw(t, "format")
@@ -54,6 +56,7 @@ func TestHostileLinesLeakNoSecret(t *testing.T) {
 
 // A script of somebody's own, that logs the request: its message is kept as text, scrubbed.
 func TestTextWithARequestLeaksNoSecret(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := anAttempt(t)
 		before := rapid.SampledFrom([]string{"", "login ", `{"request":`, "user " + a.user + " ", "successful login of "}).Draw(t, "before")
@@ -76,6 +79,7 @@ func TestTextWithARequestLeaksNoSecret(t *testing.T) {
 
 // A dump of the request under other names of a script's own choosing.
 func TestRequestInOtherShapesLeaksNoSecret(t *testing.T) {
+	t.Parallel()
 	a := plainAttempt()
 	request := a.request()
 	indented := &bytes.Buffer{}
@@ -108,6 +112,7 @@ func requestInShape(t *testing.T, message string) {
 
 // An access record tells of a request what an audit trail wants, without codes.
 func TestAccessRecordsLeakNoSecret(t *testing.T) {
+	t.Parallel()
 	for _, f := range formats {
 		for _, w := range wrappings {
 			record := fmt.Sprintf(`{"logDate":"2026-11-22T09:24:58.001346628Z","protocol":1,"requestUrl":%s,"responseStatus":302,`+
@@ -122,7 +127,11 @@ func TestAccessRecordsLeakNoSecret(t *testing.T) {
 				t.Errorf("%s: %v %+v", where, r.Kind, r.Access)
 			}
 			checkNoSecret(t, r, where)
-			for end := len(line) / 2; end < len(line); end += 7 {
+			step := 61
+			if w.name == "bare" && (f.name == "text" || f.name == "json") {
+				step = 7
+			}
+			for end := len(line) / 2; end < len(line); end += step {
 				checkNoSecretInRaw(t, line[:end], where)
 			}
 		}
@@ -142,16 +151,20 @@ func checkNoSecretInRaw(t fataler, line []byte, where string) {
 // Quotes and braces that a client types never end the removal early: the name stands bare in the
 // message, before the form, and so does an error.
 func TestScrubIsNotLedAstrayByWhatAClientTypes(t *testing.T) {
+	t.Parallel()
 	hostile := []string{`"form":{"a":"`, `"form":{`, `"form":[`, `"form":{"`, `"postForm":{"a":["`, `\"form\":{\"`, `"form":{"a":"\`, `form":{`, `"headers":{"Cookie":["`, `{"form":{}`, `"form":{}}`}
 	typed := []string{`"}}`, `"]}`, `"`, `}`, `]}`, `"}}"`, `\"}}`, `\`, `{`, `"form":{}`, `,"x":"`}
-	for _, name := range hostile {
-		for _, password := range typed {
+	for i, name := range hostile {
+		for j, password := range typed {
 			a := plainAttempt()
 			a.user = name
 			secret := secretSign + password + secretSign
 			a.form = []header{{"loginName", []string{name}}, {"password", []string{secret}}, {"code", []string{secret}}}
 			a.post = a.form
-			for _, f := range formats {
+			for k, f := range formats {
+				if (i+j+k)%3 > 0 { // each pair in a third of the formats, in turn
+					continue
+				}
 				line := a.line(f, wrappings[0])
 				for _, end := range []int{len(line), len(line) - 1, len(line) - 60, len(line) * 3 / 4} {
 					checkNoSecretInRaw(t, line[:end], fmt.Sprintf("%s, name %s, password %s, %d of %d bytes", f.name, name, secret, end, len(line)))
@@ -163,6 +176,7 @@ func TestScrubIsNotLedAstrayByWhatAClientTypes(t *testing.T) {
 
 // Law 6: white space, as tools write JSON anew, hides no form.
 func TestFormsGoWithBlanksAroundTheColon(t *testing.T) {
+	t.Parallel()
 	for _, blanks := range []string{"", " ", "\t", "\n", "\r\n", "\n\t  ", `\n`, `\n  `, `\\n\\t`} {
 		for _, shape := range []string{`{"form"*:{"answer":"S"}}`, `{"form":*{"answer":"S"}}`, `{"form"*:*["S"]}`, `x \"postForm\"*:*{\"answer\":\"S\"}`, `{"a":"n\\n","form"*:*{"answer":"S"}}`} {
 			in := strings.ReplaceAll(strings.ReplaceAll(shape, "*", blanks), "S", secretSign)
@@ -180,6 +194,7 @@ func TestFormsGoWithBlanksAroundTheColon(t *testing.T) {
 
 // Law 6 for the URLs of access records: tokens in the path, names in escapes.
 func TestURLsLeakNoSecret(t *testing.T) {
+	t.Parallel()
 	const S = "hunter2x"
 	for url, want := range map[string]string{
 		"/a/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c": "/a/*",

@@ -48,7 +48,7 @@ func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error
 	}
 	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.Logger()}
 	run := parseRun{out: out, parser: parser.New(parser.Options{
-		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, Instance: settings.Instance, Panicked: panickedOnce(console),
+		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, LineKeys: settings.ChosenLineKeys(), Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
 	err = errors.Join(run.files(ctx, c.Files), to.Close())
 	console.Clear()

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Output is the table of the Fluent Bit output and of `zitadel-siem parse`.
 var Output = Table[OutputSettings]{
@@ -13,6 +16,16 @@ var Output = Table[OutputSettings]{
 var kinds = []string{"log", "run_started", "run_succeeded", "run_failed", "access", "malformed", "other"}
 
 const allKinds = "all"
+
+const defaultLineKeys = "log,message"
+
+// ChosenLineKeys are the line keys where they are not the default ones, else none.
+func (s OutputSettings) ChosenLineKeys() []string {
+	if strings.Join(s.LineKeys, ",") == defaultLineKeys {
+		return nil
+	}
+	return s.LineKeys
+}
 
 var outputOptions = Options{
 	{
@@ -68,8 +81,9 @@ var outputOptions = Options{
 		field: in(func(s *OutputSettings) any { return &s.Insecure }),
 	},
 	{
-		Name: "line_keys", Kind: KindList, Default: "log,message", Example: "log,message",
-		Doc:   "Keys of the incoming record that may hold the line; the first one that is there and holds text wins",
+		Name: "line_keys", Kind: KindList, Default: defaultLineKeys, Example: "log,message",
+		Doc: "Keys that may hold the line; the first one that is there and holds text wins. The plugin looks for them in the incoming record, `parse` in " +
+			"JSON around the line. By default `parse` also knows the keys of journald, of clouds and of other collectors",
 		also:  []string{"line_key", "line", "lines", "key", "keys", "key_name", "log_key", "log_keys", "message_key", "message_keys", "field", "field_name"},
 		field: in(func(s *OutputSettings) any { return &s.LineKeys }),
 	},

@@ -1,8 +1,11 @@
-// Package redact removes secrets from records before they leave.
+// Package redact removes secrets from text before it leaves, and knows the names of keys whose values
+// are secrets. It depends on no protobuf; [payload] is for the payloads of events.
+//
+// [payload]: https://pkg.go.dev/github.com/zitadel-siem/zitadel-siem/internal/redact/payload
 //
 // # What it promises
 //
-// After [Payload] no value of a payload holds what ZITADEL knows to be a
+// After payload.Redact no value of a payload holds what ZITADEL knows to be a
 // secret: password and secret hashes, encrypted values, codes, tokens, cookies,
 // keys, nonces and challenges, free metadata values, action scripts, and what
 // follows the host in callback URLs. What was removed stays visible as
@@ -28,7 +31,10 @@
 //     name => value, "name":value (also with percent-encoded quotes) and
 //     <name>value</name> where the name is secret, {Name:value} and
 //     map[name:value] as Go prints them, "password: value", ZITADEL's cookies;
-//     escapes in the name (\u0070assword, %70assword) hide nothing.
+//     escapes in the name (\u0070assword, %70assword) hide nothing. The word for a password in
+//     some forty other languages is a name too (Passwort, contraseña, пароль, 密码), with and without
+//     diacritics. A random word behind a bare name ("token x9f2k1l0a7b3", "password hunter2x"), and the
+//     secret part of a chat webhook's path (Slack, Discord, Teams, Telegram, Mattermost).
 //     Only the secret part of the string goes. A string that is itself JSON, or
 //     base64 of it, goes as a whole.
 //
@@ -57,7 +63,7 @@
 //     long random value, and "Token x" likewise.
 //   - A callback URL (target, SMTP and SMS provider) keeps its scheme, host
 //     and port, which say where data went. A credential in the host name stays.
-//   - Of a record's other fields [Record] looks at the editor's display name
+//   - Of a record's other fields payload.Record looks at the editor's display name
 //     alone, by shape. Type, ids, sequence, times, resource owner and instance
 //     are not touched: ZITADEL or the operator makes them, and the id of an
 //     aggregate, which an API client may choose, is the record's identity.

@@ -12,7 +12,7 @@ const minShape = 4
 // byte that is rare in ordinary text, so that most text costs a table lookup
 // per byte and nothing else.
 var anchors = func() (t [256]bool) {
-	for _, c := range []byte("${=%: _-.JIzHC>") {
+	for _, c := range []byte("${=%: _-.JIzHC>/\xef") {
 		t[c] = true
 	}
 	return
@@ -53,7 +53,15 @@ func (f *finder) next(from int) (start, end int) {
 				start, end = assignment(s, i, v)
 			} else if v := escaped(s, i, '3', 'a'); v > 0 {
 				start, end = escapedMember(s, i, v)
+			} else if v := escaped(s, i, '2', 'f'); v > 0 && v < len(s) && webhookWord[s[v]] {
+				start, end = webhook(s, i, v)
 			}
+		case '/':
+			if i+1 < len(s) && webhookWord[s[i+1]] {
+				start, end = webhook(s, i-backslashes(s, i), i+1)
+			}
+		case 0xef:
+			start, end = wideLabel(s, i)
 		case ':':
 			start, end = f.colon(i)
 		case '>':
@@ -62,6 +70,9 @@ func (f *finder) next(from int) (start, end int) {
 			switch before | 0x20 {
 			case 'r', 'c', 'n', 'y', 'p':
 				start, end = credentials(s, i)
+			}
+			if start < 0 && before != ' ' {
+				start, end = afterWord(s, i)
 			}
 		case 'J':
 			if before == 'y' {
@@ -352,7 +363,7 @@ func credentials(s string, i int) (start, end int) {
 		if end-start >= 4 && strings.IndexByte(string(decode64(s[start:end])), ':') >= 0 {
 			return start, end
 		}
-	case schemeBefore(s, i, "token"), schemeBefore(s, i, "apikey"), schemeBefore(s, i, "api-key"), schemeBefore(s, i, "dpop"):
+	case schemeBefore(s, i, "dpop"):
 		start = skipSpaces(s, i)
 		end = span(s, start, token68)
 		if opaque(s[start:end]) {

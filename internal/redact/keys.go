@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // Class is what the name of a key says about its value.
@@ -40,7 +41,7 @@ const longestName = 64
 func ClassOf(key string) Class {
 	var room [longestName]byte
 	at := longestName
-	letters := uint32(0) // the letters of the name, a bit for each
+	letters := uint32(0) // the letters of the name, a bit for each, and foreignLetters
 	for i := len(key) - 1; i >= 0 && at > 0; i-- {
 		switch c := key[i]; c {
 		case '_', '-', '.', ' ':
@@ -53,10 +54,16 @@ func ClassOf(key string) Class {
 			}
 			at--
 			room[at] = c
+			if c >= utf8.RuneSelf {
+				letters |= foreignLetters
+			}
 			letters |= 1 << (c & 31)
 		}
 	}
 	name := room[at:]
+	if letters&foreignLetters != 0 && isForeign(key) {
+		return SecretName
+	}
 	if len(name) < 3 { // "pin" is the shortest
 		return PlainName
 	}
@@ -81,6 +88,9 @@ func ClassOf(key string) Class {
 		return PairValue
 	case "state":
 		return StateName
+	}
+	if endsForeign(name) {
+		return SecretName
 	}
 	if name[len(name)-1] == 's' {
 		name = name[:len(name)-1]
@@ -158,6 +168,9 @@ func lettersOf(word string) (set uint32) {
 	}
 	return set
 }
+
+// foreignLetters is the bit of letters that are not ASCII.
+const foreignLetters = 1 << 0
 
 var (
 	secretLetters = lettersOf("secret")

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // colon finds what a ":" may stand for.
 func (f *finder) colon(i int) (start, end int) {
@@ -20,7 +23,7 @@ func (f *finder) colon(i int) (start, end int) {
 	}
 	c = s[before-1]
 	switch {
-	case !nameBytes[c], s[i+1] == '=': // ":=" is found by its "="
+	case !nameBytes[c] && c < utf8.RuneSelf, s[i+1] == '=': // ":=" is found by its "="
 		return -1, -1
 	case strings.HasPrefix(s[i:], "://"):
 		return userInfo(s, i+3)
@@ -93,6 +96,21 @@ func (f *finder) labelled(i int, key string, at int) (start, end int) {
 	return start, end
 }
 
+// wideLabel finds the value behind a colon or an equals sign as East Asian text has it.
+func wideLabel(s string, i int) (start, end int) {
+	if !strings.HasPrefix(s[i:], "：") && !strings.HasPrefix(s[i:], "＝") {
+		return -1, -1
+	}
+	if key, _ := name(s, i); !isPassword(key) {
+		return -1, -1
+	}
+	start, end = valueAt(s, skipSpaces(s, i+len("：")))
+	if commonWord(s[start:end]) {
+		return -1, -1
+	}
+	return unlessKnown(s, start, end)
+}
+
 // headerEnd returns where the value of a header ends: with its line, or with the quote
 // around it. A quote behind a "=" is the value's own, as in Digest response="x".
 func headerEnd(s string, start int) int {
@@ -136,6 +154,9 @@ func isCredentialHeader(key string) bool {
 }
 
 func isPassword(key string) bool {
+	if isForeign(key) {
+		return true
+	}
 	key = strings.ToLower(key)
 	for _, word := range [...]string{"passw", "pwd", "passphrase", "client_secret", "clientsecret", "client-secret", "api_key", "apikey"} {
 		if strings.Contains(key, word) {

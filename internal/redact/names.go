@@ -18,16 +18,21 @@ func NamesSecret(name string) bool {
 	return false
 }
 
-// name returns the name that ends before s[end], and where it starts.
+// name returns the name that ends before s[end], and where it starts. It is "password" for a password
+// in another language.
 func name(s string, end int) (string, int) {
 	i := end
 	for i > 0 && nameBytes[s[i-1]] {
 		i--
 	}
-	if i == 0 || s[i-1] != '\\' && s[i-1] != '%' {
-		return s[i:end], i
+	key := s[i:end]
+	if i > 0 && (s[i-1] == '\\' || s[i-1] == '%') {
+		key, i = escapedName(s, i, end)
 	}
-	return escapedName(s, i, end)
+	if start, ok := foreignName(s, i, end); ok {
+		return "password", start
+	}
+	return key, i
 }
 
 // escapedName is name where s[i-1] begins an escape: \u0026code and %26code, whose escape

@@ -1,3 +1,5 @@
+// Package payload removes the secrets from the payloads of events, in place, before any encoder
+// sees them: by event type (table.txt), by key and by shape, as [redact] says.
 package payload
 
 import (
