@@ -13,15 +13,15 @@ import (
 )
 
 type checkCommand struct {
-	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and the settings around them that lose data." placeholder:"CONFIG" type:"path"`
-	Config    string `help:"Check the sources of this file, as pull --config reads it." placeholder:"FILE" type:"path"`
-	Offline   bool   `help:"Look at the configuration alone, ask no server."`
+	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and settings around them that lose data." placeholder:"CONFIG" type:"path"`
+	Config    string `help:"Check the sources of this file (as for pull --config)." placeholder:"FILE" type:"path"`
+	Offline   bool   `help:"Check the configuration only; contact no server."`
 
 	kong.Plugins
 }
 
 func (c *checkCommand) Help() string {
-	return "Every line says ok, warn or FAIL, and what to do. The exit status is 1 when something fails, and 2 when " +
+	return "Every line begins with ok, warn, FAIL or skip, and says what to do. The exit status is 1 if something fails, and 2 if " +
 		"the configuration itself is wrong. No secret is shown."
 }
 

@@ -138,7 +138,7 @@ func signalContext(console *terminal.Console) (context.Context, func()) {
 				return
 			}
 		case <-time.After(endWithin):
-			console.Fail(fmt.Errorf("no clean end within %s, leaving; what was not written comes again where a state is kept (pull --state-path), and nowhere else", endWithin))
+			console.Fail(fmt.Errorf("no clean end within %s, exiting; what was not written comes again with a state (pull --state-path), and is lost without one", endWithin))
 		}
 		os.Exit(exitFailed)
 	}()

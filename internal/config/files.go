@@ -35,7 +35,7 @@ func fileError(err error) error {
 	case errors.Is(err, bounded.ErrDirectory):
 		return &valueError{err.Error(), ""}
 	case errors.Is(err, bounded.ErrNotRegular):
-		return &valueError{"is no regular file, and so cannot be read again", ""}
+		return &valueError{"is not a regular file, so it cannot be read again", ""}
 	case errors.Is(err, bounded.ErrTooLarge):
 		return &valueError{"holds more than 1 MiB", "check that it is the right file"}
 	case errors.Is(err, fs.ErrNotExist):
@@ -150,7 +150,7 @@ func privateKey(data []byte) error {
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return &valueError{"holds a private key with a passphrase, which nobody could type in", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
+			return &valueError{"holds a private key with a passphrase, which cannot be entered here", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return nil
 		}

@@ -30,7 +30,7 @@ func TestFiles(t *testing.T) {
 		{"token_file", write("two", marker+"\n"+marker, 0o600), "holds white space inside the secret"},
 		{"token_file", write("json", key, 0o600), "use key_file for the JSON key of a service user"},
 		{"token_file", dir, "is a directory, not a file"},
-		{"token_file", "/dev/null", "is no regular file"},
+		{"token_file", "/dev/null", "is not a regular file"},
 		{"token_file", marker, "a value of 30 bytes does not exist; this looks like the secret itself"},
 		{"key_file", write("key.json", key, 0o600), ""},
 		{"key_file", write("app.json", `{"type":"application","keyId":"1","key":"k"}`, 0o600), "is the key of an application"},

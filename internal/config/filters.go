@@ -40,7 +40,7 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 		case catalogue()[t] != "":
 		case isPrefix:
 			if len(known(t)) == 0 {
-				p.warn(o.Name, p.show(o, t), "takes no event type known here, and would match nothing if it is misspelt", didYouMean(nearestPrefix(prefix, all)))
+				p.warn(o.Name, p.show(o, t), "matches no event type known here; if it is misspelt, it matches nothing", didYouMean(nearestPrefix(prefix, all)))
 			}
 		case t == "*":
 			mend := "leave the option out to get every event type"
@@ -55,7 +55,7 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 			}
 			p.fail(o.Name, p.show(o, t), "is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*", mend)
 		case strings.ContainsAny(t, " \t;|"):
-			p.fail(o.Name, p.show(o, t), "is no event type", "separate by commas: "+quote(splitLoose(t)))
+			p.fail(o.Name, p.show(o, t), "is not an event type", "separate by commas: "+quote(splitLoose(t)))
 		case slices.Contains(aggregates, t):
 			mend := "did you mean aggregate_types?"
 			if len(known(t+".*")) > 0 {
@@ -68,7 +68,7 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 			}
 			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", mend)
 		default:
-			p.warn(o.Name, p.show(o, t), "is no event type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, all)))
+			p.warn(o.Name, p.show(o, t), "is not an event type known here; if it is misspelt, it matches nothing", didYouMean(Nearest(t, all)))
 		}
 	}
 }
@@ -102,11 +102,11 @@ func checkAggregateTypes(p *parser, o Option, types *[]string) {
 		case strings.ContainsAny(t, "*?%"):
 			p.fail(o.Name, p.show(o, t), "is a pattern, but ZITADEL matches aggregate types exactly", matching(t, known))
 		case strings.ContainsAny(t, " \t;|"):
-			p.fail(o.Name, p.show(o, t), "is no aggregate type", "separate by commas: "+quote(splitLoose(t)))
+			p.fail(o.Name, p.show(o, t), "is not an aggregate type", "separate by commas: "+quote(splitLoose(t)))
 		case strings.Contains(t, "."): // no aggregate type has one, every event type has
 			p.fail(o.Name, p.show(o, t), "looks like an event type", "did you mean event_types?")
 		default:
-			p.warn(o.Name, p.show(o, t), "is no aggregate type known here, and would match nothing if it is misspelt", didYouMean(Nearest(t, known)))
+			p.warn(o.Name, p.show(o, t), "is not an aggregate type known here; if it is misspelt, it matches nothing", didYouMean(Nearest(t, known)))
 		}
 	}
 }
@@ -121,12 +121,12 @@ func crossFilters(p *parser, s *Settings) {
 		}
 		for _, e := range s.ExcludeEventTypes {
 			if covers(e, t) {
-				p.fail("event_types", quote(t), "can match nothing, since exclude_event_types holds "+quote(e), "take it out of one of the two")
+				p.fail("event_types", quote(t), "matches nothing, because exclude_event_types contains "+quote(e), "remove it from one of the two")
 			}
 		}
 	}
 	if len(both) > 0 {
-		p.fail("exclude_event_types", quote(strings.Join(both, ",")), "stands in event_types as well", "take it out of one of the two")
+		p.fail("exclude_event_types", quote(strings.Join(both, ",")), "is also in event_types", "remove it from one of the two")
 	}
 	if len(s.AggregateTypes) == 0 {
 		return
@@ -145,7 +145,7 @@ func crossFilters(p *parser, s *Settings) {
 		switch {
 		case len(left) == 0:
 		case !some:
-			p.warn("event_types", quote(t), "can match nothing, since its aggregate type is left out by aggregate_types", "add "+strings.Join(left, ",")+" there")
+			p.warn("event_types", quote(t), "matches nothing, because aggregate_types leaves out its aggregate type", "add "+strings.Join(left, ",")+" there")
 		default:
 			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types leaves out", "add "+strings.Join(left, ",")+" there, if they are wanted")
 		}

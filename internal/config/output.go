@@ -82,7 +82,7 @@ var outputOptions = Options{
 	},
 	{
 		Name: "line_keys", Kind: KindList, Default: defaultLineKeys, Example: "log,message",
-		Doc: "Keys that may hold the line; the first one that is there and holds text wins. The plugin looks for them in the incoming record, `parse` in " +
+		Doc: "Keys that may hold the line; the first one that exists and holds text is used. The plugin looks for them in the incoming record, `parse` in " +
 			"JSON around the line. By default `parse` also knows the keys of journald, of clouds and of other collectors",
 		also:  []string{"line_key", "line", "lines", "key", "keys", "key_name", "log_key", "log_keys", "message_key", "message_keys", "field", "field_name"},
 		field: in(func(s *OutputSettings) any { return &s.LineKeys }),

@@ -116,9 +116,9 @@ func TestOutputBadValues(t *testing.T) {
 		{[]string{"tag", "parsed.*"}, `tag: "parsed.*" holds a "*", but a tag has no wildcards; for example parsed.zitadel`},
 		{[]string{"ack_timeout", "500ms"}, `ack_timeout: "500ms" is less than 1s (Fluent Bit waits during this time, even when it is stopping); the minimum is 1s, the default 10s`},
 		{[]string{"chunk_size", "1G"}, `chunk_size: "1G" is more than 64M (one message must hold any record, and fit into the buffer of the receiver); the maximum is 64M, the default 2M`},
-		{[]string{"key_name", "log"}, `key_name: is no option of zitadel-siem; did you mean line_keys?`},
-		{[]string{"Port", "24224"}, `Port: is no option of zitadel-siem; did you mean forward?`},
-		{[]string{"token", "hunter2"}, `token: is no option of zitadel-siem; did you mean shared_key?`},
+		{[]string{"key_name", "log"}, `key_name: is not an option of zitadel-siem; did you mean line_keys?`},
+		{[]string{"Port", "24224"}, `Port: is not an option of zitadel-siem; did you mean forward?`},
+		{[]string{"token", "hunter2"}, `token: is not an option of zitadel-siem; did you mean shared_key?`},
 	} {
 		opts := plugin
 		opts.NoFiles = true

@@ -132,7 +132,7 @@ func (p *parser) keepSecrets() {
 func (p *parser) unknownNames() {
 	for _, name := range slices.Sorted(maps.Keys(p.raw)) {
 		if _, ok := p.options.Lookup(name); !ok {
-			p.fail(shortName(name), "", "is no option of zitadel-siem", didYouMean(p.options.NearestOption(name)))
+			p.fail(shortName(name), "", "is not an option of zitadel-siem", didYouMean(p.options.NearestOption(name)))
 		}
 	}
 	for _, name := range p.opts.Unknown {

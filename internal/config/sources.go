@@ -66,7 +66,7 @@ func readYAML(path string) (*yaml.Node, error) {
 	data, err := bounded.ReadAll(r, maxSources)
 	switch {
 	case errors.Is(err, bounded.ErrTooLarge):
-		return nil, errors.New("is larger than 1 MiB: it is to hold sources and nothing else")
+		return nil, errors.New("is larger than 1 MiB: it should hold sources and nothing else")
 	case err != nil:
 		return nil, bounded.WithoutPath(err)
 	}

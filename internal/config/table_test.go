@@ -89,7 +89,7 @@ func TestParseAsksForMisspellings(t *testing.T) {
 	} {
 		values := base("state_path", filepath.Join(t.TempDir(), "s"), wrong, "marker-value")
 		_, _, err := Input.Parse(func(name string) string { return values[name] }, at(t))
-		want := "1 problem in the configuration:\n  " + wrong + ": is no option of zitadel-siem; did you mean " + right + "?"
+		want := "1 problem in the configuration:\n  " + wrong + ": is not an option of zitadel-siem; did you mean " + right + "?"
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v", wrong, err)
 		}

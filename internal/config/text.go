@@ -11,7 +11,7 @@ var languageShape = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 
 func languageTag(v string) error {
 	if !languageShape.MatchString(v) {
-		return &valueError{"is no language tag such as en or pt-BR", ""}
+		return &valueError{"is not a language tag such as en or pt-BR", ""}
 	}
 	return nil
 }

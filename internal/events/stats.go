@@ -14,7 +14,7 @@ import (
 type Stats struct {
 	Events     atomic.Uint64 // emitted
 	Filtered   atomic.Uint64 // read, and not wanted by the settings
-	Own        atomic.Uint64 // left out by exclude_own
+	Own        atomic.Uint64 // dropped by exclude_own
 	Duplicates atomic.Uint64 // read again in the overlap and dropped
 	Late       atomic.Uint64 // became visible after newer ones were emitted
 
@@ -23,7 +23,7 @@ type Stats struct {
 
 	HolesFound   atomic.Uint64 // jumps in an aggregate's sequence
 	HolesFilled  atomic.Uint64 // missing events that came
-	HolesGivenUp atomic.Uint64 // holes that never filled
+	HolesGivenUp atomic.Uint64 // gaps that were given up after one hour
 	HolesOpen    atomic.Int64
 	Hidden       atomic.Uint64 // sequences before the first one that is shown
 	Unreadable   atomic.Uint64 // events that ZITADEL cannot give

@@ -90,7 +90,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`token: ${NO_SUCH_TOKEN} <- error: token: the variable ${NO_SUCH_TOKEN} is not set, and Fluent Bit puts nothing in its place; fix: set it in the environment of Fluent Bit`,
 		}},
 		{"unknown event type", "good.yaml", "user.unlocked", "user.unlockd", []string{
-			`eventTypes: user.locked, user.unlockd <- warning: event_types "user.unlockd": is no event type known here, and would match nothing if it is misspelt; fix: did you mean user.unlocked?`,
+			`eventTypes: user.locked, user.unlockd <- warning: event_types "user.unlockd": is not an event type known here; if it is misspelt, it matches nothing; fix: did you mean user.unlocked?`,
 		}},
 		{"no output", "good.yaml", "match: audit.*\n", "match: audit.test.*\n", []string{
 			`tag: audit.prod <- warning: no output matches the tag audit.prod: Fluent Bit drops what no rule of rewrite_tag takes, and what comes faster than emitter_mem_buf_limit lets it; fix: match: audit.prod* in an output`,

@@ -118,7 +118,7 @@ func (l *Listener) Refused() (n uint64) {
 // Repeated counts requests that were accepted before.
 func (l *Listener) Repeated() uint64 { return l.endpoint.Stats.Repeated.Load() }
 
-// Unknown counts accepted requests of no known form.
+// Unknown counts accepted webhook requests of an unknown form.
 func (l *Listener) Unknown() uint64 { return l.endpoint.Stats.Unknown.Load() }
 
 // LeftOut counts entries of the spool that cannot be read.

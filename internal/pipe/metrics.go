@@ -11,11 +11,11 @@ const KindRefused = "refused"
 
 var metrics = []metric.Definition[*Pipe]{
 	metric.Counter("events", "events handed over", func(p *Pipe) uint64 { return p.Stats.Taken.Load() }),
-	metric.Age("lag_seconds", "now minus the creation of the newest event handed over; grows while nothing happens", func(p *Pipe) time.Time { return p.Stats.Newest() }),
-	metric.Age("last_handover_age_seconds", "since records were last taken", func(p *Pipe) time.Time { return fromMicro(p.Stats.lastTaken.Load()) }),
-	metric.Gauge("buffered_bytes", "read and not handed over", func(p *Pipe) uint64 { return uint64(p.UnderWay()) }),
+	metric.Age("lag_seconds", "seconds since the creation of the newest event handed over; grows while ZITADEL writes nothing", func(p *Pipe) time.Time { return p.Stats.Newest() }),
+	metric.Age("last_handover_age_seconds", "seconds since records were last accepted", func(p *Pipe) time.Time { return fromMicro(p.Stats.lastTaken.Load()) }),
+	metric.Gauge("buffered_bytes", "bytes read and not yet handed over", func(p *Pipe) uint64 { return uint64(p.UnderWay()) }),
 	metric.Counter("damaged", "events that came out without their payload, or not at all", func(p *Pipe) uint64 { return p.Stats.Damaged.Load() }),
-	metric.Counter("restarts", "times that reading began again after an error", func(p *Pipe) uint64 { return p.Stats.Restarts.Load() }),
+	metric.Counter("restarts", "restarts of reading after an error", func(p *Pipe) uint64 { return p.Stats.Restarts.Load() }),
 }
 
 // Legend returns every metric of a pipe, without values.

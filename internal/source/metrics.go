@@ -11,31 +11,31 @@ import (
 )
 
 var readerMetrics = []metric.Definition[*events.Stats]{
-	metric.Age("watermark_age_seconds", "now minus the watermark, up to which everything is read", (*events.Stats).Watermark),
-	metric.Age("last_success_age_seconds", "since ZITADEL last answered", (*events.Stats).LastSuccess),
-	metric.Counter("holes_found", "jumps in the sequence of an aggregate", func(r *events.Stats) uint64 { return r.HolesFound.Load() }),
-	metric.Counter("holes_filled", "missing events that came", func(r *events.Stats) uint64 { return r.HolesFilled.Load() }),
-	metric.Counter("holes_given_up", "holes that never filled", func(r *events.Stats) uint64 { return r.HolesGivenUp.Load() }),
-	metric.Gauge("holes_open", "holes that are being asked for", func(r *events.Stats) uint64 { return uint64(max(0, r.HolesOpen.Load())) }),
+	metric.Age("watermark_age_seconds", "seconds since the watermark; everything before the watermark is read", (*events.Stats).Watermark),
+	metric.Age("last_success_age_seconds", "seconds since ZITADEL last answered", (*events.Stats).LastSuccess),
+	metric.Counter("holes_found", "gaps in the sequence numbers of an aggregate", func(r *events.Stats) uint64 { return r.HolesFound.Load() }),
+	metric.Counter("holes_filled", "missing events that came later", func(r *events.Stats) uint64 { return r.HolesFilled.Load() }),
+	metric.Counter("holes_given_up", "gaps that were given up after one hour", func(r *events.Stats) uint64 { return r.HolesGivenUp.Load() }),
+	metric.Gauge("holes_open", "gaps whose events are being asked for", func(r *events.Stats) uint64 { return uint64(max(0, r.HolesOpen.Load())) }),
 	metric.Counter("late_events", "events that became visible after newer ones", func(r *events.Stats) uint64 { return r.Late.Load() }),
 	metric.Counter("duplicates_dropped", "events read again in the overlap, and dropped", func(r *events.Stats) uint64 { return r.Duplicates.Load() }),
-	metric.Counter("pushed", "of events, those that came by webhook first", func(r *events.Stats) uint64 { return r.Pushed.Load() }),
-	metric.Counter("pushed_known", "webhooks whose event the reader had", func(r *events.Stats) uint64 { return r.PushedKnown.Load() }),
+	metric.Counter("pushed", "events that came by webhook before they were pulled", func(r *events.Stats) uint64 { return r.Pushed.Load() }),
+	metric.Counter("pushed_known", "webhooks whose event had been read already", func(r *events.Stats) uint64 { return r.PushedKnown.Load() }),
 	metric.Counter("filtered", "events that the filters drop", func(r *events.Stats) uint64 { return r.Filtered.Load() + r.Own.Load() }),
-	metric.Counter("unreadable", "events that ZITADEL cannot give", func(r *events.Stats) uint64 { return r.Unreadable.Load() }),
-	metric.Counter("unproved", "groups of one date that may be incomplete", func(r *events.Stats) uint64 { return r.Unproved.Load() }),
-	metric.Counter("hidden", "sequences before the first one that ZITADEL shows", func(r *events.Stats) uint64 { return r.Hidden.Load() }),
+	metric.Counter("unreadable", "events that ZITADEL cannot return", func(r *events.Stats) uint64 { return r.Unreadable.Load() }),
+	metric.Counter("unproved", "groups of events with one creation date that may be incomplete", func(r *events.Stats) uint64 { return r.Unproved.Load() }),
+	metric.Counter("hidden", "sequence numbers before the first one that ZITADEL shows; retention hides them", func(r *events.Stats) uint64 { return r.Hidden.Load() }),
 	metric.Counter("calls", "requests to ZITADEL", func(r *events.Stats) uint64 { return r.Calls.Load() }),
 	metric.Counter("retries", "requests that were retried", func(r *events.Stats) uint64 { return r.Retries.Load() }),
 }
 
 var webhookMetrics = []metric.Definition[*listen.Listener]{
-	metric.Counter("webhooks_accepted", "requests that are in the spool; with listen only, as all of webhooks", (*listen.Listener).Accepted),
-	metric.Counter("webhooks_refused", "requests that were refused", (*listen.Listener).Refused),
-	metric.Counter("webhooks_repeated", "requests that were accepted before", (*listen.Listener).Repeated),
-	metric.Counter("webhooks_unknown", "accepted requests of no known form", (*listen.Listener).Unknown),
-	metric.Counter("webhooks_left_out", "entries of the spool that cannot be read", (*listen.Listener).LeftOut),
-	metric.Gauge("webhooks_spooled", "in the spool and not acknowledged", (*listen.Listener).Spooled),
+	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
+	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
+	metric.Counter("webhooks_repeated", "webhook requests that had been accepted before", (*listen.Listener).Repeated),
+	metric.Counter("webhooks_unknown", "accepted webhook requests of an unknown form", (*listen.Listener).Unknown),
+	metric.Counter("webhooks_left_out", "spool entries that cannot be read", (*listen.Listener).LeftOut),
+	metric.Gauge("webhooks_spooled", "spool entries that are not acknowledged yet", (*listen.Listener).Spooled),
 }
 
 // Legend returns every metric of a source and its pipe, without values.
