@@ -40,23 +40,24 @@ func ReadFile(path string, limit int64) ([]byte, fs.FileMode, error) {
 		return nil, 0, WithoutPath(err)
 	}
 	defer f.Close()
-	content, err := read(f, limit, info.Size())
-	return content, info.Mode(), WithoutPath(err)
+	content := bytes.NewBuffer(make([]byte, 0, min(info.Size(), limit)+bytes.MinRead))
+	_, err = content.ReadFrom(io.LimitReader(f, limit+1))
+	b, err := check(content.Bytes(), limit, err)
+	return b, info.Mode(), WithoutPath(err)
 }
 
 // ReadAll reads r to its end. After limit bytes it stops with [ErrTooLarge], and
 // returns these bytes.
 func ReadAll(r io.Reader, limit int64) ([]byte, error) {
-	return read(r, limit, 0)
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	return check(b, limit, err)
 }
 
-func read(r io.Reader, limit, expected int64) ([]byte, error) {
-	b := bytes.NewBuffer(make([]byte, 0, min(expected, limit)+bytes.MinRead))
-	_, err := b.ReadFrom(io.LimitReader(r, limit+1))
-	if err == nil && int64(b.Len()) > limit {
-		return b.Bytes()[:limit], ErrTooLarge
+func check(b []byte, limit int64, err error) ([]byte, error) {
+	if err == nil && int64(len(b)) > limit {
+		return b[:limit], ErrTooLarge
 	}
-	return b.Bytes(), err
+	return b, err
 }
 
 // WithoutPath removes the path from an error of package os.

@@ -6,62 +6,48 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
-// maxFile bounds the files that options name. A key is 2 KB; a bundle of all
+// maxFile limits the files that options name. A key has 2 KB, a bundle of all
 // public certificate authorities 250 KB.
 const maxFile = 1 << 20
 
-// readFile reads a regular file of bounded size. Its errors do not repeat the
-// path: a secret may have been given in its place.
+// readFile reads a file that an option names.
 func readFile(path string) ([]byte, fs.FileMode, error) {
-	info, err := os.Stat(path) // before opening: a named pipe would block
+	data, mode, err := bounded.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, 0, fileError(err)
 	}
-	switch {
-	case info.IsDir():
-		return nil, 0, &valueError{"is a directory, not a file", ""}
-	case !info.Mode().IsRegular():
-		return nil, 0, &valueError{"is no regular file, and so cannot be read again", ""}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, fileError(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, 0, fileError(err)
-	}
-	if len(data) > maxFile {
-		return nil, 0, &valueError{"holds more than 1 MiB", "check that it is the right file"}
-	}
-	return data, info.Mode(), nil
+	return data, mode, nil
 }
 
+// fileError explains err without the path: a secret may have been given in its
+// place.
 func fileError(err error) error {
 	switch {
+	case errors.Is(err, bounded.ErrDirectory):
+		return &valueError{err.Error(), ""}
+	case errors.Is(err, bounded.ErrNotRegular):
+		return &valueError{"is no regular file, and so cannot be read again", ""}
+	case errors.Is(err, bounded.ErrTooLarge):
+		return &valueError{"holds more than 1 MiB", "check that it is the right file"}
 	case errors.Is(err, fs.ErrNotExist):
 		return &valueError{"does not exist", "check the path; it is relative to the directory the process was started in, unless it begins with /"}
 	case errors.Is(err, fs.ErrPermission):
 		return &valueError{"may not be read by this user", "give it to the user that runs Fluent Bit or zitadel-siem"}
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	return &valueError{"cannot be read: " + err.Error(), ""}
+	return &valueError{"cannot be read: " + bounded.WithoutPath(err).Error(), ""}
 }
 
-// checkFile reads what a file option names and looks whether it can be what
-// the option wants. Contents are never repeated.
+// checkFile reads the file that an option names and checks that it has the form
+// that the option needs. Contents are never repeated.
 func (p *parser) checkFile(o Option, path string) {
 	if p.opts.NoFiles {
 		return
@@ -82,7 +68,7 @@ func (p *parser) checkFile(o Option, path string) {
 	}
 }
 
-// fileContent looks at a file as its reader will.
+// fileContent checks a file in the way its reader will.
 func (o Option) fileContent(data []byte) error {
 	if strings.TrimSpace(string(data)) == "" {
 		return &valueError{"is empty", ""}
@@ -128,7 +114,7 @@ func keyContent(data []byte) error {
 	return nil
 }
 
-// checkStatePath wants a place where the state can be written.
+// checkStatePath checks that the state can be written there.
 func (p *parser) checkStatePath(o Option, path string) {
 	if p.opts.NoFiles {
 		return
@@ -140,22 +126,22 @@ func (p *parser) checkStatePath(o Option, path string) {
 	dir := filepath.Dir(path)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		p.refuse(o, path, &valueError{"stands in a directory that does not exist", "mkdir -p -m 700 " + dir})
+		p.refuse(o, path, &valueError{"is in a directory that does not exist", "mkdir -p -m 700 " + dir})
 	case err != nil:
 		p.refuse(o, path, fileError(err))
 	case !info.IsDir():
-		p.refuse(o, path, &valueError{"stands below " + dir + ", which is no directory", ""})
+		p.refuse(o, path, &valueError{"is below " + dir + ", which is not a directory", ""})
 	}
 }
 
-// likeSecret sees that somebody gave the secret itself where its file was
-// asked for: JSON, PEM, a JWT, or a long word that is no path.
+// likeSecret reports whether a value looks like the secret itself instead of the
+// path of its file: JSON, PEM, a JWT, or a long word that is not a path.
 func likeSecret(v string) bool {
 	return strings.HasPrefix(v, "{") || strings.HasPrefix(v, "-----BEGIN") || strings.HasPrefix(v, "eyJ") ||
 		len(v) >= 20 && !strings.ContainsAny(v, `/\.`)
 }
 
-// privateKey looks for a PEM key that needs no passphrase.
+// privateKey checks for a PEM key without a passphrase.
 func privateKey(data []byte) error {
 	for {
 		var block *pem.Block
@@ -164,7 +150,7 @@ func privateKey(data []byte) error {
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return &valueError{"holds a private key with a passphrase, which nobody could type in", "take the passphrase away: openssl pkey -in FILE -out FILE.plain"}
+			return &valueError{"holds a private key with a passphrase, which nobody could type in", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return nil
 		}

@@ -15,8 +15,8 @@ import (
 // ForwardPort is the usual port of the forward protocol.
 const ForwardPort = "24224"
 
-// Forward is where records go by the forward protocol. The zero value is
-// nowhere.
+// Forward is the receiver of records in the forward protocol. The zero value means that
+// there is none.
 type Forward struct {
 	Network string // "tcp" or "unix", as net.Dial takes it
 	Address string // host:port, or the path of the socket
@@ -37,12 +37,13 @@ func (f Forward) String() string {
 	return "tcp://" + f.Address
 }
 
-// Local says that it does not leave this machine.
+// Local reports whether the connection stays on this machine.
 func (f Forward) Local() bool {
 	return f.Network == "unix" || f.Network == "tcp" && loopback(f.Host)
 }
 
-// IsSocket reports whether f is the socket at path, however each of them is written.
+// IsSocket reports whether f is the socket at path, also if the two are written
+// differently.
 func (f Forward) IsSocket(path string) bool {
 	if f.Network != "unix" || path == "" {
 		return false
@@ -55,8 +56,8 @@ func (f Forward) IsSocket(path string) bool {
 	return filepath.Clean(f.Address) == filepath.Clean(path)
 }
 
-// LeadsTo reports whether a connection to f comes to whoever listens on this machine at
-// that host and port; an unspecified one is every address of the machine.
+// LeadsTo reports whether a connection to f reaches the listener at that host and port on
+// this machine. An unspecified host is every address of the machine.
 func (f Forward) LeadsTo(listen string, port int) bool {
 	host, number, err := net.SplitHostPort(f.Address)
 	if err != nil || f.Network != "tcp" || number != strconv.Itoa(port) {
@@ -79,7 +80,7 @@ func addressesOf(host string) []netip.Addr {
 	switch {
 	case err == nil && !ip.IsUnspecified():
 		return []netip.Addr{ip.Unmap().WithZone("")}
-	case err == nil || loopback(host): // to 0.0.0.0 is to oneself
+	case err == nil || loopback(host): // 0.0.0.0 is this machine
 		return []netip.Addr{four, six}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -105,9 +106,8 @@ func ofThisMachine(ip netip.Addr) bool {
 // maxSocketPath is what sockaddr_un holds on Linux, less its final zero byte.
 const maxSocketPath = 107
 
-// parseForward reads HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and
-// unix:PATH. What it says about a wrong one repeats no user info and no path
-// behind a host: these may hold a secret.
+// parseForward reads HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT and unix:PATH. Its errors
+// repeat no user info and no path after a host: these may hold a secret.
 func parseForward(v string) (Forward, error) {
 	if path, ok := socketPath(v); ok {
 		return parseSocket(path)
@@ -152,7 +152,7 @@ func parseForward(v string) (Forward, error) {
 	return f, nil
 }
 
-// forwardScheme is the nearest right scheme; none stays none.
+// forwardScheme returns the nearest valid scheme; an empty one stays empty.
 func forwardScheme(scheme string) string {
 	switch scheme {
 	case "", "tcp":
@@ -163,7 +163,7 @@ func forwardScheme(scheme string) string {
 	return "tcp"
 }
 
-// hostError sees the last colon of an address of IPv6 without brackets.
+// hostError detects an IPv6 address without brackets.
 func hostError(hostport string) error {
 	if i := strings.LastIndexByte(hostport, ':'); i > 0 && strings.Count(hostport, ":") > 1 {
 		if _, err := netip.ParseAddr(hostport[:i]); err == nil {
@@ -197,7 +197,7 @@ func parseSocket(path string) (Forward, error) {
 	return Forward{Network: "unix", Address: path}, nil
 }
 
-// showForward repeats an address without what may be secret in it.
+// showForward returns an address without the parts that may be secret.
 func showForward(v string) string {
 	if _, ok := socketPath(v); ok || strings.HasPrefix(v, "/") || strings.HasPrefix(v, "./") {
 		return quote(v)

@@ -161,7 +161,7 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 		{[]string{"token", "-", "pat", "x"}, ``},
 		{[]string{"flux_capacitor", "x"}, `flux_capacitor: is no option of zitadel-siem`},
 		{[]string{"language", "German please"}, `language: "German please" is no language tag such as en or pt-BR; for example de`},
-		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" stands in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
+		{[]string{"state_path", filepath.Join(dir, "no", "s")}, `state_path: "` + dir + `/no/s" is in a directory that does not exist; mkdir -p -m 700 ` + dir + `/no`},
 		{[]string{"state_path", dir}, `state_path: "` + dir + `" is a directory; did you mean ` + dir + `/zitadel-siem.state?`},
 		{[]string{"ca_file", dir + "/none.pem"}, `ca_file: "` + dir + `/none.pem" does not exist; check the path; it is relative to the directory the process was started in, unless it begins with /`},
 	} {
@@ -185,7 +185,7 @@ func TestOnlyOneWayToAuthenticate(t *testing.T) {
 	opts.NoFiles = true
 	_, _, err := Input.ParseMap(base("token_file", "./t", "client_secret_file", "./c"), opts)
 	want := `2 problems in the configuration:
-  token: stands beside another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
+  token: is given together with another way to authenticate: token_file, client_id; keep exactly one of token, token_file, key_file, or client_id with client_secret_file
   client_secret_file: is given without client_id; add client_id`
 	if err == nil || err.Error() != want {
 		t.Error(err)
@@ -225,9 +225,9 @@ func TestWarnings(t *testing.T) {
 		{[]string{"aggregate_types", "usr"}, `aggregate_types: "usr" is no aggregate type known here, and would match nothing if it is misspelt; did you mean user?`},
 		{[]string{"event_types", "user.locked", "aggregate_types", "org"}, `event_types: "user.locked" can match nothing, since its aggregate type is left out by aggregate_types; add user there`},
 		{[]string{"url", "http://zitadel.example.com", "insecure", "on"}, `insecure: lets the token and all events travel in clear to zitadel.example.com; use https where others share the network`},
-		{[]string{"insecure", "on"}, `insecure: changes nothing for an https url, where TLS is always verified; for a private certificate authority use ca_file`},
+		{[]string{"insecure", "on"}, `insecure: has no effect for an https url, where TLS is always verified; for a private certificate authority use ca_file`},
 		{[]string{"overlap", "1s"}, `overlap: "1s" is less than 2s: events that become visible late can be missed; the default is 10s`},
-		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" lies in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
+		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" is in the future: nothing is read until then; the clock here says 2026-07-10T12:00:00Z`},
 	} {
 		_, warnings, err := Input.ParseMap(base(append([]string{"state_path", state}, c.pairs...)...), at(t))
 		if err != nil || !slices.Equal(warnings, []string{c.want}) {

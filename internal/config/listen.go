@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// ListenSettings are those of an endpoint for what ZITADEL's actions send.
+// ListenSettings are those of the endpoint for webhooks of ZITADEL's actions.
 type ListenSettings struct {
-	Address string // HOST:PORT; empty: there is none, and all else is of no use
+	Address string // HOST:PORT; empty: no endpoint, and the other fields have no effect
 
 	KeysDir string // signing keys of V2 targets; KeysDir or V1Dir is set
 	V1Dir   string // secrets of post_auth_webhook.js
 
 	CertFile    string // CertFile and CertKeyFile are set together
 	CertKeyFile string
-	Plain       bool // HTTP on other addresses than loopback was asked for
+	Plain       bool // HTTP on other addresses than loopback is allowed
 
 	PrivateKeyFile string // of JWE payloads
 	Bodies         bool   // keep the bodies of API calls, redacted
 
-	SpoolPath string // a directory, completed from the state's path
-	SpoolSize int    // bytes, at most
+	SpoolPath string // a directory; by default derived from the state's path
+	SpoolSize int    // limit in bytes
 }
 
-// listenOptions are those of the input for webhooks.
+// listenOptions are the options of the input for webhooks.
 var listenOptions = grouped("Options of webhooks", Options{
 	{
 		Name: "listen", Kind: KindText, Example: "0.0.0.0:8443",
@@ -103,7 +103,7 @@ func grouped(group string, options Options) Options {
 	return options
 }
 
-// hostPort wants an address to listen at.
+// hostPort checks an address to listen on.
 func hostPort(v string) error {
 	host, port, err := net.SplitHostPort(v)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || port != strconv.FormatUint(n, 10) {
@@ -118,23 +118,23 @@ func hostPort(v string) error {
 	return nil
 }
 
-// listening wants a way to know who sends, and one that nobody can read on.
+// listening checks that senders are authenticated, and that webhooks are encrypted.
 func listening(p *parser, s *Settings) {
 	l := &s.Listen
 	if !p.given["listen"] {
 		for _, o := range listenOptions {
 			if p.given[o.Name] {
-				p.fail(o.Name, "", "is of no use without listen", "add listen, for example 0.0.0.0:8443")
+				p.fail(o.Name, "", "has no effect without listen", "add listen, for example 0.0.0.0:8443")
 			}
 		}
 		return
 	}
 	if !p.given["listen_keys_dir"] && !p.given["listen_v1_dir"] {
-		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: nobody could be told from a stranger",
+		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: requests could not be authenticated",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
 	if !p.given["state_path"] {
-		p.fail("listen", "", "needs state_path: an event that came by webhook is not to come again", "for example /var/lib/zitadel-siem/prod.state")
+		p.fail("listen", "", "needs state_path: otherwise an event that came by webhook would come again", "for example /var/lib/zitadel-siem/prod.state")
 	} else if l.SpoolPath == "" {
 		l.SpoolPath = s.StatePath + ".spool"
 	}
@@ -146,7 +146,7 @@ func listening(p *parser, s *Settings) {
 	case key && !cert:
 		p.fail("listen_cert_key_file", "", "is given without listen_cert_file", "add listen_cert_file, the path of the file that holds the certificate")
 	case !cert && !l.Plain && !p.bad["listen"] && !p.bad["listen_plain"] && !loopback(host):
-		p.fail("listen", quote(l.Address), "would take webhooks in clear on another address than loopback",
+		p.fail("listen", quote(l.Address), "would receive webhooks in clear on another address than loopback",
 			"add listen_cert_file and listen_cert_key_file, or listen_plain on where a proxy in front ends TLS")
 	}
 }

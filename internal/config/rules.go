@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// authentication wants exactly one way.
+// authentication checks that there is exactly one way to authenticate.
 func authentication(p *parser, _ *Settings) {
 	const ways = "token, token_file, key_file, or client_id with client_secret_file"
 	var given []string
@@ -29,7 +29,7 @@ func authentication(p *parser, _ *Settings) {
 		p.fail("token", "", "is missing, and so is every other way to authenticate", "give exactly one of "+ways)
 	case 1:
 	default:
-		p.fail(given[0], "", "stands beside another way to authenticate: "+strings.Join(given[1:], ", "),
+		p.fail(given[0], "", "is given together with another way to authenticate: "+strings.Join(given[1:], ", "),
 			"keep exactly one of "+ways)
 	}
 }
@@ -46,7 +46,7 @@ func state(p *parser, _ *Settings) {
 	p.warn("state_path", "", "is not set: nothing is remembered, the next run begins again at start", "for example "+o.Example)
 }
 
-// connection wants a url whose traffic nobody can read, and completes the
+// connection checks that the traffic to url is encrypted, and sets the default of the
 // instance label.
 func connection(p *parser, s *Settings) {
 	u := s.URL
@@ -68,21 +68,21 @@ func connection(p *parser, s *Settings) {
 		p.fail("url", quote(u.String()), "would send the token in clear to another host than loopback",
 			"did you mean https://"+u.Host+"? Otherwise set insecure on")
 	case s.Insecure && !p.given["forward"] && !p.given["endpoint"]:
-		p.warn("insecure", "", "changes nothing for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
+		p.warn("insecure", "", "has no effect for an https url, where TLS is always verified", "for a private certificate authority use ca_file")
 	}
 	if clear && p.given["ca_file"] && !p.given["forward"] {
-		p.warn("ca_file", "", "changes nothing for an http url", "did you mean https://"+u.Host+"?")
+		p.warn("ca_file", "", "has no effect for an http url", "did you mean https://"+u.Host+"?")
 	}
 }
 
-// times compares start with end, and both with the clock.
+// times compares start and end with each other and with the clock.
 func times(p *parser, s *Settings) {
-	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the least that missed nothing
+	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the smallest value that missed nothing
 		p.warn("overlap", quote(s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
 	}
 	start, end := s.Start, s.End
 	if !p.bad["start"] && start.At.After(p.now) {
-		p.warn("start", quote(start.String()), "lies in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
+		p.warn("start", quote(start.String()), "is in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
 	}
 	if end.IsZero() || p.bad["start"] || p.bad["end"] {
 		return

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// Secret is a string that shows itself in no log, error or dump, whatever
-// the verb or the encoder. Only [Secret.Reveal] gives it out.
+// Secret is a string that appears in no log, error or dump, with any verb or encoder.
+// Only [Secret.Reveal] returns it.
 type Secret string
 
 const redacted = "[REDACTED]"
@@ -14,7 +14,7 @@ const redacted = "[REDACTED]"
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns "[REDACTED]", or "" where there is no secret.
+// String returns "[REDACTED]", or "" if there is no secret.
 func (s Secret) String() string {
 	if s == "" {
 		return ""

@@ -1,6 +1,6 @@
-// Package config turns string properties, as Fluent Bit, flags and the
-// environment give them, into typed settings, and says everything that is
-// wrong with them at once.
+// Package config turns string properties, which come from Fluent Bit, flags and the
+// environment, into typed settings. It reports everything that is wrong with them at
+// once. Other packages take these settings as they are and do not check them again.
 package config
 
 import (
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Settings of one pulled instance, checked and complete with defaults.
+// Settings are those of one pulled instance, checked and with defaults filled in.
 type Settings struct {
 	URL       *url.URL // scheme and host[:port], nothing else
 	Transport string   // "grpc" or "rest"
-	Insecure  bool     // http to other hosts than loopback was asked for
+	Insecure  bool     // http to other hosts than loopback is allowed
 	CAFile    string
 
 	Token            Secret // exactly one way to authenticate is set
@@ -31,7 +31,7 @@ type Settings struct {
 	RequestTimeout time.Duration
 	CommitDelay    time.Duration
 	PageSize       int // events asked for at once, 1..1000
-	BufferSize     int // bytes under way, at most
+	BufferSize     int // limit of bytes that are read and not acknowledged
 
 	EventTypes        []string
 	ExcludeEventTypes []string
@@ -50,17 +50,17 @@ type Settings struct {
 	Listen ListenSettings
 }
 
-// OutputSettings are those of the Fluent Bit output and of `zitadel-siem
-// parse`, checked and complete with defaults.
+// OutputSettings are those of the Fluent Bit output and of `zitadel-siem parse`, checked
+// and with defaults filled in.
 type OutputSettings struct {
-	Forward Forward // the zero value only where ParseOptions.NeedForward is not set
-	// SharedKey is set from SharedKeyFile too, unless ParseOptions.NoFiles.
+	Forward Forward // the zero value only if ParseOptions.NeedForward is not set
+	// SharedKey is also set from SharedKeyFile, unless ParseOptions.NoFiles is set.
 	SharedKey     Secret
 	SharedKeyFile string
 	CAFile        string
 	CertFile      string // CertFile and CertKeyFile are set together
 	CertKeyFile   string
-	Insecure      bool // tcp to other hosts than loopback was asked for
+	Insecure      bool // tcp to other hosts than loopback is allowed
 
 	LineKeys []string // at least one
 	Kinds    []string // known ones, without "all"; at least one
@@ -73,7 +73,7 @@ type OutputSettings struct {
 	ChunkSize    int    // bytes of records in one message
 }
 
-// Start is where a reader without a state begins. Exactly one field is set.
+// Start is the point at which a reader without a state begins. Exactly one field is set.
 type Start struct {
 	Beginning bool
 	Now       bool

@@ -8,8 +8,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
-// SetupSettings are those of `zitadel-siem setup`. Of the source's only the way
-// to ZITADEL has values.
+// SetupSettings are those of `zitadel-siem setup`. Of the embedded settings, only those of
+// the connection to ZITADEL have values.
 type SetupSettings struct {
 	Settings
 	Endpoint *url.URL // where ZITADEL reaches us; scheme and host[:port]
@@ -23,8 +23,8 @@ func (s *SetupSettings) source() *Settings { return &s.Settings }
 // SetupAccess are the options of `zitadel-siem setup` that it shares with pull.
 var SetupAccess = Table[SetupSettings]{Title: "Access to ZITADEL", Options: accessOptions()}
 
-// Setup is the table of `zitadel-siem setup`, SetupRemove that of its --remove,
-// which needs to know less.
+// Setup is the table of `zitadel-siem setup`. SetupRemove is that of its --remove, which
+// needs fewer options.
 var (
 	Setup       = setupTable(receiving)
 	SetupRemove = setupTable()
@@ -39,7 +39,7 @@ func setupTable(rules ...func(*parser, *SetupSettings)) Table[SetupSettings] {
 	}
 }
 
-// accessOptions are options of the input, said anew where that is needed.
+// accessOptions are options of the input, with other texts where necessary.
 func accessOptions() Options {
 	var options Options
 	for _, name := range []string{"url", "token", "token_file", "key_file", "client_id", "client_secret_file", "transport", "ca_file", "insecure", "request_timeout"} {
@@ -87,12 +87,12 @@ var setupOptions = Options{
 
 func targetName(v string) error {
 	if !keyfile.ValidName(v) {
-		return &valueError{"is no name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
+		return &valueError{"is not a valid name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
 	}
 	return nil
 }
 
-// checkConditions looks at shapes alone: which types there are ZITADEL knows best.
+// checkConditions checks only the form: ZITADEL knows which types exist.
 func checkConditions(p *parser, o Option, items *[]string) {
 	for _, item := range *items {
 		name := strings.TrimSuffix(item, ".*")
@@ -105,7 +105,7 @@ func checkConditions(p *parser, o Option, items *[]string) {
 	}
 }
 
-// receiving wants to know where webhooks go, and that nobody reads them on the way.
+// receiving checks that the endpoint is known, and that events are encrypted on the way.
 func receiving(p *parser, s *SetupSettings) {
 	if !p.given["endpoint"] {
 		p.fail("endpoint", "", "is missing", "for example https://siem.example.com:8443")

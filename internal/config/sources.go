@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
 // Sources are what a file of `zitadel-siem pull --config` describes.
@@ -57,17 +58,17 @@ func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseO
 }
 
 func readYAML(path string) (*yaml.Node, error) {
-	r, err := os.Open(path)
+	r, err := os.Open(path) // a pipe will do
 	if err != nil {
-		return nil, errors.Unwrap(err) // the path is named already
+		return nil, bounded.WithoutPath(err) // the message has it
 	}
 	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, maxSources+1))
+	data, err := bounded.ReadAll(r, maxSources)
 	switch {
-	case err != nil:
-		return nil, errors.Unwrap(err)
-	case len(data) > maxSources:
+	case errors.Is(err, bounded.ErrTooLarge):
 		return nil, errors.New("is larger than 1 MiB: it is to hold sources and nothing else")
+	case err != nil:
+		return nil, bounded.WithoutPath(err)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// maxRun bounds what one "a-b" of a state file may expand to, so that a
-// damaged file cannot ask for all memory. A run holds the keys of one
-// aggregate within the overlap: one million is far above what any has.
+// maxRun limits the sequences in one "a-b" of a state file, so that a damaged file
+// cannot use all memory. A run holds the keys of one aggregate within the overlap,
+// where none has anywhere near a million.
 const maxRun = 1 << 20
 
 // FormatRuns writes sequences as "1-3,7"; it sorts seqs in place.

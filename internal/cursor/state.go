@@ -8,31 +8,29 @@ import (
 	"time"
 )
 
-// Version of the layout of [State]; a file with a higher one was written by a
-// newer program.
+// Version is the version of the layout of [State]. A newer program writes a higher one.
 const Version = 1
 
-// State is what the next start needs to go on where the last one stopped. Its
-// JSON is the state file; times are UTC.
+// State is what the next start needs to continue where the last one stopped. Its JSON is
+// the content of the state file; times are UTC.
 type State struct {
 	Version  int       `json:"version"`
 	Instance string    `json:"instance"`
 	Updated  time.Time `json:"updated"`
-	// Filter is the reader's filter in words, so that a changed one can be
-	// told to the user.
+	// Filter describes the reader's filter, so that a change of it can be reported.
 	Filter string `json:"filter,omitempty"`
-	// Watermark: every event created up to it, inclusive, is acknowledged.
-	// The zero time: nothing yet, the whole log is to be read.
+	// Watermark: every event created up to it, inclusive, is acknowledged. The zero
+	// time means that nothing is, and that the whole log has to be read.
 	Watermark time.Time `json:"watermark"`
-	// Seen holds the keys around and after Watermark that are acknowledged:
-	// per "aggregate type/aggregate id" the sequences, as "1-3,7".
+	// Seen holds the acknowledged keys around and after Watermark: for each
+	// "aggregate type/aggregate id" the sequences, as "1-3,7".
 	Seen map[string]string `json:"seen,omitempty"`
-	// Holes are sequences that were missing and are still being asked for.
+	// Holes are missing sequences (gaps) that are still being looked for.
 	Holes []Hole `json:"holes,omitempty"`
-	// Pushed are events that came by webhook, are acknowledged, and were not met
-	// in the log yet.
+	// Pushed are events that came by webhook, are acknowledged, and have not been
+	// read from the log yet.
 	Pushed []Pushed `json:"pushed,omitempty"`
-	// Events counts the acknowledged ones since the first start.
+	// Events counts the acknowledged events since the first start.
 	Events uint64 `json:"events"`
 	// Checksum is the CRC-32C of this document with an empty checksum, eight
 	// hex digits. Empty means "edited by hand, do not check".
@@ -48,8 +46,8 @@ type Hole struct {
 	Found         time.Time `json:"found"`
 }
 
-// Pushed is an event that came by webhook: its key, and what tells it from a
-// forged one of that key.
+// Pushed is an event that came by webhook: its key, and what distinguishes it from a
+// forged event with the same key.
 type Pushed struct {
 	AggregateType string    `json:"aggregate_type"`
 	AggregateID   string    `json:"aggregate_id"`
@@ -76,7 +74,7 @@ func encode(s State) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// checksum covers the values, not the bytes: white space may be edited.
+// checksum covers the values, not the bytes: white space may be changed.
 func checksum(s State) (string, error) {
 	s.Checksum = ""
 	b, err := json.Marshal(s)
@@ -86,8 +84,8 @@ func checksum(s State) (string, error) {
 	return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)), nil
 }
 
-// decode reads a state file's content. Every error is about the content; the
-// caller adds the path and what to do.
+// decode reads a state file's content. Its errors describe the content; the caller adds
+// the path and the fix.
 func decode(b []byte) (State, error) {
 	if len(b) == 0 {
 		return State{}, errors.New("it is empty")

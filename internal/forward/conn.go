@@ -15,14 +15,15 @@ import (
 )
 
 const (
-	// maxAnswer bounds what the other side can make us read: a greeting, the end
-	// of a handshake or an acknowledgement, of which the largest has 200 bytes.
+	// maxAnswer limits what the receiver can make us read: a greeting, the end of a
+	// handshake or an acknowledgement. The largest has 200 bytes.
 	maxAnswer = 4 << 10
-	// piece is what has one deadline, so that a slow line is not a dead one.
+	// piece is how many bytes share one deadline, so that a slow connection does not
+	// look like a dead one.
 	piece = 64 << 10
 )
 
-// What an answer can be besides a right one.
+// Wrong answers.
 var (
 	errForeign = errors.New("answers with something else than the forward protocol: does `forward` lead to a forward input?")
 	errTooLong = errors.New("answers with more than the forward protocol allows: does `forward` lead to a forward input?")
@@ -30,7 +31,7 @@ var (
 
 // conn is one connection. One goroutine at a time uses it.
 type conn struct {
-	net.Conn          // encrypted, where that is asked for
+	net.Conn          // with TLS, if it is set
 	raw      net.Conn // the socket
 	settings config.OutputSettings
 	w        *msgp.Writer
@@ -44,8 +45,8 @@ func newConn(raw net.Conn, s config.OutputSettings) *conn {
 	return c
 }
 
-// close does not say goodbye in TLS: that could block, and an acknowledgement
-// has said all there is to say.
+// close does not send the close message of TLS: that could block, and after an
+// acknowledgement it is not needed.
 func (c *conn) close() { _ = c.raw.Close() }
 
 // closeAfter closes c when ctx ends. The result undoes that.
@@ -87,7 +88,7 @@ func (c *conn) awaitAck(chunk string) error {
 	return nil
 }
 
-// Write writes all of p, each piece with a deadline of its own.
+// Write writes all of p. Each piece has its own deadline.
 func (c *conn) Write(p []byte) (written int, err error) {
 	for written < len(p) && err == nil {
 		if err = c.SetWriteDeadline(time.Now().Add(c.settings.AckTimeout)); err != nil {
@@ -118,21 +119,21 @@ func (c *conn) readUntil(deadline time.Time) ([]byte, error) {
 		case err == nil && len(rest) == 0:
 			return c.answer[:n], nil
 		case !errors.Is(err, msgp.ErrShortBytes):
-			return nil, errForeign // also a second answer behind the first
+			return nil, errForeign // also if a second answer follows
 		}
 	}
 	return nil, errTooLong
 }
 
-// quiet reports whether an idle connection is open and has nothing to say. What
-// it says between two messages is that it ends, or belongs to no message.
+// quiet reports whether an idle connection is open and has no data to read. Data between
+// two messages is the end of the connection, or belongs to no message.
 func (c *conn) quiet() bool {
 	socket, ok := c.raw.(syscall.Conn)
 	if !ok {
 		return false
 	}
 	control, err := socket.SyscallConn()
-	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // that of the last answer may be over
+	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // the last deadline may have passed
 		return false
 	}
 	var room [1]byte

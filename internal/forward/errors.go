@@ -17,13 +17,13 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// Why a forward input does not answer, or closes.
+// Reasons why a forward input does not answer, or closes the connection.
 const (
 	silent    = "is its input paused, its disk full, or is it overloaded?"
 	unwilling = "is its input paused, its disk full, or `chunk_size` here above `buffer_max_size` there"
 )
 
-// timedOut reports whether err is the end of a deadline.
+// timedOut reports whether a deadline has passed.
 func timedOut(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
@@ -50,8 +50,8 @@ func dialError(err error, s config.OutputSettings) error {
 	return err
 }
 
-// tlsError explains what TLS says, in the handshake and after it: a client
-// certificate is refused only then.
+// tlsError explains an error of TLS, in the handshake or after it: a client certificate
+// is refused only after the handshake.
 func tlsError(err error, s config.OutputSettings) error {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
@@ -61,11 +61,11 @@ func tlsError(err error, s config.OutputSettings) error {
 	case timedOut(err):
 		return fmt.Errorf("no TLS within %s: is `tls: on` set there?", s.AckTimeout)
 	case errors.As(err, &name):
-		return fmt.Errorf("its certificate is not for %s: forward to a name that stands in the certificate", s.Forward.Host)
+		return fmt.Errorf("its certificate is not for %s: forward to a name that is in the certificate", s.Forward.Host)
 	case errors.As(err, &authority):
-		return errors.New("its certificate is from an unknown authority: name that in `ca_file`")
+		return errors.New("its certificate is from an unknown authority: set `ca_file` to the file of that authority")
 	case errors.As(err, &invalid):
-		return fmt.Errorf("its certificate does not hold: %w", err)
+		return fmt.Errorf("its certificate is not valid: %w", err)
 	case errors.As(err, &header):
 		return errors.New("it does not speak TLS: set `tls: on` there, or forward without tls://")
 	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"), strings.Contains(err.Error(), "unknown certificate"):
@@ -88,11 +88,11 @@ func greetError(err error, s config.OutputSettings, what, fix string) error {
 	return err
 }
 
-// sendError explains a message that was not acknowledged. what is what is known
-// beside err.
+// sendError explains why a message was not acknowledged. what is empty, or describes the
+// error.
 func (c *conn) sendError(err error, what string) error {
-	// A side with a shared key greets first, and closes when it is not answered:
-	// the greeting is here already.
+	// A receiver with a shared key sends a greeting first, and closes if there is no
+	// answer. So the greeting can already be read.
 	if what != "" {
 		if b, err := c.readUntil(time.Now().Add(100 * time.Millisecond)); err == nil {
 			return c.foreign(b)
@@ -113,7 +113,7 @@ func (c *conn) sendError(err error, what string) error {
 	return err
 }
 
-// foreign explains an answer that is no acknowledgement.
+// foreign explains an answer that is not an acknowledgement.
 func (c *conn) foreign(b []byte) error {
 	if _, ok := greeting(b); ok {
 		return errors.New("it asks for a shared key: set `shared_key` or `shared_key_file`")

@@ -1,10 +1,10 @@
-// Package forward sends records by the Fluent forward protocol to a Fluent Bit
-// or a Fluentd, and knows of every message whether the other side has it.
+// Package forward sends records with the Fluent forward protocol to a Fluent Bit or a
+// Fluentd. Each message is acknowledged, or its sending returns an error.
 //
-// The messages, their ids and the digests of the handshake are those of
-// github.com/IBM/fluent-forward-go. Its client is not used: it sets no deadline
-// for most reads and writes, trusts the length of what it reads, and writes the
-// salt of the handshake as binary, which Fluent Bit refuses.
+// The messages, their ids and the digests of the handshake are made by
+// github.com/IBM/fluent-forward-go. Its client is not used: it sets no deadline for
+// most reads and writes, trusts the lengths that it reads, and writes the salt of the
+// handshake as binary, which Fluent Bit refuses.
 package forward
 
 import (
@@ -22,17 +22,17 @@ import (
 )
 
 const (
-	// maxConns is how many messages are under way at once: more than the workers
-	// that an output has in practice.
+	// maxConns is how many messages are sent at the same time: more than the
+	// workers that an output has in practice.
 	maxConns = 16
-	// idleTime is below the minute after which load balancers forget a connection.
+	// idleTime is below the minute after which load balancers drop a connection.
 	idleTime = 30 * time.Second
 )
 
-// ErrClosed is returned by [Sender.Send] once the sender is closed.
+// ErrClosed is returned by [Sender.Send] after the sender was closed.
 var ErrClosed = errors.New("forward: closed")
 
-// Sender sends to one place. Any number of goroutines may use it.
+// Sender sends to one receiver. It is safe for concurrent use.
 type Sender struct {
 	settings config.OutputSettings
 	tls      *tls.Config // nil: no TLS
@@ -47,7 +47,7 @@ type Sender struct {
 	idle   []*conn // the one that was used last is at the end
 }
 
-// New returns a sender to the place that settings.Forward names. Each step of a
+// New returns a sender to the receiver that settings.Forward names. Each step of a
 // message may take settings.AckTimeout: connecting, the handshake, the write of
 // each 64 KiB, and the acknowledgement. New reads the files, and does not use the
 // network yet.
@@ -73,8 +73,8 @@ func New(settings config.OutputSettings) (*Sender, error) {
 }
 
 // Send sends n records, encoded one after the other in entries, as one message
-// with tag. It returns nil only when the other side has acknowledged this message.
-// After an error, the other side may have them or not.
+// with tag. It returns nil only when the receiver has acknowledged this message.
+// After an error, the receiver may have the records or not.
 func (s *Sender) Send(ctx context.Context, tag string, entries []byte, n int) error {
 	if !s.begin() {
 		return ErrClosed
@@ -102,8 +102,8 @@ func (s *Sender) Send(ctx context.Context, tag string, entries []byte, n int) er
 	return nil
 }
 
-// Greet connects, and greets where there is a shared key. It sends no record:
-// whether the other side acknowledges any is not known then.
+// Greet connects, with the handshake if there is a shared key. It sends no record, so it
+// does not show whether the receiver acknowledges records.
 func (s *Sender) Greet(ctx context.Context) error {
 	if !s.begin() {
 		return ErrClosed
@@ -127,7 +127,7 @@ func (s *Sender) begin() bool {
 	return true
 }
 
-// wrap names the address, and tells the end of ctx from trouble there.
+// wrap names the address, and distinguishes the end of ctx from an error of the receiver.
 func (s *Sender) wrap(ctx context.Context, err error) error {
 	switch {
 	case s.ctx.Err() != nil:
@@ -162,7 +162,7 @@ func (s *Sender) takeIdle() *conn {
 	return c
 }
 
-// keep makes c wait for the next message, for a while.
+// keep keeps c for the next message, for idleTime.
 func (s *Sender) keep(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *Sender) expire(c *conn) {
 	}
 }
 
-// dial connects, encrypts and greets.
+// dial connects, with TLS and the handshake if they are set.
 func (s *Sender) dial(ctx context.Context) (*conn, error) {
 	soon, cancel := context.WithTimeout(ctx, s.settings.AckTimeout)
 	defer cancel()
@@ -213,7 +213,7 @@ func (s *Sender) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// Close ends every send that is under way, and returns when all have.
+// Close ends all running sends, and returns when they have ended.
 func (s *Sender) Close() error {
 	s.mu.Lock()
 	s.closed = true

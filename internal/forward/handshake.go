@@ -15,8 +15,7 @@ import (
 
 var errKey = errors.New("does not take this `shared_key`: set the same on both sides; or it wants a user name (`security.users`), which is not supported")
 
-// greet proves to each side that the other one knows the shared key: HELO, PING,
-// PONG.
+// greet proves to both sides that the other one knows the shared key: HELO, PING, PONG.
 func (c *conn) greet(ctx context.Context, s config.OutputSettings) error {
 	defer c.closeAfter(ctx)()
 	b, err := c.read()
@@ -79,7 +78,7 @@ func greeting(b []byte) (nonce []byte, ok bool) {
 		} else {
 			nonce, b, err = msgp.ReadStringZC(b)
 		}
-		// The answer's buffer is read into again.
+		// The buffer of the answer is used again.
 		nonce = append([]byte(nil), nonce...)
 	}
 	return nonce, err == nil

@@ -1,5 +1,5 @@
-// Package hostlog carries the log lines of a plugin to the host that loaded
-// it: in its format, at its level, through its own logger where it has one.
+// Package hostlog writes the log lines of a plugin to the host that loaded it: in the
+// host's format, at its level, and through its own logger if it has one.
 package hostlog
 
 import (
@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// maxLines bounds what waits for the host's thread, in lines.
+	// maxLines limits the lines that wait for the host's thread.
 	maxLines = 512
 	// maxLine is below the 4 kB that Fluent Bit's logger keeps of a line.
 	maxLine = 3500
-	// maxLineWait: a host that does not call (it is paused) prints nothing, and
-	// its user must hear of trouble all the same.
+	// maxLineWait: a host that does not call, because it is paused, prints nothing,
+	// but its user must see errors anyway.
 	maxLineWait = 3 * time.Second
 )
 
-// Printer writes one line to the host's own log. It works on the host's thread
-// only: Fluent Bit finds its logger through the thread.
+// Printer writes one line to the host's own log. It works only on the host's thread,
+// because Fluent Bit finds its logger through the thread.
 type Printer func(level slog.Level, line string)
 
-// Log keeps lines until the host's thread comes by, so that log_file is
-// honoured. Without a [Printer], or when the host does not call, they go to
-// its standard error.
+// Log keeps lines until the host's thread calls [Log.Print], so that they go to its
+// log_file. Without a [Printer], or if the host does not call, they go to its standard
+// error.
 type Log struct {
 	role string // "input" or "output"
 	host Host
@@ -46,13 +46,13 @@ type line struct {
 	text  string
 }
 
-// Host is what a plugin's shell knows of the logger of the process that loaded it.
+// Host describes the logger of the process that loaded the plugin.
 type Host struct {
 	Name  string     // of the instance: its alias, or zitadel.0
 	Level slog.Level // the host's log_level for this instance
-	// Print is the host's own logger, nil where it has none.
+	// Print is the host's own logger, or nil.
 	Print Printer
-	// Stderr is where lines go that Print cannot take.
+	// Stderr gets the lines that Print cannot take.
 	Stderr io.Writer
 }
 
@@ -64,7 +64,7 @@ func New(role string, host Host) *Log {
 // Logger returns a logger that writes to l.
 func (l *Log) Logger() *slog.Logger { return slog.New(handler{log: l}) }
 
-// Print gives the waiting lines to the host. Call it on a thread of the host's.
+// Print writes the waiting lines to the host's log. Call it on the host's thread.
 func (l *Log) Print() {
 	if l.host.Print == nil {
 		return
@@ -74,7 +74,7 @@ func (l *Log) Print() {
 	}
 }
 
-// Detach is for when the host is gone: lines go to its standard error from here on.
+// Detach is called when the host has ended: later lines go to its standard error.
 func (l *Log) Detach() {
 	l.mu.Lock()
 	l.hosts = false
@@ -82,7 +82,7 @@ func (l *Log) Detach() {
 	l.flush()
 }
 
-// flush writes what waits without the host's help.
+// flush writes the waiting lines without the host.
 func (l *Log) flush() {
 	for _, ln := range l.take() {
 		l.write(ln)
@@ -208,8 +208,8 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	b.WriteString(" " + prefix + a.Key + "=" + text)
 }
 
-// printable keeps what ZITADEL or an attacker wrote from faking a log line or
-// driving a terminal.
+// printable keeps text of ZITADEL or of an attacker from forging a log line or
+// controlling a terminal.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

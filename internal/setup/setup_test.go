@@ -295,9 +295,9 @@ func TestWhatZITADELRefusesSaysWhatToDo(t *testing.T) {
 
 func TestEventsThatZITADELDoesNotKnowAreRefused(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
-	for item, mend := range map[string]string{"user.human.aded": "did you mean user.human.added?", "usr": "did you mean user", "nothing.like.this.ever": "pull"} {
+	for item, fix := range map[string]string{"user.human.aded": "did you mean user.human.added?", "usr": "did you mean user", "nothing.like.this.ever": "pull"} {
 		err := s.run(setup.Run, events("all", item))
-		if _, ok := errors.AsType[*setup.EventsError](err); !ok || !strings.Contains(err.Error(), mend) || s.actions.Changes() != 0 {
+		if _, ok := errors.AsType[*setup.EventsError](err); !ok || !strings.Contains(err.Error(), fix) || s.actions.Changes() != 0 {
 			t.Error(item, err)
 		}
 	}

@@ -20,10 +20,10 @@ type request struct {
 	done    chan struct{}
 }
 
-// Append adds entries in this order and returns once they are durable, all of them in one
-// group; on an error none of them is promised. The spool keeps the slices: do not change
-// them. An entry has at least one byte. When ctx ends first, the entries may still
-// become durable.
+// Append adds entries in this order and returns when all of them are durable, in
+// one group. After an error, none of them is promised. The spool keeps the slices:
+// do not change them. An entry has at least one byte. If ctx ends first, the
+// entries may still become durable.
 func (s *Spool) Append(ctx context.Context, entries ...[]byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -70,7 +70,7 @@ func (s *Spool) enqueue(r *request) error {
 	return nil
 }
 
-// withdraw takes a request back that the writer has not begun.
+// withdraw takes back a request that the writer has not begun.
 func (s *Spool) withdraw(r *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *Spool) nudge() {
 	}
 }
 
-// write is the writer: while it waits for one fsync, the next group gathers.
+// write is the writer. While it waits for one fsync, the next group is collected.
 func (s *Spool) write() {
 	defer close(s.ended)
 	for range s.wake {
@@ -100,10 +100,10 @@ func (s *Spool) write() {
 	}
 }
 
-// writeQueue writes what is queued. last says that nothing comes any more.
+// writeQueue writes what is queued. last reports that nothing more will come.
 func (s *Spool) writeQueue() (last bool) {
 	defer func() {
-		if recover() != nil { // of the log, or a fault here
+		if recover() != nil { // the log panicked, or a bug here; its text cannot be logged
 			s.nudge() // for the rest
 		}
 	}()
@@ -120,7 +120,7 @@ func (s *Spool) writeQueue() (last bool) {
 	}
 }
 
-// take returns the next group, as much as one fsync may carry.
+// take returns the next group: as much as one fsync may cover.
 func (s *Spool) take() (group []*request, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,10 +139,10 @@ func (s *Spool) take() (group []*request, closed bool) {
 	return group, s.closed
 }
 
-// commit makes a group durable and tells its callers.
+// commit makes a group durable and wakes its callers.
 func (s *Spool) commit(group []*request) {
 	size, entries, err := s.persist(group)
-	defer func() { // after a panic too: they wait
+	defer func() { // also after a panic, since they wait
 		for _, r := range group {
 			r.err = err
 			close(r.done)
@@ -166,9 +166,9 @@ func (s *Spool) commit(group []*request) {
 	}
 }
 
-// persist writes one group. On an error nothing of it counts: the segment gets no more
-// frames, since after a failed write or fsync nobody knows what is in it, and a new
-// one begins with the same numbers.
+// persist writes one group. After an error nothing of it counts. The segment then
+// gets no more frames, because its content is unknown after a failed write or
+// fsync; a new segment begins with the same numbers.
 func (s *Spool) persist(group []*request) (size int64, entries uint64, err error) {
 	for _, r := range group {
 		size += r.size
@@ -190,7 +190,7 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 		}
 	}
 	if s.buf = buf; cap(buf) > 2*maxGroup {
-		s.buf = nil // of one huge call
+		s.buf = nil // it was for one very large call
 	}
 
 	s.rotate()
@@ -208,7 +208,7 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 		err = durable.SyncDir(s.dir)
 	}
 	if err != nil {
-		_ = s.file.Truncate(s.active.size) // only for room: numbers say what counts
+		_ = s.file.Truncate(s.active.size) // only to free space: the numbers decide what counts
 		s.abandon()
 		return size, entries, err
 	}
@@ -231,7 +231,7 @@ func (s *Spool) persist(group []*request) (size int64, entries uint64, err error
 	return size, entries, nil
 }
 
-// rotate leaves the segment that is large enough, or holds nothing any more.
+// rotate closes a segment that is large enough, or whose entries are all done.
 func (s *Spool) rotate() {
 	if s.active == nil {
 		return
@@ -250,7 +250,7 @@ func (s *Spool) rotate() {
 func (s *Spool) create(first uint64) error {
 	name := segmentName(first)
 	path := filepath.Join(s.dir, name)
-	// A file of this name holds nothing that was acknowledged: that would have a number.
+	// A file of this name holds nothing that was acknowledged: such entries have lower numbers.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -277,7 +277,7 @@ func (s *Spool) abandon() {
 	s.active, s.file = nil, nil
 }
 
-// seal ends the active segment with a proof that it is whole.
+// seal ends the active segment with a frame that proves that it is complete.
 func (s *Spool) seal() {
 	if s.active == nil {
 		return
@@ -287,7 +287,7 @@ func (s *Spool) seal() {
 		err = s.sync(s.file)
 	}
 	if err != nil {
-		s.log.Warn("spool: the last segment stays without its seal", "error", err)
+		s.log.Warn("spool: the last segment could not be sealed", "error", err)
 	}
 	s.abandon()
 }

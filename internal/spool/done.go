@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The file "done" says up to which entry everything is done. It has two slots, written in
-// turn and in place, so that a torn write leaves the other one, and so that a full disk
-// does not matter. It is not fsynced at each write: a killed process loses nothing, and
-// after a power cut entries come again. Before a segment is deleted it is.
+// The file "done" holds the number up to which all entries are done. It has two
+// slots that are written in turn and in place: a torn write leaves the other slot
+// intact, and a full disk does not matter. There is no fsync at each write: a
+// killed process loses nothing, and after a power cut entries come again. Before a
+// segment is deleted, the file is fsynced.
 const (
 	doneName = "done"
-	slotSize = 24 // magic, number, CRC, 4 bytes of nothing
+	slotSize = 24 // magic, number, CRC, 4 bytes unused
 	doneSize = 2 * slotSize
 )
 
@@ -42,8 +43,8 @@ func readSlot(b []byte) (number uint64, ok bool) {
 	return binary.LittleEndian.Uint64(b[8:]), true
 }
 
-// openDone opens the file, or makes it. found is false where there was none, or
-// one that a crash left before anything was in it.
+// openDone opens the file, or creates it. found is false if there was none, or only
+// one that a crash left empty.
 func openDone(dir string) (d *doneFile, number uint64, found bool, err error) {
 	path := filepath.Join(dir, doneName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)

@@ -6,7 +6,7 @@ import (
 	"hash/crc32"
 )
 
-// A segment is nothing but frames, one behind the other:
+// A segment is a sequence of frames:
 //
 //	bytes  what
 //	4      magic, the last byte is the version
@@ -17,16 +17,16 @@ import (
 //	...    data
 //
 // A group is what one fsync made durable. Its frames were written after all entries
-// before it were durable, so that any whole frame proves that everything before
-// its group was acknowledged: a torn end and a damaged middle can be told apart
-// (see [scan]). A frame without data is a seal: it says the same and holds no entry.
+// before it were durable. Any intact frame therefore proves that everything before
+// its group was acknowledged, which distinguishes a torn end from a damaged middle
+// (see [scan]). A frame without data is a seal: it proves the same and holds no entry.
 const (
 	headSize = 28
 	crcFrom  = 8 // of a frame
 )
 
-// magic begins with a byte that no UTF-8 has, so that no text of an entry
-// passes for the beginning of a frame.
+// magic begins with a byte that does not occur in UTF-8, so that no text of an
+// entry looks like the beginning of a frame.
 var magic = [4]byte{0xff, 'Z', 'S', 1}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -45,7 +45,7 @@ func appendFrame(b []byte, number, group uint64, data []byte) []byte {
 	return b
 }
 
-// maxNumber keeps additions from running over; it is 10 billion years of events.
+// maxNumber keeps additions from overflowing; it is 10 billion years of events.
 const maxNumber = 1 << 62
 
 // head is a frame's head.
@@ -55,7 +55,7 @@ type head struct {
 	number, group uint64
 }
 
-// parseHead reads a head. What it says is not proved before [head.holds].
+// parseHead reads a head. Its content is not verified before [head.holds].
 func parseHead(b []byte) (h head, ok bool) {
 	if len(b) < headSize || [4]byte(b) != magic {
 		return h, false
@@ -69,12 +69,12 @@ func parseHead(b []byte) (h head, ok bool) {
 	return h, h.group > 0 && h.group <= h.number && h.number < maxNumber
 }
 
-// holds reports whether frame, of h.size bytes, is whole.
+// holds reports whether frame, of h.size bytes, is intact.
 func (h head) holds(frame []byte) bool {
 	return crc32.Checksum(frame[crcFrom:], castagnoli) == h.crc
 }
 
-// run is a piece of a segment without a gap.
+// run is a part of a segment without a gap.
 type run struct {
 	first, next uint64 // entries first to next-1
 	at          int64  // where the first one begins
@@ -86,22 +86,22 @@ type span struct{ from, next uint64 }
 // layout is what a segment holds.
 type layout struct {
 	runs []run
-	next uint64 // the number behind its last entry
+	next uint64 // the number after its last entry
 	lost []span // acknowledged, and not there
-	torn int64  // bytes at the end that nobody was promised
+	torn int64  // bytes at the end that were never acknowledged
 }
 
-// maxSearch bounds the search for frames behind damage, in times of the segment's
-// length: a segment full of false beginnings costs seconds, not days.
+// maxSearch limits the search for frames after damage, as a multiple of the
+// segment's length: a segment full of false beginnings costs seconds, not days.
 const maxSearch = 64
 
 // scan reads a segment whose first entry is first. limit is the number of the next
 // segment's first entry, 0 for none. Everything below acked is known to be acknowledged.
 //
-// What was acknowledged is proved by numbers: everything before a whole frame's group,
-// everything before the next segment. Of that, what is not there is lost. What is behind
-// it was never acknowledged: it counts as far as it has no gap, and a rest that is torn
-// is dropped. A frame from limit on was taken back when its fsync failed.
+// Numbers prove what was acknowledged: everything before the group of an intact
+// frame, and everything before the next segment. What is missing there is lost.
+// Later frames were never acknowledged: they count up to the first gap, and a torn
+// rest is dropped. Frames from limit on were withdrawn because their fsync failed.
 func scan(b []byte, first, limit, acked uint64) layout {
 	acked = max(acked, first, limit)
 	walk(b, first, limit, func(_ int64, h head) { acked = max(acked, h.group) })
@@ -110,7 +110,7 @@ func scan(b []byte, first, limit, acked uint64) layout {
 	end := int64(0)
 	walk(b, first, limit, func(at int64, h head) {
 		if h.number > l.next && h.number > acked {
-			return // of a group that was never acknowledged, and not in one piece
+			return // its group was never acknowledged, and is incomplete
 		}
 		if h.size == headSize {
 			end = at + h.size
@@ -135,11 +135,11 @@ func scan(b []byte, first, limit, acked uint64) layout {
 	return l
 }
 
-// walk calls f for every whole frame with a number from first up to limit, in rising order.
+// walk calls f for every intact frame with a number from first up to limit, in ascending order.
 func walk(b []byte, first, limit uint64, f func(at int64, h head)) {
-	next := first // the least number that may come
+	next := first // the lowest number that may come
 	budget := maxSearch * int64(len(b))
-	lost := false // behind damage: every number from next on may come
+	lost := false // after damage: every number from next on may come
 	for at := int64(0); at < int64(len(b)); {
 		h, ok := parseHead(b[at:])
 		ok = ok && h.size <= int64(len(b))-at

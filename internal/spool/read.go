@@ -21,7 +21,7 @@ type Entry struct {
 // readAhead is what one read of the disk takes; entries are a few hundred bytes.
 const readAhead = 64 << 10
 
-// reading is where Next is.
+// reading is the position of Next.
 type reading struct {
 	mu   sync.Mutex // held by Next while it reads, not while it waits
 	last uint64     // handed out
@@ -85,9 +85,10 @@ func (s *Spool) TryNext() (e Entry, ok bool, err error) {
 	}
 }
 
-// Rewind makes Next go on behind the entry with this number, or behind what is done
-// where that is more. Rewind(0) hands out again everything that is not done. It returns
-// behind which one; fewer than number are in another spool than number is of.
+// Rewind makes Next continue after the entry with this number, or after the last
+// done entry if that is later. Rewind(0) makes everything that is not done come
+// again. It returns the number after which Next continues. A result below number
+// means that the number is from another spool.
 func (s *Spool) Rewind(number uint64) (behind uint64) {
 	r := &s.reading
 	r.mu.Lock()
@@ -99,14 +100,14 @@ func (s *Spool) Rewind(number uint64) (behind uint64) {
 	return r.last
 }
 
-// place is a run and the numbers that are wanted of it.
+// place is a run, and the number that is wanted from it.
 type place struct {
 	run
 	want uint64
 }
 
-// locate finds the segment of the first entry from number on that is not done. seg is nil
-// where there is none.
+// locate finds the segment of the first entry from number on that is not done. seg
+// is nil if there is none.
 func (s *Spool) locate(number uint64) (seg *segment, at place, size int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +148,7 @@ func (r *reading) read(dir string, seg *segment, p place, size int64) (data []by
 		if !ok || h.number != r.next || h.size == headSize {
 			return nil, 0, errDamaged
 		}
-		if r.next < p.want { // on the way there
+		if r.next < p.want { // skip the entries before it
 			r.at += h.size
 			r.next++
 			continue
@@ -188,8 +189,8 @@ func (r *reading) bytes(n, size int64) ([]byte, error) {
 	return r.buf[i : i+n], nil
 }
 
-// reload looks through a segment again that is not what it was. All that it
-// held was acknowledged.
+// reload scans a segment again that has changed on disk. Everything that it held
+// was acknowledged.
 func (s *Spool) reload(seg *segment) error {
 	for {
 		s.mu.Lock()
@@ -205,7 +206,7 @@ func (s *Spool) reload(seg *segment) error {
 	}
 }
 
-// relay replaces a segment's layout by that of b. again says that more was written meanwhile.
+// relay replaces a segment's layout by that of b. again reports that more was written meanwhile.
 func (s *Spool) relay(seg *segment, b []byte, size int64) (again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +219,7 @@ func (s *Spool) relay(seg *segment, b []byte, size int64) (again bool, err error
 		return false, errors.New("a segment reads differently each time: check the disk")
 	}
 	seg.layout, seg.damaged = l, true
-	s.tell(seg.name, newly(lost, before))
+	s.reportLost(seg.name, newly(lost, before))
 	return false, nil
 }
 
@@ -229,7 +230,7 @@ func count(spans []span) (n uint64) {
 	return n
 }
 
-// newly returns what of lost is not in before, which holds nothing else.
+// newly returns the part of lost that is not in before, which is a subset of it.
 func newly(lost, before []span) (rest []span) {
 	for _, l := range lost {
 		for _, b := range before {
@@ -247,8 +248,9 @@ func newly(lost, before []span) (rest []span) {
 	return rest
 }
 
-// Done says that everything up to the entry with this number is done: it does not come
-// again, and its segments are deleted. On an error it may come again after a restart.
+// Done marks everything up to the entry with this number as done: it does not come
+// again, and its segments are deleted. After an error it may come again after a
+// restart.
 func (s *Spool) Done(number uint64) error {
 	s.doneMu.Lock()
 	defer s.doneMu.Unlock()
@@ -264,7 +266,7 @@ func (s *Spool) Done(number uint64) error {
 		return nil
 	}
 	if err := s.doneFile.write(number); err != nil {
-		return fmt.Errorf("spool %q cannot note what is done: %w", s.dir, err)
+		return fmt.Errorf("spool %q cannot save what is done: %w", s.dir, err)
 	}
 	s.mu.Lock()
 	s.done = number
@@ -290,15 +292,15 @@ func (s *Spool) retireLocked() error {
 	if n == 0 {
 		return nil
 	}
-	// Otherwise a power cut could bring the older mark back, and make of deleted
-	// entries lost ones.
+	// Otherwise a power cut could bring the older number back, and the deleted
+	// entries would count as lost.
 	if err := s.sync(s.doneFile.f); err != nil {
-		return fmt.Errorf("spool %q cannot note what is done: %w", s.dir, err)
+		return fmt.Errorf("spool %q cannot save what is done: %w", s.dir, err)
 	}
 	r := &s.reading
 	r.mu.Lock()
 	if slices.Contains(old, r.seg) {
-		r.close() // an open file keeps its room
+		r.close() // an open file keeps its disk space
 	}
 	r.mu.Unlock()
 	for _, seg := range old {

@@ -42,9 +42,9 @@ func (s *Spool) recover() error {
 	if len(s.segs) > 0 {
 		if head := s.segs[0].first; !found {
 			s.done = head - 1
-			s.log.Warn("spool: the file that says what is done is missing, everything that is there comes again", "dir", s.dir)
+			s.log.Warn("spool: the file that records what is done is missing, everything in the spool comes again", "dir", s.dir)
 		} else if head > done+1 {
-			s.tell(segmentName(done+1), []span{{done + 1, head}})
+			s.reportLost(segmentName(done+1), []span{{done + 1, head}})
 		}
 	}
 	s.next = s.done + 1
@@ -67,13 +67,13 @@ func (s *Spool) recover() error {
 	}
 	s.segs = slices.Clip(kept)
 	if n := len(kept); n > 0 {
-		// A killed writer may have left entries that only the page cache has. The name of the next
-		// segment will say that they are durable.
+		// A killed writer may have left entries that are only in the page cache. The
+		// name of the next segment will claim that they are durable.
 		if err := s.syncFile(kept[n-1].name); err != nil {
 			return err
 		}
 	}
-	// Names that were made or removed before a crash.
+	// Files that were created or removed before a crash.
 	return durable.SyncDir(s.dir)
 }
 
@@ -91,8 +91,8 @@ func (s *Spool) list() (segs []*segment, err error) {
 	return segs, nil
 }
 
-// load reads a segment's layout, and tells what is lost in it. limit is the number
-// at which the next segment begins, 0 for none.
+// load reads a segment's layout, and reports what is lost in it. limit is the
+// number at which the next segment begins, or 0.
 func (s *Spool) load(seg *segment, limit uint64) error {
 	b, err := s.readSegment(seg)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Spool) load(seg *segment, limit uint64) error {
 	seg.layout, seg.size = l, int64(len(b))
 	if lost := s.notDone(l.lost); len(lost) > 0 {
 		seg.damaged = true
-		s.tell(seg.name, lost)
+		s.reportLost(seg.name, lost)
 	}
 	return nil
 }
@@ -141,8 +141,8 @@ func (s *Spool) notDone(lost []span) (rest []span) {
 	return rest
 }
 
-// tell counts and logs lost entries.
-func (s *Spool) tell(name string, lost []span) {
+// reportLost counts and logs lost entries.
+func (s *Spool) reportLost(name string, lost []span) {
 	for _, l := range lost {
 		s.Stats.Lost.Add(l.next - l.from)
 		s.log.Error("spool: acknowledged entries cannot be read, the others come out; restore the file from a backup into an empty spool to try again",
@@ -150,8 +150,8 @@ func (s *Spool) tell(name string, lost []span) {
 	}
 }
 
-// remove deletes a segment that nobody needs, or keeps it under another name for a look
-// where it is damaged.
+// remove deletes a segment that is not needed. A damaged one is renamed and kept
+// for inspection.
 func (s *Spool) remove(seg *segment) {
 	path := filepath.Join(s.dir, seg.name)
 	if !seg.damaged {
@@ -164,7 +164,7 @@ func (s *Spool) remove(seg *segment) {
 		s.log.Warn("spool: a damaged segment cannot be kept", "error", err)
 		return
 	}
-	s.log.Error("spool: a damaged segment is kept for a look", "file", path+damagedSuffix)
+	s.log.Error("spool: a damaged segment is kept for inspection", "file", path+damagedSuffix)
 	kept, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), "*"+segmentSuffix+damagedSuffix))
 	if err != nil {
 		return

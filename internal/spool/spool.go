@@ -1,27 +1,32 @@
-// Package spool is a durable queue on disk, bounded, with one writing process.
+// Package spool is a durable queue on disk. Its size is limited, and one process
+// writes it.
 //
 // # What it promises
 //
-// When [Spool.Append] returns nil, the entries are on disk and outlive a kill and a power
-// cut: write, fsync of the segment, and of the directory where the segment is new. Callers
-// that come together share one fsync. Every entry that was acknowledged so comes out of
-// [Spool.Next] in order, until [Spool.Done] says that it is done; after a restart what is not
-// done comes again. Nothing is ever lost in silence: damage is told with the numbers of the
-// entries, everything that is whole around it comes out, and the damaged file is kept.
-// A frame that a crash or a full disk cut hides nothing that comes later.
+// When [Spool.Append] returns nil, the entries are on disk and survive a kill and
+// a power cut: write, fsync of the segment, and fsync of the directory if the
+// segment is new. Callers that arrive together share one fsync.
 //
-// The directory never holds more than [Options.MaxBytes], damaged files aside, of which the
-// newest few are kept. Memory is bounded by what waits for the disk, [maxQueued].
+// Every acknowledged entry comes out of [Spool.Next] in order until [Spool.Done]
+// says that it is done. After a restart, what is not done comes again.
+//
+// Nothing is lost silently. Damage is logged with the numbers of the entries,
+// everything intact around it comes out, and the damaged file is kept. A frame
+// that a crash or a full disk cut hides nothing that comes later.
+//
+// The directory never holds more than [Options.MaxBytes], not counting the last
+// few damaged files. Memory is limited by what may wait for the disk, [maxQueued].
 //
 // # What it does not promise
 //
-// An entry whose Append failed may come out all the same, if the failure was that of an
-// fsync and the process ended before the next Append. After a power cut, entries
-// that were done may come again. Damage within the last group of all, after a crash, looks
-// like the crash itself and is not told; an orderly [Spool.Close] proves that there was none.
+//   - An entry whose Append failed may come out anyway, if fsync failed and the
+//     process ended before the next Append.
+//   - After a power cut, entries that were done may come again.
+//   - After a crash, damage within the very last group looks like the crash itself
+//     and is not reported. After an orderly [Spool.Close] it is.
 //
-// Entries are best UTF-8: no text of theirs then passes for a frame where a damaged
-// segment is searched.
+// Entries should be UTF-8: no text of theirs can then be mistaken for a frame when
+// a damaged segment is searched.
 package spool
 
 import (
@@ -39,51 +44,52 @@ import (
 )
 
 const (
-	// MinBytes is the least MaxBytes: below it a segment would hold a few entries.
+	// MinBytes is the smallest MaxBytes: below it a segment would hold only a few entries.
 	MinBytes = 1 << 20
-	// DefaultBytes holds about 500,000 events, which is more than half a day at the
-	// ten a second that one worker of ZITADEL sends.
+	// DefaultBytes holds about 500,000 events: more than half a day at the ten
+	// events a second that one worker of ZITADEL sends.
 	DefaultBytes = 256 << 20
 
-	// A segment is deleted as a whole, so that the directory may hold two segments of what
-	// is done: an eighth each, and not so much that reading a damaged one takes long.
+	// A segment is deleted as a whole, so the directory may hold two segments of
+	// done entries. An eighth each keeps that small, and maxSegment keeps the
+	// reading of a damaged one short.
 	segmentPart = 8
 	maxSegment  = 8 << 20
-	// callPart: an Append may have a quarter, so that one fits beside an open segment.
+	// callPart: one Append may take a quarter, so that it fits beside an open segment.
 	callPart = 4
-	// maxGroup is what one fsync may take along: more makes the first caller wait for the
-	// last one's bytes.
+	// maxGroup is how much one fsync may cover. With more, the first caller would
+	// wait for the bytes of the last one.
 	maxGroup = 1 << 20
-	// maxQueued is what may wait for the disk, in memory.
+	// maxQueued is how much may wait in memory for the disk.
 	maxQueued = 16 << 20
-	// keptDamaged is how many damaged segments are kept for a look.
+	// keptDamaged is how many damaged segments are kept for inspection.
 	keptDamaged = 4
-	// idleSegment: a segment whose entries are all done is left for a new one from
-	// this size on, so that its bytes come free.
+	// idleSegment: a segment of this size whose entries are all done is replaced
+	// by a new one, so that its bytes become free.
 	idleSegment = 64 << 10
 )
 
 var (
-	// ErrFull: MaxBytes are in use.
+	// ErrFull means that MaxBytes are in use.
 	ErrFull = errors.New("the spool is full")
-	// ErrBusy: too much waits for the disk already.
+	// ErrBusy means that too much waits for the disk already.
 	ErrBusy = errors.New("the disk of the spool does not keep up")
-	// ErrTooLarge: more than a quarter of MaxBytes in one call.
+	// ErrTooLarge means more than a quarter of MaxBytes in one call.
 	ErrTooLarge = errors.New("the entry is too large for the spool")
-	// ErrClosed: after Close.
+	// ErrClosed means that the spool was closed.
 	ErrClosed = errors.New("the spool is closed")
 	// ErrLocked means that another process, or another Spool, uses the directory.
 	ErrLocked = durable.ErrLocked
 )
 
-// Options of a spool. The zero value is good.
+// Options of a spool. The zero value is usable.
 type Options struct {
-	// MaxBytes bounds the directory; 0 is DefaultBytes.
+	// MaxBytes limits the directory; 0 is DefaultBytes.
 	MaxBytes int64
-	// Group is the most callers that share one fsync; 0 is as many as there are. 1 is
-	// for measuring what sharing gives.
+	// Group is how many callers may share one fsync; 0 is no limit. 1 is for
+	// measuring the effect of sharing.
 	Group int
-	// Log is told of damage and of a disk that fails; nil is silence.
+	// Log gets damage and failures of the disk; nil: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -94,8 +100,8 @@ type Stats struct {
 	Lost     atomic.Uint64 // acknowledged entries that cannot be read
 }
 
-// Spool is an open directory. Its methods are safe for concurrent use; entries go to
-// one reader, whoever calls Next.
+// Spool is an open directory. Its methods are safe for concurrent use. Each entry
+// goes to one caller of Next.
 type Spool struct {
 	Stats Stats
 
@@ -104,7 +110,7 @@ type Spool struct {
 	log  *slog.Logger
 	lock *durable.Lock
 
-	// The disk, for tests that make it fail.
+	// The disk; tests make it fail.
 	writeAt func(*os.File, []byte, int64) (int, error)
 	sync    func(*os.File) error
 
@@ -119,7 +125,7 @@ type Spool struct {
 	closed  bool
 
 	wake   chan struct{} // to the writer, one is enough
-	ended  chan struct{} // the writer is
+	ended  chan struct{} // closed when the writer has ended
 	active *segment      // the writer's own, with its file
 	file   *os.File
 	buf    []byte
@@ -137,12 +143,12 @@ type segment struct {
 	layout
 	first   uint64
 	size    int64 // durable bytes
-	open    bool  // the writer's
+	open    bool  // the writer still writes to it
 	damaged bool
 }
 
-// Open opens the directory, makes it where it is missing, and reads through all
-// that is in it. Errors say what to do.
+// Open opens the directory, creates it if it is missing, and reads everything in
+// it. Errors say what to do.
 func Open(dir string, o Options) (*Spool, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultBytes
@@ -170,7 +176,7 @@ func (s *Spool) open() (err error) {
 		return err
 	}
 	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
-		s.log.Warn("spool: others may look into the directory; its files are for its owner alone", "dir", s.dir, "mode", info.Mode().Perm().String())
+		s.log.Warn("spool: other users can list the directory; its files are readable only for their owner", "dir", s.dir, "mode", info.Mode().Perm().String())
 	}
 	s.lock, err = durable.TakeLock(filepath.Join(s.dir, "lock"))
 	if errors.Is(err, durable.ErrLocked) {
@@ -188,10 +194,10 @@ func (s *Spool) open() (err error) {
 	return err
 }
 
-// segmentSize is from where on a segment gets no more.
+// segmentSize is the size from which on a segment gets no more entries.
 func (s *Spool) segmentSize() int64 { return min(s.o.MaxBytes/segmentPart, maxSegment) }
 
-// signal wakes who waits for a change. s.mu is held.
+// signal wakes the goroutines that wait for a change. s.mu is held.
 func (s *Spool) signal() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -200,7 +206,7 @@ func (s *Spool) signal() {
 // Usage is what is in the spool.
 type Usage struct {
 	Entries  uint64 // not done
-	Bytes    int64  // on disk, those of done entries in the same segments too
+	Bytes    int64  // on disk, including done entries of the same segments
 	MaxBytes int64
 }
 
@@ -211,8 +217,8 @@ func (s *Spool) Usage() Usage {
 	return Usage{Entries: s.next - 1 - s.done, Bytes: s.used, MaxBytes: s.o.MaxBytes}
 }
 
-// Close takes no more, waits for what was taken, and unlocks the directory. Entries
-// that are not done stay there.
+// Close accepts no more entries, waits for those that were accepted, and unlocks
+// the directory. Entries that are not done stay there.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	if s.closed {

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// freeBody is what a body may take without asking: what ZITADEL sends of events has less.
+	// freeBody is what a body may take outside the budget. Events are smaller.
 	freeBody = 16 << 10
-	// bodiesInMemory is how many bodies of the largest size there is room for beyond that.
+	// bodiesInMemory is how many bodies of the largest size fit into the budget.
 	bodiesInMemory = 32
 )
 
-// budget bounds the memory of all bodies together. It is taken as bytes arrive, so that who
-// only announces a large body holds nothing.
+// budget limits the memory of all bodies together. It is taken as bytes arrive, so
+// that a request that only announces a large body takes nothing.
 type budget struct {
 	max, used int64
 }
@@ -31,8 +31,8 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { atomic.AddInt64(&b.used, -n) }
 
-// readBody reads a body of at most limit bytes. taken is to be given back to the budget
-// when the body is not used any more.
+// readBody reads a body of at most limit bytes. The caller gives taken back to the
+// budget when it no longer uses the body.
 func (e *Endpoint) readBody(r *http.Request, limit int64) (body []byte, taken int64, why Reason) {
 	if r.ContentLength > limit {
 		return nil, 0, TooLarge

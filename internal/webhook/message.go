@@ -16,39 +16,40 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// Source is for the field "source" of records of events and executions that came this way.
+// Source is the field "source" of records of events and executions that were received here.
 const Source = record.SourceWebhook
 
 // Message is an [*Event], a [*Login] or an [*Execution].
 type Message interface{ message() }
 
-// Delivery is how a message came.
+// Delivery is how a message was received.
 type Delivery struct {
 	Target   string    // first segment of the path: the name of the key file
-	Received time.Time // when it came here
+	Received time.Time // when it was received
 	Sent     time.Time // when ZITADEL signed it, whole seconds; zero for V1
 }
 
 func (Delivery) message() {}
 
-// Event is an event as the Events API has it, redacted. Aggregate type, aggregate id and sequence
-// are those of the API, so that with the same label for the instance the id of its record is
-// the same. The names of editors and languages are missing.
+// Event is an event as in the Events API, redacted. Aggregate type, aggregate id and
+// sequence are those of the API, so that its record has the same id, if the label of
+// the instance is the same. The names of editors and languages are missing.
 type Event struct {
 	Delivery
-	// InstanceID is ZITADEL's own, as the sender says: who has one key can write any. Where keys
-	// belong to different instances, go by Target.
+	// InstanceID is ZITADEL's own id, as the sender states it: whoever has one key
+	// can write any id. Only Target is proved by the key.
 	InstanceID string
 	Event      *eventpb.Event
-	// Odd: the payload was no object, and is under the key "event_payload"; or the time was none.
+	// Odd means that the payload was not an object, and is under the key
+	// "event_payload"; or that the time was invalid.
 	Odd bool
 }
 
-// Login is a message of post_auth_webhook.js. Its AuthRequestID is the id in the payload of the
-// password.check events of the same login.
+// Login is a message of post_auth_webhook.js. Its AuthRequestID is also in the payload
+// of the password.check events of the same login.
 type Login struct {
 	Delivery
-	// Record has no instance: set it to the label.
+	// Record has no instance: the caller sets its label.
 	Record parser.Record
 }
 
@@ -57,7 +58,7 @@ const (
 	KindRequest  = "request"
 	KindResponse = "response"
 	KindFunction = "function"
-	// KindUnknown is a payload of no known form. Nothing of it is kept but its size.
+	// KindUnknown is a payload of unknown form. Only its size is kept.
 	KindUnknown = "unknown"
 )
 
@@ -80,12 +81,13 @@ type Execution struct {
 	UserAgent     string `json:"user_agent,omitempty"`     // the client chooses it
 	Error         string `json:"error,omitempty"`          // of a response
 	Size          int    `json:"size"`                     // bytes of the payload
-	// Body has "request" and "response" where they were asked for.
+	// Body has "request" and "response", if listen_bodies is on.
 	Body *structpb.Struct `json:"-"`
 }
 
-// Record returns the execution as a record: type api.request, api.response, api.function or api.unknown, with the
-// fields in the payload. The time is the one of the signature.
+// Record returns the execution as a record of type api.request, api.response,
+// api.function or api.unknown, with the fields in the payload. The time is that of
+// the signature.
 func (x *Execution) Record(instance string) record.Event {
 	payload := &structpb.Struct{Fields: map[string]*structpb.Value{"size": structpb.NewNumberValue(float64(x.Size)), "target": structpb.NewStringValue(x.Target)}}
 	for _, f := range [...]struct{ name, value string }{
@@ -149,7 +151,7 @@ func appendHead(kind byte, d *Delivery, key id) []byte {
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(sent))
 	b = append(b, key[:]...)
-	b = append(b, byte(len(d.Target))) // at most maxName
+	b = append(b, byte(len(d.Target))) // at most keyfile.MaxName
 	return append(b, d.Target...)
 }
 

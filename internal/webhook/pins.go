@@ -2,19 +2,24 @@ package webhook
 
 import "sync"
 
-// pins hold the instance of each target: the first one that a good request named. Records carry the label of
-// one instance, and ids are those of one, so that another instance's events, sent to a target by mistake or by
-// its owner, would pass for this one's. Which instance is the right one nobody but the sender tells here
-// (no payload is signed by the instance but JWT, and the Events API does not name it); so
-// the first one counts, which is ZITADEL unless the key was known to somebody else before. It is not kept: who
-// moves a target to another instance starts anew, and whoever has the key could else
-// keep ZITADEL out for ever.
+// pins hold the instance of each target: the first one that a valid request named.
+//
+// Records carry the label of one instance, and their ids belong to it. Without the
+// pins, events of another instance, which were sent to a target by mistake or by its
+// owner, would be taken for events of this one. Only the sender names the instance:
+// no payload but a JWT is signed by the instance, and the Events API does not name
+// it. So the first instance is trusted. That is ZITADEL, unless somebody else knew
+// the key before.
+//
+// Pins are not stored. A restart is enough to move a target to another instance, and
+// somebody with the key cannot keep ZITADEL out forever.
 type pins struct {
 	mu sync.Mutex
-	of map[string]string // by target, as many as there are key files
+	of map[string]string // by target; there are as many as key files
 }
 
-// fits pins a target that is not yet. A payload that names no instance fits: a function's has none.
+// fits reports whether the instance is the target's, and pins a new target. A payload
+// that names no instance fits: that of a function has none.
 func (p *pins) fits(target, instance string) bool {
 	if instance == "" {
 		return true

@@ -17,7 +17,7 @@ import (
 // maxDocument is far above the 1,983 bytes of the script's message.
 const maxDocument = 16 << 10
 
-// ServeHTTP answers one request. All answers of one status are alike.
+// ServeHTTP answers one request. All answers with one status are equal.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	why := Panicked
 	err := fault.Contain(func() error {
@@ -38,7 +38,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, why Reason) {
 	e.Stats.refused[why].Add(1)
 	status := reasonStatus[why]
 	h := w.Header()
-	// Whoever is refused gets no second try on this connection, and what is left of a
+	// A refused sender gets no second try on this connection, and the rest of the
 	// body is not read.
 	h.Set("Connection", "close")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -49,10 +49,10 @@ func (e *Endpoint) answer(w http.ResponseWriter, why Reason) {
 		h.Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, http.StatusText(status)+"\n") // or the other side is gone
+	_, _ = io.WriteString(w, http.StatusText(status)+"\n") // fails if the sender is gone
 }
 
-// receive takes a request in: what can be refused without reading the body first.
+// receive checks a request: first what can be refused without reading the body.
 func (e *Endpoint) receive(r *http.Request) Reason {
 	if r.Method != http.MethodPost {
 		return BadMethod
@@ -74,7 +74,8 @@ func (e *Endpoint) receive(r *http.Request) Reason {
 	return NoSignature
 }
 
-// goodMediaType: ZITADEL says JSON whatever the payload type is.
+// goodMediaType accepts JSON and tokens: ZITADEL sends "application/json" for every
+// payload type.
 func goodMediaType(h http.Header) bool {
 	if h.Get("Content-Encoding") != "" {
 		return false
@@ -136,7 +137,7 @@ func (e *Endpoint) verify(target string, s *signature, body []byte) Reason {
 	return reasonNone
 }
 
-// once calls f for the first of several same requests, and answers the others as that.
+// once calls f for the first of several equal requests, and answers the others like it.
 func (e *Endpoint) once(ctx context.Context, s *signature, body []byte, f func(id) Reason) (why Reason) {
 	key := s.id(body)
 	o, first, known := e.replays.begin(s.t, key, e.now(), tolerance)
@@ -151,13 +152,13 @@ func (e *Endpoint) once(ctx context.Context, s *signature, body []byte, f func(i
 		return reasonNone
 	}
 	ok := false
-	defer func() { e.replays.end(s.t, key, o, ok) }() // after a panic too
+	defer func() { e.replays.end(s.t, key, o, ok) }() // also after a panic
 	why = f(key)
 	ok = why == reasonNone
 	return why
 }
 
-// receiveV1 takes a message of post_auth_webhook.js. The secret is looked at before the body.
+// receiveV1 takes a message of post_auth_webhook.js. The secret is checked before the body is read.
 func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	switch fits, known := fit(e.secrets, target, func(secrets [][]byte) bool { return secretFits(secrets, secret) }); {
 	case !known:
@@ -170,14 +171,14 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	if why != reasonNone {
 		return why
 	}
-	authenticated(r.Context()) // not before the body is here: it may come slowly
+	authenticated(r.Context()) // only now: a body may arrive slowly
 	d := Delivery{Target: target, Received: e.now()}
 	var login parser.Record
 	if parser.New(parser.Options{}).ParseDocument(body, &login) {
 		return e.keep(r.Context(), parser.AppendDocument(appendHead(kindLogin, &d, id{}), &login), false)
 	}
 	x := &Execution{Delivery: d, Kind: KindUnknown, Size: len(body)}
-	unsigned := signature{text: strconv.FormatInt(d.Received.UnixNano(), 10)} // two of them may be equal and still be two
+	unsigned := signature{text: strconv.FormatInt(d.Received.UnixNano(), 10)} // equal messages may still be two messages
 	entry, err := x.entry(unsigned.id(body))
 	if err != nil {
 		return NotSpooled
@@ -185,8 +186,8 @@ func (e *Endpoint) receiveV1(r *http.Request, target, secret string) Reason {
 	return e.keep(r.Context(), entry, true)
 }
 
-// keep returns once the entry is durable. The sender's patience does not count: what it
-// sent is here, and it sends it once.
+// keep returns when the entry is durable. It does not stop when the sender
+// disconnects: the message is complete, and ZITADEL sends it only once.
 func (e *Endpoint) keep(ctx context.Context, entry []byte, unknown bool) Reason {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolTimeout)
 	defer cancel()

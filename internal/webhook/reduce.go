@@ -19,26 +19,27 @@ import (
 )
 
 const (
-	// maxPayloadDepth is more than an encoder writes, see record.MaxDepth, and little enough for
-	// every stack.
+	// maxPayloadDepth is more than an encoder writes (see record.MaxDepth), and
+	// small enough for every stack.
 	maxPayloadDepth = 100
-	// maxText bounds a field of an execution. ids have 18 bytes, user agents some hundred.
+	// maxText limits a field of an execution. ids have 18 bytes, user agents some hundred.
 	maxText = 512
-	// maxID bounds what names an event. ZITADEL's longest is an event type of 64 bytes. They are
-	// kept in the memory and in every state of the reader, and whoever has the key of a target writes them.
+	// maxID limits the names and ids of an event. ZITADEL's longest is an event type
+	// of 64 bytes. The reader keeps them in memory and in every state, and whoever
+	// has the key of a target can choose them.
 	maxID = 200
 )
 
 // reduced is what is kept of a payload.
 type reduced struct {
 	entry    []byte
-	instance string // ZITADEL's id; empty where it is not said
-	unknown  bool   // of no known form
+	instance string // ZITADEL's id; empty if the payload names none
+	unknown  bool   // the payload has an unknown form
 }
 
-// reduce makes of a verified payload what goes into the spool: redacted, and of API calls an
-// allow-list. What has no known form, is nested too deeply, has a key twice or is no JSON becomes an
-// execution of KindUnknown.
+// reduce turns a verified payload into an entry of the spool: redacted, and of API
+// calls only an allow-list. A payload of unknown form, one that is nested too deeply,
+// has a key twice or is not JSON becomes an execution of KindUnknown.
 func reduce(d Delivery, key id, raw []byte, bodies bool) (r reduced, err error) {
 	doc := new(structpb.Struct)
 	if err := (protojson.UnmarshalOptions{RecursionLimit: maxPayloadDepth}).Unmarshal(raw, doc); err == nil {
@@ -79,9 +80,10 @@ func (f fields) text(name string) string { return f[name].GetStringValue() }
 
 func (f fields) in(name string) fields { return f[name].GetStructValue().GetFields() }
 
-// newEvent reads an event. ok is false where its identity is not whole, or is none of ZITADEL's.
+// newEvent reads an event. ok is false if its identity is incomplete, or cannot be
+// ZITADEL's.
 func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
-	// A Struct knows float64 alone; a sequence is exact.
+	// A Struct has only float64, which is not exact enough for a sequence.
 	sequence, err := strconv.ParseUint(gjson.GetBytes(payload, "sequence").Raw, 10, 64)
 	if err != nil || f.text("aggregateID") == "" || f.text("aggregateType") == "" || f.text("event_type") == "" {
 		return nil, false
@@ -113,7 +115,7 @@ func newEvent(d Delivery, f fields, payload []byte) (e *Event, ok bool) {
 	return e, e.named()
 }
 
-// named reports whether nothing that names the event is longer than maxID.
+// named reports whether no name or id of the event is longer than maxID.
 func (e *Event) named() bool {
 	agg := e.Event.GetAggregate()
 	return max(len(e.InstanceID), len(agg.GetId()), len(agg.GetType().GetType()), len(agg.GetResourceOwner()),
@@ -147,7 +149,7 @@ func newExecution(d Delivery, f fields, size int) *Execution {
 	return x
 }
 
-// plain is a text that may leave: without what looks like a secret, and not long.
+// plain returns text without what looks like a secret, and cut to maxText.
 func plain(s string) string {
 	s = redact.String(s)
 	if len(s) <= maxText {
@@ -160,7 +162,8 @@ func plain(s string) string {
 	return s[:cut]
 }
 
-// headerOf returns the lines of a header. ZITADEL spells names as the API was called.
+// headerOf returns the values of a header. ZITADEL keeps the spelling of the name
+// that the caller of the API used.
 func headerOf(headers fields, name string) string {
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(headers)) {
@@ -199,8 +202,8 @@ func (x *Execution) takeBody(f fields) {
 	payload.Redact("", body)
 }
 
-// hideValues redacts the values of metadata, which may be anything: redact knows them by
-// the type of their events.
+// hideValues redacts the values of metadata, which may be anything. In events,
+// redact recognizes them by the event type.
 func hideValues(v *structpb.Value) {
 	for key, child := range v.GetStructValue().GetFields() {
 		if key == "value" && child.GetStringValue() != "" {

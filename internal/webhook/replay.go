@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// maxReplays bounds the memory of accepted requests, to some 10 MB. It is 200 requests a second
-// for both sides of the default tolerance; ZITADEL sends ten events a second.
+// maxReplays limits the memory of accepted requests to some 10 MB. It is enough for
+// 200 requests a second within the tolerance; ZITADEL sends ten events a second.
 const maxReplays = 1 << 17
 
-// replays remembers what was accepted for as long as its time would be accepted again.
+// replays remembers what was accepted, for as long as its time would be accepted again.
 type replays struct {
 	max int
 
 	mu      sync.Mutex
-	seconds map[int64]map[id]*outcome // by the time that was signed
+	seconds map[int64]map[id]*outcome // by the signed time
 	n       int
 	swept   int64 // the oldest second at the last sweep
-	floor   int64 // what is not newer than this may have been forgotten
+	floor   int64 // requests that are not later may have been forgotten
 }
 
-// outcome is how the first of several same requests went.
+// outcome is the result of the first of several equal requests.
 type outcome struct {
 	done chan struct{}
 	ok   bool
 }
 
-// accepted stands for every outcome that is known and good.
+// accepted is the outcome of every request that ended with success.
 var accepted = func() *outcome {
 	o := &outcome{done: make(chan struct{}), ok: true}
 	close(o.done)
@@ -38,14 +38,15 @@ func newReplays(limit int) *replays {
 	return &replays{max: limit, seconds: make(map[int64]map[id]*outcome)}
 }
 
-// begin asks whether a request is the first one of its kind, which the caller then has to [replays.end].
-// Otherwise o is what became of the first one. known is false where nobody knows any more.
+// begin reports whether a request is the first of several equal ones; the caller
+// then has to call [replays.end]. Otherwise o is the outcome of the first one. known
+// is false if this was forgotten.
 func (r *replays) begin(t int64, key id, now time.Time, tolerance time.Duration) (o *outcome, first, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if oldest := now.Add(-tolerance).Unix(); oldest != r.swept {
 		r.swept = oldest
-		for second := range r.seconds { // at most 601 with the default tolerance
+		for second := range r.seconds { // at most 601 with a tolerance of 300 s
 			if second < oldest {
 				r.forget(second)
 			}
@@ -76,15 +77,16 @@ func (r *replays) begin(t int64, key id, now time.Time, tolerance time.Duration)
 	return o, true, true
 }
 
-// forget drops a second, and with it the right to anything from up to then: what was accepted
-// must not be accepted again, also when the clock is set back.
+// forget drops a second. Requests from up to this second are refused from then on,
+// because they may have been accepted before. This also holds if the clock is set
+// back.
 func (r *replays) forget(second int64) {
 	r.n -= len(r.seconds[second])
 	delete(r.seconds, second)
 	r.floor = max(r.floor, second)
 }
 
-// end says how the first request went. A request that failed may come again.
+// end sets the outcome of the first request. A request that failed may come again.
 func (r *replays) end(t int64, key id, o *outcome, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +106,7 @@ func (r *replays) end(t int64, key id, o *outcome, ok bool) {
 	}
 }
 
-// wait returns the outcome of another request.
+// wait waits for the outcome of the first request.
 func (o *outcome) wait(ctx context.Context) bool {
 	select {
 	case <-o.done:

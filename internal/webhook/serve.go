@@ -38,9 +38,10 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connectionKey{}, conns.get(c))
 		},
-		// Its lines hold the words of strangers.
+		// Its lines contain text of unauthenticated senders.
 		ErrorLog: log.New(silent{&e.Stats.broken}, "", 0),
-		// A connection of HTTP/2 carries many requests: connections would bound nothing.
+		// No HTTP/2: its connections carry many requests, so their number would not
+		// limit the requests.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	reporting, stopReporting := context.WithCancel(context.Background())
@@ -85,7 +86,7 @@ func (e *Endpoint) shutdown(server *http.Server, conns *connections) error {
 	conns.cut()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		e.log.Info("webhook: requests that wait for the spool were cut off at the end")
+		e.log.Info("webhook: requests that waited for the spool were closed at the end")
 		err = server.Close()
 	}
 	return err
@@ -116,8 +117,8 @@ func (e *Endpoint) reportOnce() {
 	}
 }
 
-// connections are those of one server. At its end only those are waited for whose request is
-// authenticated: any stranger could hold the end up with a slow one.
+// connections are those of one server. At its end, it waits only for those with an
+// authenticated request: anybody could delay the end with a slow request.
 type connections struct {
 	mu    sync.Mutex
 	of    map[net.Conn]*connection
@@ -152,7 +153,7 @@ func (cs *connections) changed(c net.Conn, state http.ConnState) {
 	}
 }
 
-// get returns one that net/http has not told of yet too: it asks for the context first.
+// get also creates a connection: net/http asks for its context before it reports it.
 func (cs *connections) get(c net.Conn) *connection {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -162,7 +163,7 @@ func (cs *connections) get(c net.Conn) *connection {
 	return cs.of[c]
 }
 
-// cut closes every connection but those with a good request, and all that come.
+// cut closes every connection without an authenticated request, and all later ones.
 func (cs *connections) cut() {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -174,7 +175,7 @@ func (cs *connections) cut() {
 	}
 }
 
-// sever does not say good-bye, for which TLS could wait.
+// sever closes the socket. The close message of TLS could block.
 func sever(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
@@ -186,7 +187,7 @@ func sever(c net.Conn) {
 func authenticated(ctx context.Context) {
 	c, ok := ctx.Value(connectionKey{}).(*connection)
 	if !ok {
-		return // of a server of somebody else
+		return // the handler runs in another server
 	}
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()

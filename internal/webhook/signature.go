@@ -21,7 +21,7 @@ const (
 	maxTime = 12
 )
 
-// signature is what the header says.
+// signature is the content of the header.
 type signature struct {
 	t    int64
 	text string // t as it was signed
@@ -29,7 +29,8 @@ type signature struct {
 }
 
 // parseSignature is strict, so that one signature has one form: t once, digits without
-// zeros before them, small hex of the right length. Parts with other names are for versions to come.
+// leading zeros, lower-case hex of the right length. Parts with other names are
+// ignored, for later versions.
 func parseSignature(header string) (s signature, ok bool) {
 	if len(header) > maxSignatureHeader {
 		return s, false
@@ -72,13 +73,13 @@ func canonicalTime(s string) bool {
 	return true
 }
 
-// within reports whether the time is no further from now than the tolerance, before or after.
+// within reports whether the time differs from now by at most the tolerance.
 func (s *signature) within(now time.Time, tolerance time.Duration) bool {
 	return now.Sub(time.Unix(s.t, 0)).Abs() <= tolerance
 }
 
-// by reports whether one of the keys made one of the signatures. It compares all of
-// them, in the time that this takes.
+// by reports whether one of the keys made one of the signatures. It always compares
+// all of them, so that the time does not show which one fits.
 func (s *signature) by(keys [][]byte, body []byte) bool {
 	good := 0
 	for _, key := range keys {
@@ -95,7 +96,7 @@ func (s *signature) by(keys [][]byte, body []byte) bool {
 	return good == 1
 }
 
-// id identifies a signed request, whatever key signed it and wherever it was sent.
+// id identifies a signed request, independent of the key and the target.
 type id [16]byte
 
 func (s *signature) id(body []byte) (out id) {
@@ -108,7 +109,8 @@ func (s *signature) id(body []byte) (out id) {
 	return out
 }
 
-// secretFits compares a V1 secret with those that are good, whatever their lengths.
+// secretFits compares a V1 secret with the valid ones, in a time that does not depend
+// on their lengths.
 func secretFits(secrets [][]byte, given string) bool {
 	sum := sha256.Sum256([]byte(given))
 	good := 0

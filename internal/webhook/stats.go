@@ -11,15 +11,15 @@ type Reason uint8
 // The reasons, with the status of the answer.
 const (
 	reasonNone    Reason = iota
-	NoTarget             // 401: no key file has the name of the path
+	NoTarget             // 401: no key file has the name in the path
 	NoSignature          // 401: no ZITADEL-Signature, and no secret for V1
 	BadHeader            // 401: a ZITADEL-Signature of another form
 	BadTime              // 401: older, or newer, than the tolerance
 	BadSignature         // 401: no key fits
 	BadSecret            // 401: V1, no secret fits
 	BadToken             // 401: a JWT or JWE that does not verify
-	Forgotten            // 401: from before what the replay memory holds
-	OtherInstance        // 401: of another instance than the target's
+	Forgotten            // 401: older than the replay memory
+	OtherInstance        // 401: from another instance than the target's
 	BadMethod            // 405
 	TooLarge             // 413
 	BadMediaType         // 415
@@ -56,8 +56,8 @@ func Reasons() (all []Reason) {
 // Stats counts since New.
 type Stats struct {
 	Accepted atomic.Uint64 // requests that are in the spool
-	Repeated atomic.Uint64 // requests that were answered as the same one before
-	Unknown  atomic.Uint64 // of Accepted, those whose payload has no known form
+	Repeated atomic.Uint64 // requests that were answered like an equal one before
+	Unknown  atomic.Uint64 // of Accepted, those whose payload has an unknown form
 	refused  [reasons]atomic.Uint64
 	broken   atomic.Uint64 // connections that net/http gave up, a failed handshake for example
 }
@@ -94,7 +94,8 @@ func (t *reported) log(log *slog.Logger, s *Stats) {
 	}
 }
 
-// silent is the writer of net/http's own log: its lines hold addresses and words of strangers.
+// silent is the writer of net/http's own log. It drops the lines, because they contain
+// addresses and text of unauthenticated senders.
 type silent struct{ n *atomic.Uint64 }
 
 func (s silent) Write(p []byte) (int, error) {

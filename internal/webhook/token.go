@@ -26,11 +26,12 @@ import (
 )
 
 const (
-	// A key set is fetched at least this often, so that a key that was taken back ends, and
-	// again for an unknown key, but not more often than keySetPause.
+	// A key set is used for keySetAge at most before it is fetched again, so that a
+	// withdrawn key ends. It is also fetched for an unknown key, but not more often
+	// than once in keySetPause.
 	keySetAge   = time.Hour
 	keySetPause = 10 * time.Second
-	// keySetLast is how long an old set does while no new one can be had.
+	// keySetLast is how long an old set is used if no new one can be fetched.
 	keySetLast = 24 * time.Hour
 	// keySetTimeout is below ZITADEL's default of 10 s for a target.
 	keySetTimeout = 5 * time.Second
@@ -45,8 +46,8 @@ var (
 )
 
 var (
-	errToken  = errors.New("a token that does not verify")
-	errKeySet = errors.New("the keys of the instance cannot be had")
+	errToken  = errors.New("the token cannot be verified")
+	errKeySet = errors.New("the keys of the instance cannot be fetched")
 )
 
 // fetchKeys returns the JWKS of an instance.
@@ -68,8 +69,9 @@ type fetched struct {
 	at   time.Time
 }
 
-// key returns the keys with this id. Only a request with a good signature gets here, so that
-// no stranger causes a fetch. For a key that is known nobody waits: the set is fetched beside.
+// key returns the keys with this id. Only requests with a valid signature get here, so
+// no one else can cause a fetch. A request with a known key does not wait: the set is
+// fetched in the background.
 func (k *keyset) key(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	if f := k.current.Load(); f != nil && k.now().Sub(f.at) <= keySetLast {
 		if keys := f.keys.Key(id); len(keys) > 0 {
@@ -95,7 +97,7 @@ func (k *keyset) key(ctx context.Context, id string) ([]jose.JSONWebKey, error) 
 	return nil, errToken
 }
 
-// refresh fetches, if the last time is long enough ago. k.mu is held.
+// refresh fetches the set, if the last try is long enough ago. k.mu is held.
 func (k *keyset) refresh(ctx context.Context) {
 	now := k.now()
 	if !k.tried.IsZero() && now.Sub(k.tried).Abs() < keySetPause {
@@ -107,7 +109,7 @@ func (k *keyset) refresh(ctx context.Context) {
 	}
 }
 
-// refreshBeside is refresh on a goroutine of its own, if there is none.
+// refreshBeside calls refresh in the background, unless it is running.
 func (k *keyset) refreshBeside() {
 	if !k.mu.TryLock() {
 		return
@@ -169,8 +171,8 @@ func keysOf(s config.Settings) (fetchKeys, error) {
 	}, nil
 }
 
-// isToken reports whether a body is a JWT or JWE in compact form, and how many dots it has. JSON
-// of an object begins with a brace.
+// isToken reports whether a body is a JWT or JWE in compact form, and how many dots it
+// has. A JSON object begins with a brace.
 func isToken(body []byte) (dots int, ok bool) {
 	if len(body) == 0 || body[0] == '{' {
 		return 0, false
@@ -179,7 +181,7 @@ func isToken(body []byte) (dots int, ok bool) {
 	return dots, dots == 2 || dots == 4
 }
 
-// open takes a payload out of its JWT or JWE. JSON is what it is.
+// open returns the payload of a JWT or JWE. JSON is returned unchanged.
 func (e *Endpoint) open(ctx context.Context, body []byte) ([]byte, error) {
 	dots, ok := isToken(body)
 	if !ok {
@@ -228,8 +230,8 @@ func decrypt(body []byte, keys []any) ([]byte, error) {
 	return nil, errToken
 }
 
-// readPrivateKeys reads the keys of a PEM file, several while one is changed. It repeats
-// nothing of it in errors.
+// readPrivateKeys reads the keys of a PEM file; there may be several while a key is
+// changed. Its errors do not contain the content.
 func readPrivateKeys(path string) (keys []any, err error) {
 	rest, _, err := bounded.ReadFile(path, maxPrivate)
 	if err != nil {
@@ -266,5 +268,5 @@ func parsePrivateKey(block *pem.Block) (any, error) {
 	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
 		return key, nil
 	}
-	return nil, errors.New("holds something else than unencrypted private keys (PKCS #8, PKCS #1 or SEC 1)")
+	return nil, errors.New("must hold only unencrypted private keys (PKCS #8, PKCS #1 or SEC 1)")
 }

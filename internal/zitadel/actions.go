@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	// TargetTimeout is how long ZITADEL waits for a target of ours.
+	// TargetTimeout is how long ZITADEL waits for our target.
 	TargetTimeout = 10 * time.Second
 
-	// executionsAtOnce is what ZITADEL gives to who names no limit; an instance
-	// may allow less than its usual 1000.
+	// executionsAtOnce is ZITADEL's page size for a request without a limit. An
+	// instance may allow less than the usual 1000.
 	executionsAtOnce = 100
 )
 
-// Target is where an execution sends to.
+// Target is a receiver of executions.
 type Target struct {
 	ID, Name, Endpoint string
-	// Holds says that whoever causes an event or a request waits for the
-	// target, or gets its answer: an outage of it would be one of logins.
+	// Holds means that the user who causes an event or a request waits for the
+	// target, or gets its answer: an outage of the target would stop logins.
 	Holds bool
-	// JSON says that payloads come as JSON. As JWT and JWE, ZITADEL sends
-	// requests and no events.
+	// JSON means that payloads are JSON. As JWT and JWE, ZITADEL sends requests
+	// but no events.
 	JSON bool
-	// Key is the one that ZITADEL signs with; empty where it does not show it.
+	// Key is the key that ZITADEL signs with; empty if it does not show it.
 	Key config.Secret
 }
 
-// TargetChange says what is to be different; nothing of the zero value.
+// TargetChange is what to change; the zero value changes nothing.
 type TargetChange struct {
 	Endpoint string
-	Loosen   bool // not to hold anybody any more
+	Loosen   bool // make it asynchronous, see Target.Holds
 	JSON     bool
-	NewKey   bool // ZITADEL signs with another key from now on
+	NewKey   bool // ZITADEL signs with a new key from now on
 }
 
-// Execution sends what fits the condition to targets, in this order.
+// Execution sends what matches the condition to targets, in this order.
 type Execution struct {
 	Condition *actionpb.Condition
 	Targets   []string
@@ -70,8 +70,8 @@ func setupMethod[Req, Resp proto.Message](
 	return m
 }
 
-// Target finds the target of that name; nil where there is none. Names are
-// unique in an instance.
+// Target returns the target of that name, or nil if there is none. Names are unique
+// in an instance.
 func (c *Client) Target(ctx context.Context, name string) (*Target, error) {
 	resp, err := invoke(ctx, c, listTargets, &actionpb.ListTargetsRequest{
 		Filters: []*actionpb.TargetSearchFilter{{Filter: &actionpb.TargetSearchFilter_TargetNameFilter{
@@ -97,7 +97,7 @@ func (c *Client) Target(ctx context.Context, name string) (*Target, error) {
 	return nil, nil
 }
 
-// CreateTarget makes one that nobody waits for, and returns its id and key.
+// CreateTarget creates an asynchronous target, and returns its id and key.
 func (c *Client) CreateTarget(ctx context.Context, name, endpoint string) (id string, key config.Secret, err error) {
 	resp, err := invoke(ctx, c, createTarget, &actionpb.CreateTargetRequest{
 		Name:        name,
@@ -113,7 +113,7 @@ func (c *Client) CreateTarget(ctx context.Context, name, endpoint string) (id st
 	return resp.GetId(), config.Secret(resp.GetSigningKey()), nil
 }
 
-// ChangeTarget changes a target; the key is the new one, where one was asked for.
+// ChangeTarget changes a target. It returns the new key if change asks for one.
 func (c *Client) ChangeTarget(ctx context.Context, id string, change TargetChange) (config.Secret, error) {
 	req := &actionpb.UpdateTargetRequest{Id: id}
 	if change.Endpoint != "" {
@@ -136,17 +136,17 @@ func (c *Client) ChangeTarget(ctx context.Context, id string, change TargetChang
 	return config.Secret(resp.GetSigningKey()), nil
 }
 
-// DeleteTarget removes a target; one that is not there is none of its errors.
+// DeleteTarget removes a target. A missing target is no error.
 func (c *Client) DeleteTarget(ctx context.Context, id string) error {
 	_, err := invoke(ctx, c, deleteTarget, &actionpb.DeleteTargetRequest{Id: id})
 	return err
 }
 
-// Executions are all that have a target.
+// Executions returns all executions with a target.
 func (c *Client) Executions(ctx context.Context) (all []Execution, err error) {
 	for {
 		resp, err := invoke(ctx, c, listExecutions, &actionpb.ListExecutionsRequest{
-			// By creation date, so that one that is made meanwhile comes last.
+			// By creation date, so that one that is created meanwhile comes last.
 			Pagination: &filterpb.PaginationRequest{Offset: uint64(len(all)), Limit: executionsAtOnce, Asc: true},
 		})
 		if err != nil {
@@ -161,7 +161,7 @@ func (c *Client) Executions(ctx context.Context) (all []Execution, err error) {
 	}
 }
 
-// SetExecution makes targets those of the condition; no targets end the execution.
+// SetExecution sets the targets of the condition. Without targets the execution ends.
 func (c *Client) SetExecution(ctx context.Context, condition *actionpb.Condition, targets []string) error {
 	_, err := invoke(ctx, c, setExecution, &actionpb.SetExecutionRequest{Condition: condition, Targets: targets})
 	return err

@@ -15,23 +15,23 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A decoder makes a hundred bytes and more of two bytes of an answer, so what
-// an answer holds is counted before it is decoded.
+// A decoder can turn two bytes of an answer into a hundred and more, so the values of
+// an answer are counted before it is decoded.
 const (
-	// maxMessageSize and maxBody bound one answer, in bytes, unpacked. ZITADEL
-	// sends protobuf of at most 10 MiB; as JSON with escapes the same page can
-	// be a few times as long, and is then asked for in parts.
+	// maxMessageSize and maxBody limit one uncompressed answer, in bytes. ZITADEL
+	// sends protobuf of at most 10 MiB. As JSON with escapes the same page can be
+	// a few times as long, and is then requested in parts.
 	maxMessageSize = 16 << 20
 	maxBody        = 32 << 20
 
-	// maxValues bounds the values, of payloads too, in one answer: far above
-	// 1000 events, which have some 20,000, and about 150 MB once decoded.
+	// maxValues limits the values in one answer, including those of payloads. It is
+	// far above 1000 events, which have some 20,000, and takes about 150 MB decoded.
 	maxValues = 1 << 20
 
 	// maxNesting is the depth at which protobuf and encoding/json give up.
 	maxNesting = 10_000
 
-	// defaultLimit is ZITADEL's own for a request that has none.
+	// defaultLimit is ZITADEL's own limit for a request without one.
 	defaultLimit = 1000
 )
 
@@ -53,7 +53,7 @@ func largerThanMax(max int, unit string) *failure {
 	return &failure{code: codes.ResourceExhausted, said: byNobody, text: fmt.Sprintf("the answer is larger than max (%d %s)", max, unit)}
 }
 
-// boundJSON counts what a JSON answer, or the start of one, holds.
+// boundJSON counts the values of a JSON answer, or of the start of one.
 func boundJSON(answer []byte, limit int) *failure {
 	depth, events, values := 0, 0, 0
 	var key []byte // the last string of the outer object
@@ -71,7 +71,7 @@ func boundJSON(answer []byte, limit int) *failure {
 		case '{', '[':
 			values++
 			if depth == 1 {
-				// A name with escapes may be that one too.
+				// A name with escapes may be the same name.
 				inEvents = string(key) == "events" || bytes.IndexByte(key, '\\') >= 0
 			}
 			if depth == 2 && inEvents {
@@ -91,14 +91,14 @@ func boundJSON(answer []byte, limit int) *failure {
 	return nil
 }
 
-// stringLength is where the quote stands that ends the string text begins with.
+// stringLength is the index of the quote that ends the string at the start of text.
 func stringLength(text []byte) int {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
 			return i
 		case '\\':
-			i++ // what is escaped
+			i++ // the escaped byte
 		}
 	}
 	return len(text)
@@ -129,8 +129,8 @@ func (c *boundedCodec) Unmarshal(data mem.BufferSlice, into any) error {
 	return proto.Unmarshal(buffer.ReadOnlyData(), msg)
 }
 
-// boundProto counts what a protobuf answer holds. What is malformed is left to
-// the decoder.
+// boundProto counts the values of a protobuf answer. Malformed data is left to the
+// decoder.
 func boundProto(answer []byte, d protoreflect.MessageDescriptor, limit int) *failure {
 	if list := d.Fields().ByName("events"); list != nil {
 		events := 0

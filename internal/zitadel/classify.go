@@ -9,39 +9,39 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// A failure is what a transport saw, before anybody judged it.
+// A failure is what a transport reports, before it is classified.
 type failure struct {
 	code       codes.Code
 	status     int // HTTP; over gRPC only when something else answered
 	said       speaker
-	text       string // not yet without secrets
+	text       string // may contain secrets
 	location   string // where a redirect leads
 	retryAfter time.Duration
 	cause      error
-	setup      bool // as of the endpoint
+	setup      bool // see endpoint
 }
 
-// speaker is who a failure's text comes from.
+// speaker is the origin of a failure's text.
 type speaker int
 
 const (
 	byZITADEL speaker = iota
-	byForeign         // a proxy, a firewall, another server: no ZITADEL answer
-	byNobody          // no answer: the text is of the system or of a library
+	byForeign         // a proxy, a firewall or another server answered, not ZITADEL
+	byNobody          // no answer: the text is from the system or a library
 )
 
-// A rule matches a failure when all that it names does; an empty field matches
-// everything. The first rule that matches decides.
+// A rule matches a failure if all its fields match; an empty field matches
+// everything. The first matching rule decides.
 type rule struct {
 	said     []speaker
 	codes    []codes.Code
 	statuses []int
-	texts    []string // any of them, letter case aside
+	texts    []string // any of them, in upper or lower case
 	setup    bool     // only of such endpoints
 
 	class   Class
-	fix     string // {login} is the option, {location} the redirect's aim, {skew} a remark on clocks
-	fixGRPC string // added where it was gRPC that failed before ZITADEL answered
+	fix     string // {login} is the option, {location} the target of a redirect, {skew} a hint about clocks
+	fixGRPC string // added if gRPC failed before ZITADEL answered
 }
 
 var (
@@ -60,10 +60,10 @@ const (
 	fixTLS  = "this port speaks TLS: use https:// in url"
 )
 
-// rules is facts and measurements as a table: what each answer means for who
-// asks. Texts are ZITADEL's, grpc-go's and the Go library's own.
+// rules maps each error to its class and its fix. The texts are those of ZITADEL,
+// grpc-go and the Go library.
 var rules = []rule{
-	// Pages that cannot be given as asked.
+	// Pages that cannot be returned as requested.
 	{codes: []codes.Code{codes.ResourceExhausted}, texts: []string{"larger than max"},
 		class: TooLarge},
 	{codes: []codes.Code{codes.Internal}, class: Undecodable,
@@ -84,7 +84,7 @@ var rules = []rule{
 		class: Stop, fix: fixTLS},
 	{said: nobody, texts: []string{"certificate required", "bad certificate"},
 		class: Stop, fix: "the server wants a client certificate, which cannot be given: let the API through without one"},
-	// Also what a balancer does whose servers are just restarting.
+	// A load balancer whose servers are restarting does this too.
 	{said: nobody, texts: []string{"reading server preface: EOF", "reading server preface: connection reset", "reading server preface: read tcp"},
 		class: Retry, fix: "if this lasts, this port speaks TLS (use https:// in url), or no HTTP/2, which gRPC needs (set transport rest)"},
 	{said: nobody, texts: []string{"x509:", "failed to verify certificate", "protocol version", "unrecognized name"},
@@ -92,7 +92,7 @@ var rules = []rule{
 	{said: nobody, texts: []string{"tls: "},
 		class: Retry, fix: "if this lasts, check the server's TLS and what stands before it"},
 
-	// The way to the server. Others may fix it, so keep trying.
+	// The connection to the server. It may recover, so keep trying.
 	{said: nobody, texts: []string{"Proxy Authentication Required"},
 		class: Stop, fix: "give the proxy of HTTPS_PROXY its user and password, or name the host in NO_PROXY"},
 	{said: nobody, texts: []string{"no such host", "produced zero addresses", "server misbehaving"},
@@ -107,7 +107,7 @@ var rules = []rule{
 		class: Retry, fixGRPC: tryREST},
 	{said: nobody, class: Retry},
 
-	// Something else than ZITADEL answered.
+	// Not ZITADEL answered.
 	{said: foreign, texts: []string{textTooMany},
 		class: Stop, fix: "ZITADEL keeps to the limit, so something else answers or changes the answers: check url and what stands before ZITADEL"},
 	{said: foreign, statuses: []int{301, 302, 303, 307, 308},
@@ -131,8 +131,8 @@ var rules = []rule{
 	{said: foreign, codes: []codes.Code{codes.Unavailable, codes.Internal}, class: Retry, fixGRPC: tryREST},
 	{said: foreign, class: Stop, fix: fixURL, fixGRPC: tryREST},
 
-	// ZITADEL's own answers to who sets targets up. A name that is taken and not shown is one
-	// that was made a moment ago.
+	// ZITADEL's own answers to setup. A name that is taken and was not listed was
+	// created a moment ago.
 	{setup: true, codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
 		class: Stop, fix: "the user of the token has no role: " + fixOwner},
 	{setup: true, codes: []codes.Code{codes.PermissionDenied},
@@ -176,7 +176,7 @@ var rules = []rule{
 	{class: Retry},
 }
 
-// textNoPage is our own: an answer that is JSON, but that no page can be read from.
+// textNoPage is our own text for JSON that is not a page.
 const textNoPage = "the answer is complete but cannot be decoded"
 
 // classify finds the rule for f. The last rule matches everything.
@@ -200,8 +200,8 @@ func (r *rule) matches(f *failure, text string) bool {
 		}))
 }
 
-// codeOfStatus is what gRPC takes an HTTP status for that something else than
-// a gRPC server gave (grpc, doc/http-grpc-status-mapping.md).
+// codeOfStatus maps an HTTP status that did not come from a gRPC server to a gRPC code
+// (grpc, doc/http-grpc-status-mapping.md).
 func codeOfStatus(status int) codes.Code {
 	switch status {
 	case http.StatusUnauthorized:
@@ -216,7 +216,7 @@ func codeOfStatus(status int) codes.Code {
 		return codes.Unavailable
 	}
 	if status > 504 {
-		return codes.Unavailable // 505 and 511 have a rule; 52x are of CDNs whose origin is away
+		return codes.Unavailable // 505 and 511 have a rule; CDNs send 52x if the origin is unreachable
 	}
 	return codes.Unknown
 }

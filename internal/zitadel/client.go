@@ -59,16 +59,16 @@ type Client struct {
 	ownID    string
 }
 
-// A transport makes one call. It neither repeats nor classifies.
+// A transport makes one call. It neither retries nor classifies.
 type transport interface {
 	call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure)
 	close() error
 }
 
-// New makes a client for url, with the login that the settings have. It reads the
-// files that must be right from the start: ca_file and key_file. It neither needs
-// nor waits for the network; gRPC connects in the background. If a token_file or a
-// client_secret_file is missing, later calls fail until the file is there.
+// New makes a client for the url and the login in the settings. It reads the files
+// that must be correct from the start: ca_file and key_file. It does not use the
+// network; gRPC connects in the background. If a token_file or a client_secret_file
+// is missing, calls fail until the file is there.
 func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 	return c, nil
 }
 
-// ListEvents asks for one page, in the order in which ZITADEL gives it.
+// ListEvents requests one page, in the order in which ZITADEL returns it.
 // The error is an [*Error], or the one of ctx.
 func (c *Client) ListEvents(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
 	resp, err := invoke(ctx, c, listEvents, req)
@@ -115,7 +115,7 @@ func (c *Client) ListEvents(ctx context.Context, req *adminpb.ListEventsRequest)
 	return resp.GetEvents(), nil
 }
 
-// EventTypes names the event types that the server knows.
+// EventTypes returns the event types that the server knows.
 func (c *Client) EventTypes(ctx context.Context) ([]string, error) {
 	resp, err := invoke(ctx, c, listEventTypes, new(adminpb.ListEventTypesRequest))
 	if err != nil {
@@ -128,7 +128,7 @@ func (c *Client) EventTypes(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// AggregateTypes names the aggregate types that the server knows.
+// AggregateTypes returns the aggregate types that the server knows.
 func (c *Client) AggregateTypes(ctx context.Context) ([]string, error) {
 	resp, err := invoke(ctx, c, listAggregateTypes, new(adminpb.ListAggregateTypesRequest))
 	if err != nil {
@@ -141,8 +141,8 @@ func (c *Client) AggregateTypes(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// OwnUserID is the user that the token belongs to. A key file names it; with
-// the other ways ZITADEL is asked once for each token.
+// OwnUserID returns the user that the token belongs to. A key file names the user;
+// with other logins ZITADEL is asked once for each token.
 func (c *Client) OwnUserID(ctx context.Context) (string, error) {
 	if id := c.login.userID(); id != "" {
 		return id, nil
@@ -171,13 +171,12 @@ func (c *Client) OwnUserID(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// ServerTime is the server's clock as its last answer, also one that was an
-// error, showed it, and the local clock of the same moment. Its grain is one
-// second. ok is false before the first answer, and where the answers show no
-// clock.
+// ServerTime returns the server's clock according to its last answer, which may have
+// been an error, and the local clock of the same moment. The resolution is one
+// second. ok is false before the first answer, and if the answers show no clock.
 func (c *Client) ServerTime() (server, local time.Time, ok bool) { return c.clock.last() }
 
-// Close ends calls under way and closes the connections.
+// Close ends running calls and closes the connections.
 func (c *Client) Close() error {
 	c.waitMu.Lock()
 	c.end()
@@ -188,7 +187,7 @@ func (c *Client) Close() error {
 	return err
 }
 
-// start runs work that Close waits for. It says no once the client is closed.
+// start runs work that Close waits for. It returns false if the client is closed.
 func (c *Client) start(work func()) bool {
 	c.waitMu.Lock()
 	defer c.waitMu.Unlock()
@@ -199,8 +198,8 @@ func (c *Client) start(work func()) bool {
 	return true
 }
 
-// call asks with the token at hand. Where ZITADEL refuses that and another one
-// can be had, it asks once more.
+// call uses the current token. If ZITADEL refuses it and another one is available, it
+// asks once more.
 func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (proto.Message, error) {
 	token, err := c.login.token(ctx)
 	if err != nil {
@@ -226,8 +225,8 @@ func (c *Client) ask(ctx context.Context, m endpoint, token string, req proto.Me
 	return resp, err
 }
 
-// bounded runs one exchange under the request timeout and the client's life,
-// and gives its failure the form that callers see.
+// bounded runs one exchange until the request timeout or the end of the client, and
+// turns its failure into the error that callers see.
 func (c *Client) bounded(ctx context.Context, exchange func(context.Context) *failure) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -260,8 +259,8 @@ func (c *Client) bounded(ctx context.Context, exchange func(context.Context) *fa
 	return c.fail(f)
 }
 
-// nearDeadline says whether ctx is about to end: gRPC tells the server the
-// deadline, and the server's word of it may come before our own clock.
+// nearDeadline reports whether ctx is about to end: gRPC sends the deadline to the
+// server, whose error may arrive before our own timeout.
 func nearDeadline(ctx context.Context, timeout time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && time.Until(deadline) < timeout/10
@@ -271,8 +270,8 @@ func (c *Client) closed() error {
 	return &Error{Class: Stop, Code: codes.Canceled, URL: c.origin, Message: "the client is closed"}
 }
 
-// fail is the one place where a failure becomes an Error: classified, with the
-// fix, and without secrets.
+// fail is the only place where a failure becomes an Error: classified, with its fix,
+// and without secrets.
 func (c *Client) fail(f *failure) *Error {
 	r, limit := classify(f), maxMessage
 	if f.said == byForeign {
@@ -295,7 +294,7 @@ func (c *Client) fail(f *failure) *Error {
 	if f.said != byZITADEL && c.name == TransportGRPC {
 		e.Fix = strings.TrimPrefix(e.Fix+r.fixGRPC, "; ")
 	}
-	// A cause is for errors.Is and errors.As; its text must be as clean.
+	// The cause is for errors.Is and errors.As; its text must not hold secrets either.
 	if f.cause != nil && c.scrub.clean(f.cause.Error()) {
 		e.Err = f.cause
 	}

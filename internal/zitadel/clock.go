@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// clock keeps the last time that the server showed, and the local one with it.
+// clock keeps the last time that the server reported, and the local time of that moment.
 type clock struct {
 	now func() time.Time
 
@@ -17,11 +17,11 @@ type clock struct {
 
 func newClock() *clock { return &clock{now: time.Now} }
 
-// see notes the server's clock, which header gives by its lower-case name.
+// see notes the server's clock. header returns a header by its lower-case name.
 //
-// HTTP answers have a Date of the moment in which they start. gRPC ones have
-// none, but ZITADEL gives them "expires: <now>" with "cache-control: no-store"
-// when the call arrives, which is nearer to asked than to now.
+// HTTP answers have a Date of the moment in which they start. gRPC answers have none,
+// but ZITADEL sets "expires: <now>" with "cache-control: no-store" when the call
+// arrives, which is closer to asked than to now.
 func (c *clock) see(header func(string) string, asked time.Time) {
 	local := c.now()
 	text := header("date")
@@ -43,7 +43,7 @@ func (c *clock) last() (server, local time.Time, ok bool) {
 	return c.server, c.local, !c.server.IsZero()
 }
 
-// serverNow is the server's clock, as far as it is known.
+// serverNow returns the server's clock, or the local one if it is unknown.
 func (c *clock) serverNow() time.Time {
 	now := c.now()
 	if server, local, ok := c.last(); ok {
@@ -52,10 +52,10 @@ func (c *clock) serverNow() time.Time {
 	return now
 }
 
-// skewHint is a clause for a fix, where clocks that far apart could be the reason.
+// skewHint is a clause of a fix for the case that the clocks differ too much.
 func (c *clock) skewHint() string {
 	server, local, ok := c.last()
-	// Dates have a grain of a second, and the answer took its time.
+	// Dates have a resolution of a second, and the answer took time.
 	if skew := server.Sub(local).Round(time.Second); ok && skew.Abs() > 5*time.Second {
 		if skew < 0 {
 			return fmt.Sprintf("; this machine's clock is %s ahead of the server's", -skew)

@@ -16,22 +16,22 @@ import (
 const (
 	formType = "application/x-www-form-urlencoded"
 
-	// scopes: openid, and ZITADEL's own project as audience, without which its
-	// APIs refuse the token.
+	// scopes are openid, and ZITADEL's own project as audience: without it, its APIs
+	// refuse the token.
 	scopes = "openid urn:zitadel:iam:org:project:id:zitadel:aud"
 
-	// margin before its end at which a token is replaced; half its life at most.
+	// margin is how long before its end a token is replaced; at most half its life.
 	margin = time.Minute
 
-	// settled is the age under which a refused token is not replaced: another
-	// one would be refused too, and each writes two events into the log that
-	// is being read.
+	// settled is the age below which a refused token is not replaced: another one
+	// would be refused too, and each token writes two events into the log that is
+	// being read.
 	settled = 10 * time.Second
 )
 
-// A grant is what a token is given for.
+// A grant is what ZITADEL issues a token for.
 type grant interface {
-	// form is the body of the token request and, where client is not nil, its
+	// form returns the body of the token request and, if client is not nil, its
 	// Basic authentication.
 	form(ctx context.Context, issuer string) (form url.Values, client *url.Userinfo, err error)
 	userID() string
@@ -39,11 +39,11 @@ type grant interface {
 }
 
 // fetchLogin fetches a token from ZITADEL and keeps it until shortly before it
-// expires, or until it is refused. However many ask at a time, one request is made.
+// expires, or until it is refused. Concurrent callers share one request.
 //
-// The request is our own and not zitadel-go's token source, because that has
-// neither ca_file, deadlines and bounds on the answer, nor verdicts on errors,
-// and sends the credential to whatever host discovery names.
+// It does not use zitadel-go's token source, which has no ca_file, no deadlines, no
+// limit on the answer and no classes of errors, and which sends the credential to
+// any host that discovery names.
 type fetchLogin struct {
 	grant
 	client *Client
@@ -56,7 +56,7 @@ type fetchLogin struct {
 	flight  *flight
 }
 
-// A flight is a token request under way.
+// A flight is a running token request.
 type flight struct {
 	done  chan struct{}
 	token string
@@ -97,8 +97,8 @@ func (l *fetchLogin) token(ctx context.Context) (string, error) {
 
 func (l *fetchLogin) fly(under *flight) {
 	asked := l.client.clock.now()
-	// It belongs to everybody who waits, so to no caller's context; bounded
-	// ends it with the client.
+	// The request is shared by all waiting callers, so it does not end with the
+	// context of one of them; bounded ends it with the client.
 	token, life, err := l.fetch(context.Background())
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +128,7 @@ func (l *fetchLogin) renew(refused string) bool {
 	return true
 }
 
-// fetch finds the token endpoint and asks it.
+// fetch finds the token endpoint and requests a token.
 func (l *fetchLogin) fetch(ctx context.Context) (token string, life time.Duration, err error) {
 	issuer, path, err := l.discover(ctx)
 	if err != nil {
@@ -153,13 +153,13 @@ func (l *fetchLogin) fetch(ctx context.Context) (token string, life time.Duratio
 	if sendable(answer.AccessToken) != nil {
 		return "", 0, l.client.fail(&failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the token endpoint answered without a token"})
 	}
-	// Years are as good as for ever, and do not overflow.
+	// 34 years are enough, and do not overflow.
 	return answer.AccessToken, time.Duration(min(max(answer.ExpiresIn, 0), 1<<30)) * time.Second, nil
 }
 
-// discover asks for the issuer, which an assertion has to name, and the path
-// of the token endpoint. Only its path: the secret goes to url and nowhere
-// else. An instance without discovery has both where ZITADEL has them.
+// discover asks for the issuer, which an assertion must name, and the path of the
+// token endpoint. Only the path is used: the secret is sent to url and to no other
+// host. Without discovery, ZITADEL's own defaults are used.
 func (l *fetchLogin) discover(ctx context.Context) (issuer, path string, err error) {
 	var answer struct {
 		Issuer        string `json:"issuer"`
@@ -224,7 +224,7 @@ func codeOfOAuth(name string, status int) codes.Code {
 	if status == http.StatusTooManyRequests {
 		return codes.ResourceExhausted
 	}
-	return codes.Unavailable // server_error, temporarily_unavailable, and what comes later
+	return codes.Unavailable // server_error, temporarily_unavailable, and unknown ones
 }
 
 // secretGrant asks for tokens with a service user's client id and secret.
@@ -239,7 +239,7 @@ func (g *secretGrant) form(context.Context, string) (url.Values, *url.Userinfo, 
 	if err != nil {
 		return nil, nil, err
 	}
-	sent := url.QueryEscape(secret) // and so Basic sends it
+	sent := url.QueryEscape(secret) // as Basic sends it
 	g.scrub.hide(sent)
 	g.scrub.hide(url.QueryEscape(g.clientID) + ":" + sent)
 	return url.Values{"grant_type": {"client_credentials"}}, url.UserPassword(g.clientID, secret), nil

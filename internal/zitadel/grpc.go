@@ -24,44 +24,43 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// grpcTransport speaks to ZITADEL's gRPC services through zitadel-go, on one
-// connection.
+// grpcTransport calls ZITADEL's gRPC services through zitadel-go, on one connection.
 type grpcTransport struct {
 	client   *client.Client
 	language string
 	clock    *clock
 }
 
-// newGRPCTransport waits for nothing: the connection comes up in the background.
+// newGRPCTransport does not wait: gRPC connects in the background.
 func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, language string, clock *clock) (*grpcTransport, error) {
 	at, creds, err := instanceAt(origin, config)
 	if err != nil {
 		return nil, err
 	}
-	// The login is ours, so zitadel-go gets none. Of two options of a kind the
-	// later one counts, so these win over its own.
+	// We send the token, so zitadel-go gets no login. Of two equal options the later
+	// one counts, so these replace its own.
 	c, err := client.New(ctx, at, client.WithGRPCDialOptions(
 		grpc.WithTransportCredentials(creds),
-		// As a browser says it: a default port is not part of an instance's
-		// domain. It is also the name that the certificate must hold.
+		// As a browser sends it: the default port is not part of an instance's
+		// domain. It is also the name that the certificate must have.
 		grpc.WithAuthority(origin.Host),
 		grpc.WithUserAgent(userAgent),
 		// The caller decides when to ask again, and sees every error.
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize)),
-		// Wide enough for a page in one go; fixed windows also spare the
-		// pings that measure the line.
+		// Large enough for a whole page. Fixed windows also avoid the pings that
+		// measure the connection.
 		grpc.WithInitialWindowSize(4<<20),
 		grpc.WithInitialConnWindowSize(4<<20),
-		// A server that comes back is found within seconds, not grpc's 2 min.
+		// A server that is up again is found within seconds, not in grpc's 2 min.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
 			MinConnectTimeout: 10 * time.Second,
 		}),
-		// Servers allow a ping every 5 min and none without a call (grpc's
-		// default enforcement). Timeout is also the TCP_USER_TIMEOUT, which
-		// ends connections that a firewall forgot.
+		// Servers allow a ping every 5 min, and none without a call (grpc's default
+		// enforcement). Timeout is also the TCP_USER_TIMEOUT, which ends
+		// connections that a firewall has dropped.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
 	))
 	if err != nil {
@@ -70,7 +69,7 @@ func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, 
 	return &grpcTransport{client: c, language: language, clock: clock}, nil
 }
 
-// instanceAt is origin as zitadel-go names an instance, and the way to trust it.
+// instanceAt returns origin in the form of zitadel-go, and its credentials.
 func instanceAt(origin *url.URL, config *tls.Config) (*instance.Zitadel, credentials.TransportCredentials, error) {
 	port := origin.Port()
 	// An IPv6 address keeps its brackets: zitadel-go only adds the port.
@@ -94,8 +93,8 @@ func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req 
 	var header, trailer metadata.MD
 	codec := newBoundedCodec(eventsAsked(req))
 	asked := t.clock.now()
-	// As a credential of the call, unlike as metadata, the token stays out of
-	// grpc-go's binary log, and off a connection that should be TLS and is not.
+	// As a credential of the call, unlike in metadata, the token is not written to
+	// grpc-go's binary log, and is not sent over a connection without the required TLS.
 	resp, err := m.rpc(client.BearerTokenCtx(ctx, token), t.client, req, grpc.Header(&header), grpc.Trailer(&trailer), grpc.ForceCodecV2(codec))
 
 	first := func(name string) string {
@@ -133,14 +132,14 @@ func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req 
 	return nil, f
 }
 
-// httpAnswer and httpPage are how grpc-go reports an answer that is HTTP but
-// not gRPC: its status, and the start of its body.
+// httpAnswer and httpPage match grpc-go's report of an answer that is HTTP but not
+// gRPC: its status, and the start of its body.
 var (
 	httpAnswer = regexp.MustCompile(`unexpected HTTP status code received from server: (\d{3})|unexpected content-type|missing HTTP content-type`)
 	httpPage   = regexp.MustCompile(`(?s)data: (".*")$`)
 )
 
-// foreignAnswer finds that report. The status is 200 where it names none.
+// foreignAnswer finds that report. The status is 200 if it names none.
 func foreignAnswer(text string) (status int, page string, ok bool) {
 	found := httpAnswer.FindStringSubmatch(text)
 	if found == nil {
@@ -155,10 +154,10 @@ func foreignAnswer(text string) (status int, page string, ok bool) {
 	return status, page, true
 }
 
-// dialing is the packing in which grpc-go hands on what the system said.
+// dialing matches grpc-go's prefix of an error of the system.
 var dialing = regexp.MustCompile(`^(?:last )?(?:connection|resolver) error: (?:desc = "(.*)")?`)
 
-// plainGRPC takes the packing off an error of a connection.
+// plainGRPC removes that prefix.
 func plainGRPC(text string) string {
 	if found := dialing.FindStringSubmatch(text); found != nil && found[1] != "" {
 		if inner, err := strconv.Unquote(`"` + found[1] + `"`); err == nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
-// parseKeyFile reads the JSON file that ZITADEL gives for a key of a service
-// user. It repeats neither content nor the parsers' words on it: any part of
-// it may be the key.
+// parseKeyFile reads the JSON file that ZITADEL creates for a key of a service user.
+// Its errors contain neither the content nor the text of the parser's error: any
+// part of it may be the key.
 func parseKeyFile(content []byte) (*client.KeyFile, error) {
 	k, err := client.ConfigFromKeyFileData(content)
 	if err != nil {
@@ -44,13 +44,13 @@ func parseKeyFile(content []byte) (*client.KeyFile, error) {
 	return k, nil
 }
 
-// assertion is the signed JWT that ZITADEL gives a token for (RFC 7523).
+// assertion returns the signed JWT that ZITADEL exchanges for a token (RFC 7523).
 func assertion(k *client.KeyFile, audience string, now time.Time) (string, error) {
 	return oidc.GenerateJWTProfileToken(oidc.NewJWTProfileAssertion(k.UserID, k.KeyID, []string{audience}, k.Key,
 		oidc.JWTProfileCustomClaim("jti", rand.Text()),
-		// In place of this machine's time. ZITADEL takes assertions from up to
-		// one hour ago, but not from two seconds ahead: a little in the past
-		// is the safe side.
+		// Instead of this machine's time. ZITADEL accepts assertions that are up to
+		// one hour old, but none from two seconds in the future, so a time slightly
+		// in the past is safe.
 		func(claims *oidc.JWTProfileAssertionClaims) {
 			claims.IssuedAt = oidc.FromTime(now.Add(-10 * time.Second))
 			claims.Expiration = oidc.FromTime(now.Add(10 * time.Minute))
@@ -66,8 +66,8 @@ type keyGrant struct {
 	user string
 }
 
-// key reads the file each time, which is once a token: a key that was replaced
-// is used without a restart.
+// key reads the file for each token, so that a replaced key is used without a
+// restart.
 func (g *keyGrant) key() (*client.KeyFile, error) {
 	content, _, err := bounded.ReadFile(g.path, maxSecretFile)
 	var k *client.KeyFile

@@ -11,8 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A method is what ZITADEL is asked for: an endpoint, with the types that it
-// takes and gives.
+// A method is an endpoint with the types of its request and its answer.
 type method[Req, Resp proto.Message] struct{ endpoint }
 
 // An endpoint is one RPC of zitadel-go's services, and the REST call that the
@@ -23,8 +22,8 @@ type endpoint struct {
 	verb  string
 	path  string // {id} is that of the request
 
-	setup bool // of who sets targets up, which takes another role than reading
-	once  bool // sent twice it would do something else
+	setup bool // of setup, which needs another role than reading
+	once  bool // must not be sent twice
 }
 
 var (
@@ -56,7 +55,7 @@ func newMethod[Service any, Req, Resp proto.Message](
 	}}
 }
 
-// invoke asks c for m. The error is an [*Error], or the one of ctx.
+// invoke calls m. The error is an [*Error], or the one of ctx.
 func invoke[Req, Resp proto.Message](ctx context.Context, c *Client, m method[Req, Resp], req Req) (Resp, error) {
 	resp, err := c.call(ctx, m.endpoint, req)
 	if err != nil {

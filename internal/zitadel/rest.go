@@ -24,7 +24,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
-// newHTTPClient is for REST and for tokens. Deadlines come with the contexts.
+// newHTTPClient is for REST and for tokens. The contexts have deadlines.
 func newHTTPClient(config *tls.Config) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{
@@ -34,18 +34,18 @@ func newHTTPClient(config *tls.Config) *http.Client {
 			TLSClientConfig:     config.Clone(),
 			TLSHandshakeTimeout: 10 * time.Second,
 			ForceAttemptHTTP2:   true,
-			// A connection that a firewall forgot is found by a ping, not by
-			// every request that runs into its deadline.
+			// A ping finds a connection that a firewall has dropped; otherwise each
+			// request would run into its deadline.
 			HTTP2:               &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 			MaxIdleConnsPerHost: 4,
 			IdleConnTimeout:     90 * time.Second,
 		},
-		// A redirected POST would come out as a GET, or take the token elsewhere.
+		// A redirect would turn a POST into a GET, or send the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// restTransport speaks to ZITADEL's gRPC gateway.
+// restTransport calls ZITADEL's gRPC gateway.
 type restTransport struct {
 	origin   string
 	language string
@@ -83,8 +83,8 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 	if f != nil && answer == nil {
 		return nil, f
 	}
-	// Also the start of an answer that is too large shows too many events, and
-	// then asking for fewer does not help.
+	// The start of an answer that is too large may already have too many events;
+	// asking for fewer would then not help.
 	if f := cmp.Or(boundJSON(answer, eventsAsked(msg)), f); f != nil {
 		return nil, f
 	}
@@ -95,10 +95,10 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 	return resp, nil
 }
 
-// decode reads an answer into its message. Unknown fields are ignored, as over
-// gRPC; but then any JSON of another server would pass for a page without
-// events, and the cursor would run on. So an empty message has to be one of the
-// gateway, or to be known by a field.
+// decode reads an answer into its message. Unknown fields are ignored, as over gRPC.
+// JSON of any other server would then look like a page without events, and the cursor
+// would advance. So an empty message must come from the gateway, or have a known
+// field.
 func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
 	if answer = bytes.TrimSpace(answer); len(answer) > 0 && answer[0] != '{' {
 		return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is no JSON object"}
@@ -109,7 +109,7 @@ func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
 		}
 		return &failure{code: codes.Internal, text: textNoPage}
 	}
-	// The parser's own words would repeat what it stumbled over: payload.
+	// The parser's error would repeat a part of the payload.
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(answer, resp); err != nil {
 		return &failure{code: codes.Internal, text: textNoPage}
 	}
@@ -119,15 +119,15 @@ func decode(answer []byte, ofGateway bool, resp proto.Message) *failure {
 	return &failure{code: codes.Unknown, status: http.StatusOK, said: byForeign, text: "the answer is JSON, but none of ZITADEL's"}
 }
 
-// endsTooSoon tells JSON that was cut from JSON that is wrong, or nested deeper
-// than it may be: more of it would have helped.
+// endsTooSoon reports whether JSON was cut, as opposed to JSON that is wrong or nested
+// too deeply.
 func endsTooSoon(answer []byte) bool {
 	var whole json.RawMessage
 	err := json.NewDecoder(bytes.NewReader(answer)).Decode(&whole)
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// fits says whether an object is empty or has at least one of the fields.
+// fits reports whether an object is empty or has at least one of the fields.
 func fits(object []byte, known protoreflect.FieldDescriptors) bool {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(object, &fields); err != nil {
@@ -141,12 +141,12 @@ func fits(object []byte, known protoreflect.FieldDescriptors) bool {
 	return len(fields) == 0
 }
 
-// repeatable lets the client send a request again, once, on a kept connection
-// that the server had just closed. Without a value the header is not sent.
+// repeatable lets the client send a request again, once, if the server had just closed
+// the reused connection. Without a value the header is not sent.
 func repeatable(req *http.Request) { req.Header["Idempotency-Key"] = nil }
 
-// exchange sends req and reads a JSON answer, whole. Of one that is too large
-// the start comes with the failure.
+// exchange sends req and reads the whole JSON answer. If it is too large, its start is
+// returned with the failure.
 func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, http.Header, *failure) {
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json")
@@ -182,7 +182,7 @@ func exchange(client *http.Client, req *http.Request, clock *clock) ([]byte, htt
 	return answer, resp.Header, nil
 }
 
-// unreachable is a request without an answer, or without the end of one.
+// unreachable is the failure of a request without a complete answer.
 func unreachable(err error) *failure {
 	f := &failure{code: codes.Unavailable, said: byNobody, cause: err}
 	// url.Error repeats method and URL, which the message has already.
@@ -196,15 +196,15 @@ func unreachable(err error) *failure {
 	return f
 }
 
-// refusal is an answer that has no page: ZITADEL's own error, or what a proxy,
-// a firewall or another server made of the request.
+// refusal is the failure of an answer without a page: ZITADEL's own error, or the
+// answer of a proxy, a firewall or another server.
 func refusal(resp *http.Response, answer []byte) *failure {
 	f := &failure{status: resp.StatusCode, retryAfter: retryAfter(resp.Header.Get("Retry-After"), resp.Header.Get("Date"))}
 	var said struct {
 		Code    codes.Code `json:"code"`
 		Message string     `json:"message"`
 
-		// The token endpoint's, as RFC 6749 has it.
+		// Of the token endpoint, see RFC 6749.
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
@@ -232,7 +232,7 @@ func refusal(resp *http.Response, answer []byte) *failure {
 	return f
 }
 
-// foreignText is what is said of a page that is none of ZITADEL's.
+// foreignText describes a page that did not come from ZITADEL.
 func foreignText(page string) string {
 	if text := strings.TrimSpace(pageText(page)); text != "" {
 		return "no answer of ZITADEL's: " + text
@@ -240,7 +240,7 @@ func foreignText(page string) string {
 	return "no answer of ZITADEL's"
 }
 
-// maxPage is how much is read of an answer that is no page of events, in bytes.
+// maxPage is how many bytes are read of an answer that is not a page of events.
 const maxPage = 64 << 10
 
 func isJSON(h http.Header) bool {
@@ -248,8 +248,8 @@ func isJSON(h http.Header) bool {
 	return err == nil && kind == "application/json"
 }
 
-// retryAfter reads the header of that name: seconds, or a date, which counts
-// from the date of the answer. What is past, absurd or unreadable is none.
+// retryAfter reads the header of that name: seconds, or a date relative to the date of
+// the answer. A past or unreadable time is 0, a very long one is cut.
 func retryAfter(text, date string) time.Duration {
 	if text == "" {
 		return 0
@@ -267,8 +267,7 @@ func retryAfter(text, date string) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// maxRetryAfter bounds what a server may ask for: a day is a mistake, or an
-// attack on whoever believes it.
+// maxRetryAfter limits what a server may ask for: a day is a mistake or an attack.
 const maxRetryAfter = time.Hour
 
 func parseHTTPTime(text string) (time.Time, error) { return http.ParseTime(text) }

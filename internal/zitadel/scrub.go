@@ -12,36 +12,35 @@ import (
 )
 
 const (
-	// maxMessage and maxForeign bound, in runes, what is repeated of ZITADEL's
-	// words and of the page of something else.
+	// maxMessage and maxForeign limit, in runes, what is repeated of ZITADEL's text
+	// and of the page of another server.
 	maxMessage = 500
 	maxForeign = 200
 
 	redacted = "[REDACTED]"
 
-	// maxSecrets is how many shapes of secrets are remembered: of the token in
-	// use, of those before it, of assertions and client secrets.
+	// maxSecrets is how many forms of secrets are remembered: of the current token,
+	// of earlier ones, of assertions and client secrets.
 	maxSecrets = 64
 
-	// minSecret is the shortest text that is taken for a secret, in bytes:
-	// shorter ones are parts of words. minRun is the shortest part of a secret
-	// that is hidden without the rest, and anchor what a search for one goes by:
-	// every run of minRun holds a whole anchor of the secret.
+	// minSecret is the length in bytes from which on a text counts as a secret:
+	// shorter ones are parts of words. minRun is the shortest part of a secret that
+	// is hidden without the rest. anchor is the length that a search compares: each
+	// run of minRun bytes contains a whole anchor of the secret.
 	minSecret = 8
 	minRun    = 16
 	anchor    = 8
 )
 
-// credentialText finds credentials by shape, for those that are not ours: the
-// words after Bearer and Basic, JWTs, the user part of a URL, form and JSON
-// fields that carry tokens.
+// credentialText finds credentials of others by their form: the words after Bearer and
+// Basic, JWTs, the user part of a URL, form and JSON fields with tokens.
 var credentialText = regexp.MustCompile(
 	`(?i)\b(?:bearer|basic)\s+[\w.~+/=-]+` +
 		`|\beyJ[\w-]{6,}(?:\.[\w-]*)*` +
 		`|://[^/\s@"]+@` +
 		`|\b(?:assertion|client_secret|(?:access|refresh|id)_token|password)["']?\s*[=:]\s*["']?[^\s"'&,}]+`)
 
-// scrubber takes secrets out of texts.
+// scrubber removes secrets from texts.
 type scrubber struct {
 	mu      sync.RWMutex
 	secrets []string
@@ -49,8 +48,8 @@ type scrubber struct {
 
 func newScrubber() *scrubber { return new(scrubber) }
 
-// hide makes secret, in the shapes in which another side may repeat it, one of
-// those that no text shows any more.
+// hide adds a secret to those that are removed, in all forms in which a server may
+// repeat it.
 func (s *scrubber) hide(secret string) {
 	if len(secret) < minSecret {
 		return
@@ -62,7 +61,7 @@ func (s *scrubber) hide(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, shape := range shapes {
-		// Moved to the young end: a secret in use is never the one forgotten.
+		// Moved to the end: a secret in use is never the one that is forgotten.
 		s.secrets = slices.DeleteFunc(s.secrets, func(old string) bool { return old == shape })
 		s.secrets = append(s.secrets, shape)
 	}
@@ -71,7 +70,7 @@ func (s *scrubber) hide(secret string) {
 	}
 }
 
-// without is text with every secret replaced.
+// without returns text with every secret replaced.
 func (s *scrubber) without(text string) string {
 	s.mu.RLock()
 	secrets := slices.Clone(s.secrets)
@@ -124,9 +123,9 @@ func withoutRuns(text, secret string) string {
 	return text
 }
 
-// Line is text, which others may have a part in, for a person to read: one
-// printable line of at most limit runes, without the secrets and without
-// credentials of others.
+// Line returns text that others may have influenced in a form for people: one
+// printable line of at most limit runes, without the secrets and without credentials
+// of others.
 func Line(text string, limit int, secrets ...string) string {
 	s := newScrubber()
 	for _, secret := range secrets {
@@ -137,8 +136,8 @@ func Line(text string, limit int, secrets ...string) string {
 
 func (s *scrubber) clean(text string) bool { return s.without(text) == text }
 
-// line is text without secrets, as one printable line of at most limit runes.
-// Secrets go first: a cut could leave half of one, which no search finds.
+// line returns text without secrets, as one printable line of at most limit runes.
+// Secrets are removed before the cut, which could leave half of one.
 func (s *scrubber) line(text string, limit int) string {
 	text = s.without(strings.ToValidUTF8(text, "\uFFFD"))
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
@@ -150,8 +149,8 @@ func (s *scrubber) line(text string, limit int) string {
 	return text
 }
 
-// markup is what a reader of an HTML page does not see.
+// markup matches the parts of an HTML page that are not visible.
 var markup = regexp.MustCompile(`(?is)<(?:script|style)\b.*?</(?:script|style)>|<!--.*?-->|<[^>]*>`)
 
-// pageText is the visible text of an HTML page, or of any other text.
+// pageText returns the visible text of an HTML page, or any other text.
 func pageText(page string) string { return html.UnescapeString(markup.ReplaceAllString(page, " ")) }
