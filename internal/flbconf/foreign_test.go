@@ -28,6 +28,7 @@ func TestFilesThatAreNoConfigurationAreNamed(t *testing.T) {
 		{"configmap.conf", "apiVersion: v1\nkind: ConfigMap\ndata:\n  a b.conf: x\n", "an object of Kubernetes (ConfigMap)", "for k in 'a b.conf'; do"},
 		{"secret.yaml", "apiVersion: v1\nkind: Secret\ndata:\n  fluent-bit.yaml: eA==\n", "an object of Kubernetes (Secret)", "| base64 -d > "},
 		{"rendered.yaml", "apiVersion: v1\nkind: ServiceAccount\n---\napiVersion: v1\nkind: ConfigMap\ndata: {fluent-bit.yaml: x}\n", "an object of Kubernetes (ConfigMap)", "for k in fluent-bit.yaml"},
+		{"no data.yaml", "apiVersion: v1\nkind: ConfigMap\nbinaryData: {x: eA==}\n", "an object of Kubernetes (ConfigMap)", "fluent-bit -c"},
 		{"daemonset.yaml", "apiVersion: apps/v1\nkind: DaemonSet\nspec: {}\n", "an object of Kubernetes (DaemonSet)", "fluent-bit -c"},
 		{"input.yaml", "apiVersion: fluentbit.fluent.io/v1alpha2\nkind: ClusterInput\nspec: {}\n", "a resource of the Fluent Operator (ClusterInput)", "kubectl get secret"},
 		{"config.yaml", "apiVersion: fluentbit.fluent.io/v1alpha2\nkind: ClusterFluentBitConfig\nspec: {}\n", "a resource of the Fluent Operator (ClusterFluentBitConfig)", "kubectl get secret"},
@@ -132,4 +133,16 @@ func TestFilesThatAreNoTextAreNamed(t *testing.T) {
 	if _, err := Check(dir, options()); err == nil || !strings.Contains(err.Error(), "is a directory: give the file in it that fluent-bit -c gets, perhaps "+dir+"/fluent-bit.conf") {
 		t.Error(err)
 	}
+}
+
+func FuzzForeign(f *testing.F) {
+	fuzzSeeds(f, "good.yaml", "good.conf", "cases/kubernetes-configmap.yaml", "cases/yaml-in-conf.conf", "cases/bom.conf")
+	f.Add([]byte("apiVersion: *a\nkind: ConfigMap\ndata: [x]\n"))
+	f.Add([]byte("services: *a\nfluent-bit: x\n"))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		_ = binary("x", data)
+		for _, as := range []format{classicFormat, yamlFormat} {
+			foreign("x", data, as)
+		}
+	})
 }

@@ -282,7 +282,7 @@ func pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
 // resolve makes nothing of an alias: Fluent Bit does not take it, and not
 // following any keeps the work in proportion to the file.
 func resolve(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
+	if n == nil || n.Kind == yaml.AliasNode {
 		return &yaml.Node{}
 	}
 	return n
