@@ -7,7 +7,9 @@ package schema
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -229,4 +231,11 @@ func enumWord(typ, key string, n float64) (string, bool) {
 	}
 	w, ok := genEnums[name][int(n)]
 	return w, ok && float64(int(n)) == n
+}
+
+// Rows returns all rows, by type.
+func (t *Table) Rows() []*Row {
+	rows := slices.Collect(maps.Values(t.rows))
+	slices.SortFunc(rows, func(a, b *Row) int { return strings.Compare(a.Type, b.Type) })
+	return rows
 }
