@@ -18,8 +18,9 @@ import (
 // numbers of enumerations are words.
 const (
 	maxDetails = 64
-	// maxDetail is what Elasticsearch indexes of a keyword in most templates.
-	maxDetail = 1000
+	// maxDetail keeps keys, certificates and documents out.
+	maxDetail = 256
+	cutMark   = "[CUT]"
 )
 
 // details writes a list of details.
@@ -106,8 +107,12 @@ func (w *details) text(v string) {
 		return
 	}
 	end := len(w.path)
-	w.path = append(append(w.path, '='), v...)
-	w.d.Text("", cut(text(w.path), maxDetail))
+	short := cut(v, maxDetail)
+	w.path = append(append(w.path, '='), short...)
+	if len(short) < len(v) {
+		w.path = append(w.path, cutMark...)
+	}
+	w.d.TextBytes("", w.path)
 	w.path = w.path[:end]
 }
 
@@ -146,8 +151,12 @@ func (w *details) unverified(d *document.Doc, key string, a *Activity) {
 	d.OptionalList(key)
 	for _, f := range loginFields {
 		if v := f.of(&a.Unverified); v != "" {
-			w.path = append(append(w.path[:0], f.name...), v...)
-			d.Text("", cut(text(w.path), maxDetail))
+			short := cut(v, maxDetail)
+			w.path = append(append(w.path[:0], f.name...), short...)
+			if len(short) < len(v) {
+				w.path = append(w.path, cutMark...)
+			}
+			d.TextBytes("", w.path)
 		}
 	}
 	d.End()

@@ -34,8 +34,8 @@ func (w *Writer) ecs(d *document.Doc, a *Activity) {
 		d.End()
 	}
 	d.Map("service")
+	d.Text("name", "zitadel")
 	d.Text("type", "zitadel")
-	d.Some("id", a.Instance)
 	d.End()
 	d.Map("observer")
 	d.Text("vendor", Vendor)
@@ -46,7 +46,7 @@ func (w *Writer) ecs(d *document.Doc, a *Activity) {
 		d.Text("level", a.Level)
 		d.End()
 	}
-	if a.Outcome == Failure && a.Reason != "" {
+	if a.Outcome == Failure && a.Reason != "" && a.Row.own {
 		d.Map("error")
 		d.Text("message", a.Reason)
 		d.End()
@@ -147,7 +147,11 @@ func (w *Writer) ecsFrom(d *document.Doc, a *Activity) {
 func (w *Writer) ecsRelated(d *document.Doc, a *Activity) {
 	d.Optional("related")
 	d.OptionalList("user")
-	all := [...]string{a.Actor.ID, a.Actor.Name, a.User.ID, a.User.Name, a.User.Email, a.Changed.Name, a.Changed.Email}
+	actor := a.Actor
+	if a.Row.auth && !a.Impersonated {
+		actor = User{} // the login client, or the user
+	}
+	all := [...]string{actor.ID, actor.Name, a.User.ID, a.User.Name, a.User.Email, a.Changed.Name, a.Changed.Email}
 	for i, s := range all {
 		if s != "" && !contains(all[:i], s) {
 			d.Text("", s)
@@ -171,13 +175,13 @@ func (w *Writer) ecsOwn(d *document.Doc, a *Activity) {
 	d.Some("instance", a.Instance)
 	d.Text("tier", a.Row.Tier.String())
 	w.own(d, a)
-	if a.Row.auth || a.System != "" {
-		d.Optional("actor")
+	d.Optional("actor")
+	if a.Row.auth && !a.Impersonated && a.Actor.ID != a.User.ID {
 		d.Some("id", a.Actor.ID)
-		d.Some("name", a.Actor.FullName)
-		d.Some("system", a.System)
-		d.End()
+		d.Some("name", name(&a.Actor))
 	}
+	d.Some("system", a.System)
+	d.End()
 	d.Some("step", string(a.Step))
 	if a.Factored > 0 {
 		d.List("factors")
@@ -189,7 +193,7 @@ func (w *Writer) ecsOwn(d *document.Doc, a *Activity) {
 	if a.Step == StepLogin && a.Factored > 0 {
 		d.Bool("mfa", a.MFA())
 	}
-	if a.Row.Entity.Name != "" {
+	if a.Row.Entity.Name != "" && a.Row.Entity.ID != 2 {
 		d.Map("entity")
 		d.Text("type", a.Row.Entity.Name)
 		d.Some("id", a.Entity.ID)

@@ -40,11 +40,13 @@ func (w *Writer) ocsf(d *document.Doc, a *Activity) {
 		w.ocsfAuthentication(d, a, c)
 	case classAccountChange:
 		ocsfUser(d, "user", &a.User)
-		ocsfUser(d, "user_result", &a.Changed)
 		ocsfFactors(d, a)
 	case classUserManagement:
 		ocsfUser(d, "user", &a.User)
-		ocsfUser(d, "updated_user", &a.Changed)
+		if a.Changed != (User{}) {
+			changed := a.changed()
+			ocsfUser(d, "updated_user", &changed)
+		}
 		ocsfFactors(d, a)
 		d.OptionalList("iam_roles")
 		for _, r := range a.Roles {
@@ -92,7 +94,7 @@ func (w *Writer) class(a *Activity) Class {
 	}
 	switch c.Class {
 	case classAuthentication, classAccountChange, classUserAccess, classUserManagement:
-		if !a.User.known() {
+		if !a.User.known() && !a.Row.own {
 			return Class{classEntity, 3, "Update"}
 		}
 		if c.Class == classAuthentication && a.Impersonated {
@@ -312,7 +314,14 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 }
 
 func (w *Writer) ocsfAuthentication(d *document.Doc, a *Activity, c Class) {
-	ocsfUser(d, "user", &a.User)
+	if a.User.known() {
+		ocsfUser(d, "user", &a.User)
+	} else { // a line that does not prove who logged in is a login even so
+		d.Map("user")
+		d.Text("name", "unknown")
+		d.Uint("type_id", 0)
+		d.End()
+	}
 	ocsfFactors(d, a)
 	if a.Step == StepLogin && a.Factored > 0 {
 		d.Bool("is_mfa", a.MFA())
@@ -374,9 +383,17 @@ func (w *Writer) ocsfEntity(d *document.Doc, a *Activity) {
 		d.Some("uid", a.Entity.ID)
 		d.Uint("type_id", uint64(kind.ID))
 		d.Text("type", kind.Name)
-		ocsfUser(d, "user", &a.Changed)
+		changed := a.changed()
+		ocsfUser(d, "user", &changed)
 		d.End()
 	}
+}
+
+// changed is the user with its new values.
+func (a *Activity) changed() User {
+	u := a.Changed
+	u.ID = a.User.ID
+	return u
 }
 
 // ocsfResource writes on what a user got a role.

@@ -221,15 +221,16 @@ func (w *Writer) own(d *document.Doc, a *Activity) {
 	}
 	w.details.unverified(d, "unverified", a)
 	texts(d, "users", a.Users)
-	if a.Call.Operation != "" || a.Call.Target != "" {
-		d.Map("call")
+	d.Optional("call")
+	if a.Call.Path == "" {
 		d.Some("operation", a.Call.Operation)
-		d.Some("target", a.Call.Target)
-		if a.Call.Protocol == "grpc" {
-			d.Number("grpc_status", float64(a.Call.Status))
-		}
-		d.End()
 	}
+	d.Some("target", a.Call.Target)
+	d.Some("protocol", a.Call.Protocol)
+	if a.Call.Protocol == "grpc" {
+		d.Number("grpc_status", float64(a.Call.Status))
+	}
+	d.End()
 	if len(a.Metrics) > 0 {
 		metrics(d, "heartbeat", a)
 	}

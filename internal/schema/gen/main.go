@@ -132,7 +132,7 @@ func (t *table) source(titles map[string]string) ([]byte, error) {
 	}
 	for _, typ := range sorted(rows) {
 		r := rows[typ]
-		r.write(&b, typ, cmp.Or(titles[typ], words(typ)), "")
+		r.write(&b, typ, cmp.Or(r.Title, titles[typ], words(typ)), "")
 	}
 	for _, typ := range sorted(t.Own) {
 		r := t.Own[typ]
@@ -211,7 +211,16 @@ func word(field, v string) string {
 
 // words is a title for a type that ZITADEL has none for.
 func words(typ string) string {
-	s := strings.NewReplacer(".", " ", "_", " ").Replace(typ)
+	w := strings.FieldsFunc(typ, func(r rune) bool { return r == '.' || r == '_' })
+	for i, s := range w {
+		switch s {
+		case "oidc", "saml", "otp", "sms", "smtp", "mfa", "u2f", "api", "ldap", "jwt", "id":
+			w[i] = strings.ToUpper(s)
+		case "idp", "idpprovider":
+			w[i] = "IdP"
+		}
+	}
+	s := strings.Join(w, " ")
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
