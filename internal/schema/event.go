@@ -51,16 +51,19 @@ func (t *Table) Event(a *Activity, r *record.Record) {
 // webhookAggregate is the aggregate type of API calls.
 const webhookAggregate = "webhook"
 
-// editor tells users from the parts of ZITADEL that write events. The ids of
-// users are numbers, or chosen by whoever made the user, so only the known
-// names are parts of ZITADEL.
+// editor tells users from the parts of ZITADEL that write events. Whoever makes a
+// user can choose its id, "LOGIN" too, but a user has a display name, which
+// ZITADEL resolves, and its parts have none.
 func (a *Activity) editor(e *record.Editor) {
+	if e.Name != "" {
+		a.Actor.ID, a.Actor.FullName = e.ID, e.Name
+		return
+	}
 	switch e.ID {
-	case "":
 	case "LOGIN", "NOTIFICATION", "SYSTEM", "OIDC", "SAML", "system", "System", "zitadel":
 		a.System = e.ID
 	default:
-		a.Actor.ID, a.Actor.FullName = e.ID, e.Name
+		a.Actor.ID = e.ID
 	}
 }
 
@@ -245,7 +248,7 @@ func (a *Activity) object(row *Row) {
 		a.Entity.ID = a.IDP.ID
 	case row.Entity.Name == "Project Grant" && a.Grant != "":
 		a.Entity.ID = a.Grant
-	case row.Entity.ID == 2 && a.User.ID != "":
+	case row.Entity.ID == 2:
 		a.Entity = Object{a.User.ID, a.User.Name}
 	default:
 		a.Entity.ID = a.AggregateID
