@@ -12,6 +12,7 @@ package document
 import (
 	"slices"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -39,11 +40,11 @@ type Doc struct {
 	keys []string
 }
 
-// frame is an open map or list.
+// frame is an open map or list. It is small because every map copies one.
 type frame struct {
-	start    int // where its entry begins, key included
-	header   int // where its msgpack header is
-	n        int // entries so far
+	start    int32 // where its entry begins, key included
+	header   int32 // where its msgpack header is
+	n        int32 // entries so far
 	kind     kind
 	optional bool
 }
@@ -89,21 +90,20 @@ func (d *Doc) List(key string) { d.push(key, inList, false) }
 func (d *Doc) OptionalList(key string) { d.push(key, inList, true) }
 
 func (d *Doc) push(key string, k kind, optional bool) {
-	f := frame{start: len(d.b), kind: k, optional: optional}
+	start := len(d.b)
 	d.key(key)
-	f.header = len(d.b)
-	switch {
-	case d.f == encode.JSON && k == inMap:
-		d.b = append(d.b, '{')
-	case d.f == encode.JSON:
-		d.b = append(d.b, '[')
-	case k == inMap:
-		d.b = append(d.b, fixmap)
-	default:
-		d.b = append(d.b, fixarray)
-	}
 	d.out = append(d.out, d.in)
-	d.in = f
+	d.in = frame{start: int32(start), header: int32(len(d.b)), kind: k, optional: optional}
+	switch {
+	case d.f == encode.Msgpack && k == inMap:
+		d.b = append(d.b, fixmap)
+	case d.f == encode.Msgpack:
+		d.b = append(d.b, fixarray)
+	case k == inMap:
+		d.b = append(d.b, '{')
+	default:
+		d.b = append(d.b, '[')
+	}
 }
 
 // End closes the map or list that was opened last.
@@ -117,14 +117,14 @@ func (d *Doc) End() {
 		return
 	}
 	switch {
-	case d.f == encode.JSON && f.kind == inMap:
-		d.b = append(d.b, '}')
-	case d.f == encode.JSON:
-		d.b = append(d.b, ']')
-	case f.n < 16:
+	case d.f == encode.Msgpack && f.n < 16:
 		d.b[f.header] |= byte(f.n)
-	default:
+	case d.f == encode.Msgpack:
 		d.widen(f)
+	case f.kind == inMap:
+		d.b = append(d.b, '}')
+	default:
+		d.b = append(d.b, ']')
 	}
 }
 
@@ -132,6 +132,7 @@ func (d *Doc) End() {
 const (
 	fixmap   = 0x80
 	fixarray = 0x90
+	fixstr   = 0xa0
 	map16    = 0xde
 	array16  = 0xdc
 )
@@ -148,12 +149,12 @@ func (d *Doc) widen(f frame) {
 		code++ // map32, array32
 		size = 4
 	}
-	end := len(d.b)
+	end, header := len(d.b), int(f.header)
 	d.b = append(d.b, 0, 0, 0, 0)[:end+size]
-	copy(d.b[f.header+1+size:], d.b[f.header+1:end])
-	d.b[f.header] = code
+	copy(d.b[header+1+size:], d.b[header+1:end])
+	d.b[header] = code
 	for i := range size {
-		d.b[f.header+1+i] = byte(f.n >> (8 * (size - 1 - i)))
+		d.b[header+1+i] = byte(f.n >> (8 * (size - 1 - i)))
 	}
 }
 
@@ -161,17 +162,28 @@ func (d *Doc) widen(f frame) {
 func (d *Doc) key(name string) {
 	n := d.in.n
 	d.in.n = n + 1
-	switch {
-	case d.in.kind == inMap:
-		d.b = d.f.Field(d.b, n, name)
-	case d.in.kind == inList:
-		d.b = d.f.Element(d.b, n)
+	if d.in.kind == inMap {
+		if d.f == encode.Msgpack && len(name) < 32 {
+			d.b = append(d.b, fixstr|byte(len(name)))
+			d.b = append(d.b, name...)
+			return
+		}
+		d.b = d.f.Field(d.b, int(n), name)
+		return
+	}
+	if d.in.kind == inList {
+		d.b = d.f.Element(d.b, int(n))
 	}
 }
 
 // Text writes a string. Bytes of it that are not UTF-8 become U+FFFD.
 func (d *Doc) Text(key, v string) {
 	d.key(key)
+	if d.f == encode.Msgpack && len(v) < 32 && utf8.ValidString(v) {
+		d.b = append(d.b, fixstr|byte(len(v)))
+		d.b = append(d.b, v...)
+		return
+	}
 	d.b = d.f.Text(d.b, v)
 }
 
@@ -228,14 +240,41 @@ func (d *Doc) Millis(key string, t time.Time) {
 
 // Foreign writes a number under a key that may need an escape.
 func (d *Doc) Foreign(key string, v uint64) {
-	d.b = d.f.Key(d.b, d.in.n, key)
+	d.b = d.f.Key(d.b, int(d.in.n), key)
 	d.in.n++
 	d.b = d.f.Uint(d.b, v)
 }
 
+// Fragment is entries of a map that many documents share, encoded once.
+type Fragment struct {
+	n int32
+	b []byte
+}
+
+// NewFragment returns the entries that write makes.
+func NewFragment(f encode.Format, write func(*Doc)) *Fragment {
+	var d Doc
+	d.Reset(nil, f)
+	d.Map("")
+	write(&d)
+	return &Fragment{d.in.n, d.b[1:]} // without the header
+}
+
+// Paste writes a fragment of the same format into the open map.
+func (d *Doc) Paste(f *Fragment) {
+	if d.in.n > 0 && f.n > 0 {
+		d.b = d.f.Element(d.b, 1)
+	}
+	d.in.n += f.n
+	d.b = append(d.b, f.b...)
+}
+
+// Format is the format of the document.
+func (d *Doc) Format() encode.Format { return d.f }
+
 // Pairs adds n entries that are encoded already, in msgpack.
 func (d *Doc) Pairs(n int, pairs []byte) {
-	d.in.n += n
+	d.in.n += int32(n)
 	d.b = append(d.b, pairs...)
 }
 

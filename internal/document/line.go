@@ -41,9 +41,12 @@ func (c *CEF) Reset(b []byte, vendor, product, version, class, name string, seve
 	c.b, c.n = append(b, '|'), 0
 }
 
-// Field writes an entry of the extension, cut at limit bytes, unless it is empty. Keys are
-// names in the code and written once.
-func (c *CEF) Field(key, value string, limit int) {
+// Field writes an entry of the extension, cut at limit bytes. It writes nothing,
+// and returns false, if the value is empty. Keys are names in the code and written once.
+func (c *CEF) Field(key, value string, limit int) bool {
+	if value == "" {
+		return false
+	}
 	start := len(c.b)
 	c.key(key)
 	value = trim(value)
@@ -55,7 +58,9 @@ func (c *CEF) Field(key, value string, limit int) {
 	if len(c.b) == from {
 		c.b = c.b[:start]
 		c.n--
+		return false
 	}
+	return true
 }
 
 // Int writes a number.

@@ -63,8 +63,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 		{"cs5", "cs5Label", "Session ID", a.Session},
 		{"cs6", "cs6Label", "Details", w.detailsJSON(a)},
 	} {
-		if f.value != "" {
-			c.Field(f.key, f.value, cefCustom)
+		if c.Field(f.key, f.value, cefCustom) {
 			c.Field(f.label, f.title, cefText)
 		}
 	}

@@ -11,9 +11,7 @@ const ecsVersion = "9.4.0"
 // "zitadel", as texts, so that no field ever has two types.
 func (w *Writer) ecs(d *document.Doc, a *Activity) {
 	d.Time("@timestamp", a.at())
-	d.Map("ecs")
-	d.Text("version", ecsVersion)
-	d.End()
+	w.paste(d, a, topPart, Class{}, ecsTop)
 	if a.Message != "" {
 		d.Text("message", a.Message)
 	} else {
@@ -33,14 +31,6 @@ func (w *Writer) ecs(d *document.Doc, a *Activity) {
 		d.Some("name", a.Entity.Name)
 		d.End()
 	}
-	d.Map("service")
-	d.Text("name", "zitadel")
-	d.Text("type", "zitadel")
-	d.End()
-	d.Map("observer")
-	d.Text("vendor", Vendor)
-	d.Text("product", Product)
-	d.End()
 	if a.Level != "" {
 		d.Map("log")
 		d.Text("level", a.Level)
@@ -55,21 +45,38 @@ func (w *Writer) ecs(d *document.Doc, a *Activity) {
 	w.ecsOwn(d, a)
 }
 
+// ecsTop writes what is the same in every record.
+func ecsTop(d *document.Doc) {
+	d.Map("ecs")
+	d.Text("version", ecsVersion)
+	d.End()
+	d.Map("service")
+	d.Text("name", "zitadel")
+	d.Text("type", "zitadel")
+	d.End()
+	d.Map("observer")
+	d.Text("vendor", Vendor)
+	d.Text("product", Product)
+	d.End()
+}
+
 func (w *Writer) ecsEvent(d *document.Doc, a *Activity) {
 	d.Map("event")
 	d.Text("id", a.ID)
-	d.Text("action", a.Type)
 	if len(a.Metrics) > 0 {
 		d.Text("kind", "metric")
 	} else {
 		d.Text("kind", "event")
 	}
-	texts(d, "category", a.Row.Category)
-	texts(d, "type", a.Row.Kinds)
-	d.Text("outcome", a.Outcome.String())
+	w.paste(d, a, eventPart, Class{}, func(d *document.Doc) {
+		d.Text("action", a.Type)
+		texts(d, "category", a.Row.Category)
+		texts(d, "type", a.Row.Kinds)
+		d.Text("outcome", a.Outcome.String())
+		d.Uint("severity", uint64(cefSeverity(a.Severity)))
+		d.Text("module", "zitadel")
+	})
 	d.Some("reason", a.Reason)
-	d.Uint("severity", uint64(cefSeverity(a.Severity)))
-	d.Text("module", "zitadel")
 	d.Text("dataset", a.dataset())
 	d.Text("provider", a.Source)
 	if a.Sequence != 0 {
@@ -176,7 +183,7 @@ func (w *Writer) ecsOwn(d *document.Doc, a *Activity) {
 	d.Text("tier", a.Row.Tier.String())
 	w.own(d, a)
 	d.Optional("actor")
-	if a.Row.auth && !a.Impersonated && a.Actor.ID != a.User.ID {
+	if a.Row.auth && !a.Impersonated && (a.Actor.ID == "" || a.Actor.ID != a.User.ID) {
 		d.Some("id", a.Actor.ID)
 		d.Some("name", name(&a.Actor))
 	}

@@ -18,7 +18,8 @@ func (t *Table) Line(a *Activity, r *parser.Record) {
 	row, known := t.Row(a.Type)
 	a.set(row, known)
 	a.Source, a.Instance = parser.Source, r.Instance
-	a.ID = r.ID()
+	a.scratch = r.AppendID(a.scratch)
+	a.ID = text(a.scratch)
 	a.Time, a.Read = r.Time, r.Read
 	a.Level, a.Cut, a.Took = r.Level, r.Cut, r.Took
 	a.Trust = r.Trust.String()

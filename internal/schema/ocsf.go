@@ -135,7 +135,8 @@ func cutLast(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-func (w *Writer) ocsfHead(d *document.Doc, a *Activity, c Class) {
+// ocsfClass writes the attributes that depend on class, outcome and severity.
+func (w *Writer) ocsfClass(d *document.Doc, a *Activity, c Class) {
 	category, categoryName := uint64(c.Class/1000), "Identity & Access Management"
 	switch category {
 	case 0:
@@ -156,9 +157,13 @@ func (w *Writer) ocsfHead(d *document.Doc, a *Activity, c Class) {
 	d.Text("severity", severityCaptions[a.Severity])
 	d.Uint("status_id", uint64(a.Outcome))
 	d.Text("status", outcomeCaptions[a.Outcome])
+	d.Uint("timezone_offset", 0)
+}
+
+func (w *Writer) ocsfHead(d *document.Doc, a *Activity, c Class) {
+	w.paste(d, a, headPart, c, func(d *document.Doc) { w.ocsfClass(d, a, c) })
 	d.Some("status_detail", a.Reason)
 	d.Millis("time", a.at())
-	d.Uint("timezone_offset", 0)
 	if a.Took > 0 {
 		d.Uint("duration", uint64(a.Took.Milliseconds()))
 	}
@@ -168,17 +173,19 @@ func (w *Writer) ocsfHead(d *document.Doc, a *Activity, c Class) {
 		d.Text("message", a.Title)
 	}
 	d.Map("metadata")
-	version := "1.8.0"
-	if w.opts.OCSF19 {
-		version = "1.9.0"
-	}
-	d.Text("version", version)
-	d.Map("product")
-	d.Text("name", Product)
-	d.Text("vendor_name", Vendor)
-	d.End()
+	w.paste(d, a, metadataPart, Class{}, func(d *document.Doc) {
+		version := "1.8.0"
+		if w.opts.OCSF19 {
+			version = "1.9.0"
+		}
+		d.Text("version", version)
+		d.Map("product")
+		d.Text("name", Product)
+		d.Text("vendor_name", Vendor)
+		d.End()
+		d.Text("event_code", a.Type)
+	})
 	d.Some("uid", a.ID)
-	d.Text("event_code", a.Type)
 	d.Text("log_name", a.dataset())
 	d.Text("log_provider", a.Source)
 	d.Some("log_level", a.Level)

@@ -62,10 +62,51 @@ type Writer struct {
 	inner                 document.Doc // details and metrics in CEF and LEEF
 	line, json, list, key []byte
 	scratch               []byte
+	static                map[staticKey]*document.Fragment
 }
 
 // NewWriter returns a writer.
-func NewWriter(o Options) *Writer { return &Writer{opts: o} }
+func NewWriter(o Options) *Writer {
+	return &Writer{opts: o, static: map[staticKey]*document.Fragment{}}
+}
+
+// staticKey is what the entries depend on that are the same in most records of a type.
+type staticKey struct {
+	row      *Row
+	part     part
+	class    uint16
+	activity uint8
+	outcome  Outcome
+	severity Severity
+	format   encode.Format
+}
+
+// part is a part of a record.
+type part uint8
+
+const (
+	topPart part = iota
+	eventPart
+	headPart
+	metadataPart
+)
+
+// paste writes the entries of a part, from the second time on as bytes. What it writes
+// must depend on the key alone. A type that the table does not know is written
+// anew each time, because there is no end of such types.
+func (w *Writer) paste(d *document.Doc, a *Activity, p part, c Class, write func(*document.Doc)) {
+	if !a.Known {
+		write(d)
+		return
+	}
+	key := staticKey{a.Row, p, c.Class, c.Activity, a.Outcome, a.Severity, d.Format()}
+	f := w.static[key]
+	if f == nil {
+		f = document.NewFragment(d.Format(), write)
+		w.static[key] = f
+	}
+	d.Paste(f)
+}
 
 // AppendMsgpack appends a to b as one Fluent Bit event, [EventTime, map]. CEF
 // and LEEF are a text under "message", beside what Fluent Bit's syslog output
