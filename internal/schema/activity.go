@@ -151,7 +151,6 @@ type Call struct {
 	Host      string
 	Status    int64
 	Target    string
-	Body      bool // request and response are among the details
 }
 
 // Metric is a number of a heartbeat.

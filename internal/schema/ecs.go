@@ -111,6 +111,9 @@ func (w *Writer) ecsUser(d *document.Doc, a *Activity) {
 }
 
 func ecsUserAs(d *document.Doc, key string, u *User, roles []string) {
+	if *u == (User{}) && len(roles) == 0 {
+		return
+	}
 	d.Optional(key)
 	ecsUser(d, u, roles)
 	d.End()
@@ -212,7 +215,10 @@ func (w *Writer) ecsOwn(d *document.Doc, a *Activity) {
 
 // texts writes a list of texts, unless it is empty.
 func texts(d *document.Doc, key string, list []string) {
-	d.OptionalList(key)
+	if len(list) == 0 {
+		return
+	}
+	d.List(key)
 	for _, s := range list {
 		d.Text("", s)
 	}

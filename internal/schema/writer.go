@@ -246,11 +246,13 @@ func (w *Writer) own(d *document.Doc, a *Activity) {
 	object(d, "session", Object{ID: a.Session})
 	object(d, "auth_request", Object{ID: a.AuthRequest})
 	object(d, "agent", Object{ID: a.Agent})
-	d.Optional("application")
-	d.Some("id", a.Application.ID)
-	d.Some("name", a.Application.Name)
-	d.Some("client_id", a.Client)
-	d.End()
+	if a.Application != (Object{}) || a.Client != "" {
+		d.Map("application")
+		d.Some("id", a.Application.ID)
+		d.Some("name", a.Application.Name)
+		d.Some("client_id", a.Client)
+		d.End()
+	}
 	object(d, "project", a.Project)
 	object(d, "grant", Object{ID: a.Grant})
 	object(d, "identity_provider", a.IDP)
@@ -262,6 +264,17 @@ func (w *Writer) own(d *document.Doc, a *Activity) {
 	}
 	w.details.unverified(d, "unverified", a)
 	texts(d, "users", a.Users)
+	w.call(d, a)
+	if len(a.Metrics) > 0 {
+		metrics(d, "heartbeat", a)
+	}
+	w.details.write(d, "details", a)
+}
+
+func (w *Writer) call(d *document.Doc, a *Activity) {
+	if a.Call == (Call{}) {
+		return
+	}
 	d.Optional("call")
 	if a.Call.Path == "" {
 		d.Some("operation", a.Call.Operation)
@@ -272,14 +285,13 @@ func (w *Writer) own(d *document.Doc, a *Activity) {
 		d.Number("grpc_status", float64(a.Call.Status))
 	}
 	d.End()
-	if len(a.Metrics) > 0 {
-		metrics(d, "heartbeat", a)
-	}
-	w.details.write(d, "details", a)
 }
 
 func object(d *document.Doc, key string, o Object) {
-	d.Optional(key)
+	if o.ID == "" && o.Name == "" {
+		return
+	}
+	d.Map(key)
 	d.Some("id", o.ID)
 	d.Some("name", o.Name)
 	d.End()
