@@ -83,6 +83,9 @@ func (a *Activity) payload(row *Row, fields map[string]*structpb.Value) {
 			a.users(v)
 			continue
 		}
+		if key == row.roles && row.roles != "" && a.texts(v) {
+			continue
+		}
 		switch key {
 		case "remoteIP":
 			if isText && (s == "" || a.setIP(s, IPForwarded)) {
@@ -165,10 +168,6 @@ func (a *Activity) payload(row *Row, fields map[string]*structpb.Value) {
 			if isText && row.Entity.Name == "Role" {
 				id = s
 				a.Roles = append(a.Roles, s)
-				continue
-			}
-		case "roles", "roleKeys":
-			if key == row.Roles && a.texts(v) {
 				continue
 			}
 		case "authMethods", "auth_methods", "UserAuthMethods":

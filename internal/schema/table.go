@@ -95,9 +95,10 @@ type Row struct {
 	Rule     string // the rule that gave the group; empty: the table did
 	Overlay  bool   // the overlay made or changed it
 
-	own  bool
-	auth bool   // ECS user is the subject and not the editor
-	user string // payload key of User
+	own   bool
+	auth  bool   // ECS user is the subject and not the editor
+	user  string // payload key of User
+	roles string // payload key of Roles
 }
 
 // def is a row as the generator writes it: what its group says is missing.
@@ -185,6 +186,10 @@ func (r *Row) prepare() {
 	if key, ok := strings.CutPrefix(r.User, "payload."); ok {
 		key, _, _ = strings.Cut(key, "|")
 		r.user = strings.TrimSuffix(key, "[]")
+	}
+	r.roles = r.Roles
+	if r.roles == "state" {
+		r.roles = ""
 	}
 }
 

@@ -81,6 +81,10 @@ func main() {
 	if b, err = format.Source(b); err != nil {
 		log.Fatal(err)
 	}
+	if len(os.Args) > 1 { // -print, for the test that compares
+		os.Stdout.Write(b)
+		return
+	}
 	if err := os.WriteFile(out, b, 0o644); err != nil {
 		log.Fatal(err)
 	}
