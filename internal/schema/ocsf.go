@@ -6,24 +6,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
-// The OCSF classes in use.
-const (
-	classBase           = 0
-	classAccountChange  = 3001
-	classAuthentication = 3002
-	classEntity         = 3004
-	classUserAccess     = 3005
-	classGroup          = 3006
-	classUserManagement = 3007 // 1.9.0
-	classRole           = 3008 // 1.9.0
-	classAPI            = 6003
-)
-
-var classNames = map[uint16]string{
-	classBase: "Base Event", classAccountChange: "Account Change", classAuthentication: "Authentication", classEntity: "Entity Management", classUserAccess: "User Access Management",
-	classGroup: "Group Management", classUserManagement: "User Management", classRole: "Role Management", classAPI: "API Activity",
-}
-
 var protocolNames = [...]string{4: "OpenID", 5: "SAML", 6: "OAUTH 2.0"}
 
 // ocsf writes a in the Open Cybersecurity Schema Framework. What it has no
@@ -83,56 +65,6 @@ func (w *Writer) ocsf(d *document.Doc, a *Activity) {
 		w.ocsfCall(d, a)
 	}
 	w.ocsfUnmapped(d, a, c)
-}
-
-// class is the class of a. Where it requires a user and none is known, it is
-// that of a changed entity.
-func (w *Writer) class(a *Activity) Class {
-	c := a.Row.OCSF
-	if w.opts.OCSF19 {
-		c = a.Row.OCSF19
-	}
-	switch c.Class {
-	case classAuthentication, classAccountChange, classUserAccess, classUserManagement:
-		if !a.User.known() && !a.Row.own {
-			return Class{classEntity, 3, "Update"}
-		}
-		if c.Class == classAuthentication && a.Impersonated {
-			return Class{classAuthentication, 7, "Account Switch"}
-		}
-	case classAPI:
-		return apiActivity(a, c)
-	}
-	return c
-}
-
-// apiActivity tells by the verb of a method what it does.
-func apiActivity(a *Activity, c Class) Class {
-	_, method, found := cutLast(a.Call.Operation, '/')
-	if !found || a.Call.Protocol == "http" {
-		return c
-	}
-	for _, verb := range [...]struct {
-		prefix string
-		class  Class
-	}{
-		{"Add", Class{classAPI, 1, "Create"}}, {"Create", Class{classAPI, 1, "Create"}}, {"Register", Class{classAPI, 1, "Create"}},
-		{"Get", Class{classAPI, 2, "Read"}}, {"List", Class{classAPI, 2, "Read"}}, {"Search", Class{classAPI, 2, "Read"}},
-		{"Update", Class{classAPI, 3, "Update"}}, {"Set", Class{classAPI, 3, "Update"}}, {"Change", Class{classAPI, 3, "Update"}},
-		{"Remove", Class{classAPI, 4, "Delete"}}, {"Delete", Class{classAPI, 4, "Delete"}},
-	} {
-		if strings.HasPrefix(method, verb.prefix) {
-			return verb.class
-		}
-	}
-	return c
-}
-
-func cutLast(s string, sep byte) (before, after string, found bool) {
-	if i := strings.LastIndexByte(s, sep); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, "", false
 }
 
 // ocsfClass writes the attributes that depend on class, outcome and severity.
