@@ -179,12 +179,17 @@ func (d *Doc) key(name string) {
 // Text writes a string. Bytes of it that are not UTF-8 become U+FFFD.
 func (d *Doc) Text(key, v string) {
 	d.key(key)
-	if d.f == encode.Msgpack && len(v) < 32 && utf8.ValidString(v) {
+	switch {
+	case d.f == encode.Msgpack && len(v) < 32 && utf8.ValidString(v):
 		d.b = append(d.b, fixstr|byte(len(v)))
 		d.b = append(d.b, v...)
-		return
+	case d.f == encode.JSON && encode.Plain(v):
+		d.b = append(d.b, '"')
+		d.b = append(d.b, v...)
+		d.b = append(d.b, '"')
+	default:
+		d.b = d.f.Text(d.b, v)
 	}
-	d.b = d.f.Text(d.b, v)
 }
 
 // Some is Text for a string that is left out when it is empty.

@@ -165,6 +165,9 @@ type Count struct {
 	N    uint64
 }
 
+// Wanted reports whether a belongs to a tier, or to one that is wanted more.
+func (a *Activity) Wanted(t Tier) bool { return a.Row.Tier <= t }
+
 // reset empties a for another record. Its buffers stay.
 func (a *Activity) reset() {
 	details, scratch, users, roles, metrics, errors := a.details[:0], a.scratch[:0], a.Users[:0], a.Roles[:0], a.Metrics[:0], a.Errors[:0]

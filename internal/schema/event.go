@@ -14,7 +14,8 @@ import (
 func (t *Table) Event(a *Activity, r *record.Record) {
 	a.reset()
 	row, known := t.Row(r.Type)
-	if row.own && r.AggregateType != webhookAggregate {
+	call := ofCall(row, r.AggregateType)
+	if row.own && !call {
 		// A sender of events may choose any type, but not become a source of our own.
 		row, _ = t.derive(Row{Type: r.Type, Title: "Event of a type that the table does not know"})
 		known = false
@@ -30,12 +31,11 @@ func (t *Table) Event(a *Activity, r *record.Record) {
 	a.Organization.ID = r.ResourceOwner
 	a.editor(&r.Editor)
 
-	if row.own {
+	if call {
 		a.call(r)
 		return
 	}
-	switch row.User {
-	case "aggregate":
+	if row.User == "aggregate" {
 		a.User.ID = r.AggregateID
 	}
 	switch {
@@ -50,6 +50,11 @@ func (t *Table) Event(a *Activity, r *record.Record) {
 
 // webhookAggregate is the aggregate type of API calls.
 const webhookAggregate = "webhook"
+
+// ofCall reports whether a row and an aggregate type are those of an API call.
+func ofCall(r *Row, aggregate string) bool {
+	return r.own && aggregate == webhookAggregate && strings.HasPrefix(r.Type, "api.")
+}
 
 // editor tells users from the parts of ZITADEL that write events. Whoever makes a
 // user can choose its id, "LOGIN" too, but a user has a display name, which

@@ -42,7 +42,8 @@ func (t *Table) ExplainRecord(w io.Writer, r *record.Record, o Options) error {
 			return fmt.Errorf("the example of %s in %s: %w", r.Type, f, err)
 		}
 		for _, field := range fields {
-			fmt.Fprintf(&b, "  %-34s %-42s %s\n", field.name, field.value, originOf(origins, field.value))
+			text := fmt.Sprintf("  %-34s %-42s %s", field.name, field.value, originOf(origins, field.value))
+			b.WriteString(strings.TrimRight(text, " ") + "\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -140,7 +141,7 @@ func (t *Table) Example(typ string) *record.Record {
 	if len(p) > 0 {
 		r.Payload = &structpb.Struct{Fields: p}
 	}
-	if row.own {
+	if ofCall(row, webhookAggregate) {
 		r.AggregateType, r.Source = webhookAggregate, record.SourceWebhook
 	}
 	return r

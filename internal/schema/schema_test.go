@@ -184,3 +184,100 @@ func equal(a, b any) bool {
 	y, err2 := json.Marshal(b)
 	return err1 == nil && err2 == nil && slices.Equal(x, y)
 }
+
+// Law 7: a pushed event may have any type, but is no login of a line and no heartbeat.
+func TestLaw7_AnEventIsNoRecordOfOurOwn(t *testing.T) {
+	table := load(t)
+	var a schema.Activity
+	for _, typ := range []string{"action.login", "heartbeat", "access", "log.other"} {
+		for _, aggregate := range []string{"user", "webhook"} {
+			r := synthetic(typ, nil)
+			r.AggregateType, r.Source = aggregate, record.SourceWebhook
+			table.Event(&a, &r)
+			if a.Known || a.Step != schema.StepNone {
+				t.Errorf("%s of %s is taken for one of our own", typ, aggregate)
+			}
+		}
+	}
+}
+
+func TestTiers_SayWhatIsWanted(t *testing.T) {
+	table := load(t)
+	var a schema.Activity
+	for typ, want := range map[string][3]bool{"user.locked": {true, true, true}, "session.added": {false, true, true}, "session.token.set": {false, false, true}} {
+		r := synthetic(typ, nil)
+		table.Event(&a, &r)
+		for i, tier := range []schema.Tier{schema.Core, schema.Useful, schema.Noise} {
+			if a.Wanted(tier) != want[i] {
+				t.Errorf("%s in %s: %v", typ, tier, !want[i])
+			}
+		}
+	}
+	for _, name := range []string{"core", "useful", "noise"} {
+		if tier, err := schema.ParseTier(name); err != nil || tier.String() != name {
+			t.Error(tier, err)
+		}
+	}
+	if _, err := schema.ParseTier("all"); err == nil || !strings.Contains(err.Error(), "core, useful, noise") {
+		t.Error(err)
+	}
+	for _, f := range formats {
+		if got, err := schema.ParseFormat(f.String()); err != nil || got != f {
+			t.Error(got, err)
+		}
+	}
+	for _, name := range []string{"", "raw", "json"} {
+		if _, err := schema.ParseFormat(name); err == nil || !strings.Contains(err.Error(), "raw, ecs, ocsf, cef, leef") {
+			t.Error(name, err)
+		}
+	}
+}
+
+// The same record has the same bytes, whatever the order of a payload's map.
+func TestWriters_SameRecordSameBytes(t *testing.T) {
+	table, keys := load(t), payloadKeys(t)
+	for _, f := range formats {
+		w := schema.NewWriter(schema.Options{Format: f, KeepOriginal: true})
+		var a schema.Activity
+		for _, typ := range []string{"project.application.config.oidc.added", "oidc_session.added", "instance.smtp.config.added", "user.human.added"} {
+			r := synthetic(typ, keys[typ])
+			table.Event(&a, &r)
+			first := string(w.AppendLine(nil, &a))
+			for range 20 {
+				table.Event(&a, &r)
+				if got := string(w.AppendLine(nil, &a)); got != first {
+					t.Fatalf("%s in %s:\n%s\n%s", typ, f, first, got)
+				}
+			}
+		}
+	}
+}
+
+// What an analyst keeps is the redacted original, only where it is asked for and
+// only where the format has a field for it.
+func TestWriters_KeepOriginal(t *testing.T) {
+	table, keys := load(t), payloadKeys(t)
+	r := synthetic("user.human.added", keys["user.human.added"])
+	var a schema.Activity
+	table.Event(&a, &r)
+	for f, key := range map[schema.Format]string{schema.ECS: "event", schema.OCSF: "raw_data", schema.CEF: "", schema.LEEF: ""} {
+		for _, keep := range []bool{false, true} {
+			line := schema.NewWriter(schema.Options{Format: f, KeepOriginal: keep}).AppendLine(nil, &a)
+			has := strings.Contains(string(line), "encodedHash")
+			if want := keep && key != ""; has != want {
+				t.Errorf("%s, keep_original %v: %s", f, keep, line)
+			}
+			if !has {
+				continue
+			}
+			doc := decodeLine(t, line)
+			original, _ := doc[key].(string)
+			if m, ok := doc[key].(map[string]any); ok {
+				original, _ = m["original"].(string)
+			}
+			if original != string(record.AppendJSON(nil, &r)) || !strings.Contains(original, "[REDACTED]") {
+				t.Errorf("%s: %s", f, original)
+			}
+		}
+	}
+}

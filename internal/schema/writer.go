@@ -43,6 +43,14 @@ func ParseFormat(name string) (Format, error) {
 	return 0, fmt.Errorf("%q is no format: use raw, %s", name, strings.Join(formatNames[1:], ", "))
 }
 
+// ParseTier returns the tier of that name.
+func ParseTier(name string) (Tier, error) {
+	if i := slices.Index(tierNames, name); i >= 0 {
+		return Tier(i), nil
+	}
+	return 0, fmt.Errorf("%q is no tier: use %s", name, strings.Join(tierNames, ", "))
+}
+
 // Options are how records are written.
 type Options struct {
 	Format Format
