@@ -31,6 +31,13 @@ import (
 
 var readAt = time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC)
 
+// What is read once for all tests: nothing changes it.
+var (
+	recordedEventsOnce []record.Record
+	recordedLinesOnce  []parser.Record
+	payloadKeysOnce    map[string][]eventKey
+)
+
 func readFile(tb testing.TB, name string) []byte {
 	tb.Helper()
 	b, err := os.ReadFile(name)
@@ -62,6 +69,10 @@ func glob(tb testing.TB, pattern string, atLeast int) []string {
 // recordedEvents are those of the recorded pages, redacted as the pipe does.
 func recordedEvents(tb testing.TB) (all []record.Record) {
 	tb.Helper()
+	if recordedEventsOnce != nil {
+		return recordedEventsOnce
+	}
+	defer func() { recordedEventsOnce = all }()
 	for _, name := range append(glob(tb, "../record/testdata/*.json.gz", 3), glob(tb, "../record/testdata/*.pb.gz", 2)...) {
 		var page admin.ListEventsResponse
 		b := readFile(tb, name)
@@ -87,6 +98,10 @@ func recordedEvents(tb testing.TB) (all []record.Record) {
 // recordedLines are the records of all recorded lines, of every kind.
 func recordedLines(tb testing.TB) (all []parser.Record) {
 	tb.Helper()
+	if recordedLinesOnce != nil {
+		return recordedLinesOnce
+	}
+	defer func() { recordedLinesOnce = all }()
 	p := parser.New(parser.Options{Kinds: parser.AllKinds, Raw: true})
 	for _, name := range glob(tb, "../../parser/testdata/recorded/*.stderr*", 90) {
 		for line := range bytes.Lines(readFile(tb, name)) {
@@ -173,6 +188,9 @@ type eventKey struct {
 // payloadKeys are the keys of the payloads by type.
 func payloadKeys(tb testing.TB) map[string][]eventKey {
 	tb.Helper()
+	if payloadKeysOnce != nil {
+		return payloadKeysOnce
+	}
 	var catalogue []struct {
 		Type string
 		Keys []eventKey
@@ -187,6 +205,7 @@ func payloadKeys(tb testing.TB) map[string][]eventKey {
 	if len(m) != 560 {
 		tb.Fatal(len(m))
 	}
+	payloadKeysOnce = m
 	return m
 }
 
