@@ -59,7 +59,7 @@ const (
 
 // Reset begins a document that is appended to b.
 func (d *Doc) Reset(b []byte, f encode.Format) {
-	d.b, d.f, d.in, d.out = b, f, frame{}, d.out[:0]
+	d.b, d.f, d.in, d.out, d.keys = b, f, frame{}, d.out[:0], d.keys[:0]
 }
 
 // Event begins a Fluent Bit event, [EventTime, map], in msgpack. In JSON it writes nothing.

@@ -59,7 +59,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 		{"cs1", "cs1Label", "Organization", a.Organization.ID},
 		{"cs2", "cs2Label", "Aggregate Type", a.AggregateType},
 		{"cs3", "cs3Label", "Aggregate ID", a.AggregateID},
-		{"cs4", "cs4Label", "Client ID", a.client1()},
+		{"cs4", "cs4Label", "Client ID", a.clientID()},
 		{"cs5", "cs5Label", "Session ID", a.Session},
 		{"cs6", "cs6Label", "Details", w.detailsJSON(a)},
 	} {
@@ -113,8 +113,8 @@ func name(u *User) string {
 	return ""
 }
 
-// client1 is the id of the application that a user signs in to.
-func (a *Activity) client1() string {
+// clientID is the id of the application that a user signs in to.
+func (a *Activity) clientID() string {
 	if a.Client != "" {
 		return a.Client
 	}

@@ -38,7 +38,7 @@ func (w *details) write(d *document.Doc, key string, a *Activity) {
 	if a.event == nil || len(a.details) == 0 {
 		return
 	}
-	w.d, w.typ, w.n, w.depth = d, a.Type, 0, 0
+	w.d, w.typ, w.n, w.depth, w.keys = d, a.Type, 0, 0, w.keys[:0]
 	d.OptionalList(key)
 	fields := a.event.Payload.GetFields()
 	for _, k := range a.details {

@@ -79,10 +79,10 @@ func (r *Row) describe(typ string, known bool) string {
 	line("actor", "the event's editor; parts of ZITADEL such as LOGIN are no users")
 	line("user", "%s", r.userSays())
 	if r.Client != "" {
-		line("client", "%s", map2(r.Client == "flat", "payload.remoteIP, payload.userAgent", "payload."+r.Client+".ip, payload."+r.Client+".description"))
+		line("client", "%s", choose(r.Client == "flat", "payload.remoteIP, payload.userAgent", "payload."+r.Client+".ip, payload."+r.Client+".description"))
 	}
 	if r.Roles != "" {
-		line("roles", "%s", map2(r.Roles == "state", "only an earlier event says them", "payload."+r.Roles))
+		line("roles", "%s", choose(r.Roles == "state", "only an earlier event says them", "payload."+r.Roles))
 	}
 	if r.Factor != 0 {
 		line("factor", "%s", factorName(r))

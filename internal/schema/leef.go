@@ -55,7 +55,7 @@ func (w *Writer) leef(b []byte, a *Activity) []byte {
 	if a.Sequence != 0 {
 		l.Int("sequence", int64(a.Sequence))
 	}
-	l.Field("clientId", a.client1(), leefName)
+	l.Field("clientId", a.clientID(), leefName)
 	l.Field("sessionId", a.Session, leefName)
 	l.Field("message", a.Message, leefText)
 	l.Field("details", w.detailsJSON(a), leefLong)

@@ -6,7 +6,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
-var protocolNames = [...]string{4: "OpenID", 5: "SAML", 6: "OAUTH 2.0"}
+var protocolNames = [...]string{
+	"Unknown", "NTLM", "Kerberos", "Digest", "OpenID", "SAML", "OAUTH 2.0", "PAP", "CHAP", "EAP", "RADIUS", "Basic Authentication", "LDAP",
+}
 
 // ocsf writes a in the Open Cybersecurity Schema Framework. What it has no
 // attribute for is in "unmapped".
@@ -185,7 +187,7 @@ func ocsfUser(d *document.Doc, key string, u *User) {
 	}
 	if u.Kind != UserUnknown {
 		d.Uint("type_id", uint64(u.Kind))
-		d.Text("type", map2(u.Kind == Human, "User", "Service"))
+		d.Text("type", choose(u.Kind == Human, "User", "Service"))
 	}
 	if u.Org != "" {
 		d.Map("org")
@@ -195,7 +197,7 @@ func ocsfUser(d *document.Doc, key string, u *User) {
 	d.End()
 }
 
-func map2(first bool, a, b string) string {
+func choose(first bool, a, b string) string {
 	if first {
 		return a
 	}
@@ -280,7 +282,7 @@ func (w *Writer) ocsfAuthentication(d *document.Doc, a *Activity, c Class) {
 		d.End()
 	}
 	d.Map("service")
-	if uid := a.client1(); uid != "" {
+	if uid := a.clientID(); uid != "" {
 		d.Text("uid", uid)
 		d.Some("name", a.Application.Name)
 	} else {

@@ -140,7 +140,11 @@ func (o *overlay) field(r *Row, field, v *yaml.Node) {
 			r.Roles = v.Value
 		}
 	case "factor":
-		r.Factor = uint8(o.number(what, v, 255))
+		if n := o.number(what, v, other); n <= 11 || n == other {
+			r.Factor = uint8(n)
+		} else {
+			o.fail(v, "%s is %d: use 0 to 11, or 99 for a factor of another kind", what, n)
+		}
 	case "protocol":
 		r.Protocol = uint8(o.number(what, v, len(protocolNames)-1))
 	case "entity":

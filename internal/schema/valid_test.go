@@ -328,8 +328,7 @@ func ecsValue(at, typ string, v any) string {
 }
 
 // decodeLine decodes one line of JSON, numbers as they stand.
-func decodeLine(tb testing.TB, line []byte) map[string]any {
-	tb.Helper()
+func decodeLine(tb interface{ Fatalf(string, ...any) }, line []byte) map[string]any {
 	d := json.NewDecoder(strings.NewReader(string(line)))
 	d.UseNumber()
 	var m map[string]any
