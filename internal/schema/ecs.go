@@ -21,15 +21,9 @@ func (w *Writer) ecs(d *document.Doc, a *Activity) {
 	w.ecsUser(d, a)
 	w.ecsFrom(d, a)
 
-	d.Optional("organization")
-	d.Some("id", a.Organization.ID)
-	d.Some("name", a.Organization.Name)
-	d.End()
+	object(d, "organization", a.Organization)
 	if a.Row.Entity.ID == 3 {
-		d.Map("group")
-		d.Some("id", a.Entity.ID)
-		d.Some("name", a.Entity.Name)
-		d.End()
+		object(d, "group", a.Entity)
 	}
 	if a.Level != "" {
 		d.Map("log")
