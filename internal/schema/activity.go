@@ -12,7 +12,8 @@ import (
 )
 
 // Activity is what a record says, under names that no source and no schema
-// decides. Everything that is not known is empty. The strings of an activity are
+// decides. Everything that is not known is empty. Whoever knows more than one event
+// says can set fields between filling and writing. The strings of an activity are
 // valid until it is filled again.
 type Activity struct {
 	Row     *Row
@@ -254,10 +255,11 @@ func parseIP(s string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// setForwarded takes the address of a X-Forwarded-For list. Each proxy appends
-// the address of its own peer, so that a client can choose all but the last. The
-// last one that is not of a private network is therefore the client as the
-// outermost proxy saw it.
+// setForwarded takes an address of an X-Forwarded-For list. Each proxy appends the
+// address of its own peer, so a client can choose everything but the end of the
+// list. The last address that is not private is the client as the outermost proxy
+// saw it. A client inside the private network can still put a public address before
+// its own; IPForwarded says that the address is not proved.
 func (a *Activity) setForwarded(list string) {
 	a.ForwardedFor = list
 	last := netip.Addr{}
@@ -266,7 +268,7 @@ func (a *Activity) setForwarded(list string) {
 		ip, ok := parseIP(rest[i+1:])
 		rest = rest[:max(i, 0)]
 		if !ok {
-			break // what is left of junk is junk
+			break // the client chose what is left of something that is no address
 		}
 		if !last.IsValid() {
 			last = ip

@@ -71,6 +71,9 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 		c.Int("cn1", int64(a.Sequence))
 		c.Field("cn1Label", "Sequence", cefText)
 	}
+	if a.Call.Protocol != "" {
+		c.Int("ZITADELStatus", a.Call.Status)
+	}
 	for _, f := range a.more() {
 		c.Field(f.cef, f.value, cefText)
 	}
@@ -80,15 +83,23 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 // field is one of the fields that neither CEF nor LEEF has a name for.
 type field struct{ cef, leef, value string }
 
-func (a *Activity) more() [11]field {
-	factor, known := "", ""
+func (a *Activity) more() [20]field {
+	factor, known, operation := "", "", ""
 	if a.Factored > 0 {
 		factor = a.Factors[0].Name
 	}
 	if !a.Known {
 		known = "true"
 	}
+	if a.Call.Path == "" {
+		operation = a.Call.Operation
+	}
 	return [...]field{
+		{"ZITADELNewName", "newName", a.Changed.Name},
+		{"ZITADELNewEmail", "newEmail", a.Changed.Email},
+		{"ZITADELNewFullName", "newFullName", a.Changed.FullName},
+		{"ZITADELOperation", "operation", operation},
+		{"ZITADELTarget", "target", a.Call.Target},
 		{"ZITADELEntityType", "entityType", a.Row.Entity.Name},
 		{"ZITADELEntityID", "entityId", a.Entity.ID},
 		{"ZITADELEntityName", "entityName", a.Entity.Name},
@@ -96,7 +107,11 @@ func (a *Activity) more() [11]field {
 		{"ZITADELStep", "step", string(a.Step)},
 		{"ZITADELFactor", "factor", factor},
 		{"ZITADELAuthRequest", "authRequest", a.AuthRequest},
+		{"ZITADELAgent", "agent", a.Agent},
 		{"ZITADELProject", "project", a.Project.ID},
+		{"ZITADELGrant", "grant", a.Grant},
+		{"ZITADELIdentityProvider", "identityProvider", a.IDP.ID},
+		{"ZITADELForwardedFor", "forwardedFor", a.ForwardedFor},
 		{"ZITADELIPSource", "ipSource", string(a.IPSource)},
 		{"ZITADELTrust", "trust", a.Trust},
 		{"ZITADELUnknownType", "unknownType", known},

@@ -56,9 +56,10 @@ func ofCall(r *Row, aggregate string) bool {
 	return r.own && aggregate == webhookAggregate && strings.HasPrefix(r.Type, "api.")
 }
 
-// editor tells users from the parts of ZITADEL that write events. Whoever makes a
-// user can choose its id, "LOGIN" too, but a user has a display name, which
-// ZITADEL resolves, and its parts have none.
+// editor tells users from the parts of ZITADEL that write events. Whoever creates
+// a user can choose its id, also "LOGIN". But ZITADEL gives the display name of a
+// user, and its parts have none. Pushed events have no display names; there such
+// a user looks like a part of ZITADEL.
 func (a *Activity) editor(e *record.Editor) {
 	if e.Name != "" {
 		a.Actor.ID, a.Actor.FullName = e.ID, e.Name

@@ -47,6 +47,9 @@ func (w *Writer) leef(b []byte, a *Activity) []byte {
 	}
 	l.Field("url", a.Call.Path, leefText)
 	l.Field("urlHost", a.Call.Host, leefName)
+	if a.Call.Protocol != "" {
+		l.Int("status", a.Call.Status)
+	}
 	l.Field("eventId", w.hashedID(a), leefName)
 	l.Field("instance", a.Instance, leefName)
 	l.Field("organization", a.Organization.ID, leefName)
