@@ -285,3 +285,32 @@ func TestWriters_KeepOriginal(t *testing.T) {
 		}
 	}
 }
+
+// Law 7: what is beside a line never takes the place of a field: its keys are known.
+func TestLaw7_TopLevelKeysAreReserved(t *testing.T) {
+	for _, f := range formats {
+		seen := map[string]bool{}
+		for _, o := range []schema.Options{{Format: f, KeepOriginal: true}, {Format: f, OCSF19: true}} {
+			w, n := schema.NewWriter(o), 0
+			everything(t, func(name string, a *schema.Activity) {
+				if n++; n%3 != 0 && n < 9000 { // the synthetic ones are at the end
+					return
+				}
+				v, _, err := msgp.ReadIntfBytes(w.AppendMsgpack(nil, a, 0, nil)[11:])
+				m, ok := v.(map[string]any)
+				if err != nil || !ok {
+					t.Fatal(err)
+				}
+				for key := range m {
+					if seen[key] = true; !f.Reserved(key) {
+						t.Errorf("%s of %s in %s is not reserved", key, name, f)
+					}
+				}
+			})
+		}
+		if f.Reserved("kubernetes") || f.Reserved("") {
+			t.Errorf("%s reserves too much", f)
+		}
+		t.Logf("%s: %d keys", f, len(seen))
+	}
+}
