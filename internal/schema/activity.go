@@ -171,8 +171,9 @@ func (a *Activity) Wanted(t Tier) bool { return a.Row.Tier <= t }
 
 // reset empties a for another record. Its buffers stay.
 func (a *Activity) reset() {
-	details, scratch, users, roles, metrics, errors := a.details[:0], a.scratch[:0], a.Users[:0], a.Roles[:0], a.Metrics[:0], a.Errors[:0]
-	*a = Activity{details: details, scratch: scratch, Users: users, Roles: roles, Metrics: metrics, Errors: errors}
+	details, scratch, users, roles, metrics, errors := a.details, a.scratch, a.Users, a.Roles, a.Metrics, a.Errors
+	*a = Activity{}
+	a.details, a.scratch, a.Users, a.Roles, a.Metrics, a.Errors = details[:0], scratch[:0], users[:0], roles[:0], metrics[:0], errors[:0]
 }
 
 // set gives a its row.
@@ -246,13 +247,15 @@ func (a *Activity) setIP(s string, source IPSource) bool {
 
 func parseIP(s string) (netip.Addr, bool) {
 	s = strings.TrimSpace(s)
-	if ip, err := netip.ParseAddr(s); err == nil {
-		return ip.Unmap().WithZone(""), true
+	if s == "" {
+		return netip.Addr{}, false
 	}
-	if at, err := netip.ParseAddrPort(s); err == nil {
-		return at.Addr().Unmap().WithZone(""), true
+	if s[0] == '[' || strings.Count(s, ":") == 1 { // with a port; an error would allocate
+		at, err := netip.ParseAddrPort(s)
+		return at.Addr().Unmap().WithZone(""), err == nil
 	}
-	return netip.Addr{}, false
+	ip, err := netip.ParseAddr(s)
+	return ip.Unmap().WithZone(""), err == nil
 }
 
 // setForwarded takes an address of an X-Forwarded-For list. Each proxy appends the

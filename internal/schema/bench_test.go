@@ -112,3 +112,18 @@ func TestWriters_AllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// An event of a type that only the rules know.
+func BenchmarkUnknownType(b *testing.B) {
+	table := load(b)
+	r := synthetic("session.something.new", nil)
+	w := schema.NewWriter(schema.Options{Format: schema.ECS})
+	var a schema.Activity
+	var buf []byte
+	b.ReportAllocs()
+	defer cpu(b)()
+	for range b.N {
+		table.Event(&a, &r)
+		buf = w.AppendMsgpack(buf[:0], &a, 0, nil)
+	}
+}

@@ -18,8 +18,8 @@ import (
 //	  user.metadata.set: {tier: noise}
 //	  my.own.type: {group: cfg_change, severity: medium, title: My own event}
 //
-// A row starts from what the table, or a rule, says of its type. All that is
-// wrong is reported at once.
+// A row starts from what the table, or a rule, says of its type. All errors are
+// reported at once.
 func (t *Table) overlay(b []byte, name string) error {
 	if len(strings.TrimSpace(string(b))) == 0 {
 		return nil

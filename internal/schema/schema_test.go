@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tinylib/msgp/msgp"
@@ -315,4 +316,27 @@ func TestLaw7_TopLevelKeysAreReserved(t *testing.T) {
 		}
 		t.Logf("%s: %d keys", f, len(seen))
 	}
+}
+
+// One table serves any number of goroutines, each with its own writer.
+func TestTable_IsSafeForConcurrentUse(t *testing.T) {
+	table, keys := load(t), payloadKeys(t)
+	want := sampleLine(t, "oidc_session.added", schema.Options{Format: schema.ECS})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			w := schema.NewWriter(schema.Options{Format: schema.ECS})
+			var a schema.Activity
+			for range 50 {
+				r := synthetic("oidc_session.added", keys["oidc_session.added"])
+				table.Event(&a, &r)
+				if got := w.AppendLine(nil, &a); string(got) != string(want) {
+					t.Errorf("%s", got)
+				}
+				r = synthetic("new.type", nil)
+				table.Event(&a, &r)
+			}
+		})
+	}
+	wg.Wait()
 }
