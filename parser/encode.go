@@ -57,6 +57,9 @@ func (r *Record) EventType() string {
 // It is empty where that is not set either.
 func (r *Record) ID() string { return string(r.appendID(nil)) }
 
+// AppendID appends [Record.ID] to b.
+func (r *Record) AppendID(b []byte) []byte { return r.appendID(b) }
+
 func (r *Record) appendID(b []byte) []byte {
 	at := r.Timestamp()
 	if at.IsZero() {

@@ -1,0 +1,193 @@
+package document_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
+	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+)
+
+// both writes a document in both encodings, and returns it as each decoder reads it.
+func both(t *testing.T, write func(*document.Doc)) (packed, line any) {
+	t.Helper()
+	var d document.Doc
+	d.Reset([]byte("before"), encode.Msgpack)
+	write(&d)
+	b := d.Bytes()
+	packed, rest, err := msgp.ReadIntfBytes(b[len("before"):])
+	if err != nil || len(rest) > 0 || !bytes.HasPrefix(b, []byte("before")) {
+		t.Fatalf("msgpack: %v, %d bytes behind it: %q", err, len(rest), b)
+	}
+	d.Reset(nil, encode.JSON)
+	write(&d)
+	if err := json.Unmarshal(d.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	return packed, line
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestDoc_IsTheSameInBothEncodings(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC)
+	payload, err := structpb.NewStruct(map[string]any{"b": []any{1.0, "x", nil, true}, "a": map[string]any{"\n": 1.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragments := map[encode.Format]*document.Fragment{}
+	for _, f := range []encode.Format{encode.Msgpack, encode.JSON} {
+		fragments[f] = document.NewFragment(f, func(d *document.Doc) {
+			d.Text("f1", "v")
+			d.Map("f2")
+			d.Bool("x", true)
+			d.End()
+		})
+	}
+	packed, line := both(t, func(d *document.Doc) {
+		d.Map("")
+		d.Optional("gone")
+		d.Optional("gone too")
+		d.End()
+		d.End()
+		d.Text("text", "a\"\n\xffb")
+		d.Some("none", "")
+		d.TextBytes("bytes", []byte("x"))
+		d.List("list")
+		d.Map("")
+		d.Uint("n", 1<<63)
+		d.End()
+		d.Text("", "second")
+		d.OptionalList("")
+		d.End()
+		d.List("")
+		d.End()
+		d.End()
+		d.Number("float", 1.5)
+		d.Number("nan", math.NaN())
+		d.Time("time", at)
+		d.TimeNano("nano", at)
+		d.Time("never", time.Time{})
+		d.Millis("millis", at)
+		d.Paste(fragments[d.Format()])
+		d.Struct("payload", payload)
+		d.Struct("no payload", nil)
+		d.Map("counts")
+		d.Foreign("a\"b", 7)
+		d.End()
+		d.End()
+	})
+	want := `{"bytes":"x","counts":{"a\"b":7},"f1":"v","f2":{"x":true},"float":1.5,"list":[{"n":9223372036854775808},"second",[]],"millis":1767323045678,"nan":"NaN",` +
+		`"nano":"2026-01-02T03:04:05.678901234Z","payload":{"a":{"\n":1.5},"b":[1,"x",null,true]},"text":"a\"\n` + "\uFFFD" + `b","time":"2026-01-02T03:04:05.678901Z"}`
+	if got := asJSON(t, packed); got != want {
+		t.Errorf("msgpack:\n%s\n%s", got, want)
+	}
+	if got := asJSON(t, line); got != strings.Replace(want, "9223372036854775808", "9223372036854776000", 1) {
+		t.Errorf("JSON:\n%s\n%s", got, want)
+	}
+}
+
+// The headers of maps and lists have three sizes.
+func TestDoc_HeadersFitAnyCount(t *testing.T) {
+	for _, n := range []int{0, 1, 15, 16, 17, 65535, 65536, 70000} {
+		packed, line := both(t, func(d *document.Doc) {
+			d.Map("")
+			d.List("list")
+			for range n {
+				d.Bool("", true)
+			}
+			d.End()
+			d.Map("map")
+			for i := range n {
+				d.Uint(strings.Repeat("k", i%40)+time.Duration(i).String(), uint64(i))
+			}
+			d.End()
+			d.Text("behind", "x")
+			d.End()
+		})
+		for _, v := range []any{packed, line} {
+			m := v.(map[string]any)
+			if len(m["list"].([]any)) != n || len(m["map"].(map[string]any)) != n || m["behind"] != "x" {
+				t.Errorf("%d: %d and %d entries", n, len(m["list"].([]any)), len(m["map"].(map[string]any)))
+			}
+		}
+	}
+}
+
+func TestDoc_DepthIsBounded(t *testing.T) {
+	v := structpb.NewStringValue("innermost")
+	for range 1000 {
+		v = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{v}})
+	}
+	s := &structpb.Struct{Fields: map[string]*structpb.Value{"x": v}}
+	packed, line := both(t, func(d *document.Doc) {
+		d.Map("")
+		d.Struct("p", s)
+		d.End()
+	})
+	for _, v := range []any{packed, line} {
+		if got := asJSON(t, v); strings.Contains(got, "innermost") || !strings.Contains(got, document.TooDeep) {
+			t.Error(got)
+		}
+	}
+}
+
+func TestDoc_AllocatesNothing(t *testing.T) {
+	payload, err := structpb.NewStruct(map[string]any{"b": []any{1.0, "x"}, "a": map[string]any{"x": 1.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document.Doc
+	buf := make([]byte, 0, 1<<16)
+	if n := testing.AllocsPerRun(100, func() {
+		d.Reset(buf, encode.Msgpack)
+		d.Event(time.Unix(1, 2))
+		d.Map("")
+		for range 40 {
+			d.Text("k", "v")
+		}
+		d.Struct("p", payload)
+		d.End()
+		d.Bytes()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestLines_AreEscapedAndBounded(t *testing.T) {
+	var c document.CEF
+	c.Reset([]byte("x "), "v|", `p\`, "1\n2", strings.Repeat("c", 2000), "\u202en", 3)
+	if c.Field("empty", "", 10) || c.Field("blank", " \t ", 10) {
+		t.Error("an empty field is written")
+	}
+	c.Field("a", " x=\\\n\r\t| ", 100)
+	c.Int("n", -1)
+	c.Field("b", "ééé", 5)
+	want := `x CEF:0|v\||p\\|1 2|` + strings.Repeat("c", 1023) + "|\uFFFDn|3|" + `a=x\=\\\n\r | n=-1 b=éé`
+	if got := string(c.Bytes()); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	var l document.LEEF
+	l.Reset(nil, "v|", "p", "1", strings.Repeat("é", 200))
+	l.Field("empty", " ", 10)
+	l.Field("a", "x=\ty|\nz\x00", 100)
+	l.Int("n", 7)
+	want = "LEEF:2.0|v_|p|1|" + strings.Repeat("é", 127) + "|x09|a=x= y| z\uFFFD\tn=7"
+	if got := string(l.Bytes()); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

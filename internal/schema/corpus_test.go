@@ -1,0 +1,272 @@
+package schema_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+var readAt = time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC)
+
+// What is read once for all tests: nothing changes it.
+var (
+	recordedEventsOnce []record.Record
+	recordedLinesOnce  []parser.Record
+	payloadKeysOnce    map[string][]eventKey
+)
+
+func readFile(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if !strings.HasSuffix(name, ".gz") {
+		return b
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if b, err = io.ReadAll(z); err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+func glob(tb testing.TB, pattern string, atLeast int) []string {
+	tb.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) < atLeast {
+		tb.Fatalf("%s: %d files, want %d (%v)", pattern, len(names), atLeast, err)
+	}
+	return names
+}
+
+// recordedEvents are those of the recorded pages, redacted as the pipe does.
+func recordedEvents(tb testing.TB) (all []record.Record) {
+	tb.Helper()
+	if recordedEventsOnce != nil {
+		return recordedEventsOnce
+	}
+	defer func() { recordedEventsOnce = all }()
+	for _, name := range glob(tb, "../record/testdata/*.json.gz", 3) { // the others hold the same events
+		var page admin.ListEventsResponse
+		if err := protojson.Unmarshal(readFile(tb, name), &page); err != nil {
+			tb.Fatal(name, err)
+		}
+		for _, e := range page.GetEvents() {
+			r := record.FromEvent(e, "demo", readAt)
+			redact.Record(&r)
+			all = append(all, r)
+		}
+	}
+	if len(all) != 2881 {
+		tb.Fatal(len(all))
+	}
+	return all
+}
+
+// recordedLines are the records of all recorded lines, of every kind.
+func recordedLines(tb testing.TB) (all []parser.Record) {
+	tb.Helper()
+	if recordedLinesOnce != nil {
+		return recordedLinesOnce
+	}
+	defer func() { recordedLinesOnce = all }()
+	p := parser.New(parser.Options{Kinds: parser.AllKinds, Raw: true})
+	for _, name := range glob(tb, "../../parser/testdata/recorded/*.stderr*", 90) {
+		for line := range bytes.Lines(readFile(tb, name)) {
+			var r parser.Record
+			if p.Parse(line, &r) {
+				r.Read = readAt
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+type spool struct{ entries [][]byte }
+
+func (s *spool) Append(_ context.Context, entries ...[]byte) error {
+	for _, e := range entries {
+		s.entries = append(s.entries, slices.Clone(e))
+	}
+	return nil
+}
+
+// recordedWebhooks are the records of the recorded requests, bodies included.
+func recordedWebhooks(tb testing.TB) (events []record.Record, logins []parser.Record) {
+	tb.Helper()
+	keys := tb.TempDir()
+	if err := os.CopyFS(keys, os.DirFS("../webhook/testdata/keys")); err != nil {
+		tb.Fatal(err)
+	}
+	for _, path := range glob(tb, filepath.Join(keys, "*"), 5) {
+		if err := os.Chmod(path, 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s := &spool{}
+	var now time.Time
+	e, err := webhook.New(webhook.Options{KeysDir: keys, Spool: s, Bodies: true, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		JWKS: func(context.Context) ([]byte, error) { return os.ReadFile("../webhook/testdata/jwks.json") }})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, name := range glob(tb, "../webhook/testdata/actions-v2/*.http", 101) {
+		req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(readFile(tb, name))))
+		if err != nil {
+			tb.Fatal(name, err)
+		}
+		body, _ := io.ReadAll(req.Body)
+		seconds, _, _ := strings.Cut(strings.TrimPrefix(req.Header.Get(webhook.SignatureHeader), "t="), ",")
+		n, _ := strconv.ParseInt(seconds, 10, 64)
+		now = time.Unix(n+1, 0)
+		r := httptest.NewRequest(http.MethodPost, req.URL.Path, bytes.NewReader(body))
+		r.Header = req.Header
+		e.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for _, entry := range s.entries {
+		m, err := webhook.Decode(entry)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		switch m := m.(type) {
+		case *webhook.Event:
+			events = append(events, record.FromEvent(m.Event, "demo", readAt))
+		case *webhook.Execution:
+			events = append(events, m.Record("demo"))
+		case *webhook.Login:
+			logins = append(logins, m.Record)
+		}
+	}
+	if len(events) < 90 {
+		tb.Fatalf("only %d recorded webhooks", len(events))
+	}
+	for i := range events {
+		redact.Record(&events[i])
+	}
+	return events, logins
+}
+
+// eventKey is a key of a payload, as ZITADEL's source has it.
+type eventKey struct {
+	Name   string
+	GoType string `json:"go_type"`
+}
+
+// payloadKeys are the keys of the payloads by type.
+func payloadKeys(tb testing.TB) map[string][]eventKey {
+	tb.Helper()
+	if payloadKeysOnce != nil {
+		return payloadKeysOnce
+	}
+	var catalogue []struct {
+		Type string
+		Keys []eventKey
+	}
+	if err := json.Unmarshal(readFile(tb, "../redact/testdata/events.json.gz"), &catalogue); err != nil {
+		tb.Fatal(err)
+	}
+	m := map[string][]eventKey{}
+	for _, e := range catalogue {
+		m[e.Type] = e.Keys
+	}
+	if len(m) != 560 {
+		tb.Fatal(len(m))
+	}
+	payloadKeysOnce = m
+	return m
+}
+
+// synthetic makes an event of a type with all the keys that its payload may have.
+func synthetic(typ string, keys []eventKey) record.Record {
+	top := map[string]any{}
+	for _, k := range keys {
+		m, path := top, strings.Split(strings.ReplaceAll(k.Name, "[]", ""), ".")
+		for _, p := range path[:len(path)-1] {
+			next, ok := m[p].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				m[p] = next
+			}
+			m = next
+		}
+		m[path[len(path)-1]] = sample(k)
+	}
+	payload, err := structpb.NewStruct(top)
+	if err != nil {
+		panic(typ + ": " + err.Error())
+	}
+	aggregate, _, _ := strings.Cut(typ, ".")
+	switch {
+	case strings.HasPrefix(typ, "user.grant."):
+		aggregate = "usergrant"
+	case aggregate == "schemauser":
+		aggregate = "user"
+	}
+	r := record.Record{
+		Key:  record.Key{Instance: "demo", AggregateType: aggregate, AggregateID: "400712689875160102", Sequence: 7},
+		Time: readAt.Add(-time.Minute), Read: readAt, Type: typ, ResourceOwner: "400712683113942054",
+		Editor: record.Editor{ID: "400712317102787622", Name: "Minnie Mouse", Service: "zitadel"}, Payload: payload, Source: record.SourceEventsAPI,
+	}
+	redact.Record(&r)
+	return r
+}
+
+func sample(k eventKey) any {
+	last := k.Name[strings.LastIndexByte(k.Name, '.')+1:]
+	switch t := strings.TrimPrefix(k.GoType, "*"); {
+	case t == "bool" || strings.HasSuffix(t, ".Boolean"):
+		return true
+	case strings.HasPrefix(t, "[]domain.UserAuthMethodType"):
+		return []any{4.0, 1.0}
+	case strings.HasPrefix(t, "[]domain.") || strings.HasPrefix(t, "[]int"):
+		return []any{1.0}
+	case t == "domain.TokenReason":
+		return "auth_request"
+	case strings.HasPrefix(t, "[]"):
+		return []any{last + "-1", last + "-2"}
+	case t == "net.IP":
+		return "203.0.113.7"
+	case strings.HasPrefix(t, "domain.") && !strings.HasPrefix(t, "domain.Encrypted"), strings.HasPrefix(t, "int"), strings.HasPrefix(t, "uint"), t == "time.Duration", t == "quota.Unit":
+		return 1.0
+	case t == "time.Time":
+		return "2026-11-22T09:00:00Z"
+	}
+	switch last {
+	case "remoteIP", "ip":
+		return "203.0.113.7"
+	case "userAgent", "description":
+		return "Mozilla/5.0 (X11; Linux x86_64)"
+	case "email", "userName":
+		return "mickey@example.com"
+	case "displayName":
+		return "Mickey Mouse"
+	}
+	return last + "-1"
+}

@@ -1,0 +1,133 @@
+package schema
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// Line fills a from a line of ZITADEL's log. r must not change while a is in use.
+func (t *Table) Line(a *Activity, r *parser.Record) {
+	a.reset()
+	a.line = r
+	a.Type = r.EventType()
+	row, known := t.Row(a.Type)
+	a.set(row, known)
+	a.Source, a.Instance = parser.Source, r.Instance
+	a.scratch = r.AppendID(a.scratch)
+	a.ID = text(a.scratch)
+	a.Time, a.Read = r.Time, r.Read
+	a.Level, a.Cut, a.Took = r.Level, r.Cut, r.Took
+	a.Trust = r.Trust.String()
+	a.Unverified = r.Unverified
+	if r.ActionID != "" {
+		a.AggregateType, a.AggregateID = "action", r.ActionID
+		a.Entity.ID = r.ActionID
+	}
+	switch r.Kind {
+	case parser.RunFailed:
+		a.Reason = r.Error
+	case parser.Access:
+		a.access(&r.Access)
+	case parser.Other, parser.Malformed:
+		a.Message = r.Raw
+	case parser.Log:
+		a.Message = r.Message
+		if r.Format != parser.FormatText {
+			a.login(&r.Login)
+		}
+	}
+}
+
+// login takes what a script says of a login. Only what nobody else can have
+// written is in l.
+func (a *Activity) login(l *parser.Login) {
+	switch l.Outcome {
+	case "success":
+		a.Outcome = Success
+	case "failure":
+		a.Outcome = Failure
+		a.Severity = max(a.Severity, Low)
+	default:
+		a.Outcome = Unknown
+	}
+	a.Reason = l.Error
+	a.User = User{ID: l.UserID, Name: l.LoginName, Org: l.ResourceOwner}
+	if a.User.Name == "" {
+		a.User.Name = l.UserName
+	}
+	a.Organization.ID = l.ResourceOwner
+	a.AuthRequest, a.Agent = l.AuthRequestID, l.AgentID
+	a.Application.ID, a.IDP.ID = l.ApplicationID, l.IDPID
+	a.Call.Host, a.Call.Path = l.RequestHost, l.RequestURL
+	a.UserAgent = l.UserAgent
+	a.setIP(l.RemoteAddr, IPPeer)
+	a.setForwarded(l.ForwardedFor)
+	if l.Method != "" {
+		a.addFactor(loginFactor(l.Method))
+	}
+	if a.AuthRequest != "" {
+		a.Entity.ID = a.AuthRequest
+	}
+}
+
+// loginFactor is the factor that a script names.
+func loginFactor(method string) Factor {
+	switch {
+	case strings.EqualFold(method, "password"):
+		return Factor{11, "Password"}
+	case strings.EqualFold(method, "passwordless"), strings.EqualFold(method, "webauthn"):
+		return passkey
+	case strings.EqualFold(method, "U2F"):
+		return Factor{9, "U2F"}
+	case strings.EqualFold(method, "OTP"), strings.EqualFold(method, "TOTP"):
+		return Factor{7, "OTP"}
+	}
+	return Factor{99, method}
+}
+
+// grpcOK is the gRPC code of success.
+const grpcOK = 0
+
+func (a *Activity) access(q *parser.Request) {
+	a.Call = Call{Operation: q.URL, Path: q.URL, Protocol: q.Protocol, Host: q.Host, Status: q.Status}
+	if q.Protocol == "grpc" && q.Status != grpcOK || q.Protocol != "grpc" && q.Status >= 400 {
+		a.Outcome = Failure
+	}
+	a.Project.ID = q.ProjectID
+	a.UserAgent = q.UserAgent
+	a.setForwarded(q.ForwardedFor)
+}
+
+// Heartbeat is what a heartbeat says.
+type Heartbeat struct {
+	Type     string // event.type
+	Source   string
+	Instance string
+	At       time.Time
+	Metrics  []Metric
+	Errors   map[string]uint64
+}
+
+// Heartbeat fills a from a heartbeat.
+func (t *Table) Heartbeat(a *Activity, h *Heartbeat) {
+	a.reset()
+	a.Type = h.Type
+	row, known := t.Row(h.Type)
+	a.set(row, known)
+	a.Source, a.Instance, a.Time, a.Read = h.Source, h.Instance, h.At, h.At
+	a.scratch = append(a.scratch, h.Instance...)
+	a.scratch = append(a.scratch, '/')
+	a.scratch = append(a.scratch, h.Type...)
+	a.scratch = append(a.scratch, '/')
+	a.scratch = strconv.AppendInt(a.scratch, h.At.UnixMicro(), 10)
+	a.ID = text(a.scratch)
+	a.Metrics = append(a.Metrics, h.Metrics...)
+	for _, kind := range slices.Sorted(maps.Keys(h.Errors)) {
+		a.Errors = append(a.Errors, Count{kind, h.Errors[kind]})
+	}
+}
