@@ -164,11 +164,11 @@ func (e *entry) decode(b []byte, d *dict, r *reader) error {
 			for _, f := range fs {
 				start := uint16(len(r.text))
 				r.value(d, ends[fName])
+				if len(r.text) > maxText {
+					return errEntry
+				}
 				ends[f] = [2]uint16{start, uint16(len(r.text))}
 			}
-		}
-		if len(r.text) > maxText {
-			return errEntry
 		}
 		text := string(r.text)
 		e.id = text[:len(e.id)]
@@ -312,7 +312,7 @@ func (r *reader) value(d *dict, name [2]uint16) {
 				r.bad = true
 				return
 			}
-			r.text = append(r.text, r.text[name[0]:name[0]+int(n)]...)
+			r.text = append(r.text, r.text[name[0]:int(name[0])+int(n)]...)
 		case vJoined:
 			r.text = append(r.text, r.bytes(n)...)
 		default:
