@@ -51,12 +51,9 @@ func appendFrame(b []byte, number uint64, data []byte) []byte {
 	return b
 }
 
-// appendEntry appends an entry as it stands in a frame.
-func appendEntry(b []byte, e *entry) []byte {
-	var scratch [maxEntry]byte
-	one := e.appendBody(appendKey(scratch[:0], e.kind, e.id), nil)
-	b = binary.AppendUvarint(b, uint64(len(one)))
-	return append(b, one...)
+// appendEntry appends an encoded entry as it stands in a frame.
+func appendEntry(b, one []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(one))), one...)
 }
 
 // eachEntry calls f for the entries in a frame's data.

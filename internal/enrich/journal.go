@@ -210,12 +210,12 @@ func writeAll(f *os.File, instance string, entries iter.Seq[[]byte]) (size int64
 	}
 	next = 1
 	for e := range entries {
-		if len(data)+len(e) > maxFrame {
+		if len(data)+uvarintLen(len(e))+len(e) > maxFrame {
 			if err := flush(); err != nil {
 				return 0, 0, err
 			}
 		}
-		data = append(data, e...)
+		data = appendEntry(data, e)
 	}
 	return size, next, flush()
 }

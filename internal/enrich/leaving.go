@@ -107,12 +107,17 @@ func (s *Store) tick(at time.Time) {
 }
 
 func (s *Store) forget(q left) {
-	e, ok := s.load(q.kind, q.id)
-	if !ok || e.gone == 0 || e.forgotten || e.goneAt != q.at {
+	r, hash := s.address(q.kind, q.id)
+	body, ok := r.get(s.key, hash)
+	if !ok {
+		return // evicted
+	}
+	e := &s.known
+	if e.read(q.kind, q.id, body, s); e.gone == 0 || e.forgotten || e.goneAt != q.at {
 		return
 	}
 	e.forget()
-	s.store(&e)
-	s.leaving.owner(&e)
+	s.put(r, hash, e)
+	s.leaving.owner(e)
 	s.leaving.forgotten = true
 }

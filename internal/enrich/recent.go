@@ -30,26 +30,21 @@ func (s *Store) find(k kind, id string) (e *entry, ok bool) {
 	if len(id) > maxID || id == "" && k != kindPolicy {
 		return &unknown, false
 	}
-	s.key = appendKey(s.key[:0], k, id)
-	ring := s.ringOf(k)
-	hash := ring.hash(s.key)
-	body, ok := ring.get(s.key, hash)
+	r, hash := s.address(k, id)
+	body, ok := r.get(s.key, hash)
 	if !ok {
 		return &unknown, false
 	}
 	slot := s.recent.slot(hash)
 	if e = &slot.e; slot.hash != hash || e.kind != k || e.id != id {
-		*slot = recentSlot{hash: hash, e: entry{kind: k, id: id}}
-		if err := e.decode(body, s.dict, &s.read); err != nil {
-			panic(err) // the store's own bytes
-		}
-		if e.forgotten || e.order == [maxGroups]uint64{} {
+		slot.hash = hash
+		if e.read(k, id, body, s); e.forgotten || e.order == [maxGroups]uint64{} {
 			e.kind = 0 // its id may be a part of something larger
 			return &unknown, false
 		}
 	}
 	if s.leaving.left(e) {
-		ring.remove(s.key, hash)
+		r.remove(s.key, hash)
 		e.kind = 0
 		return &unknown, false
 	}

@@ -63,10 +63,10 @@ type Store struct {
 	leaving  leaving
 	file     *journal
 
-	pending   []byte // entries that the file lacks
-	key, body []byte
-	read      reader
-	taught    entry
+	pending       []byte // entries that the file lacks
+	key, body     []byte // scratch, as the rest
+	reader        reader
+	taught, known entry
 }
 
 // Open reads the file at path, and makes it where it is missing. Errors name the file and
@@ -116,58 +116,57 @@ func (s *Store) ringOf(k kind) *ring {
 	return s.names
 }
 
-// load looks an entry up in the ring. It reports ok for tombstones too.
-func (s *Store) load(k kind, id string) (e entry, ok bool) {
-	e = entry{kind: k, id: id}
-	if len(id) > maxID {
-		return e, false
-	}
+// address makes the key of an id and its hash.
+func (s *Store) address(k kind, id string) (r *ring, hash uint64) {
 	s.key = appendKey(s.key[:0], k, id)
-	ring := s.ringOf(k)
-	body, ok := ring.get(s.key, ring.hash(s.key))
-	if !ok {
-		return e, false
-	}
-	if err := e.decode(body, s.dict, &s.read); err != nil {
-		panic(err) // the store's own bytes
-	}
-	return e, true
+	r = s.ringOf(k)
+	return r, r.hash(s.key)
 }
 
 // learn merges n into what is known and keeps the change for the file.
 func (s *Store) learn(n *entry) {
-	if !s.apply(n) {
-		return
+	if s.apply(n) {
+		s.body = appendKey(s.body[:0], n.kind, n.id)
+		s.body = n.appendBody(s.body, nil)
+		s.pending = appendEntry(s.pending, s.body)
 	}
-	s.pending = appendEntry(s.pending, n)
 }
 
 // apply merges n into what is known.
 func (s *Store) apply(n *entry) (changed bool) {
-	e, known := s.load(n.kind, n.id)
-	if !known {
-		e = *n
-		e.settle()
-	} else if !e.merge(n) {
-		return false
-	}
-	s.store(&e)
-	if e.gone > 0 && !e.forgotten {
-		s.leaving.add(&e)
+	r, hash := s.address(n.kind, n.id)
+	e := n
+	if body, ok := r.get(s.key, hash); ok {
+		e = &s.known
+		e.read(n.kind, n.id, body, s)
+		if !e.merge(n) {
+			return false
+		}
 	} else {
-		s.leaving.owner(&e)
+		e.settle()
+	}
+	s.put(r, hash, e)
+	if e.gone > 0 && !e.forgotten {
+		s.leaving.add(e)
+	} else {
+		s.leaving.owner(e)
 	}
 	return true
 }
 
-// store writes e to its ring.
-func (s *Store) store(e *entry) {
-	s.key = appendKey(s.key[:0], e.kind, e.id)
+// put writes e under the key that address made.
+func (s *Store) put(r *ring, hash uint64, e *entry) {
 	s.body = e.appendBody(s.body[:0], s.dict)
-	ring := s.ringOf(e.kind)
-	hash := ring.hash(s.key)
-	ring.put(s.key, hash, s.body)
+	r.put(s.key, hash, s.body)
 	s.recent.drop(hash)
+}
+
+// read decodes a body of the store.
+func (e *entry) read(k kind, id string, body []byte, s *Store) {
+	*e = entry{kind: k, id: id}
+	if err := e.decode(body, s.dict, &s.reader); err != nil {
+		panic(err) // the store's own bytes
+	}
 }
 
 // replay applies one entry of the file.
@@ -176,11 +175,12 @@ func (s *Store) replay(b []byte) error {
 	if err != nil {
 		return err
 	}
-	e := entry{kind: k, id: id}
-	if err := e.decode(body, nil, &s.read); err != nil {
+	e := &s.taught
+	*e = entry{kind: k, id: id}
+	if err := e.decode(body, nil, &s.reader); err != nil {
 		return err
 	}
-	s.apply(&e)
+	s.apply(e)
 	return nil
 }
 
@@ -214,22 +214,18 @@ func (s *Store) sync() error {
 
 // snapshot yields all that is known, encoded for the file.
 func (s *Store) snapshot(yield func(entry []byte) bool) {
+	var e entry
 	var one []byte
 	for _, r := range []*ring{s.names, s.flows} {
 		for key, body := range r.all {
 			k, id, _, err := splitKey(key)
-			e := entry{kind: k, id: id}
-			if err == nil {
-				err = e.decode(body, s.dict, &s.read)
-			}
 			if err != nil {
 				panic(err) // the store's own bytes
 			}
-			if s.leaving.left(&e) {
+			if e.read(k, id, body, s); s.leaving.left(&e) {
 				continue
 			}
-			one = appendEntry(one[:0], &e)
-			if !yield(one) {
+			if one = e.appendBody(append(one[:0], key...), nil); !yield(one) {
 				return
 			}
 		}

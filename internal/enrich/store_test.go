@@ -120,7 +120,13 @@ func dump(s *Store) map[string]entry {
 			if err != nil {
 				panic(err)
 			}
-			e, _ := s.load(k, id)
+			var e entry
+			r, hash := s.address(k, id)
+			body, ok := r.get(s.key, hash)
+			if !ok {
+				panic("not found")
+			}
+			e.read(k, id, body, s)
 			all[fmt.Sprint(k, "/", id)] = e
 		}
 	}
