@@ -132,6 +132,7 @@ func parseRule(eventType string, words []string) (r rule) {
 			bad(w + " is no field of the kind")
 		}
 		r.values = append(r.values, v)
+		r.payload = r.payload || v.path != nil
 	}
 	for g, fs := range layouts[r.kind] {
 		n := 0

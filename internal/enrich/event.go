@@ -43,7 +43,7 @@ func (r *rule) read(e *record.Record, n *entry) (ok bool) {
 	if r.byTime {
 		order = uint64(max(0, e.Time.UnixMicro()))
 	}
-	if order == 0 || len(id) > maxID {
+	if order == 0 || len(id) > maxID || r.payload && e.Payload == nil {
 		return false
 	}
 	*n = entry{kind: r.kind, id: id}

@@ -1,6 +1,10 @@
 package enrich
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // leaving is what was removed and still answers, oldest removal first as it was learned,
 // and the organisations and projects whose users and applications are no longer named.
@@ -34,6 +38,10 @@ const (
 
 func (l *leaving) add(e *entry) {
 	l.queue = append(l.queue, left{e.kind, e.id, e.goneAt})
+}
+
+func (l *leaving) sort() {
+	slices.SortFunc(l.queue, func(a, b left) int { return cmp.Compare(a.at, b.at) })
 }
 
 // owner keeps in mind whether an organisation or a project is forgotten.

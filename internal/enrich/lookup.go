@@ -133,7 +133,13 @@ func (s *Store) App(id string) (App, bool) {
 func (s *Store) Client(clientID string) (App, bool) { return s.appOf(kindClient, clientID) }
 
 // Entity looks up the application of a SAML entity id.
-func (s *Store) Entity(entityID string) (App, bool) { return s.appOf(kindEntity, entityID) }
+func (s *Store) Entity(entityID string) (App, bool) {
+	a, ok := s.appOf(kindEntity, entityID)
+	if ok && a.Client != entityID {
+		return App{}, false // it has got another one
+	}
+	return a, ok
+}
 
 func (s *Store) appOf(k kind, id string) (App, bool) {
 	e, ok := s.find(k, id)

@@ -34,8 +34,8 @@ type Options struct {
 	// Instance is the label of the ZITADEL instance. Events and files of another one are
 	// refused.
 	Instance string
-	// MaxBytes bounds the memory of what is known; 0 is [DefaultBytes]. The file is at most
-	// about twice as large.
+	// MaxBytes bounds the memory of what is known; 0 is [DefaultBytes]. About 1 MiB of what
+	// was looked up last comes on top. The file may become three times as large.
 	MaxBytes int
 	// MaxEntries bounds the number of ids; 0 is one for each 64 of MaxBytes.
 	MaxEntries int
@@ -81,6 +81,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("names %q: %w", path, err)
 	}
+	s.leaving.sort() // the file has another order
 	return s, nil
 }
 
@@ -144,6 +145,9 @@ func (s *Store) apply(n *entry) (changed bool) {
 		}
 	} else {
 		e.settle()
+	}
+	if e.gone > 0 && e.kind == kindPolicy {
+		e.forget() // no name, and it would go on to decide
 	}
 	s.put(r, hash, e)
 	if e.gone > 0 && !e.forgotten {

@@ -211,7 +211,6 @@ func TestLoginName_FollowsThePolicy(t *testing.T) {
 		t.Errorf("with a policy of the organisation: %q", got)
 	}
 	s.Learn(what("org.policy.domain.removed", "org", org, 3, after(2), nil))
-	s.Learn(what("org.changed", "org", org, 4, after(2+2*3600), map[string]any{"name": "Acme"}))
 	if got := s.LoginName(u); got != "ann@acme.example.com" {
 		t.Errorf("the policy of the organisation is removed: %q", got)
 	}
@@ -334,6 +333,35 @@ func TestLearn_KeepsNoSecretAndNoMuch(t *testing.T) {
 	for _, marker := range []string{"Passw0rd!x", "N3wPassw0rd!", "zitadel.useragent=", "zitadel.login.csrf=", "gorilla.csrf.Token", "$2a$", "Crypted", "code=ey", "[REDACTED]"} {
 		if strings.Contains(string(mustRead(t, s.file.path)), marker) {
 			t.Errorf("the file holds %q", marker)
+		}
+	}
+}
+
+// An event without its payload, as one that could not be read, takes no name away.
+func TestLearn_WithoutPayload(t *testing.T) {
+	s := fresh(t, Options{})
+	s.Learn(human("1", 1, after(0), "ann", "", ""))
+	s.Learn(what("user.username.changed", "user", "1", 2, after(1), nil))
+	wantUser(t, s, "1", "ann")
+	s.Learn(what("user.username.changed", "user", "1", 2, after(1), map[string]any{"userName": "anna"}))
+	wantUser(t, s, "1", "anna")
+}
+
+// An entity id that was changed leads to the application that has it now.
+func TestEntity_Changed(t *testing.T) {
+	s := fresh(t, Options{})
+	saml := func(typ, app, entity string, seq uint64, at int) {
+		s.Learn(what("project.application.config.saml."+typ, "project", "p"+app, seq, after(at), map[string]any{"appId": app, "entityId": entity}))
+	}
+	saml("added", "1", "https://a.example", 1, 0)
+	saml("changed", "1", "https://b.example", 2, 1)
+	if a, ok := s.Entity("https://a.example"); ok {
+		t.Errorf("the old one: %+v", a)
+	}
+	saml("added", "2", "https://a.example", 1, 2)
+	for entity, app := range map[string]string{"https://a.example": "2", "https://b.example": "1"} {
+		if a, ok := s.Entity(entity); !ok || a.ID != app {
+			t.Errorf("%s: %+v", entity, a)
 		}
 	}
 }

@@ -121,6 +121,7 @@ type rule struct {
 	anyID    bool // the one of the instance
 	byTime   bool
 	removed  bool
+	payload  bool // teaches nothing without one
 	values   []value
 }
 
