@@ -32,7 +32,12 @@
 //   - Damage of the last frame of a file that was not closed looks like a crash in mid write.
 //   - The client address of a session is what ZITADEL recorded. For Login V1 that is the
 //     leftmost X-Forwarded-For, which the client chooses.
-//   - A removal that is delivered again more than [Grace] later finds no name.
+//   - A removal that is delivered again more than [Grace] later finds no name. Time is that
+//     of the events: in a log in which nothing happens nothing is forgotten.
+//   - After a newer event was evicted, an older one that comes again teaches its older value.
+//   - The file holds names and addresses in the clear, whatever pseudonyms leave.
+//   - Now and then Sync writes the whole file anew, which takes about as long as the disk
+//     needs for it.
 //
 // A Store is used by one goroutine, the one that emits the events.
 package enrich
