@@ -1,0 +1,240 @@
+package enrich
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// journal is the file of a store. What changed is appended and fsynced; when more than
+// half of the file is outdated it is written anew under another name, fsynced and renamed
+// into place.
+type journal struct {
+	path, instance string
+	lock           *os.File
+	f              *os.File
+	size           int64  // what is durable
+	next           uint64 // number of the next frame
+	live           int64  // size after the last rewrite
+	unsynced       bool   // a rename is not yet fsynced
+	buf            []byte
+	sync           func(*os.File) error // for tests that make the disk fail
+}
+
+// slack is what may be outdated in a file of any size.
+const slack = 1 << 20
+
+// maxFile refuses what no store can have written.
+const maxFile = 16 << 30
+
+func openJournal(path, instance string, log *slog.Logger, entry func([]byte) error) (*journal, error) {
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{path: path, instance: instance, lock: lock, sync: (*os.File).Sync}
+	if err := j.open(log, entry); err != nil {
+		if j.f != nil {
+			j.f.Close()
+		}
+		lock.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// lockFile keeps a second process out; the lock ends with the process.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable)", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another reader has it: give every source a path of its own, or stop the other one")
+		}
+		return nil, fmt.Errorf("cannot lock %s: %w (use a local file system)", path, err)
+	}
+	return f, nil
+}
+
+func (j *journal) open(log *slog.Logger, entry func([]byte) error) error {
+	os.Remove(j.fresh()) // of a process that was killed before the rename
+	f, err := os.OpenFile(j.path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j.rewrite(func(func([]byte) bool) {})
+	}
+	if err != nil {
+		return err
+	}
+	j.f = f
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return fmt.Errorf("not a regular file of at most %d GiB: give another path", maxFile>>30)
+	}
+	if j.size, j.next, err = readFrames(f, info.Size(), j.instance, entry); err != nil {
+		return err
+	}
+	if info.Size() > j.size {
+		log.Warn("names: the end of the file was cut in mid write; what was committed is there", "file", j.path, "bytes", info.Size()-j.size)
+		if err := f.Truncate(j.size); err != nil {
+			return err
+		}
+		return j.sync(f)
+	}
+	return nil
+}
+
+func (j *journal) fresh() string { return j.path + ".new" }
+
+// due reports whether the file should be written anew. Names that are forgotten are a
+// reason too.
+func (j *journal) due(stale bool, rings ...*ring) bool {
+	if j.live == 0 { // not known after a start: about what the memory holds
+		for _, r := range rings {
+			for i := range r.segs {
+				j.live += int64(len(r.segs[i].b) - r.segs[i].dead)
+			}
+		}
+	}
+	return stale || j.size > 2*j.live+slack
+}
+
+// append writes entries and makes them durable, one frame after the other: a whole frame
+// proves that all before it were durable.
+func (j *journal) append(entries []byte) error {
+	if err := j.syncDir(); err != nil {
+		return err
+	}
+	for part := range frames(entries) {
+		j.buf = appendFrame(j.buf[:0], j.next, part)
+		if err := j.write(j.buf); err != nil {
+			return err // the next call writes over it
+		}
+		j.next++
+	}
+	return nil
+}
+
+// write writes b durably behind what is there.
+func (j *journal) write(b []byte) error {
+	if _, err := j.f.WriteAt(b, j.size); err != nil {
+		return err
+	}
+	if err := j.sync(j.f); err != nil {
+		return err
+	}
+	j.size += int64(len(b))
+	return nil
+}
+
+// frames cuts entries into the data of frames.
+func frames(entries []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		start, at := 0, 0
+		_ = eachEntry(entries, func(e []byte) error {
+			n := len(e) + uvarintLen(len(e))
+			if at+n-start > maxFrame {
+				if !yield(entries[start:at]) {
+					return errEntry
+				}
+				start = at
+			}
+			at += n
+			return nil
+		})
+		if at > start {
+			yield(entries[start:at])
+		}
+	}
+}
+
+func uvarintLen(n int) int {
+	if n < 1<<7 {
+		return 1
+	}
+	return 2 // no entry is longer than maxEntry
+}
+
+// rewrite puts a new file with these entries into place. Where it fails before the rename,
+// the old one stays.
+func (j *journal) rewrite(entries iter.Seq[[]byte]) error {
+	name := j.fresh()
+	os.Remove(name)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	size, next, err := writeAll(f, j.instance, entries)
+	if err == nil {
+		err = j.sync(f)
+	}
+	if err == nil {
+		err = os.Rename(name, j.path)
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(name)
+		return err
+	}
+	if j.f != nil {
+		j.f.Close()
+	}
+	j.f, j.size, j.next, j.live, j.unsynced = f, size, next, size, true
+	return j.syncDir()
+}
+
+func writeAll(f *os.File, instance string, entries iter.Seq[[]byte]) (size int64, next uint64, err error) {
+	buf := appendFrame(nil, 0, []byte(instance))
+	var data []byte
+	flush := func() error {
+		if len(data) > 0 {
+			buf = appendFrame(buf, next, data)
+			next++
+			data = data[:0]
+		}
+		_, err := f.WriteAt(buf, size)
+		size += int64(len(buf))
+		buf = buf[:0]
+		return err
+	}
+	next = 1
+	for e := range entries {
+		if len(data)+uvarintLen(len(e))+len(e) > maxFrame {
+			if err := flush(); err != nil {
+				return 0, 0, err
+			}
+		}
+		data = appendEntry(data, e)
+	}
+	return size, next, flush()
+}
+
+// syncDir makes a rename durable.
+func (j *journal) syncDir() error {
+	if !j.unsynced {
+		return nil
+	}
+	d, err := os.Open(filepath.Dir(j.path))
+	if err == nil {
+		err = errors.Join(j.sync(d), d.Close())
+	}
+	j.unsynced = err != nil
+	return err
+}
+
+// close writes the seal: behind it nothing can be missing.
+func (j *journal) close() error {
+	j.buf = appendFrame(j.buf[:0], j.next, nil)
+	return errors.Join(j.write(j.buf), j.f.Close(), j.lock.Close())
+}

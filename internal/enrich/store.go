@@ -1,0 +1,252 @@
+package enrich
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+const (
+	// DefaultBytes has room for a million users beside the sessions.
+	DefaultBytes = 80 << 20
+	// DefaultEntries is 64 bytes an entry.
+	DefaultEntries = DefaultBytes / 64
+	// MinBytes is the least [Options.MaxBytes].
+	MinBytes = 1 << 20
+
+	// Grace is how much later than a removal an event must have been created for the name
+	// to be forgotten. No overlap is longer.
+	Grace = time.Hour
+	// Day is how much time of events may pass before a forgotten name leaves the file.
+	Day = 24 * time.Hour
+)
+
+// Shares of MaxBytes and MaxEntries: sessions get a fifth of the entries.
+const (
+	flowShare = 5
+	dictShare = 64 // of the bytes, and not more than
+	maxDict   = 1 << 20
+)
+
+// Options of a store.
+type Options struct {
+	// Instance is the label of the ZITADEL instance. Events and files of another one are
+	// refused.
+	Instance string
+	// MaxBytes bounds the memory of what is known; 0 is [DefaultBytes]. About 1 MiB of what
+	// was looked up last comes on top. The file may become three times as large.
+	MaxBytes int
+	// MaxEntries bounds the number of ids; 0 is one for each 64 of MaxBytes.
+	MaxEntries int
+	// Log is told of a file that a crash had cut; nil is silence.
+	Log *slog.Logger
+}
+
+// Stats says how much is known.
+type Stats struct {
+	Entries int    // ids that something is known of
+	Bytes   int    // of memory, at most MaxBytes
+	File    int64  // bytes of the file
+	Evicted uint64 // entries that had to go since Open
+}
+
+// Store is what was learned of one instance. It is used by one goroutine.
+type Store struct {
+	instance string
+	log      *slog.Logger
+	rules    map[string][]rule
+	names    *ring // what lasts
+	flows    *ring // what comes and goes with a login
+	dict     *dict
+	recent   recent
+	leaving  leaving
+	file     *journal
+
+	pending       []byte // entries that the file lacks
+	key, body     []byte // scratch, as the rest
+	reader        reader
+	taught, known entry
+}
+
+// Open reads the file at path, and makes it where it is missing. Errors name the file and
+// what to do; see [ErrDamaged] and [ErrForeign]. A file that a crash cut in mid write is
+// no error.
+func Open(path string, o Options) (*Store, error) {
+	s, err := newStore(o)
+	if err != nil {
+		return nil, fmt.Errorf("names %q: %w", path, err)
+	}
+	s.file, err = openJournal(path, o.Instance, s.log, s.replay)
+	if err != nil {
+		return nil, fmt.Errorf("names %q: %w", path, err)
+	}
+	s.leaving.sort() // the file has another order
+	return s, nil
+}
+
+func newStore(o Options) (*Store, error) {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultBytes
+	}
+	if o.MaxEntries == 0 {
+		o.MaxEntries = o.MaxBytes / 64
+	}
+	if o.MaxBytes < MinBytes || o.MaxBytes > 4<<30-1 {
+		return nil, fmt.Errorf("%d bytes of memory are out of range, give %d (1 MiB) to 4294967295", o.MaxBytes, MinBytes)
+	}
+	if o.MaxEntries < 16 || o.MaxEntries > o.MaxBytes/16 {
+		return nil, fmt.Errorf("%d entries do not fit %d bytes, give 16 to %d", o.MaxEntries, o.MaxBytes, o.MaxBytes/16)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	dictBytes := min(o.MaxBytes/dictShare, maxDict)
+	flowBytes, flowEntries := o.MaxBytes/flowShare, o.MaxEntries/flowShare
+	return &Store{
+		instance: o.Instance, log: o.Log, rules: compiled().byType, dict: newDict(dictBytes),
+		names: newRing(o.MaxBytes-flowBytes-dictBytes, o.MaxEntries-flowEntries),
+		flows: newRing(flowBytes, flowEntries),
+	}, nil
+}
+
+func (s *Store) ringOf(k kind) *ring {
+	if k >= kindSession {
+		return s.flows
+	}
+	return s.names
+}
+
+// address makes the key of an id and its hash.
+func (s *Store) address(k kind, id string) (r *ring, hash uint64) {
+	s.key = appendKey(s.key[:0], k, id)
+	r = s.ringOf(k)
+	return r, r.hash(s.key)
+}
+
+// learn merges n into what is known and keeps the change for the file.
+func (s *Store) learn(n *entry) {
+	if s.apply(n) {
+		s.body = appendKey(s.body[:0], n.kind, n.id)
+		s.body = n.appendBody(s.body, nil)
+		s.pending = appendEntry(s.pending, s.body)
+	}
+}
+
+// apply merges n into what is known.
+func (s *Store) apply(n *entry) (changed bool) {
+	r, hash := s.address(n.kind, n.id)
+	e := n
+	if body, ok := r.get(s.key, hash); ok {
+		e = &s.known
+		e.read(n.kind, n.id, body, s)
+		if !e.merge(n) {
+			return false
+		}
+	} else {
+		e.settle()
+	}
+	if e.gone > 0 && e.kind == kindPolicy {
+		e.forget() // no name, and it would go on to decide
+	}
+	s.put(r, hash, e)
+	if e.gone > 0 && !e.forgotten {
+		s.leaving.add(e)
+	} else {
+		s.leaving.owner(e)
+	}
+	return true
+}
+
+// put writes e under the key that address made.
+func (s *Store) put(r *ring, hash uint64, e *entry) {
+	s.body = e.appendBody(s.body[:0], s.dict)
+	r.put(s.key, hash, s.body)
+	s.recent.drop(hash)
+}
+
+// read decodes a body of the store.
+func (e *entry) read(k kind, id string, body []byte, s *Store) {
+	*e = entry{kind: k, id: id}
+	if err := e.decode(body, s.dict, &s.reader); err != nil {
+		panic(err) // the store's own bytes
+	}
+}
+
+// replay applies one entry of the file.
+func (s *Store) replay(b []byte) error {
+	k, id, body, err := splitKey(b)
+	if err != nil {
+		return err
+	}
+	e := &s.taught
+	*e = entry{kind: k, id: id}
+	if err := e.decode(body, nil, &s.reader); err != nil {
+		return err
+	}
+	s.apply(e)
+	return nil
+}
+
+// Sync makes what was learned durable. After an error it may be called again: nothing
+// that was learned is lost meanwhile.
+func (s *Store) Sync() error {
+	if err := s.sync(); err != nil {
+		return fmt.Errorf("names %q cannot be written: %w; make room or repair the directory", s.file.path, err)
+	}
+	return nil
+}
+
+func (s *Store) sync() error {
+	if s.file.due(s.leaving.stale(), s.names, s.flows) {
+		if err := s.file.rewrite(s.snapshot); err != nil {
+			return err
+		}
+		s.leaving.cleaned()
+		s.pending = s.pending[:0]
+		return nil
+	}
+	if len(s.pending) == 0 {
+		return nil
+	}
+	if err := s.file.append(s.pending); err != nil {
+		return err
+	}
+	s.pending = s.pending[:0]
+	return nil
+}
+
+// snapshot yields all that is known, encoded for the file.
+func (s *Store) snapshot(yield func(entry []byte) bool) {
+	var e entry
+	var one []byte
+	for _, r := range []*ring{s.names, s.flows} {
+		for key, body := range r.all {
+			k, id, _, err := splitKey(key)
+			if err != nil {
+				panic(err) // the store's own bytes
+			}
+			if e.read(k, id, body, s); s.leaving.left(&e) {
+				continue
+			}
+			if one = e.appendBody(append(one[:0], key...), nil); !yield(one) {
+				return
+			}
+		}
+	}
+}
+
+// Stats returns how much is known.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Entries: s.names.index.count + s.flows.index.count,
+		Bytes:   s.names.bytes() + s.flows.bytes() + s.dict.bytes,
+		File:    s.file.size,
+		Evicted: s.names.evicted + s.flows.evicted,
+	}
+}
+
+// Close syncs and closes the file.
+func (s *Store) Close() error {
+	return errors.Join(s.Sync(), s.file.close())
+}
