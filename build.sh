@@ -223,7 +223,7 @@ version() {
 # netgo and osusergo: the resolver and the user look-up are Go's own, so that
 # the plugins ask little of the host's glibc.
 go_build() {
-    (cd "$root" && go build -trimpath -buildvcs=false -tags netgo,osusergo -ldflags "-s -w -X main.version=$(version)" "$@")
+    (cd "$root" && go build -trimpath -buildvcs=false -tags netgo,osusergo -ldflags "-s -w -X github.com/zitadel-siem/zitadel-siem/internal/version.Version=$(version)" "$@")
 }
 
 build_plugins() {

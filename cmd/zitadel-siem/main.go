@@ -21,10 +21,8 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
+	"github.com/zitadel-siem/zitadel-siem/internal/version"
 )
-
-// version is set by build.sh.
-var version = "dev"
 
 const (
 	exitFailed = 1
@@ -53,7 +51,7 @@ type commands struct {
 type versionCommand struct{}
 
 func (versionCommand) Run() error {
-	fmt.Printf("zitadel-siem %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Printf("zitadel-siem %s %s %s/%s\n", version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/parser"
@@ -42,7 +43,11 @@ func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error
 	if err != nil {
 		return err
 	}
-	to, encode, err := sink.Open(settings, &sink.Lines{File: os.Stdout})
+	f, err := format.Open(settings.Format)
+	if err != nil {
+		return fmt.Errorf("%w%w", err, silent{errUsage})
+	}
+	to, encode, err := sink.Open(settings, f, &sink.Lines{File: os.Stdout})
 	if err != nil {
 		return err
 	}
@@ -153,8 +158,9 @@ func (run *parseRun) line(line []byte) {
 	run.lines++
 	if run.parser.Parse(line, &run.record) {
 		run.record.Read = time.Now()
-		run.out.Add(&run.record)
-		run.written++
+		if run.out.Add(&run.record) {
+			run.written++
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -124,11 +125,15 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 	}()
 	writes := false // to standard output
 	for _, settings := range list {
-		to, encode, err := sink.Open(settings.Out, lines)
+		f, err := format.Open(settings.Format)
+		if err != nil {
+			return feeds, &source.SettingsError{Err: err}
+		}
+		to, encode, err := sink.Open(settings.Out, f, lines)
 		if err != nil {
 			return feeds, err
 		}
-		o := source.Options{Log: console.Logger(), Encode: encode, EndOnError: c.Once}
+		o := source.Options{Log: console.Logger(), Format: f, Encode: encode, EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
@@ -140,11 +145,11 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 			lines.Durable = lines.Durable || settings.StatePath != ""
 			o.EndOnError = c.Once || c.Config == ""
 		}
-		f, err := sidecar.Open(ctx, settings, to, o)
+		feed, err := sidecar.Open(ctx, settings, to, o)
 		if err != nil {
 			return feeds, err
 		}
-		feeds = append(feeds, f)
+		feeds = append(feeds, feed)
 	}
 	// Last: if this run is refused because another one is going on, that one may be
 	// writing a line to the same file.

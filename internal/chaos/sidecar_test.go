@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -28,7 +29,7 @@ func sidecarRole() error {
 	if err != nil {
 		return err
 	}
-	to, encode, err := sink.Open(settings.Out, nil)
+	to, encode, err := sink.Open(settings.Out, format.Raw(), nil)
 	if err != nil {
 		return err
 	}

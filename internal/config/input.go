@@ -1,13 +1,16 @@
 package config
 
+import "slices"
+
 // Input is the table of the Fluent Bit input and of `zitadel-siem pull`.
 var Input = Table[Settings]{
 	Title:   "Options of the reader",
 	Options: inputOptions,
-	rules:   []func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening},
+	rules: append([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening},
+		liftRules([]func(*parser, *FormatSettings){formatting}, (*Settings).format)...),
 }
 
-var inputOptions = append(Options{
+var inputOptions = slices.Concat(Options{
 	{
 		Name: "url", Kind: KindURL, Example: "https://zitadel.example.com",
 		Doc:   "Base URL of ZITADEL: scheme, host and optional port. http is allowed only for loopback or with `insecure`",
@@ -223,4 +226,4 @@ var inputOptions = append(Options{
 		text:  languageTag,
 		field: in(func(s *Settings) any { return &s.Language }),
 	},
-}, listenOptions...)
+}, formatOptions((*Settings).format), listenOptions)

@@ -9,7 +9,8 @@ import (
 var Output = Table[OutputSettings]{
 	Title:   "Options of the parser",
 	Options: outputOptions,
-	rules:   []func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
+	rules: append([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
+		liftRules([]func(*parser, *FormatSettings){formatting}, (*OutputSettings).format)...),
 }
 
 // kinds are what a line can be, and allKinds stands for each of them.
@@ -27,7 +28,7 @@ func (s OutputSettings) ChosenLineKeys() []string {
 	return s.LineKeys
 }
 
-var outputOptions = Options{
+var outputOptions = slices.Concat(Options{
 	{
 		Name: "forward", Kind: KindForward, Example: "tls://siem.example.com:24224",
 		Doc: "Where the records go, by the forward protocol. The plugin requires it. Unencrypted only to loopback or with `insecure`",
@@ -136,7 +137,7 @@ var outputOptions = Options{
 			"buffer_chunk_size", "buffer_max_size"},
 		field: in(func(s *OutputSettings) any { return &s.ChunkSize }),
 	},
-}
+}, formatOptions((*OutputSettings).format))
 
 // expandKinds wants known words, and puts what "all" stands for in its place.
 func expandKinds(p *parser, o Option, list *[]string) {

@@ -79,6 +79,7 @@ func liftRules[Part, Whole any](rules []func(*parser, *Part), part func(*Whole) 
 // shareWays makes one option count for both ways, to ZITADEL and from here.
 func shareWays(p *parser, s *PullSettings) {
 	s.Out.CAFile, s.Out.Insecure = s.CAFile, s.Insecure
+	s.Out.Format = s.Format
 	clear := s.URL != nil && s.URL.Scheme == "http" || !s.Out.Forward.TLS && !s.Out.Forward.Local()
 	if s.Insecure && p.given["forward"] && !clear {
 		p.warn("insecure", "", "has no effect, because both url and forward use TLS or stay on this machine", "remove it; use ca_file for a private certificate authority")

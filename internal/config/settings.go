@@ -47,6 +47,7 @@ type Settings struct {
 	Language  string        // Accept-Language of localized names
 	Heartbeat time.Duration // 0: never
 
+	Format FormatSettings
 	Listen ListenSettings
 }
 
@@ -67,6 +68,7 @@ type OutputSettings struct {
 	Raw      bool
 	Instance string // label; empty: the instance that the line names
 	Tag      string // empty: that of the incoming chunk
+	Format   FormatSettings
 
 	AckTimeout   time.Duration
 	SelfHostname string // empty: that of the machine

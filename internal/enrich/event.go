@@ -13,7 +13,7 @@ import (
 // Learn takes from an event what it teaches. It is called for every event that is
 // emitted, redacted, before the lookups for that event. Learning an event again changes
 // nothing.
-func (s *Store) Learn(e *record.Record) {
+func (s *Store) Learn(e *record.Event) {
 	if e.Instance != s.instance || e.AggregateID == "" {
 		return
 	}
@@ -27,7 +27,7 @@ func (s *Store) Learn(e *record.Record) {
 }
 
 // read puts into n what the rule takes from an event.
-func (r *rule) read(e *record.Record, n *entry) (ok bool) {
+func (r *rule) read(e *record.Event, n *entry) (ok bool) {
 	id := e.AggregateID
 	payload := e.Payload.GetFields()
 	switch {

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -19,7 +19,7 @@ var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // after is a moment so many seconds after the start.
 func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 
-type event = record.Record
+type event = record.Event
 
 // what makes an event of an aggregate of organisation "org".
 func what(eventType, aggregateType, id string, sequence uint64, at time.Time, payload map[string]any) *event {
@@ -45,7 +45,7 @@ func human(id string, sequence uint64, at time.Time, name, email, display string
 func recorded() (events []*event) {
 	for _, e := range zitadeltest.Recorded() {
 		r := record.FromEvent(e, instance, start)
-		redact.Record(&r)
+		payload.Record(&r)
 		events = append(events, &r)
 	}
 	return events

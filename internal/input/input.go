@@ -15,7 +15,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
@@ -86,7 +85,6 @@ func (in *Input) open(get func(string) string, host Host) error {
 	}
 	in.source, err = source.Open(context.Background(), s, source.Options{
 		Log:          in.log,
-		Encode:       record.AppendMsgpack,
 		Tag:          tag,
 		Refusal:      "fluent bit refuses records: its storage is full, or the input is paused",
 		WaitForState: true,

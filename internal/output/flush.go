@@ -17,6 +17,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -34,7 +35,8 @@ const (
 type Options struct {
 	LineKeys []string // the first that is there and holds text wins
 	Parser   parser.Options
-	Tag      string // empty: the chunk's own
+	Format   *format.Format // nil: raw
+	Tag      string         // empty: the chunk's own
 	// ChunkSize bounds the bytes of records in one message. A record that is
 	// larger by itself has a message of its own.
 	ChunkSize int
@@ -58,6 +60,9 @@ func New(o Options) *Flusher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Format == nil {
+		o.Format = format.Raw()
+	}
 	f := &Flusher{opts: o, warnings: warnings{log: o.Log}}
 	f.stats.began = o.Now()
 	for _, key := range o.LineKeys {
@@ -66,7 +71,7 @@ func New(o Options) *Flusher {
 	// The whole chunk would come again, and panic again, for ever.
 	f.opts.Parser.Panicked = f.warnings.panicked
 	f.pool.New = func() any {
-		return &work{parser: parser.New(f.opts.Parser), parts: newParts()}
+		return &work{parser: parser.New(f.opts.Parser), encoder: f.opts.Format.NewEncoder(), parts: newParts()}
 	}
 	return f
 }
@@ -77,17 +82,18 @@ type work struct {
 	ctx context.Context
 	tag string
 
-	parser *parser.Parser
-	record parser.Record
-	parts  parts
-	clean  cleaner
-	fields []field
-	moved  []field
-	pairs  []byte // what stands beside the line
-	cut    bool   // some of it is missing in pairs
-	out    []byte // records that are not sent yet
-	n      int    // how many
-	counts Counts
+	parser  *parser.Parser
+	encoder *format.Encoder
+	record  parser.Record
+	parts   parts
+	clean   cleaner
+	fields  []field
+	moved   []field
+	pairs   []byte // what stands beside the line
+	cut     bool   // some of it is missing in pairs
+	out     []byte // records that are not sent yet
+	n       int    // how many
+	counts  Counts
 }
 
 // Flush parses and sends one chunk.
@@ -196,7 +202,7 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 func (w *work) event(e event) (err error) {
 	line, key := w.split(e.body)
 	switch {
-	case (line == nil || isReserved(key)) && w.isOurs():
+	case (line == nil || w.isReserved(key)) && w.isOurs():
 		w.counts.Loops++
 		return nil
 	case line == nil:
@@ -273,13 +279,13 @@ func (w *work) isOurs() bool {
 
 // isReserved reports whether a record of ours has a field of that name, or whoever
 // reads it may take the name for a part of one, as Elasticsearch does with event.id.
-func isReserved(name []byte) bool {
+func (f *Flusher) isReserved(name []byte) bool {
 	first, _, _ := bytes.Cut(name, []byte("."))
 	switch string(first) {
 	case "input", "input_cut", "metadata", "group":
 		return true
 	}
-	return parser.Reserved(string(first))
+	return f.opts.Format.Reserved(string(first))
 }
 
 // line parses one line and encodes its record, with the other fields of the
@@ -291,7 +297,10 @@ func (w *work) line(line []byte, e event) error {
 	w.record.Read = e.at
 	more := w.encodePairs(e)
 	start := len(w.out)
-	w.out = parser.AppendMsgpack(w.out, &w.record, more, w.pairs)
+	if w.out = w.encoder.AppendMsgpack(w.out, &w.record, more, w.pairs); len(w.out) == start {
+		w.counts.LeftOut++
+		return nil
+	}
 	if len(w.out) > w.opts.ChunkSize && start > 0 {
 		if err := w.send(start); err != nil {
 			return err
@@ -305,7 +314,7 @@ func (w *work) line(line []byte, e event) error {
 func (w *work) encodePairs(e event) (more int) {
 	w.pairs, w.moved, w.cut = w.pairs[:0], w.moved[:0], false
 	for _, f := range w.fields {
-		if isReserved(f.name) {
+		if w.isReserved(f.name) {
 			w.moved = append(w.moved, f)
 		} else {
 			more += w.pair(f)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/parser"
@@ -55,6 +56,10 @@ func (o *Output) open(get func(string) string) error {
 		return err
 	}
 	o.Settings = s
+	f, err := format.Open(s.Format)
+	if err != nil {
+		return err
+	}
 	if o.sender, err = forward.New(s); err != nil {
 		return err
 	}
@@ -62,6 +67,7 @@ func (o *Output) open(get func(string) string) error {
 	o.flusher = New(Options{
 		LineKeys:  s.LineKeys,
 		Parser:    parser.Options{Kinds: parser.KindsOf(s.Kinds...), Raw: s.Raw, Instance: s.Instance},
+		Format:    f,
 		Tag:       s.Tag,
 		ChunkSize: s.ChunkSize,
 		Send:      o.sender.Send,

@@ -22,6 +22,7 @@ type Counts struct {
 	NoLine      uint64        // without any of the line keys
 	Odd         uint64        // that are no records
 	Loops       uint64        // that were parsed before
+	LeftOut     uint64        // that the option tier leaves out
 	Sent        uint64        // acknowledged
 	Retries     uint64        // chunks that are to come again
 	Undecodable uint64        // chunks
@@ -36,6 +37,7 @@ func (c *Counts) add(d Counts) {
 	c.NoLine += d.NoLine
 	c.Odd += d.Odd
 	c.Loops += d.Loops
+	c.LeftOut += d.LeftOut
 	c.Sent += d.Sent
 	c.Undecodable += d.Undecodable
 }
@@ -55,6 +57,7 @@ func (c *Counts) attrs() []any {
 	add("without_line", c.NoLine)
 	add("no_record", c.Odd)
 	add("parsed_before", c.Loops)
+	add("tier_left_out", c.LeftOut)
 	add("retries", c.Retries)
 	add("undecodable_chunks", c.Undecodable)
 	return attrs

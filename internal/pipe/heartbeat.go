@@ -17,11 +17,12 @@ const (
 	// with tag_by.
 	HeartbeatType = "heartbeat"
 
-	heartbeatSource = "zitadel_siem"
+	// HeartbeatSource is its source.
+	HeartbeatSource = "zitadel_siem"
 )
 
-// heartbeat is the metrics as a record.
-type heartbeat struct{ metric.Snapshot }
+// Heartbeat is the metrics as a record.
+type Heartbeat struct{ metric.Snapshot }
 
 // beatAtIntervals queues a heartbeat at every interval until ctx ends. The next one replaces
 // one that the host has not taken: old metrics are of no use.
@@ -30,7 +31,7 @@ func (p *Pipe) beatAtIntervals(ctx context.Context) error {
 		if err := retry.Sleep(ctx, p.o.Heartbeat); err != nil {
 			return err
 		}
-		tag, b := p.appendRecord(nil, &heartbeat{p.Metrics(time.Now())})
+		tag, b := p.appendRecord(nil, &Heartbeat{p.Metrics(time.Now())})
 		p.mu.Lock()
 		if !p.closed && len(b) > 0 {
 			p.beat, p.beatTag = b, tag
@@ -58,18 +59,18 @@ func (p *Pipe) offerBeat(add Add) bool {
 }
 
 // EventType implements [record.Record].
-func (h *heartbeat) EventType() string { return HeartbeatType }
+func (h *Heartbeat) EventType() string { return HeartbeatType }
 
 // ID implements [record.Record].
-func (h *heartbeat) ID() string {
+func (h *Heartbeat) ID() string {
 	return h.Instance + "/" + HeartbeatType + "/" + strconv.FormatInt(h.At.UnixMicro(), 10)
 }
 
 // Timestamp implements [record.Record].
-func (h *heartbeat) Timestamp() time.Time { return h.At }
+func (h *Heartbeat) Timestamp() time.Time { return h.At }
 
 // AppendMap implements [record.Record].
-func (h *heartbeat) AppendMap(b []byte, f encode.Format) []byte {
+func (h *Heartbeat) AppendMap(b []byte, f encode.Format) []byte {
 	b = f.OpenMap(b, 4)
 	b = f.Field(b, 0, "event")
 	b = f.OpenMap(b, 3)
@@ -99,6 +100,6 @@ func (h *heartbeat) AppendMap(b []byte, f encode.Format) []byte {
 	b = f.Field(b, 1, "instance")
 	b = f.Text(b, h.Instance)
 	b = f.Field(b, 1, "source")
-	b = f.Text(b, heartbeatSource)
+	b = f.Text(b, HeartbeatSource)
 	return f.CloseMap(b)
 }

@@ -5,7 +5,7 @@ import "github.com/zitadel-siem/zitadel-siem/internal/record"
 // Event replaces the personal values of an event in place: those of its payload and the
 // display name of its editor. It returns how many. It is called once, after redaction and
 // after the event was learned from.
-func (t *Tokens) Event(e *record.Record, known ...Value) (replaced int) {
+func (t *Tokens) Event(e *record.Event, known ...Value) (replaced int) {
 	if e.Editor.Name != "" {
 		known = append(known[:len(known):len(known)], Value{Name, e.Editor.Name})
 	}

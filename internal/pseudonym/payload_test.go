@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	redaction "github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -93,7 +93,7 @@ func TestEvent_NoPersonalValueSurvives(t *testing.T) {
 	values, replaced := 0, 0
 	for _, e := range zitadeltest.Recorded() {
 		r := record.FromEvent(e, "demo", time.Time{})
-		redact.Record(&r)
+		redaction.Record(&r)
 		before := proto.CloneOf(r.Payload)
 		clear := map[string]bool{}
 		if r.Editor.Name != "" {
@@ -221,10 +221,10 @@ func BenchmarkToken(b *testing.B) {
 
 func BenchmarkEvent(b *testing.B) {
 	tokens := New(testKey)
-	var events []record.Record
+	var events []record.Event
 	for _, e := range zitadeltest.Recorded() {
 		r := record.FromEvent(e, "demo", time.Time{})
-		redact.Record(&r)
+		redaction.Record(&r)
 		events = append(events, r)
 	}
 	b.ReportAllocs()

@@ -9,7 +9,7 @@ import (
 )
 
 // rawDocument writes what record.AppendMsgpack and AppendJSON write.
-func rawDocument(d *document.Doc, scratch []byte, r *record.Record) []byte {
+func rawDocument(d *document.Doc, scratch []byte, r *record.Event) []byte {
 	t := r.Time
 	if t.IsZero() {
 		t = r.Read
@@ -68,7 +68,7 @@ func BenchmarkRaw(b *testing.B) {
 	for _, f := range []struct {
 		name   string
 		format encode.Format
-		walk   func([]byte, *record.Record) []byte
+		walk   func([]byte, *record.Event) []byte
 	}{{"msgpack", encode.Msgpack, record.AppendMsgpack}, {"json", encode.JSON, record.AppendJSON}} {
 		b.Run(f.name+"/walk", func(b *testing.B) {
 			b.ReportAllocs()

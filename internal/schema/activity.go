@@ -76,7 +76,7 @@ type Activity struct {
 	// Unverified holds what a line says in places that an attacker may have written.
 	Unverified parser.Login
 
-	event   *record.Record
+	event   *record.Event
 	line    *parser.Record
 	details []string // payload keys that no field above took
 	scratch []byte

@@ -23,7 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -32,7 +32,7 @@ var readAt = time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC)
 
 // What is read once for all tests: nothing changes it.
 var (
-	recordedEventsOnce []record.Record
+	recordedEventsOnce []record.Event
 	recordedLinesOnce  []parser.Record
 	payloadKeysOnce    map[string][]eventKey
 )
@@ -66,7 +66,7 @@ func glob(tb testing.TB, pattern string, atLeast int) []string {
 }
 
 // recordedEvents are those of the recorded pages, redacted as the pipe does.
-func recordedEvents(tb testing.TB) (all []record.Record) {
+func recordedEvents(tb testing.TB) (all []record.Event) {
 	tb.Helper()
 	if recordedEventsOnce != nil {
 		return recordedEventsOnce
@@ -79,7 +79,7 @@ func recordedEvents(tb testing.TB) (all []record.Record) {
 		}
 		for _, e := range page.GetEvents() {
 			r := record.FromEvent(e, "demo", readAt)
-			redact.Record(&r)
+			payload.Record(&r)
 			all = append(all, r)
 		}
 	}
@@ -119,7 +119,7 @@ func (s *spool) Append(_ context.Context, entries ...[]byte) error {
 }
 
 // recordedWebhooks are the records of the recorded requests, bodies included.
-func recordedWebhooks(tb testing.TB) (events []record.Record, logins []parser.Record) {
+func recordedWebhooks(tb testing.TB) (events []record.Event, logins []parser.Record) {
 	tb.Helper()
 	keys := tb.TempDir()
 	if err := os.CopyFS(keys, os.DirFS("../webhook/testdata/keys")); err != nil {
@@ -168,7 +168,7 @@ func recordedWebhooks(tb testing.TB) (events []record.Record, logins []parser.Re
 		tb.Fatalf("only %d recorded webhooks", len(events))
 	}
 	for i := range events {
-		redact.Record(&events[i])
+		payload.Record(&events[i])
 	}
 	return events, logins
 }
@@ -204,7 +204,7 @@ func payloadKeys(tb testing.TB) map[string][]eventKey {
 }
 
 // synthetic makes an event of a type with all the keys that its payload may have.
-func synthetic(typ string, keys []eventKey) record.Record {
+func synthetic(typ string, keys []eventKey) record.Event {
 	top := map[string]any{}
 	for _, k := range keys {
 		m, path := top, strings.Split(strings.ReplaceAll(k.Name, "[]", ""), ".")
@@ -229,12 +229,12 @@ func synthetic(typ string, keys []eventKey) record.Record {
 	case aggregate == "schemauser":
 		aggregate = "user"
 	}
-	r := record.Record{
+	r := record.Event{
 		Key:  record.Key{Instance: "demo", AggregateType: aggregate, AggregateID: "400712689875160102", Sequence: 7},
 		Time: readAt.Add(-time.Minute), Read: readAt, Type: typ, ResourceOwner: "400712683113942054",
 		Editor: record.Editor{ID: "400712317102787622", Name: "Minnie Mouse", Service: "zitadel"}, Payload: payload, Source: record.SourceEventsAPI,
 	}
-	redact.Record(&r)
+	payload.Record(&r)
 	return r
 }
 

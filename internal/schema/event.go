@@ -11,7 +11,7 @@ import (
 
 // Event fills a from an event or from an API call. Secrets must be redacted
 // before. r must not change while a is in use.
-func (t *Table) Event(a *Activity, r *record.Record) {
+func (t *Table) Event(a *Activity, r *record.Event) {
 	a.reset()
 	row, known := t.Row(r.Type)
 	call := ofCall(row, r.AggregateType)
@@ -355,7 +355,7 @@ func textOf(v *structpb.Value) (string, bool) {
 }
 
 // call takes the fields of an API call.
-func (a *Activity) call(r *record.Record) {
+func (a *Activity) call(r *record.Event) {
 	forwarded := ""
 	for key, v := range r.Payload.GetFields() {
 		s, isText := textOf(v)

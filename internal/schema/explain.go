@@ -22,7 +22,7 @@ func (t *Table) Explain(w io.Writer, typ string, o Options) error {
 }
 
 // ExplainRecord is Explain for an event that is given. Its secrets must be redacted.
-func (t *Table) ExplainRecord(w io.Writer, r *record.Record, o Options) error {
+func (t *Table) ExplainRecord(w io.Writer, r *record.Event, o Options) error {
 	row, known := t.Row(r.Type)
 	var b strings.Builder
 	b.WriteString(row.describe(r.Type, known))
@@ -114,7 +114,7 @@ func (r *Row) userSays() string {
 }
 
 // Example makes an event of a type with the payload that its row speaks of.
-func (t *Table) Example(typ string) *record.Record {
+func (t *Table) Example(typ string) *record.Event {
 	row, _ := t.Row(typ)
 	p := map[string]*structpb.Value{}
 	if row.user != "" {
@@ -133,7 +133,7 @@ func (t *Table) Example(typ string) *record.Record {
 	}
 	aggregate, _, _ := strings.Cut(typ, ".")
 	at := time.Date(2026, 11, 22, 9, 24, 30, 935802000, time.UTC)
-	r := &record.Record{
+	r := &record.Event{
 		Key:  record.Key{Instance: "example", AggregateType: aggregate, AggregateID: "200000000000000001", Sequence: 7},
 		Time: at, Read: at.Add(1500 * time.Millisecond), Type: typ, ResourceOwner: "100000000000000001",
 		Editor: record.Editor{ID: "200000000000000002", Name: "Minnie Mouse"}, Source: record.SourceEventsAPI,
@@ -148,7 +148,7 @@ func (t *Table) Example(typ string) *record.Record {
 }
 
 // originsOf are the values of an event and where each of them is.
-func originsOf(r *record.Record) map[string]string {
+func originsOf(r *record.Event) map[string]string {
 	m := map[string]string{
 		r.Key.ID(): "instance, aggregate and sequence", r.Instance: "instance", r.AggregateType: "aggregate.type", r.AggregateID: "aggregate.id", r.ResourceOwner: "aggregate.resource_owner",
 		r.Editor.ID: "editor.id", r.Editor.Name: "editor.name", fmt.Sprint(r.Sequence): "event.sequence", r.Type: "event.type", r.Source: "source",

@@ -40,7 +40,7 @@ var told = []string{
 
 func TestGolden_TellingTypes(t *testing.T) {
 	table, keys := load(t), payloadKeys(t)
-	recorded := map[string]*record.Record{}
+	recorded := map[string]*record.Event{}
 	for _, r := range recordedEvents(t) {
 		if recorded[r.Type] == nil {
 			recorded[r.Type] = &r

@@ -24,14 +24,14 @@ var freeEvent = []string{"aggregate", "owner", "editor", "editor name", "userNam
 
 func marker(name string) string { return "MARK" + strings.ReplaceAll(name, " ", "") + "X" }
 
-func freeRecord(typ string, v map[string]string) *record.Record {
+func freeRecord(typ string, v map[string]string) *record.Event {
 	list := &structpb.ListValue{Values: []*structpb.Value{structpb.NewStringValue(v["element"])}}
 	nested := &structpb.Struct{Fields: map[string]*structpb.Value{"inner": structpb.NewStringValue(v["nested"])}}
 	p := &structpb.Struct{Fields: map[string]*structpb.Value{"redirectUris": structpb.NewListValue(list), "data": structpb.NewStructValue(nested)}}
 	for _, key := range freeEvent[4:15] {
 		p.Fields[key] = structpb.NewStringValue(v[key])
 	}
-	return &record.Record{
+	return &record.Event{
 		Key:  record.Key{Instance: "demo", AggregateType: "user", AggregateID: v["aggregate"], Sequence: 7},
 		Time: time.Unix(1783000000, 0), Read: readAt, Type: typ, ResourceOwner: v["owner"], Source: record.SourceEventsAPI,
 		Editor: record.Editor{ID: v["editor"], Name: v["editor name"]}, Payload: p,

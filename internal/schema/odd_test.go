@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 )
 
@@ -78,12 +78,12 @@ func TestLaw8_OddPayloadsGiveValidRecords(t *testing.T) {
 		if strings.HasPrefix(typ, "api.") {
 			aggregate = "webhook"
 		}
-		r := record.Record{
+		r := record.Event{
 			Key:  record.Key{Instance: hostile().Draw(t, "instance"), AggregateType: aggregate, AggregateID: hostile().Draw(t, "id"), Sequence: 1},
 			Time: readAt, Read: readAt, Type: typ, ResourceOwner: hostile().Draw(t, "owner"), Source: record.SourceEventsAPI, Payload: oddStruct(own, 3).Draw(t, "payload"),
 			Editor: record.Editor{ID: hostile().Draw(t, "editor"), Name: hostile().Draw(t, "name")},
 		}
-		redact.Record(&r)
+		payload.Record(&r)
 		var a schema.Activity
 		table.Event(&a, &r)
 		fail := func(what string, wrong any, line []byte) { t.Fatalf("%s: %v\n%q", what, wrong, line) }

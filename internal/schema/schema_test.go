@@ -29,7 +29,7 @@ func everything(tb testing.TB, f func(name string, a *schema.Activity)) {
 	tb.Helper()
 	table := load(tb)
 	var a schema.Activity
-	event := func(r *record.Record) {
+	event := func(r *record.Event) {
 		table.Event(&a, r)
 		f(r.Type, &a)
 	}

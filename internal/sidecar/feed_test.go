@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
@@ -60,7 +61,7 @@ func settings(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, pa
 // open opens a source with the forward sink of its settings.
 func open(t *testing.T, s config.PullSettings, o source.Options) *Feed {
 	t.Helper()
-	to, _, err := sink.Open(s.Out, nil)
+	to, _, err := sink.Open(s.Out, format.Raw(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestLaw2_AStopRepeatsNothing(t *testing.T) {
 	s := settings(t, srv, far, "page_size", "50", "tag_by", "aggregate_type")
 	for n := 1; n < 2000; n += 400 {
 		// Close is called before the next one opens, as by another process.
-		to, _, err := sink.Open(s.Out, nil)
+		to, _, err := sink.Open(s.Out, format.Raw(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

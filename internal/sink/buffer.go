@@ -21,10 +21,14 @@ type Buffer struct {
 	ends  []int // of the records in buf
 }
 
-// Add adds a record.
-func (b *Buffer) Add(r record.Record) {
-	b.buf = b.Encode(b.buf, r)
+// Add adds a record, and reports whether it comes out: the encoder may leave it out.
+func (b *Buffer) Add(r record.Record) bool {
+	before := len(b.buf)
+	if b.buf = b.Encode(b.buf, r); len(b.buf) == before {
+		return false
+	}
 	b.ends = append(b.ends, len(b.buf))
+	return true
 }
 
 // Flush sends what was added, again and again until the sink has it or ctx ends.

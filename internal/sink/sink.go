@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -37,16 +38,16 @@ func IsFinal(err error) bool {
 }
 
 // Open returns the sink that the settings name, and the encoder that makes
-// records for it. Without the setting forward, the sink is lines.
-func Open(s config.OutputSettings, lines *Lines) (Sink, record.Encoder, error) {
+// records for it in the format f. Without the setting forward, the sink is lines.
+func Open(s config.OutputSettings, f *format.Format, lines *Lines) (Sink, record.Encoder, error) {
 	if s.Forward == (config.Forward{}) {
-		return lines, record.AppendLine, nil
+		return lines, f.Lines(), nil
 	}
 	sender, err := forward.New(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	return sender, record.AppendMsgpack, nil
+	return sender, f.Msgpack(), nil
 }
 
 // lastSend is how long a message under way may still take when everything is to

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -137,7 +138,7 @@ func TestOpen_LinesWithoutForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := &Lines{File: file, Durable: true}
-	to, encode, err := Open(config.OutputSettings{}, lines)
+	to, encode, err := Open(config.OutputSettings{}, format.Raw(), lines)
 	if err != nil || to != Sink(lines) {
 		t.Fatal(to, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
@@ -29,6 +30,11 @@ var readerMetrics = []metric.Definition[*events.Stats]{
 	metric.Counter("retries", "requests that were retried", func(r *events.Stats) uint64 { return r.Retries.Load() }),
 }
 
+var formatMetrics = []metric.Definition[*format.Format]{
+	metric.Counter("tier_left_out", "records that the option tier leaves out", func(f *format.Format) uint64 { return f.LeftOut.Load() }),
+	metric.Counter("types_unknown", "records of an event type that this version does not know", func(f *format.Format) uint64 { return f.Unknown.Load() }),
+}
+
 var webhookMetrics = []metric.Definition[*listen.Listener]{
 	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
@@ -40,7 +46,7 @@ var webhookMetrics = []metric.Definition[*listen.Listener]{
 
 // Legend returns every metric of a source and its pipe, without values.
 func Legend() []metric.Metric {
-	return metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), webhookMetrics)
+	return metric.Legend(metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics), webhookMetrics)
 }
 
 // Metrics returns the metrics of s and its pipe as of now.
@@ -49,6 +55,7 @@ func (s *Source) Metrics() metric.Snapshot { return s.Pipe.Metrics(time.Now()) }
 // addMetrics adds those of the source to those of its pipe.
 func (s *Source) addMetrics(to *metric.Snapshot) {
 	to.List = metric.Read(to.List, readerMetrics, &s.Reader, to.At)
+	to.List = metric.Read(to.List, formatMetrics, s.opts.Format, to.At)
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
@@ -28,7 +29,9 @@ import (
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // this machine's clock; nil is time.Now
-	// Encode makes the records that the pipe hands over; nil is [record.AppendMsgpack].
+	// Format is the one of the settings; nil: Open makes it.
+	Format *format.Format
+	// Encode makes the records that the pipe hands over; nil: Fluent Bit events in Format.
 	Encode record.Encoder
 	// Tag is the base of the tags of the setting tag_by.
 	Tag string
@@ -66,9 +69,6 @@ type Source struct {
 // Open opens the state, the client and the files of webhooks. It uses no
 // network yet.
 func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, err error) {
-	if o.Encode == nil {
-		o.Encode = record.AppendMsgpack
-	}
 	s := &Source{Settings: settings, opts: o}
 	defer func() {
 		if err != nil {
@@ -80,6 +80,14 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		o.Log.Warn("another reader has the state, reading starts once it is gone", "state_path", settings.StatePath)
 	} else if err != nil {
 		return nil, err
+	}
+	if s.opts.Format == nil {
+		if s.opts.Format, err = format.Open(settings.Format); err != nil {
+			return nil, &SettingsError{err}
+		}
+	}
+	if o.Encode == nil {
+		o.Encode = s.opts.Format.Msgpack()
 	}
 	if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName}); err != nil {
 		return nil, err

@@ -1,0 +1,171 @@
+// Package format makes the encoders of records that the settings ask for: raw, ECS,
+// OCSF, CEF or LEEF, as Fluent Bit events or as lines. It is the one place where a
+// format is chosen.
+//
+// Encoders expect redacted records.
+package format
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/schema"
+	"github.com/zitadel-siem/zitadel-siem/internal/version"
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// maxOverlay bounds schema_file. A row has about 100 bytes.
+const maxOverlay = 1 << 20
+
+// Format is how the settings want records. It is safe for concurrent use; its
+// encoders count together.
+type Format struct {
+	table   *schema.Table
+	options schema.Options
+	raw     bool
+	tier    schema.Tier
+
+	// LeftOut counts records that the setting tier leaves out, Unknown those of an event
+	// type that the table does not know.
+	LeftOut, Unknown atomic.Uint64
+}
+
+// Raw returns the format that leaves records as they are, and none out.
+func Raw() *Format { return &Format{raw: true, tier: schema.Noise} }
+
+// Open reads the files that the settings name.
+func Open(s config.FormatSettings) (*Format, error) {
+	f := &Format{raw: s.Raw()}
+	overlay, err := readOverlay(s.SchemaFile)
+	if err != nil {
+		return nil, err
+	}
+	if f.table, err = schema.Load(overlay, s.SchemaFile); err != nil {
+		return nil, fmt.Errorf("schema_file: %w", err)
+	}
+	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
+		return nil, fmt.Errorf("tier: %w", err)
+	}
+	if f.raw {
+		return f, nil
+	}
+	f.options = schema.Options{OCSF19: s.OCSFVersion == config.OCSF19, KeepOriginal: s.KeepOriginal, Version: version.Version}
+	if f.options.Format, err = schema.ParseFormat(s.Format); err != nil {
+		return nil, fmt.Errorf("format: %w", err)
+	}
+	return f, nil
+}
+
+func readOverlay(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	overlay, _, err := bounded.ReadFile(path, maxOverlay)
+	if err != nil {
+		return nil, fmt.Errorf("schema_file %q: %w", path, bounded.WithoutPath(err))
+	}
+	return overlay, nil
+}
+
+// Reserved reports whether name is a top-level key of the records: what stands beside
+// a line, such as the labels of a pod, must not have it.
+func (f *Format) Reserved(name string) bool {
+	if f.raw {
+		return parser.Reserved(name)
+	}
+	return f.options.Format.Reserved(name)
+}
+
+// Msgpack returns an encoder of Fluent Bit events, [EventTime, map].
+func (f *Format) Msgpack() record.Encoder {
+	e := f.NewEncoder()
+	return func(b []byte, r record.Record) []byte { return e.AppendMsgpack(b, r, 0, nil) }
+}
+
+// Lines returns an encoder of lines: JSON, or the text of CEF and LEEF.
+func (f *Format) Lines() record.Encoder { return f.NewEncoder().AppendLine }
+
+// Encoder writes records of one format. It is safe for concurrent use. Where many
+// goroutines encode, each should have its own.
+type Encoder struct {
+	*Format
+	mu       sync.Mutex // heartbeats come from another goroutine
+	activity schema.Activity
+	writer   *schema.Writer
+}
+
+// NewEncoder returns an encoder.
+func (f *Format) NewEncoder() *Encoder {
+	return &Encoder{Format: f, writer: schema.NewWriter(f.options)}
+}
+
+// AppendMsgpack appends r to b as one Fluent Bit event, whose map gets more further
+// entries that are encoded in pairs. If the tier leaves r out, it returns b.
+func (e *Encoder) AppendMsgpack(b []byte, r record.Record, more int, pairs []byte) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch line, isLine := r.(*parser.Record); {
+	case !e.fill(r):
+		return b
+	case !e.raw:
+		return e.writer.AppendMsgpack(b, &e.activity, more, pairs)
+	case isLine:
+		return parser.AppendMsgpack(b, line, more, pairs)
+	default:
+		return record.AppendMsgpack(b, r)
+	}
+}
+
+// AppendLine appends r to b as one line with its newline. If the tier leaves r out, it
+// returns b.
+func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case !e.fill(r):
+		return b
+	case e.raw:
+		return record.AppendLine(b, r)
+	default:
+		return append(e.writer.AppendLine(b, &e.activity), '\n')
+	}
+}
+
+// fill fills the activity, if it is needed, and reports whether r is wanted.
+func (e *Encoder) fill(r record.Record) bool {
+	if e.raw && e.tier == schema.Noise {
+		return true
+	}
+	switch r := r.(type) {
+	case *record.Event:
+		e.table.Event(&e.activity, r)
+	case *parser.Record:
+		e.table.Line(&e.activity, r)
+	case *pipe.Heartbeat:
+		h := heartbeat(r)
+		e.table.Heartbeat(&e.activity, &h)
+	default:
+		panic(fmt.Sprintf("no format for a %T", r))
+	}
+	if !e.activity.Known {
+		e.Unknown.Add(1)
+	}
+	if !e.activity.Wanted(e.tier) {
+		e.LeftOut.Add(1)
+		return false
+	}
+	return true
+}
+
+func heartbeat(h *pipe.Heartbeat) schema.Heartbeat {
+	out := schema.Heartbeat{Type: h.EventType(), Source: pipe.HeartbeatSource, Instance: h.Instance, At: h.At, Errors: h.Errors}
+	for _, m := range h.List {
+		out.Metrics = append(out.Metrics, schema.Metric{Name: m.Name, Value: m.Value})
+	}
+	return out
+}
