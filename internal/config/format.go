@@ -1,5 +1,11 @@
 package config
 
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
 // The values of ocsf_version.
 const (
 	OCSF18 = "1.8.0"
@@ -45,15 +51,15 @@ func formatOptions[S any](of func(*S) *FormatSettings) Options {
 		{
 			Name: "keep_original", Kind: KindSwitch, Default: "off", Example: "on", Advanced: true,
 			Doc:   "Add the redacted event as ZITADEL has it to records in ECS (`event.original`) and OCSF (`raw_data`)",
-			also:  []string{"keep_raw_event", "original", "preserve_original_event", "raw_data"},
+			also:  []string{"keep_raw_event", "preserve_original_event", "raw_data"},
 			field: in(func(s *FormatSettings) any { return &s.KeepOriginal }),
 		},
 		{
 			Name: "schema_file", Kind: KindFile, Example: "/etc/zitadel-siem/schema.yaml", Advanced: true,
 			Doc:    "YAML file that adds event types, or changes their severity, tier or category; `zitadel-siem explain` shows the result",
 			also:   []string{"schema_path", "overlay", "overlay_file", "mapping", "mapping_file"},
-			public: true,
-			field:  in(func(s *FormatSettings) any { return &s.SchemaFile }),
+			public: true, content: yamlContent,
+			field: in(func(s *FormatSettings) any { return &s.SchemaFile }),
 		},
 	}), of)
 }
@@ -75,4 +81,13 @@ func formatting(p *parser, s *FormatSettings) {
 	if s.KeepOriginal && s.Format != "ecs" && s.Format != "ocsf" {
 		p.warn("keep_original", "", "has no effect: format is "+s.Format, "remove it, or set format ecs or ocsf")
 	}
+}
+
+// yamlContent checks that a file is YAML. What its keys mean is for others to say.
+func yamlContent(data []byte) error {
+	var node yaml.Node
+	if err := yaml.Unmarshal(data, &node); err != nil {
+		return &valueError{"is not valid YAML (" + strings.TrimPrefix(err.Error(), "yaml: ") + ")", "fix it, or remove the option"}
+	}
+	return nil
 }

@@ -39,13 +39,14 @@ func TestOutputDefaults(t *testing.T) {
 	want := OutputSettings{
 		Forward:  Forward{Network: "tcp", Address: "127.0.0.1:24224", Host: "127.0.0.1"},
 		LineKeys: []string{"log", "message"}, Kinds: []string{"log", "run_started", "run_succeeded", "run_failed", "malformed"},
+		Format:     FormatSettings{Format: "raw", OCSFVersion: OCSF18, Tier: "noise"},
 		AckTimeout: 10 * time.Second, ChunkSize: 2_000_000,
 	}
 	if d := cmp.Diff(want, s); d != "" {
 		t.Error(d)
 	}
 	const shown = "forward=tcp://127.0.0.1:24224 insecure=off line_keys=log,message " +
-		"kinds=log,run_started,run_succeeded,run_failed,malformed raw=off ack_timeout=10s chunk_size=2000000"
+		"kinds=log,run_started,run_succeeded,run_failed,malformed raw=off ack_timeout=10s chunk_size=2000000 format=raw tier=noise ocsf_version=1.8.0 keep_original=off"
 	if s.String() != shown {
 		t.Error(s)
 	}

@@ -23,7 +23,7 @@ type catalogueType struct {
 // catalogue lists ZITADEL's event types and the keys of their payloads.
 func catalogue(tb testing.TB) map[string]catalogueType {
 	tb.Helper()
-	raw, err := os.ReadFile("../redact/testdata/events.json.gz")
+	raw, err := os.ReadFile("../redact/payload/testdata/events.json.gz")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	redaction "github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -22,7 +23,7 @@ import (
 // code under test.
 func personalPaths(tb testing.TB) map[string]map[string]bool {
 	tb.Helper()
-	raw, err := os.ReadFile("../redact/testdata/events.json.gz")
+	raw, err := os.ReadFile("../redact/payload/testdata/events.json.gz")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-//go:generate go run ./gen -o table.txt ../redact/testdata/events.json.gz
+//go:generate go run ./gen -o table.txt ../redact/payload/testdata/events.json.gz
 
 // table.txt holds a line per event type: its name, then PATH=KIND for the personal keys of
 // its payload; !PATH is a key that is not personal in this type. The type "*" lists keys

@@ -10,10 +10,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +22,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel/zitadel-go/v3/pkg/actions"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -131,9 +134,7 @@ func recordedWebhooks(tb testing.TB) (events []record.Event, logins []parser.Rec
 		}
 	}
 	s := &spool{}
-	var now time.Time
-	e, err := webhook.New(webhook.Options{KeysDir: keys, Spool: s, Bodies: true, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
-		JWKS: func(context.Context) ([]byte, error) { return os.ReadFile("../webhook/testdata/jwks.json") }})
+	e, err := webhook.New(config.Settings{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Listen: config.ListenSettings{KeysDir: keys, Bodies: true}}, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -143,11 +144,12 @@ func recordedWebhooks(tb testing.TB) (events []record.Event, logins []parser.Rec
 			tb.Fatal(name, err)
 		}
 		body, _ := io.ReadAll(req.Body)
-		seconds, _, _ := strings.Cut(strings.TrimPrefix(req.Header.Get(webhook.SignatureHeader), "t="), ",")
-		n, _ := strconv.ParseInt(seconds, 10, 64)
-		now = time.Unix(n+1, 0)
+		target, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+		key := strings.TrimSpace(string(readFile(tb, filepath.Join(keys, target))))
 		r := httptest.NewRequest(http.MethodPost, req.URL.Path, bytes.NewReader(body))
 		r.Header = req.Header
+		// The recorded signatures are older than five minutes.
+		r.Header.Set(webhook.SignatureHeader, actions.ComputeSignatureHeader(time.Now(), body, key))
 		e.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	for _, entry := range s.entries {
@@ -189,7 +191,7 @@ func payloadKeys(tb testing.TB) map[string][]eventKey {
 		Type string
 		Keys []eventKey
 	}
-	if err := json.Unmarshal(readFile(tb, "../redact/testdata/events.json.gz"), &catalogue); err != nil {
+	if err := json.Unmarshal(readFile(tb, "../redact/payload/testdata/events.json.gz"), &catalogue); err != nil {
 		tb.Fatal(err)
 	}
 	m := map[string][]eventKey{}
@@ -218,7 +220,7 @@ func synthetic(typ string, keys []eventKey) record.Event {
 		}
 		m[path[len(path)-1]] = sample(k)
 	}
-	payload, err := structpb.NewStruct(top)
+	fields, err := structpb.NewStruct(top)
 	if err != nil {
 		panic(typ + ": " + err.Error())
 	}
@@ -232,7 +234,7 @@ func synthetic(typ string, keys []eventKey) record.Event {
 	r := record.Event{
 		Key:  record.Key{Instance: "demo", AggregateType: aggregate, AggregateID: "400712689875160102", Sequence: 7},
 		Time: readAt.Add(-time.Minute), Read: readAt, Type: typ, ResourceOwner: "400712683113942054",
-		Editor: record.Editor{ID: "400712317102787622", Name: "Minnie Mouse", Service: "zitadel"}, Payload: payload, Source: record.SourceEventsAPI,
+		Editor: record.Editor{ID: "400712317102787622", Name: "Minnie Mouse", Service: "zitadel"}, Payload: fields, Source: record.SourceEventsAPI,
 	}
 	payload.Record(&r)
 	return r

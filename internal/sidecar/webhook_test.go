@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
@@ -34,7 +35,7 @@ func listening(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, p
 // listeningSource opens a source and waits until it listens; stop ends both.
 func listeningSource(t *testing.T, s config.PullSettings) (feed *Feed, target *zitadeltest.Target, stop func()) {
 	t.Helper()
-	to, _, err := sink.Open(s.Out, nil)
+	to, _, err := sink.Open(s.Out, format.Raw(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

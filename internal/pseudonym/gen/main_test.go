@@ -9,7 +9,7 @@ import (
 
 // The table that is built in is the one that the catalogue gives.
 func TestTable_IsUpToDate(t *testing.T) {
-	want, err := makeTable("../../redact/testdata/events.json.gz")
+	want, err := makeTable("../../redact/payload/testdata/events.json.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
