@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // reality is what Fluent Bit 5.1.1 does with a configuration.
@@ -215,7 +215,7 @@ func TestTheVerdictOfEachTrial(t *testing.T) {
 // Verdict and reality in one: what is said to lose events loses them, and what is
 // said to keep them keeps them.
 func TestTheVerdictIsWhatFluentBitDoes(t *testing.T) {
-	program, plugin := fluentBitProgram(t), plugintest.Plugin(t, "in_zitadel")
+	program, plugin := testkit.FluentBit(t), testkit.Plugin(t, "in_zitadel")
 	type outcome struct {
 		w   *world
 		n   int

@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -144,7 +145,7 @@ func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 
 // A connection is kept for half a minute, however soon its last answer was due.
 func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
 			srv := forwardtest.Start(t, o)
@@ -163,7 +164,7 @@ func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
 }
 
 func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
 			o.Answer = func(int) forwardtest.Answer { return forwardtest.AckHangup }
@@ -200,7 +201,7 @@ func TestSend_ALateAckIsNotTakenForAnother(t *testing.T) {
 }
 
 func TestSend_TLS(t *testing.T) {
-	ca, other := forwardtest.NewAuthority(t), forwardtest.NewAuthority(t)
+	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	right := ca.Config(t, "127.0.0.1")
 	srv := forwardtest.Start(t, forwardtest.Options{TLS: right})
 	withCA := func(o *config.OutputSettings) { o.CAFile = ca.File() }
@@ -225,7 +226,7 @@ func TestSend_TLS(t *testing.T) {
 }
 
 func TestSend_ClientCertificate(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	server := ca.Config(t, "127.0.0.1")
 	server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
 	srv := forwardtest.Start(t, forwardtest.Options{TLS: server})
@@ -239,7 +240,7 @@ func TestSend_ClientCertificate(t *testing.T) {
 }
 
 func TestNew_SaysWhatIsWrongWithFiles(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	cert, _ := ca.Issue(t, "a")
 	_, key := ca.Issue(t, "b")
 	empty := filepath.Join(t.TempDir(), "empty")

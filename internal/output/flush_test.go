@@ -14,6 +14,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -355,7 +356,7 @@ func TestFlush_ManyWorkersAtOnce(t *testing.T) {
 
 func TestFlush_CountsAreLoggedOnceAMinuteWhileTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &text{}
+		log := &testkit.Text{}
 		f := New(Options{LineKeys: []string{"log"}, ChunkSize: 1 << 20, Log: newLog(log),
 			Send: func(context.Context, string, []byte, int) error { return nil }})
 		chunk := chunkOf(t, "other")

@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
@@ -145,7 +146,7 @@ func TestABI_WorkersFlushAtTheSameTimeAndEndBeforeTheExit(t *testing.T) {
 	for range 2 {
 		h.Want("ok", "worker 0 %s t", path)
 	}
-	plugintest.Until(t, "two flushes in flight", func() bool { return srv.Began() == before+2 })
+	testkit.Until(t, "two flushes in flight", func() bool { return srv.Began() == before+2 })
 	h.Want(flbOK, "exit 0")
 	h.Want("2 2", "join")
 	h.WantLog(1, "no ack within 1s")
