@@ -17,6 +17,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.RemoveBuilt()
+	os.Exit(code)
+}
+
 // zitadelServer is one for all tests: the recorded events, as if the last one
 // were a minute old, so that no reader waits for late ones.
 var zitadelServer = sync.OnceValues(func() (*zitadeltest.Server, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/demo"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -36,7 +37,10 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:]))
 	}
 	syscall.Umask(0) // what is to be private is so by itself
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.RemoveBuilt()
+		os.Exit(code)
+	}))
 }
 
 // program prepares a run of zitadel-siem with nothing in its environment but env.
