@@ -28,7 +28,7 @@ REPORT := ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) run ./internal/testkit/report
 test: fmt-check build ## every test, with the race detector
 	@./build.sh test-deps
 	$(GO) vet ./...
-	$(REPORT) -race ./...
+	$(REPORT) -race -p 3 ./...
 	$(REPORT) $(COMPUTES)
 	@fluent_bit="$${FLUENT_BIT:-$$(command -v fluent-bit)}"; \
 	if [ -n "$$fluent_bit" ]; then \
@@ -37,8 +37,8 @@ test: fmt-check build ## every test, with the race detector
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
 
-trials: build ## every configuration that zitadel-siem check judges, in the real Fluent Bit
-	FLUENT_BIT_TRIALS=all $(REPORT) -count 1 -run 'TestTheVerdict|TestMultiline' ./internal/flbconf
+trials: build ## the real Fluent Bit with every configuration that zitadel-siem check judges, and every way to end it
+	FLUENT_BIT_TRIALS=all OWNERSHIP_TIMES=3 $(REPORT) -count 1 -run 'TestTheVerdict|TestMultiline|Ownership' ./internal/flbconf ./plugin/in_zitadel
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts

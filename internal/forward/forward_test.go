@@ -36,7 +36,7 @@ func records(first, n int) (b []byte) {
 
 func sender(t testing.TB, srv *forwardtest.Server, change func(*config.OutputSettings)) *Sender {
 	t.Helper()
-	o := config.OutputSettings{Forward: srv.Forward(), SelfHostname: "client", AckTimeout: 5 * time.Second}
+	o := config.OutputSettings{Forward: srv.Forward(), SelfHostname: "client", AckTimeout: patience}
 	if change != nil {
 		change(&o)
 	}
@@ -48,6 +48,10 @@ func sender(t testing.TB, srv *forwardtest.Server, change func(*config.OutputSet
 	return s
 }
 
+// patience is far more than an ack that comes takes on a busy machine.
+const patience = time.Minute
+
+// quick is for an ack that does not come.
 func quick(o *config.OutputSettings) { o.AckTimeout = 200 * time.Millisecond }
 
 func wantError(t *testing.T, err error, parts ...string) {
@@ -134,6 +138,7 @@ func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 		if answer == forwardtest.Cut {
 			continue // it cuts for ever: the message was not counted
 		}
+		s.settings.AckTimeout = patience
 		if err := s.Send(t.Context(), "t", records(1, 1), 1); err != nil {
 			t.Errorf("after answer %d: %v", answer, err)
 		}
@@ -148,13 +153,14 @@ func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
 	ca := testkit.NewAuthority(t)
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			srv := forwardtest.Start(t, o)
-			s := sender(t, srv, func(o *config.OutputSettings) { quick(o); o.CAFile = ca.File() })
+			s := sender(t, srv, func(o *config.OutputSettings) { o.AckTimeout, o.CAFile = time.Second, ca.File() })
 			for i := range 2 {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(2 * s.settings.AckTimeout)
+				time.Sleep(s.settings.AckTimeout + 100*time.Millisecond) // the deadline passes: nothing shows it
 			}
 			if n := srv.Accepted(); n != 1 {
 				t.Errorf("%d connections", n)
@@ -174,9 +180,7 @@ func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				for srv.Open() > 0 {
-					time.Sleep(time.Millisecond)
-				}
+				testkit.Until(t, "the server to hang up", func() bool { return srv.Open() == 0 })
 			}
 			if n := len(srv.Records()); n != 3 || srv.Accepted() != 3 {
 				t.Errorf("%d records on %d connections", n, srv.Accepted())
@@ -195,6 +199,7 @@ func TestSend_ALateAckIsNotTakenForAnother(t *testing.T) {
 	}})
 	s := sender(t, srv, quick)
 	wantError(t, s.Send(t.Context(), "t", records(0, 1), 1), "no ack within")
+	s.settings.AckTimeout = patience
 	if err := s.Send(t.Context(), "t", records(1, 1), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -300,18 +305,14 @@ func TestSend_EndsWithItsContextAndWithClose(t *testing.T) {
 	send := func(ctx context.Context) { result <- s.Send(ctx, "t", records(0, 1), 1) }
 
 	go send(ctx)
-	for srv.Began() < 1 {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, "the message", func() bool { return srv.Began() == 1 })
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 
 	go send(t.Context())
-	for srv.Began() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, "the second message", func() bool { return srv.Began() == 2 })
 	s.Close()
 	if err := <-result; !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)

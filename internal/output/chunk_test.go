@@ -99,8 +99,13 @@ type world struct {
 
 func newWorld(t testing.TB, o forwardtest.Options, change func(*Options)) *world {
 	t.Helper()
+	return newWorldThatWaits(t, time.Minute, o, change) // far more than an ack takes on a busy machine
+}
+
+func newWorldThatWaits(t testing.TB, ack time.Duration, o forwardtest.Options, change func(*Options)) *world {
+	t.Helper()
 	w := &world{Server: forwardtest.Start(t, o), log: &testkit.Text{}}
-	s, err := forward.New(config.OutputSettings{Forward: w.Forward(), AckTimeout: 300 * time.Millisecond})
+	s, err := forward.New(config.OutputSettings{Forward: w.Forward(), AckTimeout: ack})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,10 +173,14 @@ func TestFlush_AnythingMayStandInAChunk(t *testing.T) {
 }
 
 func TestFlush_OKOnlyAfterEveryAck(t *testing.T) {
+	t.Parallel()
 	lines := recorded(t, "mixed.stderr.gz")
 	for _, answer := range []forwardtest.Answer{forwardtest.Silence, forwardtest.WrongAck, forwardtest.Garbage, forwardtest.Hangup, forwardtest.Cut} {
-		fail := true
-		w := newWorld(t, forwardtest.Options{Answer: func(n int) forwardtest.Answer {
+		fail, ack := true, time.Minute
+		if answer == forwardtest.Silence {
+			ack = 3 * time.Second // all of it is waited for
+		}
+		w := newWorldThatWaits(t, ack, forwardtest.Options{Answer: func(n int) forwardtest.Answer {
 			if n == 2 && fail {
 				return answer
 			}

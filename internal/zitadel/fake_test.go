@@ -265,7 +265,7 @@ func (f *fake) client(t testing.TB, transport string, set ...func(*config.Settin
 // logging is client with a log.
 func (f *fake) logging(t testing.TB, transport string, log *slog.Logger, set ...func(*config.Settings)) *Client {
 	t.Helper()
-	cfg := config.Settings{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 10 * time.Second}
+	cfg := config.Settings{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 2 * time.Minute}
 	for _, s := range set {
 		s(&cfg)
 	}
