@@ -23,11 +23,14 @@ var builds struct {
 // the directory of build.sh that ZITADEL_SIEM_BUILT names, or else built once in a process.
 func Plugin(t testing.TB, name string) string {
 	t.Helper()
-	if os.Getenv(builtVariable) == "" && Compiler() == "" {
+	if !Built() && Compiler() == "" {
 		t.Skip("no C compiler: the plugins were NOT built and NOT tested; install gcc")
 	}
 	return build(t, name+".so", "CGO_ENABLED=1", "-buildmode=c-shared", "plugin/"+name)
 }
+
+// Built reports whether build.sh has built what is tested.
+func Built() bool { return os.Getenv(builtVariable) != "" }
 
 // Program returns the program zitadel-siem, from where [Plugin] has plugins.
 func Program(t testing.TB) string {
