@@ -2,9 +2,10 @@ package testkit
 
 import (
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // WantLinear fails where the cost of f grows faster than the length of its text. repeat
@@ -43,10 +44,9 @@ func cpuOf(s string, f func(string)) time.Duration {
 
 // threadTime is the CPU time of this thread.
 func threadTime() time.Duration {
-	const thisThread = 1 // RUSAGE_THREAD
-	var u syscall.Rusage
-	if err := syscall.Getrusage(thisThread, &u); err != nil {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now); err != nil {
 		panic(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return time.Duration(now.Nano())
 }

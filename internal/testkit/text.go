@@ -31,11 +31,14 @@ func (w *Text) String() string {
 const patience = 2 * time.Minute
 
 // Until waits for a condition that another goroutine, a process or a file brings about.
+// Looking takes at most a fifth of the time, so that it does not slow down what it waits for.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
+	end := time.Now().Add(patience)
+	for began := time.Now(); !ok(); began = time.Now() {
+		if began.After(end) {
 			t.Fatalf("waited %v for: %s", patience, what)
 		}
+		time.Sleep(max(5*time.Millisecond, 4*time.Since(began)))
 	}
 }
