@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test scripts bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test trials scripts bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -21,16 +21,24 @@ plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
 
+# What the race detector makes too slow takes a part of its cases under it, and all without it.
+COMPUTES := ./parser ./internal/redact/... ./internal/events
+# It tests with what build.sh has built, and lists what was skipped.
+REPORT := ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) run ./internal/testkit/report
 test: fmt-check build ## every test, with the race detector
 	@./build.sh test-deps
 	$(GO) vet ./...
-	$(GO) test -race ./...
+	$(REPORT) -race -p 3 ./...
+	$(REPORT) $(COMPUTES)
 	@fluent_bit="$${FLUENT_BIT:-$$(command -v fluent-bit)}"; \
 	if [ -n "$$fluent_bit" ]; then \
 		echo "make test: all green, with the real Fluent Bit at $$fluent_bit"; \
 	else \
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
+
+trials: build ## the real Fluent Bit with every configuration that zitadel-siem check judges, and every way to end it
+	FLUENT_BIT_TRIALS=all OWNERSHIP_TIMES=3 $(REPORT) -count 1 -run 'TestTheVerdict|TestMultiline|Ownership' ./internal/flbconf ./plugin/in_zitadel
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // Fluent Bit's own --dry-run is of no use: it pauses a Go input that it never
@@ -21,16 +23,16 @@ func TestFluentBit_Events(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	f := p.run("fluent-bit.yaml")
-	f.until("every event is printed", func() bool {
-		events, _ := streams(decode(t, f.out.String()))
+	f.Until("every event is printed", func() bool {
+		events, _ := streams(decode(t, f.Out.String()))
 		return distinct(events) >= p.server.Store().Len()
 	})
-	f.stop()
-	events, _ := streams(decode(t, f.out.String()))
+	f.stop(t)
+	events, _ := streams(decode(t, f.Out.String()))
 	if distinct(events) != len(events) {
 		t.Errorf("%d records of %d events", len(events), distinct(events))
 	}
-	noSecrets(t, f.out.String(), f.err.String())
+	noSecrets(t, f.Out.String(), f.Err.String())
 }
 
 // A log that is rotated while it is read, beside that of another container that
@@ -48,22 +50,22 @@ func TestFluentBit_Docker(t *testing.T) {
 	p.write(logFile("bad0bad0"), docker(lines, "web")+docker([]string{`x","stream":"stderr","attrs":{"tag":"zitadel"},"time":"`, lines[7]}, "zitadel2"))
 	f := p.run("docker.yaml")
 	got := func() []string {
-		_, actions := streams(decode(t, f.out.String()))
+		_, actions := streams(decode(t, f.Out.String()))
 		return actions
 	}
-	f.until("the first half is printed", func() bool { return len(got()) >= len(actionIDs(lines[:half])) })
+	f.Until("the first half is printed", func() bool { return len(got()) >= len(actionIDs(lines[:half])) })
 	if err := os.Rename(p.path(file), p.path(file+".1")); err != nil {
 		t.Fatal(err)
 	}
 	p.write(file, docker(lines[half:], "zitadel"))
-	f.until("the other half is printed", func() bool { return len(got()) >= len(want) })
-	f.stop()
+	f.Until("the other half is printed", func() bool { return len(got()) >= len(want) })
+	f.stop(t)
 
 	if d := cmp.Diff(want, got()); d != "" {
 		t.Errorf("actions, of plugins as new as this test (./build.sh plugin)? (-want +got):\n%s", d)
 	}
 	outcomes := map[string]int{}
-	for _, r := range decode(t, f.out.String()) {
+	for _, r := range decode(t, f.Out.String()) {
 		if r.Login != nil {
 			outcomes[fmt.Sprint(r.Login["outcome"])]++
 		}
@@ -71,10 +73,10 @@ func TestFluentBit_Docker(t *testing.T) {
 	if outcomes["success"] == 0 || outcomes["failure"] == 0 {
 		t.Errorf("outcomes %v", outcomes)
 	}
-	if !strings.Contains(f.out.String(), `"log_file":"`+p.path(file)) {
+	if !strings.Contains(f.Out.String(), `"log_file":"`+p.path(file)) {
 		t.Error("the records do not say which container it was")
 	}
-	noSecrets(t, f.out.String(), f.err.String())
+	noSecrets(t, f.Out.String(), f.Err.String())
 
 	info, err := os.Stat(p.path("zitadel.sock"))
 	if err == nil && info.Mode().Perm() != 0o600 {
@@ -104,18 +106,18 @@ func TestFluentBit_KilledLosesNoLine(t *testing.T) {
 		if _, err := log.WriteString(docker(part, "zitadel")); err != nil {
 			t.Fatal(err)
 		}
-		f.until("some of it is printed", func() bool { return strings.Contains(f.out.String(), `"source":"action_log"`) })
+		f.Until("some of it is printed", func() bool { return strings.Contains(f.Out.String(), `"source":"action_log"`) })
 		if i < parts-1 {
-			f.kill() // the rest may be anywhere
-			printed += f.out.String()
+			f.Kill() // the rest may be anywhere
+			printed += f.Out.String()
 			printed = printed[:strings.LastIndex(printed, "\n")+1] // it can end in the middle of a line
 			continue
 		}
-		f.until("all of it is printed", func() bool {
-			_, actions := streams(decode(t, printed+f.out.String()))
+		f.Until("all of it is printed", func() bool {
+			_, actions := streams(decode(t, printed+f.Out.String()))
 			return cmp.Equal(want, slices.Compact(actions))
 		})
-		f.stop()
+		f.stop(t)
 	}
 }
 
@@ -173,16 +175,16 @@ func TestFluentBit_Kubernetes(t *testing.T) {
 	}
 	f := p.run("kubernetes.yaml")
 	got := func() []string {
-		_, actions := streams(decode(t, f.out.String()))
+		_, actions := streams(decode(t, f.Out.String()))
 		return actions
 	}
-	f.until("every login is printed", func() bool { return len(got()) >= len(want) })
-	f.stop()
+	f.Until("every login is printed", func() bool { return len(got()) >= len(want) })
+	f.stop(t)
 
 	if d := cmp.Diff(want, got()); d != "" {
 		t.Errorf("actions, of plugins as new as this test (./build.sh plugin)? (-want +got):\n%s", d)
 	}
-	for line := range strings.Lines(f.out.String()) {
+	for line := range strings.Lines(f.Out.String()) {
 		var r struct {
 			Event      struct{}
 			Kubernetes *struct {
@@ -203,26 +205,26 @@ func TestFluentBit_Kubernetes(t *testing.T) {
 			t.Fatalf("metadata of the pod: %.2000s", line)
 		}
 	}
-	noSecrets(t, f.out.String(), f.err.String())
+	noSecrets(t, f.Out.String(), f.Err.String())
 }
 
 func TestFluentBit_ForwardToAggregator(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	cert := newCertificate(t, p)
-	port := freePort(t)
+	cert := newCertificate(t)
+	port := testkit.FreePort(t)
 	aggregator := receiver(t, p, port, `
     - name: forward
       listen: 127.0.0.1
       port: `+port+cert.options)
 	p.change = append(p.change, "aggregator.example.com", "localhost", "port: 24224", "port: "+port, "tls.verify: on", "tls.verify: on\n      tls.ca_file: "+cert.file)
 	f := p.run("forward-to-aggregator.yaml")
-	f.until("every event is there", func() bool {
-		events, _ := streams(decode(t, aggregator.out.String()))
+	f.Until("every event is there", func() bool {
+		events, _ := streams(decode(t, aggregator.Out.String()))
 		return distinct(events) >= p.server.Store().Len()
 	})
-	f.stop()
-	noSecrets(t, aggregator.out.String(), f.out.String(), f.err.String())
+	f.stop(t)
+	noSecrets(t, aggregator.Out.String(), f.Out.String(), f.Err.String())
 }
 
 // Every configuration is run by one of these tests.

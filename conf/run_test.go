@@ -3,50 +3,24 @@ package conf
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// patience bounds every wait: far more than any takes.
-const patience = time.Minute
-
-// fluentBitProgram needs a real Fluent Bit ($FLUENT_BIT or on PATH).
-func fluentBitProgram(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("FLUENT_BIT")
-	if program == "" {
-		program, _ = exec.LookPath("fluent-bit")
-	}
-	if program == "" {
-		t.Skip("no fluent-bit on PATH, FLUENT_BIT is not set: the configurations were NOT run")
-	}
-	return program
-}
-
-// builtPlugin needs what build.sh makes.
-func builtPlugin(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs("../build/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("build/%s is not built, the configurations were NOT run: ./build.sh plugin", name)
-	}
-	return path
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testkit.RemoveBuilt()
+	os.Exit(code)
 }
 
 // zitadelServer is one for all tests: the recorded events, as if the last one
@@ -69,8 +43,8 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	fluentBitProgram(t)
-	input, output := builtPlugin(t, "in_zitadel.so"), builtPlugin(t, "out_zitadel.so")
+	testkit.FluentBit(t)
+	input, output := testkit.Plugin(t, "in_zitadel"), testkit.Plugin(t, "out_zitadel")
 	server, err := zitadelServer()
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +87,7 @@ func (p *place) write(name, text string) {
 
 // run starts Fluent Bit with a configuration of [Files], moved here with what it
 // includes.
-func (p *place) run(name string, env ...string) *process {
+func (p *place) run(name string, env ...string) process {
 	p.t.Helper()
 	moved := strings.NewReplacer(p.change...)
 	for _, file := range []string{name, sources, "syslog.lua"} {
@@ -127,120 +101,28 @@ func (p *place) run(name string, env ...string) *process {
 }
 
 // process is a running Fluent Bit.
-type process struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	ended chan error
-	out   text // standard output
-	err   text
-}
+type process struct{ *testkit.Process }
 
-func start(t *testing.T, config string, env ...string) *process {
+func start(t *testing.T, config string, env ...string) process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(fluentBitProgram(t), "-c", config), ended: make(chan error, 1)}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.ended <- p.cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		p.ended <- <-p.ended
-		if t.Failed() {
-			t.Logf("log of %s:\n%.10000s", config, p.err.String())
-		}
-	})
-	return p
-}
-
-// until waits for done while Fluent Bit runs.
-func (p *process) until(what string, done func() bool) {
-	p.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		select {
-		case err := <-p.ended:
-			p.ended <- err
-			p.t.Fatalf("fluent-bit ended before %s: %v", what, err)
-		case <-time.After(50 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			p.t.Fatalf("waited %s for %s", patience, what)
-		}
-	}
-}
-
-// kill is kill -9.
-func (p *process) kill() {
-	p.t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.ended <- <-p.ended
+	cmd := exec.Command(testkit.FluentBit(t), "-c", config)
+	cmd.Env = append(os.Environ(), env...)
+	return process{testkit.Start(t, cmd, nil)}
 }
 
 // stop wants a Fluent Bit that has nothing left to do, and no trouble.
-func (p *process) stop(expected ...string) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	select {
-	case err := <-p.ended:
-		p.ended <- err
-		if err != nil {
-			p.t.Errorf("fluent-bit ended with %v", err)
-		}
-	case <-time.After(patience):
-		p.t.Fatal("fluent-bit did not end")
-	}
-	said := p.err.String()
+func (p process) stop(t *testing.T, expected ...string) {
+	t.Helper()
+	p.Stop()
+	said := p.Err.String()
 	if !strings.Contains(said, "(0 pending tasks)") {
-		p.t.Error("chunks are left that were not delivered")
+		t.Error("chunks are left that were not delivered")
 	}
 	for line := range strings.Lines(said) {
 		if strings.Contains(line, "[error]") && !slices.ContainsFunc(expected, func(s string) bool { return strings.Contains(line, s) }) {
-			p.t.Error(line)
+			t.Error(line)
 		}
 	}
-}
-
-// text collects what is written, and may be read meanwhile.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
-
-// lastPort counts below what systems give out by themselves (Linux from 32768
-// on), so that two tests do not get the same.
-var lastPort atomic.Int32
-
-// freePort is a port of loopback that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		port := 20_000 + (int32(os.Getpid())*7+lastPort.Add(1))%10_000
-		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
-		if err == nil {
-			l.Close()
-			return fmt.Sprint(port)
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // logLines are what a real ZITADEL wrote to standard error during logins that

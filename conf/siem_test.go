@@ -3,18 +3,11 @@ package conf
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,9 +15,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // siems are the configurations that name one, with a receiver for each: Fluent
@@ -56,8 +50,8 @@ func TestFluentBit_DeliversBothStreams(t *testing.T) {
 		t.Run(s.file, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
-			cert := newCertificate(t, p)
-			port := freePort(t)
+			cert := newCertificate(t)
+			port := testkit.FreePort(t)
 			d := s.receive(t, p, port, cert)
 
 			lines := logLines(t)
@@ -65,11 +59,11 @@ func TestFluentBit_DeliversBothStreams(t *testing.T) {
 			p.write(logFile("c0ffee01"), docker(lines, "zitadel"))
 			p.change = append(p.change, s.host, "localhost", "port: "+s.port, "port: "+port, "      tls.verify: on\n", "      tls.verify: on\n      tls.ca_file: "+cert.file+"\n")
 			f := p.run(s.file, s.env...)
-			f.until("everything is there", func() bool {
+			f.Until("everything is there", func() bool {
 				events, actions := streams(d.records())
 				return distinct(events) >= p.server.Store().Len() && len(actions) >= len(want) && (d.settled == nil || d.settled())
 			})
-			f.stop(d.trouble...)
+			f.stop(t, d.trouble...)
 
 			events, actions := streams(d.records())
 			if len(events) != p.server.Store().Len() || distinct(events) != len(events) {
@@ -81,50 +75,32 @@ func TestFluentBit_DeliversBothStreams(t *testing.T) {
 			if !strings.Contains(d.text(), s.holds) {
 				t.Errorf("nothing holds %s", s.holds)
 			}
-			noSecrets(t, d.text(), f.out.String(), f.err.String())
+			noSecrets(t, d.text(), f.Out.String(), f.Err.String())
 		})
 	}
 }
 
-// certificate is one for localhost that is its own authority.
+// certificate is one for localhost.
 type certificate struct {
 	tls.Certificate
 	file    string // of the authority
 	options string // of an input of Fluent Bit
 }
 
-func newCertificate(t *testing.T, p *place) certificate {
+func newCertificate(t *testing.T) certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca := testkit.NewAuthority(t)
+	cert, key := ca.Issue(t, "localhost")
+	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.write("server.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	p.write("server.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-	return certificate{
-		Certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		file:        p.path("server.crt"),
-		options:     "\n      tls: on\n      tls.crt_file: " + p.path("server.crt") + "\n      tls.key_file: " + p.path("server.key") + "\n",
-	}
+	return certificate{pair, ca.File(), "\n      tls: on\n      tls.crt_file: " + cert + "\n      tls.key_file: " + key + "\n"}
 }
 
 // receiver starts another Fluent Bit, which prints what its input gets, and
 // waits until it listens.
-func receiver(t *testing.T, p *place, port, input string, more ...string) *process {
+func receiver(t *testing.T, p *place, port, input string, more ...string) process {
 	t.Helper()
 	p.write("receiver.yaml", "service:\n  flush: 0.2\n  grace: 1\n"+strings.Join(more, "")+"pipeline:\n  inputs:"+input+`
   outputs:
@@ -133,7 +109,7 @@ func receiver(t *testing.T, p *place, port, input string, more ...string) *proce
       format: json_lines
 `)
 	r := start(t, p.path("receiver.yaml"))
-	r.until("the receiver listens", func() bool {
+	r.Until("the receiver listens", func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
@@ -143,8 +119,8 @@ func receiver(t *testing.T, p *place, port, input string, more ...string) *proce
 	return r
 }
 
-func printed(t *testing.T, r *process, inner ...string) delivery {
-	return delivery{records: func() []record { return decode(t, r.out.String(), inner...) }, text: r.out.String}
+func printed(t *testing.T, r process, inner ...string) delivery {
+	return delivery{records: func() []record { return decode(t, r.Out.String(), inner...) }, text: r.Out.String}
 }
 
 func receiveSplunk(t *testing.T, p *place, port string, cert certificate) delivery {
@@ -172,7 +148,7 @@ parsers:
 }
 
 func receiveHTTP(t *testing.T, p *place, port string, cert certificate) delivery {
-	var got text
+	var got testkit.Text
 	serve(t, port, cert, func(w http.ResponseWriter, r *http.Request) {
 		body := body(t, r)
 		if r.URL.Path != "/zitadel" || r.Header.Get("Authorization") != "Bearer of-the-sender" {
@@ -189,7 +165,7 @@ func receiveHTTP(t *testing.T, p *place, port string, cert certificate) delivery
 }
 
 func receiveLoki(t *testing.T, p *place, port string, cert certificate) delivery {
-	var got text
+	var got testkit.Text
 	serve(t, port, cert, func(w http.ResponseWriter, r *http.Request) {
 		var push struct {
 			Streams []struct {
@@ -222,7 +198,7 @@ type bulk struct {
 	requests int
 	docs     map[string]record // by index and _id
 	refused  bool              // the last request, or part of it
-	text     text
+	text     testkit.Text
 }
 
 func receiveBulk(t *testing.T, p *place, port string, cert certificate) delivery {

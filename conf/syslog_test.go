@@ -79,9 +79,9 @@ pipeline:
 
 	type line struct{ Message, Msgid string }
 	var got []line
-	p.until("every record is printed", func() bool {
+	p.Until("every record is printed", func() bool {
 		got = nil
-		for text := range strings.Lines(p.out.String()) {
+		for text := range strings.Lines(p.Out.String()) {
 			if strings.HasPrefix(text, "{") && strings.HasSuffix(text, "\n") {
 				var l line
 				if err := json.Unmarshal([]byte(text), &l); err != nil {
@@ -92,7 +92,7 @@ pipeline:
 		}
 		return len(got) >= len(want)
 	})
-	p.stop()
+	p.stop(t)
 
 	printable := regexp.MustCompile(`^[!-~]{1,32}$`)
 	unsafe := regexp.MustCompile(`[\x00-\x1f\x7f]`)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -117,15 +116,4 @@ func recordedOfficial(tb testing.TB) (lines [][]byte) {
 		tb.Fatalf("only %d recorded official lines", len(lines))
 	}
 	return lines
-}
-
-// within fails where f takes longer than limit: a pause of the machine is
-// seconds, quadratic work on a mebibyte is minutes.
-func within(tb fataler, limit time.Duration, what string, f func()) {
-	tb.Helper()
-	start := time.Now()
-	f()
-	if d := time.Since(start); d > limit {
-		tb.Errorf("%s took %v, more than %v: the cost grows faster than the input", what, d, limit)
-	}
 }

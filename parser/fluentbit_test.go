@@ -10,21 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// fluentBit finds the real one, or skips.
-func fluentBit(tb testing.TB) string {
-	tb.Helper()
-	path := os.Getenv("FLUENT_BIT")
-	if path == "" {
-		path = "fluent-bit"
-	}
-	path, err := exec.LookPath(path)
-	if err != nil {
-		tb.Skip("no fluent-bit on PATH, and FLUENT_BIT not set")
-	}
-	return path
-}
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
+)
 
 // benchLines are the recorded official lines in logrus's text, the one format that
 // every contender reads.
@@ -72,7 +60,7 @@ func linesFile(tb testing.TB, n int) (name string, size int64) {
 // what it printed.
 func runFluentBit(tb testing.TB, lines, output string) (stdout string, took time.Duration) {
 	tb.Helper()
-	path := fluentBit(tb)
+	path := testkit.FluentBit(tb)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "-q", "-c", "testdata/fluentbit/official.yaml")
@@ -106,7 +94,7 @@ func TestFluentBitsOwnChainReadsTheFieldsAndThePasswords(t *testing.T) {
 //
 //	go test ./parser -run '^$' -bench 'FluentBit|BenchmarkParse'
 func BenchmarkFluentBit(b *testing.B) {
-	fluentBit(b)
+	testkit.FluentBit(b)
 	const n = 100_000
 	few, _ := linesFile(b, 1)
 	many, size := linesFile(b, n)

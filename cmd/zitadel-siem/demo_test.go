@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -31,20 +32,9 @@ func TestDemoDeliversEachEventOnce(t *testing.T) {
 
 func TestDemoThroughFluentBit(t *testing.T) {
 	t.Parallel()
-	fluentBit := os.Getenv("FLUENT_BIT")
-	if fluentBit == "" {
-		fluentBit, _ = exec.LookPath("fluent-bit")
-	}
-	if fluentBit == "" {
-		t.Skip("no fluent-bit on PATH, FLUENT_BIT is not set")
-	}
-	plugins, err := filepath.Abs("../../build")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(plugins, "out_zitadel.so")); err != nil {
-		t.Skip("build/out_zitadel.so is not built: ./build.sh plugin")
-	}
+	fluentBit := testkit.FluentBit(t)
+	testkit.Plugin(t, "in_zitadel")
+	plugins := filepath.Dir(testkit.Plugin(t, "out_zitadel"))
 	got := finish(t, demoProgram(t, []string{"FLUENT_BIT=" + fluentBit}, "--for", "4s", "--plugins", plugins))
 	wantDemo(t, got)
 	wantLines(t, got.stderr, "pipeline: "+fluentBit)
@@ -90,7 +80,7 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 		}
 		said.WriteString(line)
 	}
-	await(t, "the first login", func() bool { return strings.Contains(shown(), "trust full, official") })
+	testkit.Until(t, "the first login", func() bool { return strings.Contains(shown(), "trust full, official") })
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

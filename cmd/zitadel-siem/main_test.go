@@ -18,11 +18,12 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/demo"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-// The tests run the real programs: this binary acts as zitadel-siem, or as
-// zitadel-siem-demo when that is its first argument.
+// The tests run the real programs: what build.sh has built, or else this binary acts as
+// zitadel-siem. It acts as zitadel-siem-demo when that is its first argument.
 const (
 	beTheProgram = "ZITADEL_SIEM_TEST_BE_THE_PROGRAM"
 	theDemo      = "zitadel-siem-demo"
@@ -36,19 +37,26 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:]))
 	}
 	syscall.Umask(0) // what is to be private is so by itself
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.RemoveBuilt()
+		os.Exit(code)
+	}))
 }
 
 // program prepares a run of zitadel-siem with nothing in its environment but env.
 func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
+	path := ""
+	if isDemo := len(args) > 0 && args[0] == theDemo; testkit.Built() && !isDemo {
+		path = testkit.Program(t)
+	} else if self, err := os.Executable(); err != nil {
 		t.Fatal(err)
+	} else {
+		path = self
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, self, args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	// Without GORACE a program with the race detector sleeps for a second at its end.
 	cmd.Env = append([]string{beTheProgram + "=1", "GORACE=atexit_sleep_ms=20", "TMPDIR=" + t.TempDir()}, env...)
 	return cmd

@@ -13,14 +13,14 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // listenTo starts a program and collects what it says.
-func listenTo(t *testing.T, cmd *exec.Cmd) *plugintest.Text {
+func listenTo(t *testing.T, cmd *exec.Cmd) *testkit.Text {
 	t.Helper()
-	said := &plugintest.Text{}
+	said := &testkit.Text{}
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -29,9 +29,9 @@ func listenTo(t *testing.T, cmd *exec.Cmd) *plugintest.Text {
 }
 
 // waitFor returns the line in which the program says text.
-func waitFor(t *testing.T, said *plugintest.Text, text string) (line string) {
+func waitFor(t *testing.T, said *testkit.Text, text string) (line string) {
 	t.Helper()
-	await(t, text, func() bool {
+	testkit.Until(t, text, func() bool {
 		for line = range strings.Lines(said.String()) {
 			if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
 				return true
@@ -86,7 +86,7 @@ func TestPull_ForwardOutlastsAReceiverThatIsAway(t *testing.T) {
 	waitFor(t, said, "connection refused: is a forward input listening there?")
 	far = forwardtest.Start(t, forwardtest.Options{Network: "tcp", Address: address.Address})
 	waitFor(t, said, "records are taken again")
-	await(t, "all events", func() bool { return strings.Count(forwarded(far), "\n") >= recordedEvents })
+	testkit.Until(t, "all events", func() bool { return strings.Count(forwarded(far), "\n") >= recordedEvents })
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ sources:
 	said := listenTo(t, cmd)
 	url := waitFor(t, said, "health=")
 	url = strings.Fields(url[strings.Index(url, "health=")+len("health="):])[0]
-	await(t, "all events", func() bool { return strings.Count(forwarded(far)+forwarded(other), "\n") >= 2*recordedEvents })
+	testkit.Until(t, "all events", func() bool { return strings.Count(forwarded(far)+forwarded(other), "\n") >= 2*recordedEvents })
 	resp, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestPull_AStuckReceiverDoesNotHoldUpTheEnd(t *testing.T) {
 	far := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
 	cmd := program(t, environment(server, "ZITADEL_ACK_TIMEOUT=1m"), "pull", "--forward", far.Forward().String(), "--state-path", filepath.Join(t.TempDir(), "s"))
 	said := listenTo(t, cmd)
-	await(t, "a message", func() bool { return far.Began() > 0 })
+	testkit.Until(t, "a message", func() bool { return far.Began() > 0 })
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // Killed with -9 while webhooks arrive: what was answered with 200 is in the
@@ -28,7 +28,7 @@ func TestPull_KillsWhileWebhooksArriveLoseNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(keys, "siem"), []byte(key), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + plugintest.FreePort(t)
+	address := "127.0.0.1:" + testkit.FreePort(t)
 	env := environment(server, "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_LISTEN="+address, "ZITADEL_LISTEN_KEYS_DIR="+keys)
 	out := filepath.Join(dir, "out")
 	target := zitadeltest.NewTarget("http://"+address+"/siem", key)
@@ -71,7 +71,7 @@ func TestPull_KillsWhileWebhooksArriveLoseNothing(t *testing.T) {
 		want[record.Key{Instance: "test", AggregateType: k.AggregateType, AggregateID: k.AggregateID, Sequence: k.Sequence}.ID()] = true
 	}
 	var counts map[string]int
-	await(t, "every event", func() bool {
+	testkit.Until(t, "every event", func() bool {
 		var whole strings.Builder
 		for line := range strings.Lines(readFile(t, out)) {
 			if gjson.Valid(line) { // a kill cuts one, and its event comes again

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -106,7 +107,7 @@ func TestPullEndsCleanlyAtASignal(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			await(t, "the first events", func() bool {
+			testkit.Until(t, "the first events", func() bool {
 				info, err := os.Stat(path)
 				return err == nil && info.Size() > 0
 			})
@@ -428,14 +429,4 @@ func (e *endless) Close() error {
 		close(e.closed)
 	}
 	return nil
-}
-
-// await polls for a condition that a process or a file brings about.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

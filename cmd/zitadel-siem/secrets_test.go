@@ -20,6 +20,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -95,7 +96,7 @@ func (w *written) said(name, part string) bool {
 func (w *written) until(part string, env []string, stdin string, args ...string) {
 	w.t.Helper()
 	cmd := w.start(env, stdin, args...)
-	await(w.t, part, func() bool { return w.said("stderr", part) })
+	testkit.Until(w.t, part, func() bool { return w.said("stderr", part) })
 	interrupt(w.t, cmd, syscall.SIGKILL)
 }
 
@@ -203,7 +204,7 @@ func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 	if err := stuck.Start(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "a prepared state", func() bool {
+	testkit.Until(t, "a prepared state", func() bool {
 		files, _ := filepath.Glob(filepath.Join(w.dir, "stuck.state.pending-*"))
 		return len(files) > 0
 	})

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestClient_VerifiesAlways(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	system, err := Client("")
 	if err != nil || system.RootCAs != nil || system.InsecureSkipVerify {
 		t.Errorf("without ca_file: %+v, %v", system, err)
@@ -22,7 +22,7 @@ func TestClient_VerifiesAlways(t *testing.T) {
 }
 
 func TestClient_SaysWhatIsWrongWithFiles(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	cert, _ := ca.Issue(t, "a")
 	_, key := ca.Issue(t, "b")
 	empty := filepath.Join(t.TempDir(), "empty")

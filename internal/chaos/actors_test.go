@@ -193,7 +193,9 @@ func (a *actor) harmServer(ctx context.Context) error {
 	faults := []orderedFaults{
 		{DatabaseDown: true}, {Starting: true}, {Latency: 300 * time.Millisecond}, {PerRow: 200 * time.Microsecond},
 		{CutAnswers: 3, CutAfter: 200}, {CutAnswers: -1, CutAfter: 20}, {MaxMessage: 20_000},
-		{RateLimit: 1}, // readers take their time after it
+	}
+	if w.long() {
+		faults = append(faults, orderedFaults{RateLimit: 1}) // readers take their time after it
 	}
 	return a.repeat(ctx, func() time.Duration { return a.between(200*time.Millisecond, 3*time.Second) }, []thing{
 		{40, func(ctx context.Context) error {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // short is how long the harm lasts without CHAOS_MINUTES. Each kind comes at
@@ -60,9 +60,9 @@ func TestChaosLosesNothing(t *testing.T) {
 
 // addReaders starts every reader there can be.
 func (w *world) addReaders() error {
-	plugin := plugintest.Plugin(w.t, "in_zitadel")
+	plugin := testkit.Plugin(w.t, "in_zitadel")
 	add := w.addCHost
-	if bin, real := fluentBitBinary(); real {
+	if bin := testkit.FindFluentBit(); bin != "" {
 		add = func(plugin string) error { return w.addFluentBits(bin, plugin) }
 	}
 	if err := errors.Join(add(plugin), w.addSidecar(), w.addPull()); err != nil {

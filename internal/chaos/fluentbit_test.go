@@ -8,15 +8,6 @@ import (
 	"path/filepath"
 )
 
-// fluentBitBinary is the real Fluent Bit, where there is one.
-func fluentBitBinary() (string, bool) {
-	if bin := os.Getenv("FLUENT_BIT"); bin != "" {
-		return bin, true
-	}
-	bin, err := exec.LookPath("fluent-bit")
-	return bin, err == nil
-}
-
 // inputConfig is what both Fluent Bits have in common. Retries come soon, so
 // that the end of a run does not wait for them.
 const inputConfig = `service:

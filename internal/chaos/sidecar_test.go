@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 const clockVariable = "CHAOS_CLOCK"
@@ -75,10 +75,7 @@ func (w *world) addPull() error {
 	if err != nil {
 		return err
 	}
-	bin := filepath.Join(w.dir, "zitadel-siem")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/zitadel-siem/zitadel-siem/cmd/zitadel-siem").CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
+	bin := testkit.Program(w.t)
 	r.sends = true
 	records := filepath.Join(r.dir, "records")
 	r.records, r.tally = &follow{path: records}, newTally()

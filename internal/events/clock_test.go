@@ -58,7 +58,7 @@ func TestClockSetBackHoldsReadingUpOnlyWhileItIsBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				c := &twoClocks{Client: w.client, w: w}
-				r, err := NewReader(c, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil)), Now: c.now})
+				r, err := NewReader(c, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: c.now})
 				if err != nil {
 					t.Fatal(err)
 				}

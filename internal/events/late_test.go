@@ -103,7 +103,7 @@ func TestStartNowIsZitadelsNow(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.settings.Start = config.Start{Now: true}
 		d := &dated{Client: w.client, w: w, wrong: time.Hour}
-		r, _ := NewReader(d, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil)), Now: func() time.Time { return w.now().Add(time.Hour) }})
+		r, _ := NewReader(d, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: func() time.Time { return w.now().Add(time.Hour) }})
 		stop := w.run(r)
 		for range 30 {
 			time.Sleep(10 * time.Second)
@@ -118,7 +118,7 @@ func TestStartNowIsZitadelsNow(t *testing.T) {
 func TestEndIsByZitadelsClock(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.settings.End = w.now().Add(10 * time.Minute)
-		r, _ := NewReader(&dated{Client: w.client, w: w, wrong: time.Hour}, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil)), Now: func() time.Time { return w.now().Add(time.Hour) }})
+		r, _ := NewReader(&dated{Client: w.client, w: w, wrong: time.Hour}, w.settings, w.state, Options{Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: func() time.Time { return w.now().Add(time.Hour) }})
 		go func() {
 			for range 30 {
 				time.Sleep(10 * time.Second)

@@ -167,7 +167,7 @@ func TestWrongClockLosesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				w.add(w.now().Add(-2*time.Hour), 20)
-				log := slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil))
+				log := slog.New(slog.NewTextHandler(&w.log, nil))
 				r, err := NewReader(w.client, w.settings, w.state, Options{Log: log, Now: func() time.Time { return w.now().Add(wrong) }})
 				if err != nil {
 					t.Fatal(err)

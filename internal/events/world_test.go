@@ -1,7 +1,6 @@
 package events
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -39,7 +39,7 @@ type world struct {
 	mu    sync.Mutex
 	out   []string // ids in the order of emission
 	state cursor.State
-	log   bytes.Buffer
+	log   testkit.Text
 }
 
 // inWorld runs f in a bubble of fake time.
@@ -82,7 +82,7 @@ func (w *world) emit(_ context.Context, b Batch) error {
 
 func (w *world) reader() *Reader {
 	w.t.Helper()
-	log := slog.New(slog.NewTextHandler(&syncWriter{w: &w.log}, nil))
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	r, err := NewReader(w.client, w.settings, w.state, Options{Log: log, Now: w.now, Pushes: w.pushes})
 	if err != nil {
 		w.t.Fatal(err)
@@ -172,15 +172,4 @@ func (w *world) add(at time.Time, n int) {
 func userEvent(id string, at time.Time) zitadeltest.Event {
 	return zitadeltest.Event{AggregateType: "user", AggregateID: id, ResourceOwner: "org", Type: "user.human.added", EditorID: "admin", CreatedAt: at,
 		Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"userName": structpb.NewStringValue(id)}}}
-}
-
-type syncWriter struct {
-	mu sync.Mutex
-	w  *bytes.Buffer
-}
-
-func (s *syncWriter) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.w.Write(b)
 }

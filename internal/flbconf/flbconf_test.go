@@ -105,6 +105,7 @@ func TestIncludesAreBounded(t *testing.T) {
 
 // Law 6: whatever key a secret stands under, no finding repeats it.
 func TestNoSecretInAnyFinding(t *testing.T) {
+	t.Parallel()
 	for _, file := range []string{"good.yaml", "parse.yaml"} {
 		noSecretInAnyFinding(t, readExample(t, file))
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/parser"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // recordedLines are lines that a real ZITADEL wrote, and how many records they make.
@@ -46,7 +46,7 @@ func TestMultilineBeforeTheOutput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.verdict(t)
 			t.Parallel()
-			program, plugin := fluentBitProgram(t), plugintest.Plugin(t, "out_zitadel")
+			program, plugin := testkit.FluentBit(t), testkit.Plugin(t, "out_zitadel")
 			got, want := runLines(t, program, plugin, c.config)
 			if c.real == none && got != 0 || c.real == all && got != want {
 				t.Errorf("%d of %d records arrive, not %s", got, want, c.real)

@@ -14,11 +14,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -28,18 +28,6 @@ func TestMain(m *testing.M) { plugintest.Main(m) }
 // patience bounds every wait: far more than any takes.
 const patience = time.Minute
 
-func fluentBitProgram(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("FLUENT_BIT")
-	if program == "" {
-		program, _ = exec.LookPath("fluent-bit")
-	}
-	if program == "" {
-		t.Skip("no fluent-bit on PATH, FLUENT_BIT is not set: the verdicts were NOT compared with the real Fluent Bit")
-	}
-	return program
-}
-
 // world is one configuration with its ZITADEL, its receiver and its directory.
 type world struct {
 	program string
@@ -47,7 +35,7 @@ type world struct {
 	config  string
 	zitadel *zitadeltest.Server
 	sink    *sink
-	log     plugintest.Text
+	log     testkit.Text
 	env     []string
 }
 
@@ -121,20 +109,6 @@ type sink struct {
 	came   []string
 }
 
-// lastPort counts below the ports that systems give out by themselves (Linux from
-// 32768 on), so that nobody else gets one while its receiver is away.
-var lastPort atomic.Int32
-
-func newSink() (*sink, error) {
-	for range 1000 {
-		port := fmt.Sprint(20_000 + (int32(os.Getpid())*7+lastPort.Add(1))%10_000)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			return &sink{port: port}, l.Close()
-		}
-	}
-	return nil, errors.New("no free port")
-}
-
 func (s *sink) open() error {
 	l, err := net.Listen("tcp", "127.0.0.1:"+s.port)
 	if err != nil {
@@ -181,10 +155,7 @@ func newWorld(t *testing.T, program, plugin, name, text string) *world {
 	if err := server.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSink()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &sink{port: testkit.FreePort(t)}
 	t.Cleanup(func() {
 		s.close()
 		_ = server.Close()

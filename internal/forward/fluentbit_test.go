@@ -11,13 +11,13 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
-	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // A real forward input with TLS and a shared key.
 func TestFluentBit_HandshakeAndAck(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	cert, key := ca.Issue(t, "127.0.0.1")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

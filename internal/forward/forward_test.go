@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +36,7 @@ func records(first, n int) (b []byte) {
 
 func sender(t testing.TB, srv *forwardtest.Server, change func(*config.OutputSettings)) *Sender {
 	t.Helper()
-	o := config.OutputSettings{Forward: srv.Forward(), SelfHostname: "client", AckTimeout: 5 * time.Second}
+	o := config.OutputSettings{Forward: srv.Forward(), SelfHostname: "client", AckTimeout: patience}
 	if change != nil {
 		change(&o)
 	}
@@ -47,6 +48,10 @@ func sender(t testing.TB, srv *forwardtest.Server, change func(*config.OutputSet
 	return s
 }
 
+// patience is far more than an ack that comes takes on a busy machine.
+const patience = time.Minute
+
+// quick is for an ack that does not come.
 func quick(o *config.OutputSettings) { o.AckTimeout = 200 * time.Millisecond }
 
 func wantError(t *testing.T, err error, parts ...string) {
@@ -133,6 +138,7 @@ func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 		if answer == forwardtest.Cut {
 			continue // it cuts for ever: the message was not counted
 		}
+		s.settings.AckTimeout = patience
 		if err := s.Send(t.Context(), "t", records(1, 1), 1); err != nil {
 			t.Errorf("after answer %d: %v", answer, err)
 		}
@@ -144,16 +150,17 @@ func TestSend_NothingButTheAckOfTheMessageIsSuccess(t *testing.T) {
 
 // A connection is kept for half a minute, however soon its last answer was due.
 func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			srv := forwardtest.Start(t, o)
-			s := sender(t, srv, func(o *config.OutputSettings) { quick(o); o.CAFile = ca.File() })
+			s := sender(t, srv, func(o *config.OutputSettings) { o.AckTimeout, o.CAFile = time.Second, ca.File() })
 			for i := range 2 {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(2 * s.settings.AckTimeout)
+				time.Sleep(s.settings.AckTimeout + 100*time.Millisecond) // the deadline passes: nothing shows it
 			}
 			if n := srv.Accepted(); n != 1 {
 				t.Errorf("%d connections", n)
@@ -163,7 +170,7 @@ func TestSend_AnIdleConnectionOutlivesItsLastDeadline(t *testing.T) {
 }
 
 func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	for name, o := range map[string]forwardtest.Options{"tcp": {}, "tls": {TLS: ca.Config(t, "127.0.0.1")}} {
 		t.Run(name, func(t *testing.T) {
 			o.Answer = func(int) forwardtest.Answer { return forwardtest.AckHangup }
@@ -173,9 +180,7 @@ func TestSend_AClosedIdleConnectionCostsNoMessage(t *testing.T) {
 				if err := s.Send(t.Context(), "t", records(i, 1), 1); err != nil {
 					t.Fatal(err)
 				}
-				for srv.Open() > 0 {
-					time.Sleep(time.Millisecond)
-				}
+				testkit.Until(t, "the server to hang up", func() bool { return srv.Open() == 0 })
 			}
 			if n := len(srv.Records()); n != 3 || srv.Accepted() != 3 {
 				t.Errorf("%d records on %d connections", n, srv.Accepted())
@@ -194,13 +199,14 @@ func TestSend_ALateAckIsNotTakenForAnother(t *testing.T) {
 	}})
 	s := sender(t, srv, quick)
 	wantError(t, s.Send(t.Context(), "t", records(0, 1), 1), "no ack within")
+	s.settings.AckTimeout = patience
 	if err := s.Send(t.Context(), "t", records(1, 1), 1); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestSend_TLS(t *testing.T) {
-	ca, other := forwardtest.NewAuthority(t), forwardtest.NewAuthority(t)
+	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	right := ca.Config(t, "127.0.0.1")
 	srv := forwardtest.Start(t, forwardtest.Options{TLS: right})
 	withCA := func(o *config.OutputSettings) { o.CAFile = ca.File() }
@@ -225,7 +231,7 @@ func TestSend_TLS(t *testing.T) {
 }
 
 func TestSend_ClientCertificate(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	server := ca.Config(t, "127.0.0.1")
 	server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
 	srv := forwardtest.Start(t, forwardtest.Options{TLS: server})
@@ -239,7 +245,7 @@ func TestSend_ClientCertificate(t *testing.T) {
 }
 
 func TestNew_SaysWhatIsWrongWithFiles(t *testing.T) {
-	ca := forwardtest.NewAuthority(t)
+	ca := testkit.NewAuthority(t)
 	cert, _ := ca.Issue(t, "a")
 	_, key := ca.Issue(t, "b")
 	empty := filepath.Join(t.TempDir(), "empty")
@@ -299,18 +305,14 @@ func TestSend_EndsWithItsContextAndWithClose(t *testing.T) {
 	send := func(ctx context.Context) { result <- s.Send(ctx, "t", records(0, 1), 1) }
 
 	go send(ctx)
-	for srv.Began() < 1 {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, "the message", func() bool { return srv.Began() == 1 })
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 
 	go send(t.Context())
-	for srv.Began() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Until(t, "the second message", func() bool { return srv.Began() == 2 })
 	s.Close()
 	if err := <-result; !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)

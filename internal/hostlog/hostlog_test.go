@@ -5,14 +5,15 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestLog_LinesLookLikeFluentBits(t *testing.T) {
-	w := &text{}
+	w := &testkit.Text{}
 	New("input", Host{Name: "zitadel.0", Level: slog.LevelInfo, Stderr: w}).Logger().With("instance", "prod").Info("reading starts", "since", 3*time.Second, "text", "a b")
 	want := regexp.MustCompile(`^\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{9}\] \[ info\] \[input:zitadel:zitadel\.0\] reading starts instance=prod since=3s text="a b"\n$`)
 	if !want.MatchString(w.String()) {
@@ -21,7 +22,7 @@ func TestLog_LinesLookLikeFluentBits(t *testing.T) {
 }
 
 func TestLog_HonoursTheLevel(t *testing.T) {
-	w := &text{}
+	w := &testkit.Text{}
 	log := New("output", Host{Name: "n", Level: slog.LevelWarn, Stderr: w}).Logger()
 	log.Debug("no")
 	log.Info("no")
@@ -33,7 +34,7 @@ func TestLog_HonoursTheLevel(t *testing.T) {
 }
 
 func TestLog_NobodyCanFakeALine(t *testing.T) {
-	w := &text{}
+	w := &testkit.Text{}
 	log := New("output", Host{Name: "n", Level: slog.LevelInfo, Stderr: w}).Logger()
 	log.Info("answer", "body", "x\n[2026/01/01 00:00:00.000000000] [ info] [engine] all is well\x1b[2J")
 	if s := w.String(); strings.Count(s, "\n") != 1 || strings.Contains(s, "\x1b") {
@@ -47,7 +48,7 @@ func TestLog_NobodyCanFakeALine(t *testing.T) {
 
 func TestLog_HostPrintsOnItsOwnThread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &text{}
+		w := &testkit.Text{}
 		var got []string
 		printer := func(level slog.Level, s string) { got = append(got, fmt.Sprint(level, " ", s)) }
 		l := New("output", Host{Name: "n", Level: slog.LevelInfo, Print: printer, Stderr: w})
@@ -80,22 +81,4 @@ func TestLog_HostPrintsOnItsOwnThread(t *testing.T) {
 			t.Errorf("stderr %q", s)
 		}
 	})
-}
-
-// text is a writer that may be read while it is written.
-type text struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (w *text) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // setup is a look-alike, options for it, and a host that prints to a buffer.
@@ -21,7 +21,7 @@ type setup struct {
 	srv     *zitadeltest.Server
 	options map[string]string
 	host    Host
-	log     *plugintest.Text
+	log     *testkit.Text
 }
 
 func newSetup(t *testing.T) *setup {
@@ -33,7 +33,7 @@ func newSetup(t *testing.T) *setup {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { srv.Close() })
-	log := &plugintest.Text{}
+	log := &testkit.Text{}
 	return &setup{
 		srv: srv,
 		options: map[string]string{
@@ -63,7 +63,7 @@ func TestOpen_ReadsEverythingAndCommits(t *testing.T) {
 	in := s.open(t)
 	total := uint64(s.srv.Store().Len())
 	tags := map[string]bool{}
-	plugintest.Until(t, "all events taken", func() bool {
+	testkit.Until(t, "all events taken", func() bool {
 		in.Collect(false, func(tag string, data []byte, _ int) bool { tags[tag] = true; return true })
 		return in.Stats().Taken.Load() == total
 	})
@@ -87,7 +87,7 @@ func TestLaw6_WhatTheHostGetsIsRedacted(t *testing.T) {
 		s.options["redact"] = redact
 		in := s.open(t)
 		var all []byte
-		plugintest.Until(t, "all events taken", func() bool {
+		testkit.Until(t, "all events taken", func() bool {
 			in.Collect(false, func(_ string, data []byte, _ int) bool { all = append(all, data...); return true })
 			return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 		})
@@ -164,7 +164,7 @@ func TestOpen_SecondInputIsRefusedWhileTheFirstWaits(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	Stop(old)
-	plugintest.Until(t, "all events taken", func() bool {
+	testkit.Until(t, "all events taken", func() bool {
 		first.Collect(false, func(string, []byte, int) bool { return true })
 		return first.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 	})
@@ -187,7 +187,7 @@ func TestOpen_WaitsForAnotherReadersState(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	plugintest.Until(t, "all events taken", func() bool {
+	testkit.Until(t, "all events taken", func() bool {
 		in.Collect(false, func(string, []byte, int) bool { return true })
 		return in.Stats().Taken.Load() == uint64(s.srv.Store().Len())
 	})
@@ -198,7 +198,7 @@ func TestStop_IsPromptAndReleasesTheState(t *testing.T) {
 	s := newSetup(t)
 	s.srv.Update(func(f *zitadeltest.Faults) { f.Latency = time.Hour })
 	in := s.open(t)
-	plugintest.Until(t, "a request under way", func() bool { return s.srv.Requests() > 0 })
+	testkit.Until(t, "a request under way", func() bool { return s.srv.Requests() > 0 })
 	began := time.Now()
 	Stop(in)
 	if d := time.Since(began); d > stopTimeout {

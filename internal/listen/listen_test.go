@@ -23,8 +23,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +35,7 @@ const signingKey = "S1Tr4d7TxPZoL6Ou2GlvwEHWDbGYHMFOAXul" // made up
 type rig struct {
 	*Listener
 	t    *testing.T
-	log  *plugintest.Text
+	log  *testkit.Text
 	stop func() error // Run's result
 }
 
@@ -45,7 +45,7 @@ func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
 	if err := errors.Join(os.MkdirAll(keys, 0o700), os.WriteFile(filepath.Join(keys, "all"), []byte(signingKey), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, log: &plugintest.Text{}}
+	r := &rig{t: t, log: &testkit.Text{}}
 	s := config.Settings{Instance: "demo", URL: &url.URL{Scheme: "https", Host: "zitadel.example.com"}, RequestTimeout: time.Second,
 		Listen: config.ListenSettings{Address: "127.0.0.1:0", KeysDir: keys, Bodies: true, SpoolPath: filepath.Join(dir, "spool"), SpoolSize: 64 << 20}}
 	for _, f := range change {
@@ -76,11 +76,7 @@ func (r *rig) start() {
 
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			r.t.Fatalf("%s\n%s", what, r.log)
-		}
-	}
+	testkit.Until(r.t, what, ok)
 }
 
 // send posts events with these sequences.

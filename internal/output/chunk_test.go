@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -90,35 +90,22 @@ func recorded(t testing.TB, name string) (lines []string) {
 	return lines
 }
 
-// text is a log that may be read while it is written.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *text) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
-
-func (w *text) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
-
 // world is a flusher with a receiver.
 type world struct {
 	*Flusher
 	*forwardtest.Server
-	log *text
+	log *testkit.Text
 }
 
 func newWorld(t testing.TB, o forwardtest.Options, change func(*Options)) *world {
 	t.Helper()
-	w := &world{Server: forwardtest.Start(t, o), log: &text{}}
-	s, err := forward.New(config.OutputSettings{Forward: w.Forward(), AckTimeout: 300 * time.Millisecond})
+	return newWorldThatWaits(t, time.Minute, o, change) // far more than an ack takes on a busy machine
+}
+
+func newWorldThatWaits(t testing.TB, ack time.Duration, o forwardtest.Options, change func(*Options)) *world {
+	t.Helper()
+	w := &world{Server: forwardtest.Start(t, o), log: &testkit.Text{}}
+	s, err := forward.New(config.OutputSettings{Forward: w.Forward(), AckTimeout: ack})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -172,10 +173,14 @@ func TestFlush_AnythingMayStandInAChunk(t *testing.T) {
 }
 
 func TestFlush_OKOnlyAfterEveryAck(t *testing.T) {
+	t.Parallel()
 	lines := recorded(t, "mixed.stderr.gz")
 	for _, answer := range []forwardtest.Answer{forwardtest.Silence, forwardtest.WrongAck, forwardtest.Garbage, forwardtest.Hangup, forwardtest.Cut} {
-		fail := true
-		w := newWorld(t, forwardtest.Options{Answer: func(n int) forwardtest.Answer {
+		fail, ack := true, time.Minute
+		if answer == forwardtest.Silence {
+			ack = 3 * time.Second // all of it is waited for
+		}
+		w := newWorldThatWaits(t, ack, forwardtest.Options{Answer: func(n int) forwardtest.Answer {
 			if n == 2 && fail {
 				return answer
 			}
@@ -355,7 +360,7 @@ func TestFlush_ManyWorkersAtOnce(t *testing.T) {
 
 func TestFlush_CountsAreLoggedOnceAMinuteWhileTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &text{}
+		log := &testkit.Text{}
 		f := New(Options{LineKeys: []string{"log"}, ChunkSize: 1 << 20, Log: newLog(log),
 			Send: func(context.Context, string, []byte, int) error { return nil }})
 		chunk := chunkOf(t, "other")

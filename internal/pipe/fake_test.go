@@ -17,6 +17,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -154,29 +155,11 @@ func (m *memory) events() uint64 {
 	return m.state
 }
 
-// logText is a writer that may be read while it is written.
-type logText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // rig is a running pipe. It lives in a synctest bubble.
 type rig struct {
 	*Pipe
 	cursor *memory
-	log    *logText
+	log    *testkit.Text
 	stop   func()
 }
 
@@ -184,7 +167,7 @@ type rig struct {
 // the last event that was taken over.
 func start(t *testing.T, from func(uint64) Read, c *memory, change ...func(*Options)) *rig {
 	t.Helper()
-	log := &logText{}
+	log := &testkit.Text{}
 	o := Options{
 		Encode:     encodeLine,
 		BufferSize: 16_000_000,

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
 
 func TestFromEvent_TakesEveryField(t *testing.T) {
@@ -64,7 +65,7 @@ func TestFromEvent_AbsentPartsAreEmpty(t *testing.T) {
 // One decoding path: the two transports give the same bytes.
 func TestFromEvent_RESTAndGRPCAreOne(t *testing.T) {
 	rest := recordedREST(t)
-	for i, e := range recordedPage(t, "testdata/events-grpc-page001.response.pb.gz") {
+	for i, e := range recorded.Events(t, "testdata/events-grpc-page001.response.pb.gz", 1) {
 		a := record.FromEvent(rest[i], "demo", readAt)
 		b := record.FromEvent(e, "demo", readAt)
 		if diff := cmp.Diff(string(record.AppendJSON(nil, &a)), string(record.AppendJSON(nil, &b))); diff != "" {

@@ -19,8 +19,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -86,7 +86,7 @@ func run(t *testing.T, feed *Feed, ready func() bool) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- feed.Run(ctx) }()
-	plugintest.Until(t, "what is to be seen", ready)
+	testkit.Until(t, "what is to be seen", ready)
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -142,7 +142,7 @@ func TestLaw2_ABadReceiverGetsEveryEvent(t *testing.T) {
 		}
 		return a // of the rest: Ack
 	}})
-	log := &plugintest.Text{}
+	log := &testkit.Text{}
 	s := settings(t, srv, far, "page_size", "100")
 	run(t, open(t, s, source.Options{Log: slog.New(slog.NewTextHandler(log, nil))}), func() bool { return len(arrived(far)) == 3000 })
 	wantAll(t, srv, far)
@@ -220,8 +220,8 @@ func TestRun_OneSourceInTroubleDoesNotHoldUpTheOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, []*Feed{good, bad}) }()
-	plugintest.Until(t, "what is to be seen", func() bool { return len(arrived(far)) == 400 })
-	plugintest.Until(t, "what is to be seen", func() bool { return bad.Metrics().Errors["Unauthenticated"] > 0 })
+	testkit.Until(t, "what is to be seen", func() bool { return len(arrived(far)) == 400 })
+	testkit.Until(t, "what is to be seen", func() bool { return bad.Metrics().Errors["Unauthenticated"] > 0 })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

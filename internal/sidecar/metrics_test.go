@@ -16,7 +16,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -131,7 +131,7 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	plugintest.Until(t, "a message", func() bool { return stuck.Began() > 0 })
+	testkit.Until(t, "a message", func() bool { return stuck.Began() > 0 })
 	if h := waiting.health(time.Now(), began.Add(-time.Hour)); !h.Well {
 		t.Errorf("as soon as there is something after a quiet hour: %+v", h)
 	}
@@ -176,7 +176,7 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 	}
 	free, _, stop := listeningSource(t, listening(t, srv, far, "instance", "free"))
 	defer stop()
-	plugintest.Until(t, "an answer", func() bool { return !free.Reader.LastSuccess().IsZero() })
+	testkit.Until(t, "an answer", func() bool { return !free.Reader.LastSuccess().IsZero() })
 	if h := free.health(time.Now(), now.Add(-unhealthyAfter-time.Second)); !h.Well {
 		t.Errorf("%+v", h)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 const signingKey = "S1Tr4d7TxPZoL6Ou2GlvwEHWDbGYHMFOAXul" // made up
@@ -45,7 +45,7 @@ func listeningSource(t *testing.T, s config.PullSettings) (feed *Feed, target *z
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- feed.Run(ctx) }()
-	plugintest.Until(t, "an address", func() bool { return feed.Listener.Addr() != "" })
+	testkit.Until(t, "an address", func() bool { return feed.Listener.Addr() != "" })
 	return feed, zitadeltest.NewTarget("http://"+feed.Listener.Addr()+"/events/all", signingKey), func() {
 		t.Helper()
 		cancel()
@@ -95,11 +95,11 @@ func TestPushAndPull_AWebhookIsThereBeforeThePoll(t *testing.T) {
 	writer := zitadeltest.NewWriter(srv.Store(), 1, nil)
 	feed, target, stop := listeningSource(t, s)
 	defer stop()
-	plugintest.Until(t, "the first pass", func() bool { return len(arrived(far)) == 10 })
+	testkit.Until(t, "the first pass", func() bool { return len(arrived(far)) == 10 })
 	sent := target.Happen(srv.Store(), writer.Next())
-	plugintest.Until(t, "what was pushed", func() bool { return len(arrived(far)) == srv.Store().Len() })
+	testkit.Until(t, "what was pushed", func() bool { return len(arrived(far)) == srv.Store().Len() })
 	wantAll(t, srv, far)
-	plugintest.Until(t, "an empty spool", func() bool { return feed.Listener.Spooled() == 0 })
+	testkit.Until(t, "an empty spool", func() bool { return feed.Listener.Spooled() == 0 })
 	metrics := map[string]float64{}
 	for _, f := range feed.Metrics().List {
 		metrics[f.Name] = f.Value
@@ -119,7 +119,7 @@ func TestPushAndPull_ApiCallsAndLoginsComeBesideTheEvents(t *testing.T) {
 	if !taken {
 		t.Fatal("it was refused")
 	}
-	plugintest.Until(t, "the call", func() bool { return len(arrived(far)) == 11 })
+	testkit.Until(t, "the call", func() bool { return len(arrived(far)) == 11 })
 	stop()
 	run(t, open(t, s, source.Options{}), func() bool { return len(arrived(far)) == 11 })
 	calls := 0

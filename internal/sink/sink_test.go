@@ -16,7 +16,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // fake is a sink that fails with the given errors, one after the other, and then
@@ -41,8 +41,8 @@ func (f *fake) Send(ctx context.Context, tag string, records []byte, n int) erro
 func (f *fake) Close() error { return nil }
 
 // buffer returns a Buffer whose records are their event types.
-func buffer(to Sink, size int) (*Buffer, *plugintest.Text) {
-	log := &plugintest.Text{}
+func buffer(to Sink, size int) (*Buffer, *testkit.Text) {
+	log := &testkit.Text{}
 	return &Buffer{Sink: to, Tag: "t", Size: size, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Encode: func(b []byte, r record.Record) []byte { return append(b, r.EventType()...) }}, log
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
-	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,7 +56,7 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 				for s.Reader.Calls.Load() < upTo {
 					seen := s.Reader.Calls.Load()
 					writer.Append(1)
-					plugintest.Until(t, "polls", func() bool {
+					testkit.Until(t, "polls", func() bool {
 						p.Drain(func(string, []byte, int) bool { return true })
 						return s.Reader.Calls.Load() >= min(seen+50, upTo)
 					})

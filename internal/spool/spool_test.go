@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func open(tb testing.TB, dir string, o Options) *Spool {
@@ -71,24 +71,8 @@ func short(list []string) []string {
 
 // logged returns a logger and what it was told.
 func logged() (*slog.Logger, func() string) {
-	var mu sync.Mutex
-	var b bytes.Buffer
-	return slog.New(slog.NewTextHandler(lockedWriter{&mu, &b}, nil)), func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return b.String()
-	}
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  *bytes.Buffer
-}
-
-func (w lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.w.Write(p)
+	text := new(testkit.Text)
+	return slog.New(slog.NewTextHandler(text, nil)), text.String
 }
 
 func segments(tb testing.TB, dir string) []string {
@@ -268,7 +252,7 @@ func TestAppend_SharesFsyncs(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, func() bool {
+	testkit.Until(t, "the spool to be so far", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.queued == callers*(headSize+1)
@@ -283,18 +267,6 @@ func TestAppend_SharesFsyncs(t *testing.T) {
 	}
 }
 
-// waitFor asks again until ok, as long as the test may run.
-func waitFor(tb testing.TB, ok func() bool) {
-	tb.Helper()
-	for !ok() {
-		select {
-		case <-tb.Context().Done():
-			tb.Fatal("it never came")
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
 // Who gives up in time is not written; memory for those who wait is bounded.
 func TestAppend_GivesUpAndIsBounded(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
@@ -305,7 +277,7 @@ func TestAppend_GivesUpAndIsBounded(t *testing.T) {
 	}
 	first := make(chan error)
 	go func() { first <- s.Append(t.Context(), []byte("first")) }()
-	waitFor(t, func() bool {
+	testkit.Until(t, "the spool to be so far", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.queued > 0 && len(s.queue) == 0
@@ -313,7 +285,7 @@ func TestAppend_GivesUpAndIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error)
 	go func() { second <- s.Append(ctx, []byte("second")) }()
-	waitFor(t, func() bool {
+	testkit.Until(t, "the spool to be so far", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.queue) == 1

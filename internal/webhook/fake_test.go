@@ -21,6 +21,7 @@ import (
 	"github.com/zitadel/zitadel-go/v3/pkg/actions"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -95,7 +96,7 @@ type world struct {
 	*webhook.Endpoint
 	spool *memory
 	now   time.Time
-	log   *safeBuffer
+	log   *testkit.Text
 	keys  string // directories
 	v1    string
 
@@ -116,23 +117,6 @@ func (w *world) Close() {
 	w.served.Wait()
 }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 const (
 	testKey    = "a-signing-key/of+some_length="
 	testSecret = "a.secret!of-the-script"
@@ -142,7 +126,7 @@ const (
 // the recorded targets.
 func newWorld(tb testing.TB, change func(*webhook.Options)) *world {
 	tb.Helper()
-	w := &world{spool: &memory{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), log: &safeBuffer{}, keys: tb.TempDir(), v1: tb.TempDir()}
+	w := &world{spool: &memory{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), log: &testkit.Text{}, keys: tb.TempDir(), v1: tb.TempDir()}
 	if err := os.CopyFS(w.keys, os.DirFS("testdata/keys")); err != nil {
 		tb.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -197,7 +198,7 @@ func TestRefusals_AreTold(t *testing.T) {
 			t.Error(status)
 		}
 	}
-	until(t, "nothing is told", func() bool { return strings.Contains(w.log.String(), "bad_header=") })
+	testkit.Until(t, "nothing is told", func() bool { return strings.Contains(w.log.String(), "bad_header=") })
 	if strings.Contains(w.log.String(), marker) {
 		t.Error(w.log)
 	}
@@ -236,16 +237,6 @@ func TestServe_PlainOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-// until asks again until ok, and gives up after half a minute.
-func until(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			tb.Fatal(what)
-		}
-	}
-}
-
 // HTTPS, with a certificate that changes while it runs, and one that cannot be used.
 func TestServe_CertificateChanges(t *testing.T) {
 	dir := t.TempDir()
@@ -267,11 +258,11 @@ func TestServe_CertificateChanges(t *testing.T) {
 	}
 	writeFile(t, certFile, "half a file")
 	second := (*x509.Certificate)(nil)
-	until(t, "the damage is not told", func() bool {
+	testkit.Until(t, "the damage is not told", func() bool {
 		return serial() == first.SerialNumber.String() && strings.Contains(w.log.String(), "cert_file")
 	})
 	second = selfSigned(t, certFile, keyFile)
-	until(t, "the second one never comes", func() bool { return serial() == second.SerialNumber.String() })
+	testkit.Until(t, "the second one never comes", func() bool { return serial() == second.SerialNumber.String() })
 
 	if _, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1")
@@ -297,11 +288,11 @@ func TestServe_AtItsEndOnlyTheAuthenticatedAreWaitedFor(t *testing.T) {
 	for _, part := range [][]byte{nil, other[:20], other[:len(other)-1]} {
 		_, _ = dial(t, addr).Write(part)
 	}
-	until(t, "the good one does not wait", func() bool { return w.spool.waiting.Load() == 1 })
+	testkit.Until(t, "the good one does not wait", func() bool { return w.spool.waiting.Load() == 1 })
 	ended := make(chan struct{})
 	began := time.Now()
 	go func() { w.Close(); close(ended) }()
-	until(t, "it still listens", func() bool {
+	testkit.Until(t, "it still listens", func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -380,5 +371,5 @@ func TestMemory_IsBounded(t *testing.T) {
 		t.Errorf("a small one beside them: status %d", status)
 	}
 	release()
-	until(t, "the bytes are not given back", func() bool { return w.BudgetUsed() == 0 })
+	testkit.Until(t, "the bytes are not given back", func() bool { return w.BudgetUsed() == 0 })
 }

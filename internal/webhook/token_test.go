@@ -23,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -159,7 +160,7 @@ func TestKeySet_IsCached(t *testing.T) {
 		n++
 		body := strings.Replace(event, `"sequence":4`, `"sequence":`+strconv.Itoa(n), 1)
 		w.want(t, what, w.signed("t", jwt(jose.RS256, key, kid, body)), status, why)
-		until(t, what+": asked another number of times", func() bool { return is.asked() == calls })
+		testkit.Until(t, what+": asked another number of times", func() bool { return is.asked() == calls })
 	}
 	is.err = errors.New("away")
 	try("away", "a", rsaKey(), 503, webhook.NoKeySet, 1)

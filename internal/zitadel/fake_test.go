@@ -1,7 +1,6 @@
 package zitadel
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -34,6 +33,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -265,7 +265,7 @@ func (f *fake) client(t testing.TB, transport string, set ...func(*config.Settin
 // logging is client with a log.
 func (f *fake) logging(t testing.TB, transport string, log *slog.Logger, set ...func(*config.Settings)) *Client {
 	t.Helper()
-	cfg := config.Settings{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 10 * time.Second}
+	cfg := config.Settings{URL: mustURL(t, f.URL), Transport: transport, Token: "static-token", RequestTimeout: 2 * time.Minute}
 	for _, s := range set {
 		s(&cfg)
 	}
@@ -386,22 +386,7 @@ func keyFile(t testing.TB) string {
 }
 
 // logBuffer collects what a client logs.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type logBuffer struct{ testkit.Text }
 
 func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))

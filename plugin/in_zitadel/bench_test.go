@@ -7,13 +7,14 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
 // What loading the plugin costs a host: dlopen, the start of Go's runtime and
 // registration, in a process of its own each time.
 func BenchmarkLoad(b *testing.B) {
-	so, host := plugintest.Plugin(b, "in_zitadel"), plugintest.Current.Path(b)
+	so, host := testkit.Plugin(b, "in_zitadel"), plugintest.Current.Path(b)
 	info, err := os.Stat(so)
 	if err != nil {
 		b.Fatal(err)

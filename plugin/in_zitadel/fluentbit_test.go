@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -122,7 +123,7 @@ func TestFluentBit_KilledInTheMiddleLosesNothing(t *testing.T) {
 	kills := 0
 	for _, at := range []int{1, 4_000, 8_000} {
 		before := committed(t, filepath.Join(f.Dir, "one.state"))
-		plugintest.Until(t, "some more events", func() bool {
+		testkit.Until(t, "some more events", func() bool {
 			n := committed(t, filepath.Join(f.Dir, "one.state"))
 			return n > before && n >= uint64(at)
 		})
@@ -160,7 +161,7 @@ func TestFluentBit_EndsPromptlyWhenZitadelHangs(t *testing.T) {
 	srv := zitadel(t)
 	srv.Update(func(f *zitadeltest.Faults) { f.Latency = time.Hour })
 	f := newFluentBit(t, "fluent-bit.yaml", srv)
-	plugintest.Until(t, "a request under way", func() bool { return srv.Requests() > 0 })
+	testkit.Until(t, "a request under way", func() bool { return srv.Requests() > 0 })
 	if d := f.Stop(); d > 8*time.Second { // grace is 2 s
 		t.Errorf("the end took %v", d)
 	}
@@ -224,11 +225,11 @@ func TestFluentBit_OnAnInputThreadACrashRepeatsRatherThanLoses(t *testing.T) {
 	t.Parallel()
 	srv := zitadel(t)
 	f := newFluentBit(t, "threaded.yaml", srv)
-	plugintest.Until(t, "a committed state", func() bool { return committed(t, filepath.Join(f.Dir, "one.state")) > 0 })
+	testkit.Until(t, "a committed state", func() bool { return committed(t, filepath.Join(f.Dir, "one.state")) > 0 })
 	f.Kill()
 	f.Start()
 	f.waitForIDs("records", srv.Store().Len())
-	plugintest.Until(t, "the warning of each run", func() bool {
+	testkit.Until(t, "the warning of each run", func() bool {
 		return strings.Count(f.Log.String(), "`threaded: off`") >= 2
 	})
 	f.Stop()

@@ -17,7 +17,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
 
-// timesVariable is how often Fluent Bit is killed; stops and reloads follow.
+// timesVariable is how often Fluent Bit is killed; stops and reloads follow. Without it,
+// kills and reloads alone run on an input thread too.
 const timesVariable = "OWNERSHIP_TIMES"
 
 // ways are those by which the cursor learns that Fluent Bit has a chunk.
@@ -33,8 +34,9 @@ type way struct{ name, threaded string }
 // the host's append, and on an input thread.
 func TestFluentBit_Ownership(t *testing.T) {
 	t.Parallel()
-	times := 3
+	times, all := 2, false
 	if s := os.Getenv(timesVariable); s != "" {
+		all = true
 		var err error
 		if times, err = strconv.Atoi(s); err != nil || times < 1 {
 			t.Fatalf("%s=%q is no number of times", timesVariable, s)
@@ -48,15 +50,18 @@ func TestFluentBit_Ownership(t *testing.T) {
 	}{
 		{"kill -9", times, (*scene).killed, false},
 		{"full disk, then room", max(1, times/10), (*scene).fullDisk, true},
-		{"SIGTERM with a stuck output", max(2, times*3/10), (*scene).stoppedWhileStuck, false},
+		{"SIGTERM with a stuck output", max(1, times*3/10), (*scene).stoppedWhileStuck, false},
 		{"restart with a backlog", max(1, times/10), (*scene).restartedWithBacklog, false},
-		{"reload (SIGHUP)", max(2, times*2/5), (*scene).reloaded, false},
+		{"reload (SIGHUP)", max(1, times*2/5), (*scene).reloaded, false},
 		{"kill -9 of two instances", max(1, times/5), (*scene).twoInstances, false},
 	}
 	rows := make([]string, len(scenarios)*len(ways))
 	t.Run("scenarios", func(t *testing.T) {
 		for i, sc := range scenarios {
 			for j, w := range ways {
+				if j > 0 && i%4 != 0 && !all { // the first scenario and the reloads
+					continue
+				}
 				t.Run(sc.name+"/"+w.name, func(t *testing.T) {
 					t.Parallel()
 					s := newScene(t, w)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -24,14 +25,14 @@ func TestABI_WebhooksComeAtOnceAndNotAgain(t *testing.T) {
 	t.Parallel()
 	const key = "of-a-target-in-a-test"
 	h, srv := startHost(t, plugintest.Current), zitadel(t)
-	address := "127.0.0.1:" + plugintest.FreePort(t)
+	address := "127.0.0.1:" + testkit.FreePort(t)
 	h.configure(0, srv, "poll_interval 1h", "settle 1m", "listen "+address, "listen_keys_dir "+keysDir(t, "siem", key))
 	target := zitadeltest.NewTarget("http://"+address+"/siem/event", key)
 	writer := zitadeltest.NewWriter(srv.Store(), 1, nil)
 	for range 3 {
 		h.Want("1", "init 0")
-		plugintest.Until(t, "a webhook that is taken", func() bool { return target.Happen(srv.Store(), writer.Next()) > 0 })
-		plugintest.Until(t, "the webhook's event", func() bool {
+		testkit.Until(t, "a webhook that is taken", func() bool { return target.Happen(srv.Store(), writer.Next()) > 0 })
+		testkit.Until(t, "the webhook's event", func() bool {
 			h.Do("collect 0")
 			ids := idSet(h.ids(0))
 			keys := srv.Store().Keys()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
@@ -68,7 +69,7 @@ func waitFor(t *testing.T, f *plugintest.FluentBit, lines []string) (repeats int
 func TestFluentBit_EveryLineOnce(t *testing.T) {
 	t.Parallel()
 	lines := recorded(t)
-	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + testkit.FreePort(t)}, "out_zitadel")
 	write(t, f, lines[:1000])
 	waitFor(t, f, lines[:1000])
 	write(t, f, lines[1000:])
@@ -111,7 +112,7 @@ func TestFluentBit_ReceiverAwayThenBack(t *testing.T) {
 func TestFluentBit_KilledAndRestartedLosesNothing(t *testing.T) {
 	t.Parallel()
 	lines := recorded(t)
-	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "fluent-bit.yaml", []string{"PORT=" + testkit.FreePort(t)}, "out_zitadel")
 	const kills = 4
 	for i := range kills {
 		from, to := len(lines)*i/kills, len(lines)*(i+1)/kills
@@ -136,7 +137,7 @@ func TestFluentBit_BothPluginsInOneProcess(t *testing.T) {
 	}
 	t.Cleanup(func() { srv.Close() })
 	lines := recorded(t)
-	env := []string{"PORT=" + plugintest.FreePort(t), "ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token()}
+	env := []string{"PORT=" + testkit.FreePort(t), "ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token()}
 	f := plugintest.StartFluentBit(t, "both-plugins.yaml", env, "in_zitadel", "out_zitadel")
 	write(t, f, lines[:2000])
 	waitFor(t, f, lines[:2000])
@@ -174,7 +175,7 @@ func TestFluentBit_ReloadLosesNothing(t *testing.T) {
 // A default that cannot work: Fluent Bit must live, and its user must know.
 func TestFluentBit_OnTheEngine(t *testing.T) {
 	t.Parallel()
-	f := plugintest.StartFluentBit(t, "on-the-engine.yaml", []string{"PORT=" + plugintest.FreePort(t)}, "out_zitadel")
+	f := plugintest.StartFluentBit(t, "on-the-engine.yaml", []string{"PORT=" + testkit.FreePort(t)}, "out_zitadel")
 	write(t, f, recorded(t)[:100])
 	f.Until("the error", func() bool {
 		return strings.Contains(f.Log.String(), "forward leads to this Fluent Bit itself")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
 )
@@ -33,7 +34,7 @@ func TestFluentBit_NothingThatIsWrittenHoldsASecret(t *testing.T) {
 	}
 	env := []string{
 		"ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token(), "WRONG_TOKEN=" + secrets["wrong token"], "SHARED_KEY=" + secrets["shared key"],
-		"WRONG_KEY=" + secrets["wrong key"], "PORT=" + plugintest.FreePort(t), "HTTP_PORT=" + plugintest.FreePort(t),
+		"WRONG_KEY=" + secrets["wrong key"], "PORT=" + testkit.FreePort(t), "HTTP_PORT=" + testkit.FreePort(t),
 	}
 	for _, marker := range []string{"Passw0rd!x", "N3wPassw0rd!", "zitadel.useragent=", "zitadel.login.csrf=", "gorilla.csrf.Token", "$2a$", "Crypted", "code=ey"} {
 		secrets["recorded "+marker] = marker

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 //go:embed testdata/host.c testdata/output.h
@@ -32,59 +34,9 @@ func Main(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		os.RemoveAll(scratch)
+		testkit.RemoveBuilt()
 		os.Exit(code)
 	}))
-}
-
-type built struct {
-	path string
-	err  error
-}
-
-// plugins holds a func() built by name.
-var plugins sync.Map
-
-// Plugin builds a plugin once, as build.sh does, and returns the .so: in_zitadel or
-// out_zitadel.
-func Plugin(t testing.TB, name string) string {
-	t.Helper()
-	needCompiler(t)
-	build, _ := plugins.LoadOrStore(name, sync.OnceValue(func() built { return buildPlugin(name) }))
-	b := build.(func() built)()
-	if b.err != nil {
-		t.Fatal(b.err)
-	}
-	return b.path
-}
-
-func buildPlugin(name string) built {
-	so := filepath.Join(scratch, name+".so")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-tags", "netgo,osusergo", "-trimpath", "-ldflags", "-s -w", "-o", so,
-		"github.com/zitadel-siem/zitadel-siem/plugin/"+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return built{err: fmt.Errorf("go build: %w\n%s", err, out)}
-	}
-	return built{path: so}
-}
-
-func compiler() string {
-	for _, cc := range []string{os.Getenv("CC"), "gcc", "cc", "clang"} {
-		if cc == "" {
-			continue
-		}
-		if path, err := exec.LookPath(cc); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
-func needCompiler(t testing.TB) {
-	t.Helper()
-	if compiler() == "" {
-		t.Skip("no C compiler: the plugin and its test host were not built, NOTHING of the ABI was tested; install gcc")
-	}
 }
 
 // The hosts in C.
@@ -96,10 +48,17 @@ var (
 // Binary is a host that is compiled at its first use.
 type Binary func() built
 
+type built struct {
+	path string
+	err  error
+}
+
 // Path compiles the host.
 func (b Binary) Path(t testing.TB) string {
 	t.Helper()
-	needCompiler(t)
+	if testkit.Compiler() == "" {
+		t.Skip("no C compiler: the test host was not built, NOTHING of the ABI was tested; install gcc")
+	}
 	bin := b()
 	if bin.err != nil {
 		t.Fatal(bin.err)
@@ -115,7 +74,7 @@ func compileHost(name string, flags ...string) Binary {
 		}
 		bin := filepath.Join(scratch, name)
 		args := append([]string{"-O1", "-Wall", "-rdynamic", "-pthread", "-o", bin, filepath.Join(dir, "testdata", "host.c"), "-ldl"}, flags...)
-		if out, err := exec.Command(compiler(), args...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(testkit.Compiler(), args...).CombinedOutput(); err != nil {
 			return built{err: fmt.Errorf("cc: %w\n%s", err, out)}
 		}
 		return built{path: bin}

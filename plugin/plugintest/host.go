@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // Host is a running testdata/host.c with a plugin.
 type Host struct {
-	Err *Text  // its stderr
-	Dir string // of its files
+	Err *testkit.Text // its stderr
+	Dir string        // of its files
 
 	t     *testing.T
 	pid   int
@@ -31,8 +32,8 @@ func (h *Host) Usage() leaktest.Usage { return leaktest.Of(h.t, h.pid) }
 // Start starts a host, which loads and registers the plugin of this name.
 func Start(t *testing.T, b Binary, plugin string) *Host {
 	t.Helper()
-	so := Plugin(t, plugin)
-	h := &Host{t: t, Err: &Text{}, Dir: t.TempDir()}
+	so := testkit.Plugin(t, plugin)
+	h := &Host{t: t, Err: &testkit.Text{}, Dir: t.TempDir()}
 	cmd := exec.Command(b.Path(t))
 	cmd.Stderr = h.Err
 	in, err := cmd.StdinPipe()
@@ -105,7 +106,7 @@ func (h *Host) Log() string {
 	h.marks++
 	mark := fmt.Sprintf("mark %d\n", h.marks)
 	h.Want("ok", "%s", strings.TrimSpace(mark))
-	Until(h.t, mark, func() bool { return strings.Contains(h.Err.String(), mark) })
+	testkit.Until(h.t, mark, func() bool { return strings.Contains(h.Err.String(), mark) })
 	return markLine.ReplaceAllString(h.Err.String(), "")
 }
 
@@ -114,7 +115,7 @@ var markLine = regexp.MustCompile(`(?m)^mark \d+\n`)
 // WantLog waits until part is logged n times, and fails if it is logged more often.
 func (h *Host) WantLog(n int, part string) {
 	h.t.Helper()
-	Until(h.t, fmt.Sprint(n, " times ", part), func() bool { return strings.Count(h.Err.String(), part) >= n })
+	testkit.Until(h.t, fmt.Sprint(n, " times ", part), func() bool { return strings.Count(h.Err.String(), part) >= n })
 	if log := h.Log(); strings.Count(log, part) != n {
 		h.t.Errorf("%q is logged %d times, want %d:\n%s", part, strings.Count(log, part), n, log)
 	}

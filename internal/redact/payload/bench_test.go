@@ -15,7 +15,7 @@ import (
 // What one recorded event costs from the decoded message to msgpack. Redaction
 // changes its payload, so that each round starts from copies, untimed.
 func BenchmarkRecord(b *testing.B) {
-	events := recorded(b)
+	events := allRecorded(b)
 	records := make([]record.Event, len(events))
 	size := 0
 	fresh := func() {

@@ -1,70 +1,30 @@
 package payload_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"flag"
-	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
 var readAt = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-func unzip(tb testing.TB, path string) []byte {
-	tb.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer file.Close()
-	zip, err := gzip.NewReader(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := io.ReadAll(zip)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return body
-}
-
-// recorded returns every recorded event, of REST and of gRPC.
-func recorded(tb testing.TB) (events []*eventpb.Event) {
-	tb.Helper()
-	paths, err := filepath.Glob("../../record/testdata/events-*.gz")
-	if err != nil || len(paths) != 5 {
-		tb.Fatalf("recorded pages: %v, %v", paths, err)
-	}
-	for _, path := range paths {
-		var page admin.ListEventsResponse
-		body := unzip(tb, path)
-		if strings.HasSuffix(path, ".pb.gz") {
-			err = proto.Unmarshal(body, &page)
-		} else {
-			err = protojson.Unmarshal(body, &page)
-		}
-		if err != nil {
-			tb.Fatalf("%s: %v", path, err)
-		}
-		events = append(events, page.GetEvents()...)
-	}
-	return events
+// allRecorded returns every recorded event, of REST and of gRPC.
+func allRecorded(tb testing.TB) []*eventpb.Event {
+	return recorded.Events(tb, "../../record/testdata/events-*.gz", 5)
 }
 
 // markers are made-up secrets of the recorded instance and shapes of secrets.
@@ -114,7 +74,7 @@ func TestRecorded_NoSecretSurvives(t *testing.T) {
 		}
 	}
 	rawMarkers, rawValues, removed := map[string]int{}, 0, 0
-	for _, e := range recorded(t) {
+	for _, e := range allRecorded(t) {
 		r := record.FromEvent(e, "demo", readAt)
 		values := map[string]bool{}
 		if r.Payload != nil {
@@ -188,7 +148,7 @@ func TestRecorded_NothingElseIsRemoved(t *testing.T) {
 			secretPaths[typ.Type][key.Name] = key.Sensitive == "secret"
 		}
 	}
-	for _, e := range recorded(t) {
+	for _, e := range allRecorded(t) {
 		r := record.FromEvent(e, "demo", readAt)
 		if r.Payload == nil {
 			continue
@@ -230,7 +190,7 @@ func TestRecord_Golden(t *testing.T) {
 	const path = "testdata/golden.jsonl"
 	var got []byte
 	seen := map[string]bool{}
-	for _, e := range recorded(t) {
+	for _, e := range allRecorded(t) {
 		r := record.FromEvent(e, "demo", readAt)
 		if payload.Record(&r) > 0 && !seen[r.Type] {
 			seen[r.Type] = true
@@ -262,7 +222,7 @@ type eventType struct {
 
 func catalogue(tb testing.TB) (types []eventType) {
 	tb.Helper()
-	if err := json.Unmarshal(unzip(tb, "testdata/events.json.gz"), &types); err != nil {
+	if err := json.Unmarshal(recorded.Unzip(tb, "testdata/events.json.gz"), &types); err != nil {
 		tb.Fatal(err)
 	}
 	if len(types) != 560 {

@@ -1,4 +1,4 @@
-package forwardtest
+package testkit
 
 import (
 	"crypto/ecdsa"
