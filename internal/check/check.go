@@ -199,8 +199,8 @@ func (r *report) say(v verdict, name, text, fix string) {
 }
 
 func (r *report) problem(v verdict, p config.Problem) {
-	fix := p.Mend
-	p.Mend = ""
+	fix := p.Fix
+	p.Fix = ""
 	r.say(v, "options", p.String(), fix)
 }
 

@@ -40,13 +40,13 @@ func destination(p *parser, s *OutputSettings) {
 
 // withoutTLS refuses what only TLS makes use of: who gives it, means TLS.
 func (p *parser) withoutTLS(f Forward) {
-	mend := "leave it out"
+	fix := "leave it out"
 	if f.Network == "tcp" {
-		mend = "did you mean forward tls://" + f.Address + "?"
+		fix = "did you mean forward tls://" + f.Address + "?"
 	}
 	for _, name := range []string{"ca_file", "cert_file", "cert_key_file"} {
 		if p.given[name] && !(name == "ca_file" && p.given["url"]) { // it may be for the url
-			p.fail(name, "", "has no effect without TLS: forward is "+f.String(), mend)
+			p.fail(name, "", "has no effect without TLS: forward is "+f.String(), fix)
 		}
 	}
 }

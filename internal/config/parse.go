@@ -34,13 +34,13 @@ func newParser(options Options, settings any, values map[string]string, opts Par
 	return p
 }
 
-func (p *parser) fail(option, value, why, mend string) {
+func (p *parser) fail(option, value, why, fix string) {
 	p.bad[option] = true
-	p.problems = append(p.problems, p.scrub(Problem{option, value, why, mend}))
+	p.problems = append(p.problems, p.scrub(Problem{option, value, why, fix}))
 }
 
-func (p *parser) warn(option, value, why, mend string) {
-	p.warnings = append(p.warnings, p.scrub(Problem{option, value, why, mend}))
+func (p *parser) warn(option, value, why, fix string) {
+	p.warnings = append(p.warnings, p.scrub(Problem{option, value, why, fix}))
 }
 
 // refuse is fail for what a value's own check says.
@@ -49,17 +49,17 @@ func (p *parser) refuse(o Option, value string, err error) {
 	if !errors.As(err, &ve) {
 		ve = &valueError{why: err.Error()}
 	}
-	mend := ve.mend
-	if mend == "" && o.Example != "" {
-		mend = "for example " + o.Example
+	fix := ve.fix
+	if fix == "" && o.Example != "" {
+		fix = "for example " + o.Example
 	}
 	if likeSecret(value) && o.Kind == KindFile {
-		mend = "this looks like the secret itself; the option needs the path of a file that holds it"
+		fix = "this looks like the secret itself; the option needs the path of a file that holds it"
 		if plain, ok := p.options.Lookup(strings.TrimSuffix(o.Name, "_file")); ok && plain.Secret {
-			mend += ", or use " + plain.Name
+			fix += ", or use " + plain.Name
 		}
 	}
-	p.fail(o.Name, p.show(o, value), ve.why, mend)
+	p.fail(o.Name, p.show(o, value), ve.why, fix)
 }
 
 // show repeats a value as far as that is safe.
@@ -91,7 +91,7 @@ func (p *parser) scrub(pr Problem) Problem {
 		if len(secret) < minSecret {
 			continue
 		}
-		for _, field := range []*string{&pr.Option, &pr.Value, &pr.Why, &pr.Mend} {
+		for _, field := range []*string{&pr.Option, &pr.Value, &pr.Why, &pr.Fix} {
 			*field = strings.NewReplacer(secret, redacted, strings.ToLower(secret), redacted).Replace(*field)
 		}
 	}

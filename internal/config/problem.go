@@ -11,10 +11,10 @@ type Problem struct {
 	Option string // its name, as the user wrote it where it is unknown
 	Value  string // what was given, quoted; "a value of N bytes" for a secret; may be empty
 	Why    string // continues Value in a sentence
-	Mend   string // the nearest right thing to write
+	Fix   string // the nearest right thing to write
 }
 
-// String returns one line: "option: value why; mend".
+// String returns one line: "option: value why; fix".
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.Option)
@@ -24,9 +24,9 @@ func (p Problem) String() string {
 		b.WriteByte(' ')
 	}
 	b.WriteString(p.Why)
-	if p.Mend != "" {
+	if p.Fix != "" {
 		b.WriteString("; ")
-		b.WriteString(p.Mend)
+		b.WriteString(p.Fix)
 	}
 	return b.String()
 }

@@ -210,7 +210,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 	taken := map[own]int{} // by the first source that has it, its line
 	for i, s := range f.out.List {
 		at := list.Content[i].Line
-		refuse := func(option, value, same, mend string) bool {
+		refuse := func(option, value, same, fix string) bool {
 			if value == "" {
 				return false
 			}
@@ -219,7 +219,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 				taken[own{option, same}] = at
 				return false
 			}
-			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, mend)
+			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, fix)
 			return true
 		}
 		const each = "each needs its own"

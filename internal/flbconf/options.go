@@ -34,10 +34,10 @@ func checkOptions[S any](c *checker, s *section, table config.Table[S]) (setting
 	c.twice(s)
 	settings, warnings, problems := table.Check(values, opts)
 	for _, p := range problems {
-		c.find(Error, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
+		c.find(Error, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
 	}
 	for _, p := range warnings {
-		c.find(Warning, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
+		c.find(Warning, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
 	}
 	return settings, len(problems)+len(opts.Unknown) == 0
 }
