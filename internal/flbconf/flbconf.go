@@ -9,6 +9,7 @@
 package flbconf
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,16 +108,18 @@ func Check(path string, opts Options) (Report, error) {
 	}
 	c := newChecker(opts, l)
 	c.check(path)
-	r := Report{Inputs: c.inputs, Outputs: c.parsers, Findings: c.findings, Notes: c.notes}
-	order := func(a, b Finding) int {
-		if d := slices.Index(l.order, a.File) - slices.Index(l.order, b.File); d != 0 {
-			return d
+	slices.SortStableFunc(c.findings, func(a, b Finding) int {
+		return cmp.Or(slices.Index(l.order, a.File)-slices.Index(l.order, b.File), a.Line-b.Line)
+	})
+	r := Report{Inputs: c.inputs, Outputs: c.parsers}
+	for _, f := range c.findings {
+		if f.Severity == Note {
+			r.Notes = append(r.Notes, f)
+		} else {
+			r.Findings = append(r.Findings, f)
 		}
-		return a.Line - b.Line
 	}
-	slices.SortStableFunc(r.Findings, order)
-	slices.SortStableFunc(r.Notes, order)
-	r.Summary, r.NotRead = c.summary(path, len(l.order)), c.notRead()
+	r.Summary, r.NotRead = c.summary(path, r.Findings), c.notRead()
 	return r, nil
 }
 

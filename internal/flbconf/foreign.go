@@ -66,7 +66,7 @@ func foreign(path string, data []byte, f format) (what, fix string) {
 	case f == yamlFormat && classic:
 		return "the classic format in a file whose name ends in " + filepath.Ext(path), "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".conf"))
 	case strings.HasPrefix(first, "<"):
-		return "a configuration of Fluentd (or XML), not of Fluent Bit", "give the file that fluent-bit -c gets"
+		return "a configuration of Fluentd (or XML), not of Fluent Bit", "use the file given to fluent-bit -c"
 	case f == classicFormat && (classic || strings.HasPrefix(first, "[") || strings.HasPrefix(first, "@")):
 		return "", ""
 	}
@@ -119,7 +119,7 @@ func foreignYAML(path string, data []byte, f format) (what, fix string) {
 	case ours && f == classicFormat:
 		return "YAML in a file whose name does not end in .yaml or .yml", "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".yaml"))
 	case f == yamlFormat && !ours && !hasAny(keys, "inputs", "filters", "outputs"):
-		return "YAML without any section of Fluent Bit", "give the file that fluent-bit -c gets; it has pipeline: with inputs: and outputs:"
+		return "YAML without any section of Fluent Bit", "use the file given to fluent-bit -c; it has pipeline: with inputs: and outputs:"
 	}
 	return "", ""
 }
@@ -146,15 +146,15 @@ type other struct {
 	fix  string
 }
 
-const fromChart = "give the configuration that the chart makes of it: helm template my-release fluent/fluent-bit -f FILE --show-only templates/configmap.yaml > configmap.yaml, then check that file"
+const fromChart = "use the configuration that the chart renders: helm template my-release fluent/fluent-bit -f FILE --show-only templates/configmap.yaml > configmap.yaml, then check that file"
 
 var others = []other{
 	{[]string{"config.inputs", "config.outputs", "config.filters", "config.service", "config.customParsers"}, "values of a Helm chart, not a configuration of Fluent Bit", fromChart},
 	{[]string{"fluent-bit.config", "fluentbit.config", "fluent-bit.enabled", "fluentBit.config", "image+daemonSetVolumes", "image+serviceAccount", "image+rbac", "image+tolerations"}, "values of a Helm chart, not a configuration of Fluent Bit", fromChart},
-	{[]string{"services"}, "a file of Docker Compose", "give the file that its service of Fluent Bit mounts"},
-	{[]string{"receivers+exporters", "receivers+service"}, "a configuration of the OpenTelemetry Collector", "give the file that fluent-bit -c gets"},
-	{[]string{"sources+sinks"}, "a configuration of Vector", "give the file that fluent-bit -c gets"},
-	{[]string{"scrape_configs", "filebeat.inputs", "output.elasticsearch"}, "a configuration of another program", "give the file that fluent-bit -c gets"},
+	{[]string{"services"}, "a file of Docker Compose", "use the file that the Fluent Bit service mounts"},
+	{[]string{"receivers+exporters", "receivers+service"}, "a configuration of the OpenTelemetry Collector", "use the file given to fluent-bit -c"},
+	{[]string{"sources+sinks"}, "a configuration of Vector", "use the file given to fluent-bit -c"},
+	{[]string{"scrape_configs", "filebeat.inputs", "output.elasticsearch"}, "a configuration of another program", "use the file given to fluent-bit -c"},
 	{[]string{"sources+state_path", "sources+forward"}, "a file for zitadel-siem pull --config", "zitadel-siem check --config FILE"},
 }
 
@@ -187,23 +187,23 @@ func kubernetes(path string, keys map[string]*yaml.Node) (what, fix string) {
 	if keys["apiVersion"] == nil || keys["kind"] == nil {
 		return "", ""
 	}
-	kind := bounded(keys["kind"].Value)
+	kind := short(keys["kind"].Value)
 	for group, by := range operator {
 		if strings.HasPrefix(keys["apiVersion"].Value, group) {
 			return "a resource of " + by + " (" + kind + "), not a configuration of Fluent Bit",
-				"give the configuration that the operator makes of it: kubectl get secret -n NAMESPACE NAME -o json | jq -r '.data[\"fluent-bit.conf\"] // .data[\"fluent-bit.yaml\"]' | base64 -d > fluent-bit.conf"
+				"use the configuration that the operator writes: kubectl get secret -n NAMESPACE NAME -o json | jq -r '.data[\"fluent-bit.conf\"] // .data[\"fluent-bit.yaml\"]' | base64 -d > fluent-bit.conf"
 		}
 	}
 	what = "an object of Kubernetes (" + kind + "), not a configuration of Fluent Bit"
 	if kind != "ConfigMap" && kind != "Secret" {
-		return what, "give the file that its container gets with fluent-bit -c"
+		return what, "use the file given to fluent-bit -c in the container"
 	}
 	var names []string
 	for key := range pairs(keys["data"]) {
 		names = append(names, config.ShellWord(filepath.Base(key.Value)))
 	}
 	if len(names) == 0 {
-		return what, "give the file that fluent-bit -c gets"
+		return what, "use the file given to fluent-bit -c"
 	}
 	decode := ""
 	if kind == "Secret" {

@@ -8,36 +8,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// matchTag is Fluent Bit's wildcard (flb_router.c): "*" stands for any text.
-func matchTag(pattern, tag string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == tag
-	}
-	if !strings.HasPrefix(tag, parts[0]) {
-		return false
-	}
-	tag = tag[len(parts[0]):]
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		i := strings.Index(tag, part)
-		if i < 0 {
-			return false
-		}
-		tag = tag[i+len(part):]
-	}
-	return strings.HasSuffix(tag, parts[last])
-}
-
-// meet says whether one tag can match both, where "*" stands for any text in
-// either. row[j] says it of the part of a that was looked at and b[:j].
+// meet reports whether some tag matches both patterns, in which "*" is any text as in
+// Fluent Bit (flb_router.c). row[j] is the answer for the part of a so far and b[:j].
 func meet(a, b string) bool {
 	const most = 4096 // the work grows with the product
-	switch {
-	case !strings.Contains(b, "*"):
-		return matchTag(a, b)
-	case len(a) > most || len(b) > most:
-		return true
+	if len(a) > most || len(b) > most {
+		return a == b || strings.Contains(a+b, "*")
 	}
 	row := make([]bool, len(b)+1)
 	row[0] = true
@@ -97,15 +73,6 @@ func (c *checker) selector(s *section) selector {
 
 func (s selector) matches(tag string) bool {
 	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.FindString(strings.ReplaceAll(tag, "*", "x")) != ""
-}
-
-func (s selector) any(tags []string) bool {
-	for _, t := range tags {
-		if s.matches(t) {
-			return true
-		}
-	}
-	return false
 }
 
 // tagsOf are the tags that an input's records can have: with tag_by one for

@@ -46,19 +46,19 @@ func checkOptions[S any](c *checker, s *section, table config.Table[S]) (setting
 func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
 	switch {
 	case p.nested:
-		c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
+		c.find(Error, s, p.line, p.key, "Fluent Bit needs plain text here, not a structure", s.write(p.key, option.Example))
 		return "", false
 	case p.list != "":
 		fix := "one value, not a list"
 		if option.Kind == config.KindList {
 			fix = s.write(p.key, p.list)
 		}
-		c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", fix)
+		c.find(Error, s, p.line, p.key, "Fluent Bit passes only the first element of a YAML list to a plugin", fix)
 		return "", false
 	}
 	e := c.expand(p.value)
 	if len(e.unset) > 0 {
-		c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
+		c.find(Error, s, p.line, p.key, "the variable ${"+short(e.unset[0])+"} is not set, so Fluent Bit replaces it with nothing",
 			"set it in the environment of Fluent Bit")
 	}
 	if len(e.unset) > 0 || e.file {
@@ -72,7 +72,7 @@ func (c *checker) optionValue(s *section, p property, option config.Option) (str
 
 // foreignKey is a key that is no option of ours.
 func (c *checker) foreignKey(s *section, p property, options config.Options) {
-	key, host := bounded(p.key), hostedBy[s.kind]
+	key, host := short(p.key), hostedBy[s.kind]
 	if slices.Contains(host.keys, p.key) {
 		return
 	}
@@ -86,7 +86,7 @@ func (c *checker) foreignKey(s *section, p property, options config.Options) {
 			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", fix)
 			return
 		}
-		c.find(Warning, s, p.line, key, "Fluent Bit swallows it and the plugin never sees it", fix)
+		c.find(Warning, s, p.line, key, "Fluent Bit takes this option itself, so the plugin never gets it", fix)
 		return
 	}
 	near := options.Meant(p.key)
@@ -101,5 +101,5 @@ func (c *checker) foreignKey(s *section, p property, options config.Options) {
 	if near != "" {
 		fix = "did you mean " + near + "?"
 	}
-	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it", fix)
+	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit does not report it", fix)
 }

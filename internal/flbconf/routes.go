@@ -25,12 +25,12 @@ func (r route) conditional() bool { return r.condition || r.perRecord }
 func (l *loader) yamlRoutes(s *section, key, value *yaml.Node) {
 	s.routes = []route{}
 	if value.Kind != yaml.MappingNode {
-		l.refuse(s.file, key.Line, "routes", "they stand below logs:", "logs:")
+		l.refuse(s.file, key.Line, "routes", "they must be below logs:", "logs:")
 		return
 	}
 	for signal, list := range pairs(value) {
 		if !signalsOf(signal.Value) {
-			l.refuse(s.file, signal.Line, "routes: "+signal.Value, "it knows logs, metrics, traces and any there", "logs:")
+			l.refuse(s.file, signal.Line, "routes: "+signal.Value, "only logs, metrics, traces and any are allowed there", "logs:")
 			continue
 		}
 		entries := list.Content

@@ -26,16 +26,16 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 			return
 		}
 		if line := unknownAlias(data, err); line > 0 {
-			l.add(Error, file, line, "YAML alias of nothing", "Fluent Bit knows no aliases and does not start", "the value itself, in quotes where it begins with *")
+			l.add(Error, file, line, "YAML alias without an anchor", "Fluent Bit does not support aliases and does not start", "write the value itself; if it begins with *, put it in quotes")
 			return
 		}
 		if err != nil {
 			l.unread = append(l.unread, file)
-			l.add(Error, file, errorLine(err), "the file is no YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
+			l.add(Error, file, errorLine(err), "the file is not valid YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
 			return
 		}
 		if n := firstAlias(&doc); n != nil {
-			l.add(Error, file, n.Line, "YAML alias *"+bounded(n.Value), "Fluent Bit knows no aliases and does not start", "the value itself")
+			l.add(Error, file, n.Line, "YAML alias *"+short(n.Value), "Fluent Bit does not support aliases and does not start", "the value itself")
 		}
 		if len(doc.Content) > 0 {
 			l.yamlTop(file, doc.Content[0], depth)
@@ -101,16 +101,16 @@ func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 		case "plugins":
 			for _, n := range value.Content {
 				if n = resolve(n); n.Kind == yaml.ScalarNode {
-					l.doc.plugins = append(l.doc.plugins, plugin{n.Value, file, n.Line})
+					l.plugins = append(l.plugins, plugin{n.Value, file, n.Line})
 				}
 			}
 		case "pipeline":
 			l.yamlPipeline(file, value)
 		case "customs":
-			l.doc.customs = true
+			l.customs = true
 		default:
 			if value.Kind != yaml.MappingNode && !slices.Contains(topKeys, name) {
-				l.refuse(file, key.Line, key.Value, "no section of Fluent Bit has this name", near(name, append(topKeys, "inputs", "filters", "outputs")))
+				l.refuse(file, key.Line, key.Value, "Fluent Bit has no section with this name", near(name, append(topKeys, "inputs", "filters", "outputs")))
 			}
 		}
 	}
@@ -129,25 +129,25 @@ func near(name string, names []string) string {
 }
 
 func (l *loader) refuse(file string, line int, what, why, fix string) {
-	l.add(Error, file, line, bounded(what), "Fluent Bit does not start: "+why, fix)
+	l.add(Error, file, line, short(what), "Fluent Bit does not start: "+why, fix)
 }
 
 func (l *loader) yamlService(file string, key, value *yaml.Node) {
-	for _, other := range l.doc.sections {
+	for _, other := range l.sections {
 		if other.kind == "service" && other.format == yamlFormat {
 			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it stands at %s:%d already", other.file, other.line), "one service section with the settings of both")
 		}
 	}
 	s := &section{kind: "service", format: yamlFormat, file: file, line: key.Line}
 	s.read(value)
-	l.doc.sections = append(l.doc.sections, s)
+	l.sections = append(l.sections, s)
 }
 
 func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 	for key, list := range pairs(pipeline) {
 		kind := strings.TrimSuffix(strings.ToLower(key.Value), "s")
 		if !slices.Contains([]string{"input", "filter", "output"}, kind) || kind == strings.ToLower(key.Value) {
-			l.refuse(file, key.Line, "pipeline: "+key.Value, "it knows inputs, filters and outputs there", near(kind+"s", []string{"inputs", "filters", "outputs"}))
+			l.refuse(file, key.Line, "pipeline: "+key.Value, "only inputs, filters and outputs are allowed there", near(kind+"s", []string{"inputs", "filters", "outputs"}))
 			continue
 		}
 		if list.Kind != yaml.SequenceNode {
@@ -160,7 +160,7 @@ func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 			n = resolve(n)
 			s := &section{kind: kind, format: yamlFormat, file: file, line: n.Line}
 			s.read(n)
-			l.doc.sections = append(l.doc.sections, s)
+			l.sections = append(l.sections, s)
 			for key, value := range pairs(n) {
 				switch {
 				case key.Value == "processors" && kind != "filter" && len(s.processors) == 0: // the first counts
@@ -175,7 +175,7 @@ func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 
 func (l *loader) yamlProcessors(s *section, key, value *yaml.Node) {
 	if value.Kind != yaml.MappingNode {
-		l.refuse(s.file, key.Line, "processors", "they stand below logs:, metrics: or traces:", "logs:")
+		l.refuse(s.file, key.Line, "processors", "they must be below logs:, metrics: or traces:", "logs:")
 		return
 	}
 	for signal, list := range pairs(value) {
@@ -184,7 +184,7 @@ func (l *loader) yamlProcessors(s *section, key, value *yaml.Node) {
 		case "metrics", "traces": // not for log records
 			continue
 		default:
-			l.refuse(s.file, signal.Line, "processors: "+signal.Value, "it knows logs, metrics and traces there", "logs:")
+			l.refuse(s.file, signal.Line, "processors: "+signal.Value, "only logs, metrics and traces are allowed there", "logs:")
 			continue
 		}
 		for _, n := range list.Content {
@@ -261,8 +261,8 @@ func (l *loader) yamlEnv(n *yaml.Node) {
 }
 
 func (l *loader) setEnv(name, value string, fromFile bool) {
-	l.doc.env[name] = value
-	l.doc.fileEnv[name] = fromFile || strings.HasPrefix(value, "file://")
+	l.env[name] = value
+	l.fileEnv[name] = fromFile || strings.HasPrefix(value, "file://")
 }
 
 // pairs walks a mapping.
