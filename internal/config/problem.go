@@ -11,7 +11,7 @@ type Problem struct {
 	Option string // its name, as the user wrote it where it is unknown
 	Value  string // what was given, quoted; "a value of N bytes" for a secret; may be empty
 	Why    string // continues Value in a sentence
-	Fix   string // the nearest right thing to write
+	Fix    string // the nearest right thing to write
 }
 
 // String returns one line: "option: value why; fix".
