@@ -145,9 +145,9 @@ func crossFilters(p *parser, s *Settings) {
 		switch {
 		case len(left) == 0:
 		case !some:
-			p.warn("event_types", quote(t), "matches nothing, because aggregate_types leaves out its aggregate type", "add "+strings.Join(left, ",")+" there")
+			p.warn("event_types", quote(t), "matches nothing, because aggregate_types excludes its aggregate type", "add "+strings.Join(left, ",")+" there")
 		default:
-			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types leaves out", "add "+strings.Join(left, ",")+" there, if they are wanted")
+			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types excludes", "add "+strings.Join(left, ",")+" there, if they are wanted")
 		}
 	}
 }

@@ -12,7 +12,7 @@ var Output = Table[OutputSettings]{
 	rules:   []func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
 }
 
-// kinds are what a line can be, and allKinds stands for each of them.
+// kinds are what a line can be; allKinds means all of them.
 var kinds = []string{"log", "run_started", "run_succeeded", "run_failed", "access", "malformed", "other"}
 
 const allKinds = "all"
@@ -138,7 +138,7 @@ var outputOptions = Options{
 	},
 }
 
-// expandKinds wants known words, and puts what "all" stands for in its place.
+// expandKinds checks the words, and replaces "all".
 func expandKinds(p *parser, o Option, list *[]string) {
 	var right []string
 	for _, word := range *list {

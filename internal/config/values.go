@@ -167,7 +167,7 @@ func parseSwitch(v string) (bool, error) {
 	if guess != "" {
 		fix = "did you mean " + guess + "?"
 	}
-	return false, &valueError{"is none of on, off, true, false, yes, no", fix}
+	return false, &valueError{"is not one of on, off, true, false, yes, no", fix}
 }
 
 func parseEnum(v string, values []string) (string, error) {
@@ -177,7 +177,7 @@ func parseEnum(v string, values []string) (string, error) {
 		}
 	}
 	fix := didYouMean(Nearest(v, values))
-	return "", &valueError{"is none of " + strings.Join(values, ", "), fix}
+	return "", &valueError{"is not one of " + strings.Join(values, ", "), fix}
 }
 
 // parseList splits at commas, trims, and drops empty and repeated elements.
@@ -196,7 +196,7 @@ func parseList(v string) ([]string, error) {
 		}
 	}
 	if list == nil {
-		return nil, &valueError{"holds nothing but commas", ""}
+		return nil, &valueError{"contains only commas", ""}
 	}
 	return list, nil
 }
@@ -269,7 +269,7 @@ func parseStart(v string) (Start, error) {
 	return Start{}, &valueError{startShape, "did you mean " + guess + "?"}
 }
 
-const startShape = "is none of beginning, now, an RFC 3339 time, or a duration back such as 24h"
+const startShape = "is not beginning, now, an RFC 3339 time, or a duration such as 24h (that far back)"
 
 // within compares a number of an option's own kind with its bounds.
 func within[T int | time.Duration](o Option, v T, parse func(string) (T, error)) error {
@@ -287,7 +287,7 @@ func within[T int | time.Duration](o Option, v T, parse func(string) (T, error))
 	return nil
 }
 
-// Bytes is a size in Fluent Bit's syntax; unset, or none, for what is no size.
+// Bytes reads a size in Fluent Bit's syntax; it returns none for text that is not a size.
 func Bytes(v string, none int) int {
 	n, err := parseSize(v)
 	if err != nil {

@@ -38,7 +38,7 @@ const loginEvery = time.Second
 // second old, and starts to write events and the log at logPath.
 func startFakeServer(l *ledger, rate float64, logPath string) (*fakeServer, error) {
 	if rate <= 0 || rate > 1000 {
-		return nil, fmt.Errorf("%w: --rate %g: want more than 0 and at most 1000", ErrUsage, rate)
+		return nil, fmt.Errorf("%w: --rate %g: use more than 0 and at most 1000", ErrUsage, rate)
 	}
 	s := &fakeServer{store: zitadeltest.NewStore(), ledger: l, last: map[string]uint64{}}
 	s.append(zitadeltest.RecordedEvents(time.Now().Add(-time.Second)))

@@ -10,8 +10,8 @@ import (
 )
 
 // classic reads the format of [SECTION] and "Key value" lines as
-// flb_cf_fluentbit.c does. After the first line that Fluent Bit refuses it goes
-// on as well as it can.
+// flb_cf_fluentbit.c does. After a line that Fluent Bit refuses it
+// continues.
 func (l *loader) classic(file string, data []byte, depth int) {
 	r := classicReader{l: l, file: file, depth: depth}
 	for raw := range bytes.Lines(data) {
@@ -69,7 +69,7 @@ func (r *classicReader) section(text string) {
 	}
 }
 
-// sectionKind is a section's kind, "" if Fluent Bit passes over it.
+// sectionKind is a section's kind, "" if Fluent Bit ignores it.
 func sectionKind(name string) string {
 	for _, full := range sectionNames {
 		if name != "" && len(name) <= len(full) && strings.EqualFold(name, full[:len(name)]) {
@@ -106,8 +106,8 @@ func (r *classicReader) setting(text string) {
 	r.current.props = append(r.current.props, property{key: strings.ToLower(strings.TrimSpace(key)), value: value, line: r.line})
 }
 
-// indented takes the indentation away. That of the first setting, or twice as
-// much, is right.
+// indented removes the indentation, which must be that of the first setting or twice
+// as much.
 func (r *classicReader) indented(text string) string {
 	rest := strings.TrimLeft(text, " \t")
 	blank := text[:len(text)-len(rest)]

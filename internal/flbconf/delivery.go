@@ -31,7 +31,7 @@ func (c *checker) onTheWay(f flow) {
 	}
 }
 
-// once finds options of Fluent Bit's own plugins that it does not take twice.
+// once finds options that Fluent Bit's own plugins do not accept twice.
 func (c *checker) once(s *section) {
 	seen := map[string]bool{}
 	for _, p := range s.props {
@@ -123,7 +123,7 @@ func (c *checker) deliver(flows []flow) {
 	}
 }
 
-// emission wants an output for a tag that a rule gives.
+// emission checks that an output takes a tag that a rule gives.
 func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
 	if strings.Contains(e.tag, "*") {
@@ -137,7 +137,7 @@ func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool
 	}
 	if !kept {
 		at := e.rule.at
-		c.find(Error, at, e.rule.line, "no output delivers the tag "+short(c.scrub(e.tag))+" of this rule", "Fluent Bit drops what the rule takes", at.write("match", short(e.tag))+" in an output")
+		c.find(Error, at, e.rule.line, "no output delivers the tag "+short(c.scrub(e.tag))+" of this rule", "Fluent Bit drops the records that the rule takes", at.write("match", short(e.tag))+" in an output")
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 // expanded is a value after its variables were replaced.
 type expanded struct {
 	value string
-	unset []string // variables that nobody sets: Fluent Bit writes nothing in their place
-	file  bool     // some variable's value stands in a file, and is not known here
+	unset []string // variables that nobody sets: Fluent Bit replaces them with nothing
+	file  bool     // the value of a variable is in a file, and not known here
 }
 
 // expand replaces ${X} and ${X:-word} as flb_env_var_translate does: first by

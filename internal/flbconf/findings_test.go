@@ -75,7 +75,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`Host         https://zitadel.example.com <- warning: host: Fluent Bit takes this option itself, so the plugin never gets it; fix: url https://zitadel.example.com`,
 		}},
 		{"bad value", "good.yaml", "start: 30d", "start: 30 days", []string{
-			`start: 30 days <- error: start "30 days": is none of beginning, now, an RFC 3339 time, or a duration back such as 24h; fix: did you mean 30d?`,
+			`start: 30 days <- error: start "30 days": is not beginning, now, an RFC 3339 time, or a duration such as 24h (that far back); fix: did you mean 30d?`,
 		}},
 		{"yaml list", "good.yaml", "eventTypes: user.locked, user.unlocked", "event_types: [user.locked, user.unlocked]", []string{
 			`event_types: [user.locked, user.unlocked] <- error: event_types: Fluent Bit passes only the first element of a YAML list to a plugin; fix: event_types: user.locked,user.unlocked`,

@@ -1,11 +1,10 @@
-// Package flbconf checks a Fluent Bit configuration, YAML or classic, for what
-// the plugins cannot see from inside: options that Fluent Bit hides because
-// nobody asks for them, and everything around the plugins with which Fluent Bit
-// itself loses records.
+// Package flbconf checks a Fluent Bit configuration, YAML or classic, for problems that
+// the plugins cannot see: options that Fluent Bit does not pass on because they are
+// unknown, and settings around the plugins with which Fluent Bit itself loses records.
 //
-// It reads text files only, bounded in size and number, follows includes, and
-// changes nothing. It judges by what Fluent Bit 5.1.1 does. What it cannot judge
-// becomes a note, never silence. No text repeats the value of a secret.
+// It reads only text files, bounded in size and number, follows includes, and changes
+// nothing. It judges by what Fluent Bit 5.1.1 does, and adds a note for everything that
+// it cannot judge. No text repeats the value of a secret.
 package flbconf
 
 import (
@@ -123,7 +122,7 @@ func Check(path string, opts Options) (Report, error) {
 	return r, nil
 }
 
-// formatOf goes by the name, as Fluent Bit does.
+// formatOf decides by the name, as Fluent Bit does.
 func formatOf(path string) format {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":

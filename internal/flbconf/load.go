@@ -152,7 +152,7 @@ func exampleIn(dir string) string {
 	return ""
 }
 
-// include follows one include of file. YAML resolves it beside the including
+// include reads one include of file. YAML resolves it beside the including
 // file; classic in the working directory or beside the main file.
 func (l *loader) include(target, file string, line int, f format, depth int) {
 	dir := l.root

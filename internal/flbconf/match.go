@@ -36,15 +36,15 @@ func meet(a, b string) bool {
 	return row[len(b)]
 }
 
-// selector says which tags a filter or an output gets.
+// selector decides which tags a filter or an output gets.
 type selector struct {
 	pattern string
 	regex   *regexp.Regexp
-	all     bool // a regular expression that Go cannot read: take it to match
+	all     bool // a regular expression that Go cannot read: assume that it matches
 }
 
-// selector is what a filter or an output says. What cannot be known here is taken
-// to match, and noted.
+// selector returns the match of a filter or an output. What cannot be known here is
+// assumed to match, and noted.
 func (c *checker) selector(s *section) selector {
 	sel, known := c.takes[s]
 	if known {
@@ -56,7 +56,7 @@ func (c *checker) selector(s *section) selector {
 		sel.pattern = e.value
 		if e.file {
 			sel.all = true
-			c.find(Note, s, p.line, "match is not known here", "its value stands in a file; it is taken to match every tag", "")
+			c.find(Note, s, p.line, "match is not known here", "its value is in a file; this check assumes that it matches every tag", "")
 		}
 	}
 	if p, ok := c.get(s, "match_regex"); ok {
@@ -65,7 +65,7 @@ func (c *checker) selector(s *section) selector {
 		re, err := regexp.Compile("^(?:" + text + ")")
 		if sel.regex = re; err != nil {
 			sel.all = true
-			c.find(Note, s, p.line, "match_regex cannot be judged", "it is written in Fluent Bit's dialect of regular expressions; it is taken to match every tag", "")
+			c.find(Note, s, p.line, "match_regex cannot be judged", "it uses a syntax that only Fluent Bit knows; this check assumes that it matches every tag", "")
 		}
 	}
 	return sel
@@ -99,8 +99,8 @@ func tagsOf(tag string, settings config.Settings) []string {
 	return tags
 }
 
-// meets says whether one tag can match both; where a regular expression takes
-// part, that is not known.
+// meets reports whether one tag can match both. With a regular expression that is not
+// known.
 func (s selector) meets(other selector) bool {
 	if s.all || other.all || s.regex != nil || other.regex != nil {
 		return true

@@ -8,8 +8,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// checkOptions checks what one of our sections says to the plugin. It is
-// usable where nothing is wrong or unknown.
+// checkOptions checks the plugin's options in one of our sections. They are usable if
+// none is wrong or unknown.
 func checkOptions[S any](c *checker, s *section, table config.Table[S]) (settings S, usable bool) {
 	values, seen := map[string]string{}, map[string]int{}
 	opts := c.opts.Parse
@@ -33,16 +33,17 @@ func checkOptions[S any](c *checker, s *section, table config.Table[S]) (setting
 	}
 	c.twice(s)
 	settings, warnings, problems := table.Check(values, opts)
-	for _, p := range problems {
-		c.find(Error, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
-	}
-	for _, p := range warnings {
-		c.find(Warning, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
+	for i, p := range slices.Concat(problems, warnings) {
+		sev := Error
+		if i >= len(problems) {
+			sev = Warning
+		}
+		c.find(sev, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
 	}
 	return settings, len(problems)+len(opts.Unknown) == 0
 }
 
-// optionValue is what the plugin will read, as far as that is known here.
+// optionValue is what the plugin will read; false if that is not known here.
 func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
 	switch {
 	case p.nested:
@@ -70,13 +71,13 @@ func (c *checker) optionValue(s *section, p property, option config.Option) (str
 	return e.value, true
 }
 
-// foreignKey is a key that is no option of ours.
+// foreignKey checks a key that is not an option of ours.
 func (c *checker) foreignKey(s *section, p property, options config.Options) {
 	key, host := short(p.key), hostedBy[s.kind]
 	if slices.Contains(host.keys, p.key) {
 		return
 	}
-	if ours, ok := host.swallowed(p.key); ok {
+	if ours, ok := host.ignored(p.key); ok {
 		fix := ""
 		if ours != "" {
 			option, _ := options.Lookup(ours)
@@ -91,11 +92,7 @@ func (c *checker) foreignKey(s *section, p property, options config.Options) {
 	}
 	near := options.Meant(p.key)
 	if near == "" {
-		names := slices.Clone(host.keys)
-		for _, o := range options {
-			names = append(names, o.Name)
-		}
-		near = config.Nearest(p.key, names)
+		near = config.Nearest(p.key, append(options.Names(), host.keys...))
 	}
 	fix := ""
 	if near != "" {

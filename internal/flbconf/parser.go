@@ -121,9 +121,9 @@ func (c *checker) address(s *section, to config.Forward) bool {
 	return to.LeadsTo(listen, number(port))
 }
 
-// workers wants a thread for the flush, which waits for an acknowledgement. Without, the
-// output sends nothing to its own process (package output, listensHere), also where an
-// input on a thread could answer.
+// workers requires a thread for the flush, which waits for an acknowledgement. Without
+// one, the output sends nothing to its own process (package output, listensHere), even if
+// an input on a thread could answer.
 func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	if number(c.value(out, "workers")) > 0 || to.Network == "" {
 		return
@@ -137,10 +137,9 @@ func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	c.find(Warning, out, c.lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", fix)
 }
 
-// reload warns of a reload, which these outputs do not survive: Fluent Bit starts the
-// workers of a Go output twice and stops them once (5.1.1, flb_plugin_proxy.c and
-// flb_output.c), and waits for ever for what is on its way to an input that it has
-// paused already.
+// reload warns about hot_reload. Fluent Bit 5.1.1 starts the workers of a Go output twice
+// and stops them once (flb_plugin_proxy.c, flb_output.c), and waits forever for records
+// on their way to an input that it has paused already.
 func (c *checker) reload(outputs []*section) {
 	if len(outputs) == 0 || !isOn(c.setting("hot_reload")) {
 		return
@@ -155,13 +154,13 @@ func (c *checker) reload(outputs []*section) {
 		at.write("hot_reload", "off")+", and restart it instead")
 }
 
-// number reads as atoi does where it matters: what is no number is 0.
+// number reads v like atoi: text that is not a number is 0.
 func number(v string) int {
 	n, _ := strconv.Atoi(v)
 	return n
 }
 
-// sameLanguage wants both ends to agree on TLS and on the handshake.
+// sameLanguage checks that both ends agree on TLS and on the handshake.
 func (c *checker) sameLanguage(out *section, to config.Forward, receiver *section) {
 	at := fmt.Sprintf("the input at %s:%d ", receiver.file, receiver.line)
 	if secure := isOn(c.value(receiver, "tls")); secure != to.TLS {
@@ -256,7 +255,7 @@ func (c *checker) bypass(out *section, feeders []flow) {
 	}
 }
 
-// keeps wants an input that holds what it took.
+// keeps checks that an input does not lose what it has accepted.
 func (c *checker) keeps(s *section) {
 	c.twice(s)
 	c.routable(s)
@@ -273,10 +272,10 @@ func (c *checker) keeps(s *section) {
 // for what a container's log adds, and for names that a client chooses.
 const longLine = 64_000
 
-// tail wants a tail that tells its files apart, goes on where it stopped, and over
-// long lines. The parts of a line that a container runtime split are joined by
-// what stands beside them; with one tag, files share their chunks. Its buffer is 32,768 bytes by default, and a longer line ends the reading of
-// that file for good (tail_file.c).
+// tail checks that a tail keeps its files apart, continues where it stopped, and skips
+// long lines. Files with one tag share chunks, so that the parts of a line that a
+// container runtime split could be joined with parts of other files. A line longer than
+// the buffer (32,768 bytes by default) ends the reading of its file for good (tail_file.c).
 func (c *checker) tail(s *section) {
 	if tag := c.tagOf(s); strings.ContainsAny(c.value(s, "path"), "*,") && !strings.ContainsAny(tag, "*<") && c.value(s, "path_key") == "" {
 		c.find(Error, s, c.lineOf(s, "path"), "path matches several files, which share one tag and have no path_key",

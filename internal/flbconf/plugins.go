@@ -30,7 +30,7 @@ type ability struct {
 	does    string // continues "it"
 	key     string // the setting that decides
 	fix     string // "key value", or nothing
-	picks   bool   // it drops by content, as one wants for the lines of a log
+	picks   bool   // it drops by content, which is intended for the lines of a log
 }
 
 // filters are all filters and processors of Fluent Bit 5.1.1, by its source. Filters

@@ -50,7 +50,7 @@ func (c *checker) report(f Finding) {
 func (c *checker) check(main string) {
 	inputs, outputs := c.named("input"), c.named("output")
 	if len(inputs)+len(outputs) == 0 {
-		if len(c.findings) == 0 { // else it may stand in what could not be read
+		if len(c.findings) == 0 { // else it may be in a file that could not be read
 			c.noInput(main)
 		}
 		return
@@ -88,7 +88,7 @@ func (c *checker) check(main string) {
 	c.deliver(slices.Concat(events, parsed))
 }
 
-// nameless finds sections that Fluent Bit cannot make anything of.
+// nameless finds sections without a name.
 func (c *checker) nameless() {
 	for _, s := range slices.Concat(c.kind("input"), c.kind("filter"), c.kind("output")) {
 		if c.value(s, "name") == "" {
@@ -97,7 +97,7 @@ func (c *checker) nameless() {
 	}
 }
 
-// named are our own sections of a kind.
+// named returns our own sections of a kind.
 func (c *checker) named(kind string) []*section {
 	return slices.DeleteFunc(c.kind(kind), func(s *section) bool { return c.name(s) != PluginName })
 }
@@ -154,7 +154,7 @@ func (c *checker) value(s *section, key string) string {
 	return c.expand(p.value).value
 }
 
-// lineOf is where to fix key: its own line, or that of its section.
+// lineOf is the line of key, or that of its section.
 func (c *checker) lineOf(s *section, key string) int {
 	if p, ok := c.get(s, key); ok {
 		return p.line
@@ -278,7 +278,7 @@ func (c *checker) storagePath(ours []*section) {
 		"storage.type filesystem needs a directory; without one, Fluent Bit does not start", at.write("storage.path", "/var/lib/fluent-bit/storage"))
 }
 
-// sharedState finds inputs that would fight for one state file.
+// sharedState finds inputs that use the same state file.
 func (c *checker) sharedState(ours []*section) {
 	first := map[string]*section{}
 	for _, s := range ours {

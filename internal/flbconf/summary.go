@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// variables finds those that are not set here: Fluent Bit puts nothing in their place.
+// variables finds those that are not set here: Fluent Bit replaces them with nothing.
 func (c *checker) variables() {
 	for _, s := range c.sections {
 		for _, s := range append([]*section{s}, s.processors...) {
@@ -22,7 +22,7 @@ func (c *checker) variables() {
 	}
 }
 
-// summary is the verdict in one sentence, with what it rests on.
+// summary is the verdict in one sentence, with what was looked at.
 func (c *checker) summary(main string, found []Finding) string {
 	count := func(n int, what string) string {
 		if n == 1 {
@@ -50,7 +50,7 @@ func (c *checker) summary(main string, found []Finding) string {
 		count(len(c.order), "file"), count(len(c.kind("input")), "input"), looked("filter"), looked("processor"), looked("output"))
 }
 
-// notRead is what the verdict does not rest on.
+// notRead lists what was not looked at.
 func (c *checker) notRead() string {
 	list := []string{"the files of plugins_file, parsers_file and streams_file", "options on Fluent Bit's command line", "whether servers take the records and disks have room"}
 	if len(c.unread) > 0 {

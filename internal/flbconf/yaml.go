@@ -43,7 +43,7 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 	}
 }
 
-// decode keeps a panic of the YAML library, if there is one, to this file.
+// decode turns a panic of the YAML library into an error of this file.
 func decode(dec *yaml.Decoder, into *yaml.Node) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -66,7 +66,7 @@ func errorLine(err error) int {
 var aliasInError = regexp.MustCompile(`unknown anchor '(.*)' referenced$`)
 
 // unknownAlias returns the line of an alias that err is about, or 0. Such an
-// error is not to be shown: the alias may be a secret that wants quotes.
+// error must not be shown: the alias may be a secret without quotes.
 func unknownAlias(data []byte, err error) int {
 	if err == nil {
 		return 0
@@ -83,8 +83,8 @@ func unknownAlias(data []byte, err error) int {
 // mapping that nothing reads, and Fluent Bit refuses a list or a scalar there.
 var topKeys = []string{"env", "service", "includes", "plugins", "pipeline", "parsers", "multiline_parsers", "stream_processor", "upstream_servers", "customs", "extensions"}
 
-// yamlTop reads the sections in their order, since includes add filters where
-// they stand.
+// yamlTop reads the sections in their order, since includes add filters at
+// their place.
 func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 	for key, value := range pairs(top) {
 		switch name := strings.ToLower(key.Value); name {
@@ -116,7 +116,7 @@ func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 	}
 }
 
-// near suggests a section; inputs, filters and outputs stand in another one.
+// near suggests a section; inputs, filters and outputs belong below pipeline.
 func near(name string, names []string) string {
 	switch found := config.Nearest(name, names); found {
 	case "":
@@ -135,7 +135,7 @@ func (l *loader) refuse(file string, line int, what, why, fix string) {
 func (l *loader) yamlService(file string, key, value *yaml.Node) {
 	for _, other := range l.sections {
 		if other.kind == "service" && other.format == yamlFormat {
-			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it stands at %s:%d already", other.file, other.line), "one service section with the settings of both")
+			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it is already at %s:%d", other.file, other.line), "one service section with the settings of both")
 		}
 	}
 	s := &section{kind: "service", format: yamlFormat, file: file, line: key.Line}
@@ -279,8 +279,8 @@ func pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
 	}
 }
 
-// resolve makes nothing of an alias: Fluent Bit does not take it, and not
-// following any keeps the work in proportion to the file.
+// resolve replaces an alias by an empty node: Fluent Bit does not support aliases, and
+// following none keeps the work in proportion to the file.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n == nil || n.Kind == yaml.AliasNode {
 		return &yaml.Node{}
