@@ -84,15 +84,6 @@ func firstLine(data []byte) string {
 	return ""
 }
 
-// keysOf are the keys of a mapping, with their values.
-func keysOf(n *yaml.Node) map[string]*yaml.Node {
-	keys := map[string]*yaml.Node{}
-	for key, value := range pairs(n) {
-		keys[key.Value] = value
-	}
-	return keys
-}
-
 func foreignYAML(path string, data []byte, f format) (what, fix string) {
 	docs := documents(data)
 	if len(docs) == 0 {

@@ -242,20 +242,9 @@ func (l *loader) yamlEnv(n *yaml.Node) {
 		return
 	}
 	for _, entry := range n.Content {
-		var name, value string
-		fromFile := false
-		for k, v := range pairs(resolve(entry)) {
-			switch k.Value {
-			case "name":
-				name = v.Value
-			case "value":
-				value = v.Value
-			case "uri":
-				fromFile = true
-			}
-		}
-		if name != "" {
-			l.setEnv(name, value, fromFile)
+		keys := keysOf(entry)
+		if name := text(keys["name"]); name != "" {
+			l.setEnv(name, text(keys["value"]), keys["uri"] != nil)
 		}
 	}
 }
@@ -278,6 +267,20 @@ func pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
 		}
 	}
 }
+
+// keysOf returns the keys of a mapping, with their values.
+func keysOf(n *yaml.Node) map[string]*yaml.Node {
+	keys := map[string]*yaml.Node{}
+	for key, value := range pairs(n) {
+		keys[key.Value] = value
+	}
+	return keys
+}
+
+// text returns the value of a scalar, and "" for nil.
+func text(n *yaml.Node) string { return resolve(n).Value }
+
+func isTrue(n *yaml.Node) bool { return strings.EqualFold(text(n), "true") }
 
 // resolve replaces an alias by an empty node: Fluent Bit does not support aliases, and
 // following none keeps the work in proportion to the file.
