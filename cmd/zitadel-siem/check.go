@@ -27,7 +27,7 @@ func (c *checkCommand) Help() string {
 
 func (c *checkCommand) Run(ctx context.Context) error {
 	if c.FluentBit != "" && c.Config != "" {
-		return fmt.Errorf("--fluent-bit and --config contradict each other: give one%w", silent{errUsage})
+		return fmt.Errorf("--fluent-bit and --config contradict each other: use one%w", silent{errUsage})
 	}
 	err := check.Run(ctx, os.Stdout, check.Options{
 		FluentBit: c.FluentBit, Config: c.Config, Values: optionValues(config.Pull, c.Plugins), Offline: c.Offline,

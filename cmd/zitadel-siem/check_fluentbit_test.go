@@ -46,7 +46,7 @@ func TestCheckSaysWhatItLookedAtAndWhatNot(t *testing.T) {
 func TestCheckNamesADirectory(t *testing.T) {
 	t.Parallel()
 	got := finish(t, program(t, nil, "check", "--fluent-bit", t.TempDir()))
-	if got.status != exitUsage || !strings.Contains(got.stderr, "is a directory: give the file in it") {
+	if got.status != exitUsage || !strings.Contains(got.stderr, "is a directory: use the file in it") {
 		t.Error(got)
 	}
 }

@@ -24,7 +24,7 @@ func TestCheckFindsEverythingRight(t *testing.T) {
 		t.Fatal(got, got.stdout)
 	}
 	wantLines(t, got.stdout, "ok    url ", "ok    grpc ", "ok    rest ", "ok    token ", "ok    role ", "ok    clock ",
-		"ok    retention  nothing is hidden", "ok    state ", " does not exist yet", " 0 failed")
+		"ok    retention  nothing is hidden;", "ok    state ", " does not exist yet", " 0 failed")
 
 	finish(t, program(t, env, "pull", "--once"))
 	got = finish(t, program(t, env, "check"))
@@ -163,7 +163,7 @@ func TestCheckGreetsTheOtherSide(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	env := environment(server, "ZITADEL_STATE_PATH="+state, "ZITADEL_FORWARD="+far.Forward().String())
 	r := finish(t, program(t, append(env, "ZITADEL_SHARED_KEY=of both sides"), "check"))
-	if r.status != 0 || !strings.Contains(r.stdout, "ok    forward    "+far.Forward().String()+" can be reached in clear, the shared key is the same") {
+	if r.status != 0 || !strings.Contains(r.stdout, "ok    forward    "+far.Forward().String()+" was reached unencrypted, and the shared keys are equal") {
 		t.Error(r)
 	}
 	r = finish(t, program(t, append(env, "ZITADEL_SHARED_KEY=of one side"), "check"))

@@ -107,7 +107,7 @@ func TestParseSaysWhyNothingComes(t *testing.T) {
 	if got.status != exitUsage {
 		t.Error(got)
 	}
-	wantLines(t, got.stderr, `kinds: "lgo" is none of `, "did you mean log?")
+	wantLines(t, got.stderr, `kinds: "lgo" is not one of `, "did you mean log?")
 
 	got = finish(t, program(t, nil, "parse", "no-such.log"))
 	if got.status != exitUsage {

@@ -78,7 +78,7 @@ func (c *pullCommand) settings(console *terminal.Console) (list []config.PullSet
 	if c.Once {
 		for i := range list {
 			if !list[i].End.IsZero() {
-				return nil, fmt.Errorf("--once and --end contradict each other: give one%w", silent{errUsage})
+				return nil, fmt.Errorf("--once and --end contradict each other: use one%w", silent{errUsage})
 			}
 			list[i].End = time.Now()
 		}

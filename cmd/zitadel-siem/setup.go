@@ -37,7 +37,7 @@ func (c *setupCommand) Help() string {
 
 func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error {
 	if c.Rotate && c.Remove {
-		return fmt.Errorf("--rotate and --remove contradict each other: give one%w", silent{errUsage})
+		return fmt.Errorf("--rotate and --remove contradict each other: use one%w", silent{errUsage})
 	}
 	values := optionValues(config.SetupAccess, c.Plugins)
 	for name, value := range map[string]string{"endpoint": c.Endpoint, "name": c.Name, "events": c.Events, "keys_dir": c.KeysDir} {

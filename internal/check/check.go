@@ -27,7 +27,7 @@ type Options struct {
 	Offline   bool              // ask no server
 }
 
-// ErrFailed means that something failed, and that the report says what.
+// ErrFailed means that something failed. The report says what.
 var ErrFailed = errors.New("check failed")
 
 // ConfigError is an error of the configuration itself.
@@ -39,18 +39,18 @@ func (e *ConfigError) Unwrap() error { return e.err }
 // Run writes the report to w.
 func Run(ctx context.Context, w io.Writer, o Options) error {
 	r := &report{w: w, tokenName: "token"}
+	var err error
 	switch {
 	case o.FluentBit != "":
-		if err := checkFluentBit(ctx, r, o.FluentBit, o.Offline); err != nil {
-			return err
-		}
+		err = checkFluentBit(ctx, r, o.FluentBit, o.Offline)
 	case o.Config != "":
-		if err := checkSources(ctx, r, o.Config, o.Offline); err != nil {
-			return err
-		}
+		err = checkSources(ctx, r, o.Config, o.Offline)
 	default:
 		r.tokenName = "ZITADEL_TOKEN" // there is no such flag
 		checkValues(ctx, r, o.Values, o.Offline)
+	}
+	if err != nil {
+		return err
 	}
 	return r.end()
 }
@@ -81,7 +81,7 @@ func checkValues(ctx context.Context, r *report, values map[string]string, offli
 		r.problem(fails, p)
 	}
 	if len(problems) > 0 {
-		r.say(skips, "server", "not asked: fix the configuration first", "")
+		r.say(skips, "server", "not asked, because the configuration must be fixed first", "")
 		return
 	}
 	checkSource(ctx, r, settings, offline)
@@ -111,7 +111,7 @@ func checkListen(r *report, s config.Settings) {
 		r.say(fails, "listen", err.Error(), "")
 		return
 	}
-	r.say(passes, "listen", "the files that webhooks at "+s.Listen.Address+" need can be read", "")
+	r.say(passes, "listen", "all files for webhooks at "+s.Listen.Address+" can be read", "")
 }
 
 // checkForward connects to the receiver and sends no record.
@@ -128,14 +128,14 @@ func checkForward(ctx context.Context, r *report, s config.OutputSettings) {
 		r.say(fails, "forward", err.Error(), "")
 		return
 	}
-	way := "in clear"
+	way := "unencrypted"
 	if s.Forward.TLS {
-		way = "by TLS"
+		way = "over TLS"
 	}
 	if s.SharedKey != "" {
-		way += ", the shared key is the same"
+		way += ", and the shared keys are equal"
 	}
-	r.say(passes, "forward", s.Forward.String()+" can be reached "+way, "")
+	r.say(passes, "forward", s.Forward.String()+" was reached "+way, "")
 }
 
 // verdict is the first word of a line.
@@ -151,7 +151,7 @@ const (
 // report writes one line for each finding, and counts them.
 type report struct {
 	w      io.Writer
-	counts [4]int
+	counts map[verdict]int
 	wrong  bool // the configuration itself
 
 	tokenName string   // what the user calls the option token
@@ -171,27 +171,21 @@ func (r *report) hide(s config.Settings) {
 	}
 }
 
-// secretIn is the secret in a file. A file that cannot hold one has none.
+// secretIn returns the secret in a file; false if the file cannot be read.
 func secretIn(path string) (string, bool) {
 	data, _, err := bounded.ReadFile(path, 64<<10)
 	return strings.TrimSpace(string(data)), err == nil
 }
 
-// plain is text that can be shown. Others write certificates, redirects and
-// answers: they may repeat a token, or try to forge a line.
+// plain makes text safe to show. Certificates, redirects and answers come from others:
+// they may repeat a token, or try to forge a line.
 func (r *report) plain(text string) string { return zitadel.Line(text, maxLine, r.secrets...) }
 
 func (r *report) say(v verdict, name, text, fix string) {
-	switch v {
-	case passes:
-		r.counts[0]++
-	case warns:
-		r.counts[1]++
-	case fails:
-		r.counts[2]++
-	case skips:
-		r.counts[3]++
+	if r.counts == nil {
+		r.counts = map[verdict]int{}
 	}
+	r.counts[v]++
 	fmt.Fprintf(r.w, "%-4s  %-9s  %s\n", v, name, r.plain(text))
 	if fix != "" {
 		fmt.Fprintf(r.w, "      %-9s  -> %s\n", "", r.plain(fix))
@@ -199,21 +193,20 @@ func (r *report) say(v verdict, name, text, fix string) {
 }
 
 func (r *report) problem(v verdict, p config.Problem) {
-	fix := p.Mend
-	p.Mend = ""
-	r.say(v, "options", p.String(), fix)
+	text := p
+	text.Fix = ""
+	r.say(v, "options", text.String(), p.Fix)
 }
 
-// end writes the sum. Its error decides the exit status and needs no text.
+// end writes the totals. Its error decides the exit status and is not printed.
 func (r *report) end() error {
-	passed, warned, failed, skipped := r.counts[0], r.counts[1], r.counts[2], r.counts[3]
-	sum := fmt.Sprintf("%d ok, %d to look at, %d failed", passed, warned, failed)
-	if skipped > 0 {
-		sum += fmt.Sprintf(", %d not tried", skipped)
+	sum := fmt.Sprintf("%d ok, %d to look at, %d failed", r.counts[passes], r.counts[warns], r.counts[fails])
+	if n := r.counts[skips]; n > 0 {
+		sum += fmt.Sprintf(", %d not tried", n)
 	}
 	fmt.Fprintln(r.w, "\n"+sum)
 	switch {
-	case failed == 0:
+	case r.counts[fails] == 0:
 		return nil
 	case r.wrong:
 		return &ConfigError{ErrFailed}

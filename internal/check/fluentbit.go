@@ -10,8 +10,8 @@ import (
 // notes is the verdict of a line that limits the others. It is not counted.
 const notes verdict = "note"
 
-// checkFluentBit checks the file, and then each zitadel input of it as far as
-// its options are known. Of an output nothing else is to be asked.
+// checkFluentBit checks the file, and then asks the server of each zitadel input whose
+// options are known. An output has no server to ask.
 func checkFluentBit(ctx context.Context, r *report, path string, offline bool) error {
 	found, err := flbconf.Check(path, flbconf.Options{})
 	if err != nil {
@@ -42,7 +42,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 	for _, in := range found.Inputs {
 		where := fmt.Sprintf("%s:%d", in.File, in.Line)
 		if !in.Usable {
-			r.say(skips, "server", where+": not asked, its options are to be fixed or completed first", "")
+			r.say(skips, "server", where+": not asked, because its options must be fixed or completed first", "")
 			continue
 		}
 		r.hide(in.Settings)
@@ -57,7 +57,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 }
 
 func sayFinding(r *report, v verdict, f flbconf.Finding) {
-	fix := f.Fix
-	f.Fix = ""
-	r.say(v, "config", f.String(), fix)
+	text := f
+	text.Fix = ""
+	r.say(v, "config", text.String(), f.Fix)
 }

@@ -37,7 +37,7 @@ const (
 
 func checkServer(ctx context.Context, r *report, s config.Settings) {
 	if !checkReachable(ctx, r, s) {
-		r.say(skips, "server", "token, role, clock and retention: the server cannot be reached", "")
+		r.say(skips, "server", "token, role, clock and retention: not checked, because the server cannot be reached", "")
 		return
 	}
 	checkToken(r, s, time.Now())
@@ -61,7 +61,7 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 			who = ", of user " + id
 		}
 		r.say(passes, "token", "accepted"+who, "")
-		r.say(passes, "role", "events may be read", "")
+		r.say(passes, "role", "the user may read events", "")
 		checkRetention(r, s, page)
 	}
 	checkClock(r, client)
@@ -123,14 +123,14 @@ func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, 
 			r.say(passes, "tls", "none, on loopback", "")
 			return
 		}
-		r.say(warns, "tls", "none: token and events travel unencrypted", "use https")
+		r.say(warns, "tls", "none: token and events are sent unencrypted", "use https")
 		return
 	}
 	leaf := state.PeerCertificates[0]
 	text := fmt.Sprintf("verified, %s, certificate of %s by %s until %s", tls.VersionName(state.Version),
 		leaf.Subject.CommonName, leaf.Issuer.CommonName, leaf.NotAfter.UTC().Format(time.DateOnly))
 	if left := leaf.NotAfter.Sub(now); left < expiresSoon {
-		r.say(warns, "tls", text+", in "+terminal.Roughly(left), "have the certificate renewed")
+		r.say(warns, "tls", text+", in "+terminal.Roughly(left), "renew the certificate")
 		return
 	}
 	r.say(passes, "tls", text, "")
@@ -138,33 +138,30 @@ func checkCertificate(r *report, s config.Settings, state *tls.ConnectionState, 
 
 // explainConnect explains an error of the connection.
 func explainConnect(err error, s config.Settings) (name, text, fix string) {
-	var (
-		dns       *net.DNSError
-		unknown   x509.UnknownAuthorityError
-		hostname  x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		plain     tls.RecordHeaderError
-		netErr    net.Error
-		host      = s.URL.Hostname()
-		operation *net.OpError
-	)
-	switch {
-	case errors.As(err, &dns):
-		return "url", fmt.Sprintf("the name %s cannot be resolved: %v", host, dns.Err), "check url and the DNS of this machine"
-	case errors.As(err, &unknown):
-		return "tls", "the certificate is by an authority that this machine does not know", "give its PEM file as ca_file"
-	case errors.As(err, &hostname):
-		return "tls", "the certificate is not for this host: " + hostname.Error(), "use the name in the certificate"
-	case errors.As(err, &invalid):
-		return "tls", invalid.Error(), "have the certificate renewed, and check this machine's clock"
-	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	const network = "check host, port, firewall and proxy"
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "url", fmt.Sprintf("the name %s cannot be resolved: %v", s.URL.Hostname(), dns.Err), "check url and the DNS of this machine"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "tls", "the certificate was signed by an authority that this machine does not know", "set ca_file to the PEM file of that authority"
+	}
+	if e, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "tls", "the certificate is not for this host: " + e.Error(), "use a name from the certificate"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return "tls", e.Error(), "renew the certificate, and check this machine's clock"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
 		return "tls", "the server does not speak TLS on this port", "check scheme and port of url"
-	case s.URL.Scheme == "http" && strings.Contains(err.Error(), `malformed HTTP response "\x15`):
+	}
+	if s.URL.Scheme == "http" && strings.Contains(err.Error(), `malformed HTTP response "\x15`) {
 		return "tls", textTLSPort, fixTLSPort
-	case errors.As(err, &netErr) && netErr.Timeout():
-		return "url", fmt.Sprintf("no answer within %s", s.RequestTimeout), "check host, port, firewall and proxy"
-	case errors.As(err, &operation):
-		return "url", fmt.Sprintf("%s: %v", s.URL, operation), "check host, port, firewall and proxy; is ZITADEL running?"
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return "url", fmt.Sprintf("no answer within %s", s.RequestTimeout), network
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return "url", fmt.Sprintf("%s: %v", s.URL, e), network + "; is ZITADEL running?"
 	}
 	return "url", err.Error(), "check host, port and proxy"
 }
@@ -208,9 +205,9 @@ func (r *report) expiry(what string, at, now time.Time) {
 	text := fmt.Sprintf("%s is valid until %s", what, at.UTC().Format(time.RFC3339))
 	switch left := at.Sub(now); {
 	case left <= 0:
-		r.say(fails, "token", strings.Replace(text, "is valid", "was valid", 1), "make a new one for the service user")
+		r.say(fails, "token", strings.Replace(text, "is valid", "was valid", 1), "create a new one for the service user")
 	case left < expiresSoon:
-		r.say(warns, "token", text+", in "+terminal.Roughly(left), "make a new one for the service user")
+		r.say(warns, "token", text+", in "+terminal.Roughly(left), "create a new one for the service user")
 	default:
 		r.say(passes, "token", text, "")
 	}
@@ -252,19 +249,18 @@ func firstEvent(ctx context.Context, client *zitadel.Client) ([]*eventpb.Event, 
 func checkTransport(r *report, chosen, other string, err, otherErr error) {
 	switch {
 	case err == nil:
-		r.say(passes, chosen, "works, and is what will be used", "")
+		r.say(passes, chosen, "works and will be used", "")
 		if otherErr == nil {
 			r.say(passes, other, "works too (transport: "+other+")", "")
 		} else {
-			r.say(skips, other, "does not work from here, and is not needed: "+otherErr.Error(), "")
+			r.say(skips, other, "does not work from here, but is not needed: "+otherErr.Error(), "")
 		}
 	case otherErr == nil:
-		r.say(fails, chosen, err.Error(), "transport: "+other+" works: use that")
+		r.say(fails, chosen, err.Error(), "use transport: "+other+", which works")
 	default:
 		name, text := chosen, err.Error()
-		var e *zitadel.Error
 		fix := ""
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*zitadel.Error](err); ok {
 			name, fix = aspect(e, chosen), e.Fix
 			text = strings.TrimSuffix(text, ": "+fix)
 		}
@@ -290,7 +286,7 @@ func aspect(e *zitadel.Error, transport string) string {
 func checkClock(r *report, client *zitadel.Client) {
 	server, local, ok := client.ServerTime()
 	if !ok {
-		r.say(skips, "clock", "the server's answers show no time", "")
+		r.say(skips, "clock", "the server's answers have no Date", "")
 		return
 	}
 	skew := local.Sub(server).Round(time.Second)
@@ -324,8 +320,8 @@ func checkRetention(r *report, s config.Settings, page []*eventpb.Event) {
 		if !s.Start.Beginning {
 			v = passes // older events are not wanted anyway
 		}
-		r.say(v, "retention", fmt.Sprintf("the log shows nothing before about %s", date), fix)
+		r.say(v, "retention", fmt.Sprintf("ZITADEL shows no events before about %s", date), fix)
 		return
 	}
-	r.say(passes, "retention", "nothing is hidden, the log begins at its first event of "+date, "")
+	r.say(passes, "retention", "nothing is hidden; the first event is of "+date, "")
 }

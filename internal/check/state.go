@@ -17,11 +17,11 @@ import (
 // running.
 func checkState(r *report, s config.Settings) {
 	if s.StatePath == "" {
-		return // checkValues has said so
+		return // checkValues reports it
 	}
 	if err := tryWriting(filepath.Dir(s.StatePath)); err != nil {
-		r.say(fails, "state", fmt.Sprintf("this user cannot write beside %s: %v", s.StatePath, err),
-			"make room, or chown the directory to the user that reads")
+		r.say(fails, "state", fmt.Sprintf("this user cannot write to the directory of %s: %v", s.StatePath, err),
+			"free disk space, or give the directory to the user that runs the reader (chown)")
 		return
 	}
 	state, err := cursor.Read(s.StatePath)
@@ -32,7 +32,7 @@ func checkState(r *report, s config.Settings) {
 		r.say(fails, "state", err.Error(), "")
 	case state.Instance != s.Instance:
 		r.say(fails, "state", fmt.Sprintf("%s belongs to instance %q, not to %q", s.StatePath, state.Instance, s.Instance),
-			fmt.Sprintf("give another state_path, or set instance to %q", state.Instance))
+			fmt.Sprintf("use another state_path, or set instance to %q", state.Instance))
 	default:
 		upTo := "the beginning"
 		if !state.Watermark.IsZero() {
@@ -41,7 +41,7 @@ func checkState(r *report, s config.Settings) {
 		r.say(passes, "state", fmt.Sprintf("%s: %s events so far, read up to %s, written %s ago", s.StatePath,
 			terminal.Thousands(state.Events), upTo, terminal.Roughly(time.Since(state.Updated))), "")
 		if n := len(state.Holes); n > 0 {
-			r.say(warns, "state", fmt.Sprintf("%d runs of missing sequences are still being asked for", n), "none needed, the reader goes on asking")
+			r.say(warns, "state", fmt.Sprintf("%d gaps in sequences are still being asked for", n), "nothing to do: the reader keeps asking for an hour")
 		}
 	}
 }
@@ -53,6 +53,6 @@ func tryWriting(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString("written by zitadel-siem check, to be removed at once\n")
+	_, err = f.WriteString("written by zitadel-siem check, which removes it at once\n")
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }

@@ -37,7 +37,7 @@ func fileError(err error) error {
 	case errors.Is(err, bounded.ErrNotRegular):
 		return &valueError{"is not a regular file, so it cannot be read again", ""}
 	case errors.Is(err, bounded.ErrTooLarge):
-		return &valueError{"holds more than 1 MiB", "check that it is the right file"}
+		return &valueError{"is larger than 1 MiB", "check that it is the right file"}
 	case errors.Is(err, fs.ErrNotExist):
 		return &valueError{"does not exist", "check the path; a path that does not begin with / is relative to the directory in which the process was started"}
 	case errors.Is(err, fs.ErrPermission):
@@ -79,17 +79,17 @@ func (o Option) fileContent(data []byte) error {
 func bareSecret(data []byte) error {
 	text := strings.TrimSpace(string(data))
 	if strings.HasPrefix(text, "{") {
-		return &valueError{"holds JSON, not a bare secret", "use key_file for the JSON key of a service user"}
+		return &valueError{"contains JSON, not only the secret", "use key_file for the JSON key of a service user"}
 	}
 	if strings.ContainsAny(text, " \t\r\n") {
-		return &valueError{"holds white space inside the secret", "write the secret alone, on one line"}
+		return &valueError{"contains white space inside the secret", "write only the secret, on one line"}
 	}
 	return nil
 }
 
 func certificates(data []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(data) {
-		return &valueError{"does not hold a PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
+		return &valueError{"does not contain a PEM certificate", "it begins with -----BEGIN CERTIFICATE-----"}
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func keyContent(data []byte) error {
 		return &valueError{"is the key of an application, which cannot read events", "create a key of a service user"}
 	}
 	if key.KeyID == "" || key.Key == "" || key.UserID == "" {
-		return &valueError{"lacks one of keyId, key, userId", "create a new key in the console: service user, Keys, New, JSON"}
+		return &valueError{"does not have all of keyId, key and userId", "create a new key in the console: service user, Keys, New, JSON"}
 	}
 	return nil
 }
@@ -146,11 +146,11 @@ func privateKey(data []byte) error {
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
-			return &valueError{"does not hold a PEM private key", "it begins with -----BEGIN PRIVATE KEY-----"}
+			return &valueError{"does not contain a PEM private key", "it begins with -----BEGIN PRIVATE KEY-----"}
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return &valueError{"holds a private key with a passphrase, which cannot be entered here", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
+			return &valueError{"contains a private key with a passphrase, which cannot be entered here", "remove the passphrase: openssl pkey -in FILE -out FILE.plain"}
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return nil
 		}

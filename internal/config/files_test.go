@@ -27,17 +27,17 @@ func TestFiles(t *testing.T) {
 		{"token_file", write("open", marker, 0o644), "can be read by others (mode 0644); chmod 600 "},
 		{"token_file", write("group", marker, 0o640), "can be read by others (mode 0640)"},
 		{"token_file", write("empty", " \n", 0o600), "is empty"},
-		{"token_file", write("two", marker+"\n"+marker, 0o600), "holds white space inside the secret"},
+		{"token_file", write("two", marker+"\n"+marker, 0o600), "contains white space inside the secret"},
 		{"token_file", write("json", key, 0o600), "use key_file for the JSON key of a service user"},
 		{"token_file", dir, "is a directory, not a file"},
 		{"token_file", "/dev/null", "is not a regular file"},
 		{"token_file", marker, "a value of 30 bytes does not exist; this looks like the secret itself"},
 		{"key_file", write("key.json", key, 0o600), ""},
 		{"key_file", write("app.json", `{"type":"application","keyId":"1","key":"k"}`, 0o600), "is the key of an application"},
-		{"key_file", write("half.json", `{"type":"serviceaccount","keyId":"1"}`, 0o600), "lacks one of keyId, key, userId"},
+		{"key_file", write("half.json", `{"type":"serviceaccount","keyId":"1"}`, 0o600), "does not have all of keyId, key and userId"},
 		{"key_file", write("pem", marker, 0o600), "is not the JSON key"},
-		{"ca_file", write("ca.pem", marker, 0o644), "does not hold a PEM certificate"},
-		{"ca_file", write("big.pem", strings.Repeat("x", maxFile+1), 0o644), "holds more than 1 MiB"},
+		{"ca_file", write("ca.pem", marker, 0o644), "does not contain a PEM certificate"},
+		{"ca_file", write("big.pem", strings.Repeat("x", maxFile+1), 0o644), "is larger than 1 MiB"},
 	} {
 		values := base("state_path", filepath.Join(dir, "s"), c.option, c.path)
 		if c.option != "ca_file" {

@@ -43,30 +43,30 @@ func checkEventTypes(p *parser, o Option, types *[]string) {
 				p.warn(o.Name, p.show(o, t), "matches no event type known here; if it is misspelt, it matches nothing", didYouMean(nearestPrefix(prefix, all)))
 			}
 		case t == "*":
-			mend := "leave the option out to get every event type"
+			fix := "leave the option out to get every event type"
 			if o.Name == "exclude_event_types" {
-				mend = "leave the option out to exclude none"
+				fix = "leave the option out to exclude none"
 			}
-			p.fail(o.Name, p.show(o, t), "would take every event type", mend)
+			p.fail(o.Name, p.show(o, t), "would take every event type", fix)
 		case strings.ContainsAny(t, "*?%"):
-			mend := matching(t, all)
+			fix := matching(t, all)
 			if near := strings.TrimRight(t, "*?%.") + ".*"; len(known(near)) > 0 {
-				mend = "did you mean " + near + "?"
+				fix = "did you mean " + near + "?"
 			}
-			p.fail(o.Name, p.show(o, t), "is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*", mend)
+			p.fail(o.Name, p.show(o, t), "is a pattern that is not supported: write whole types, or a prefix with .* at the end, as in user.human.*", fix)
 		case strings.ContainsAny(t, " \t;|"):
 			p.fail(o.Name, p.show(o, t), "is not an event type", "separate by commas: "+quote(splitLoose(t)))
 		case slices.Contains(aggregates, t):
-			mend := "did you mean aggregate_types?"
+			fix := "did you mean aggregate_types?"
 			if len(known(t+".*")) > 0 {
-				mend = "did you mean " + t + ".*?"
+				fix = "did you mean " + t + ".*?"
 				if o.Name == "event_types" {
-					mend = "did you mean aggregate_types, or " + t + ".*?"
+					fix = "did you mean aggregate_types, or " + t + ".*?"
 				}
 			} else if o.Name == "exclude_event_types" {
-				mend = "write each event type in full"
+				fix = "write each event type in full"
 			}
-			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", mend)
+			p.fail(o.Name, p.show(o, t), "is an aggregate type, not an event type", fix)
 		default:
 			p.warn(o.Name, p.show(o, t), "is not an event type known here; if it is misspelt, it matches nothing", didYouMean(Nearest(t, all)))
 		}
@@ -145,9 +145,9 @@ func crossFilters(p *parser, s *Settings) {
 		switch {
 		case len(left) == 0:
 		case !some:
-			p.warn("event_types", quote(t), "matches nothing, because aggregate_types leaves out its aggregate type", "add "+strings.Join(left, ",")+" there")
+			p.warn("event_types", quote(t), "matches nothing, because aggregate_types excludes its aggregate type", "add "+strings.Join(left, ",")+" there")
 		default:
-			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types leaves out", "add "+strings.Join(left, ",")+" there, if they are wanted")
+			p.warn("event_types", quote(t), "takes events of "+strings.Join(left, ",")+" too, which aggregate_types excludes", "add "+strings.Join(left, ",")+" there, if they are wanted")
 		}
 	}
 }

@@ -133,7 +133,7 @@ func parseForward(v string) (Forward, error) {
 	var why []string
 	right := forwardScheme(scheme)
 	if scheme != right {
-		why = append(why, "has the scheme "+scheme+", which is none of tcp, tls, unix")
+		why = append(why, "has the scheme "+scheme+", which is not one of tcp, tls, unix")
 	}
 	if strings.Contains(v, "@") {
 		why = append(why, "has user info before the host")
@@ -184,13 +184,13 @@ func socketPath(v string) (string, bool) {
 func parseSocket(path string) (Forward, error) {
 	if rest, ok := strings.CutPrefix(path, "//"); ok {
 		if !strings.HasPrefix(rest, "/") && rest != "" {
-			return Forward{}, &valueError{"has a host where the path begins", "did you mean unix:/" + rest + "?"}
+			return Forward{}, &valueError{"has a host before the path", "did you mean unix:/" + rest + "?"}
 		}
 		path = rest
 	}
 	switch {
 	case path == "":
-		return Forward{}, &valueError{"names no socket", "for example unix:/run/fluent-bit/forward.sock"}
+		return Forward{}, &valueError{"does not name a socket", "for example unix:/run/fluent-bit/forward.sock"}
 	case len(path) > maxSocketPath:
 		return Forward{}, &valueError{"is longer than 107 bytes, the limit for the path of a socket", ""}
 	}

@@ -108,7 +108,7 @@ func hostPort(v string) error {
 	host, port, err := net.SplitHostPort(v)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || port != strconv.FormatUint(n, 10) {
 		if strings.Contains(v, "://") {
-			return &valueError{"is a URL", "write HOST:PORT alone"}
+			return &valueError{"is a URL", "write only HOST:PORT"}
 		}
 		return &valueError{"is not HOST:PORT", "for example 0.0.0.0:8443"}
 	}
@@ -130,11 +130,11 @@ func listening(p *parser, s *Settings) {
 		return
 	}
 	if !p.given["listen_keys_dir"] && !p.given["listen_v1_dir"] {
-		p.fail("listen_keys_dir", "", "is missing, and so is listen_v1_dir: without keys, no sender can be verified",
+		p.fail("listen_keys_dir", "", "is missing, and listen_v1_dir too: without keys, no sender can be verified",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
 	if !p.given["state_path"] {
-		p.fail("listen", "", "needs state_path, so that an event that came by webhook does not come again", "for example /var/lib/zitadel-siem/prod.state")
+		p.fail("listen", "", "needs state_path, so that an event that was received by webhook is not read again", "for example /var/lib/zitadel-siem/prod.state")
 	} else if l.SpoolPath == "" {
 		l.SpoolPath = s.StatePath + ".spool"
 	}

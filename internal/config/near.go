@@ -34,8 +34,8 @@ func distance(a, b string) int {
 // maxCompared bounds what is worth comparing: no name is longer.
 const maxCompared = 128
 
-// Nearest returns the candidate with the smallest edit distance to s, or ""
-// where none is near enough to be meant: a third of its length, at least 2.
+// Nearest returns the candidate with the smallest edit distance to s; "" if all are
+// further away than a third of its length and 2.
 func Nearest(s string, candidates []string) string {
 	if s == "" || len(s) > maxCompared {
 		return ""
@@ -56,11 +56,15 @@ func (os Options) NearestOption(name string) string {
 	if o := os.Meant(name); o != "" {
 		return o
 	}
-	names := make([]string, 0, len(os))
+	return Nearest(name, os.Names())
+}
+
+// Names returns the names of the options.
+func (os Options) Names() (names []string) {
 	for _, o := range os {
 		names = append(names, o.Name)
 	}
-	return Nearest(name, names)
+	return names
 }
 
 // Meant returns the option for another spelling (token-file, tokenFile) or

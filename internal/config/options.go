@@ -29,8 +29,8 @@ var kindNames = map[Kind]string{
 	KindToken: "secret", KindForward: "`HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT` or `unix:PATH`",
 }
 
-// Option is one setting. Everything that is said about it anywhere is
-// derived from here: parsing, defaults, help, environment, docs/options.md.
+// Option is one setting. Parsing, defaults, help, environment variables and
+// docs/options.md are all derived from it.
 type Option struct {
 	Name     string // as in Fluent Bit's configuration, snake case
 	Kind     Kind
@@ -39,20 +39,20 @@ type Option struct {
 	Min, Max string   // bounds of a Duration, Size or Number, in its own syntax
 	Bounds   string   // why these bounds
 	Doc      string   // one or two sentences, without a final stop
-	Example  string   // a right value
+	Example  string   // a valid value
 	Advanced bool     // seldom changed
-	Group    string   // over it in a help text; empty: the table's title
+	Group    string   // its heading in help texts; empty: the title of the table
 	Secret   bool     // the value must not be shown
 
-	// also holds names that users write instead and that mean this option.
+	// also are other names that users write for this option.
 	also []string
-	// field is where the value lands: a *string, *Secret, *bool, *int,
+	// field is where the value is stored: a *string, *Secret, *bool, *int,
 	// *time.Duration, *time.Time, *[]string, *Start, *Forward or **url.URL.
 	field func(settings any) any
-	// public says that a File holds nothing secret.
+	// public: the File contains nothing secret.
 	public bool
-	// text says what else is wrong with a Text or a Token, content with what
-	// stands in a File, and items with a List.
+	// text says what else is wrong with a Text or a Token, content with the
+	// content of a File, and items with a List.
 	text    func(v string) error
 	content func(data []byte) error
 	items   func(p *parser, o Option, items *[]string)

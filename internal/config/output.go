@@ -13,7 +13,7 @@ var Output = Table[OutputSettings]{
 		liftRules([]func(*parser, *FormatSettings){formatting}, (*OutputSettings).format)...),
 }
 
-// kinds are what a line can be, and allKinds stands for each of them.
+// kinds are what a line can be; allKinds means all of them.
 var kinds = []string{"log", "run_started", "run_succeeded", "run_failed", "access", "malformed", "other"}
 
 const allKinds = "all"
@@ -139,7 +139,7 @@ var outputOptions = slices.Concat(Options{
 	},
 }, formatOptions((*OutputSettings).format))
 
-// expandKinds wants known words, and puts what "all" stands for in its place.
+// expandKinds checks the words, and replaces "all".
 func expandKinds(p *parser, o Option, list *[]string) {
 	var right []string
 	for _, word := range *list {

@@ -10,7 +10,7 @@ import (
 // (fw_conn.h); a larger message breaks the connection, again and again.
 const receiverBuffer = 6_144_000
 
-// destination wants a way that nobody can read on.
+// destination requires an encrypted way to other machines.
 func destination(p *parser, s *OutputSettings) {
 	f := s.Forward
 	if f.Network == "" {
@@ -38,20 +38,20 @@ func destination(p *parser, s *OutputSettings) {
 	}
 }
 
-// withoutTLS refuses what only TLS makes use of: who gives it, means TLS.
+// withoutTLS refuses options that only TLS uses: whoever sets them expects TLS.
 func (p *parser) withoutTLS(f Forward) {
-	mend := "leave it out"
+	fix := "leave it out"
 	if f.Network == "tcp" {
-		mend = "did you mean forward tls://" + f.Address + "?"
+		fix = "did you mean forward tls://" + f.Address + "?"
 	}
 	for _, name := range []string{"ca_file", "cert_file", "cert_key_file"} {
 		if p.given[name] && !(name == "ca_file" && p.given["url"]) { // it may be for the url
-			p.fail(name, "", "has no effect without TLS: forward is "+f.String(), mend)
+			p.fail(name, "", "has no effect without TLS: forward is "+f.String(), fix)
 		}
 	}
 }
 
-// sharedKeys wants one shared key at most, and reads the one in a file.
+// sharedKeys allows at most one shared key, and reads it if it is in a file.
 func sharedKeys(p *parser, s *OutputSettings) {
 	switch {
 	case p.given["shared_key"] && p.given["shared_key_file"]:
@@ -67,7 +67,7 @@ func sharedKeys(p *parser, s *OutputSettings) {
 	}
 }
 
-// clientCertificate wants certificate and key, of one pair, or neither.
+// clientCertificate requires both certificate and key, of one pair, or neither.
 func clientCertificate(p *parser, s *OutputSettings) {
 	cert, key := p.given["cert_file"], p.given["cert_key_file"]
 	switch {
@@ -78,12 +78,12 @@ func clientCertificate(p *parser, s *OutputSettings) {
 	case !cert || p.opts.NoFiles || p.bad["cert_file"] || p.bad["cert_key_file"] || s.CertFile == "" || s.CertKeyFile == "":
 	default:
 		if _, err := tls.LoadX509KeyPair(s.CertFile, s.CertKeyFile); err != nil {
-			p.fail("cert_key_file", "", "does not belong to the certificate in cert_file, or cannot be read", "give both files of one pair, and a key without a passphrase")
+			p.fail("cert_key_file", "", "does not belong to the certificate in cert_file, or cannot be read", "use the certificate and its own key, without a passphrase")
 		}
 	}
 }
 
-// rawLines sees raw where no line that it is for is sent.
+// rawLines warns if raw is set but none of the lines that it applies to are sent.
 func rawLines(p *parser, s *OutputSettings) {
 	if s.Raw && !p.bad["kinds"] && !slices.Contains(s.Kinds, "malformed") && !slices.Contains(s.Kinds, "other") {
 		p.warn("raw", "", "has no effect, because kinds has neither malformed nor other", "add one of them to kinds")

@@ -96,25 +96,25 @@ func TestOutputBadValues(t *testing.T) {
 		{[]string{"forward", "tls://h.example:"}, `forward: "tls://h.example:" has no port; did you mean tls://h.example:24224? (24224 is the usual one)`},
 		{[]string{"forward", "::1"}, `forward: "::1" has no port; did you mean tcp://[::1]:24224? (24224 is the usual one)`},
 		{[]string{"forward", "2001:db8:0:0:0:0:0:1:24224"}, `forward: "2001:db8:0:0:0:0:0:1:24224" has an IPv6 address without brackets; did you mean [2001:db8:0:0:0:0:0:1]:24224?`},
-		{[]string{"forward", "https://h.example:24224"}, `forward: "https://h.example:24224" has the scheme https, which is none of tcp, tls, unix; did you mean tls://h.example:24224?`},
-		{[]string{"forward", "forward://h.example"}, `forward: "forward://h.example" has the scheme forward, which is none of tcp, tls, unix and has no port; did you mean tcp://h.example:24224? (24224 is the usual one)`},
+		{[]string{"forward", "https://h.example:24224"}, `forward: "https://h.example:24224" has the scheme https, which is not one of tcp, tls, unix; did you mean tls://h.example:24224?`},
+		{[]string{"forward", "forward://h.example"}, `forward: "forward://h.example" has the scheme forward, which is not one of tcp, tls, unix and has no port; did you mean tcp://h.example:24224? (24224 is the usual one)`},
 		{[]string{"forward", "tls://u:hunter2@h.example:1/x?y"}, `forward: "tls://h.example:1" (shortened) has user info before the host and has a path, query or fragment after the host; did you mean tls://h.example:1?`},
 		{[]string{"forward", "h.example:99999"}, `forward: "h.example:99999" has no valid host and port; for example tls://siem.example.com:24224`},
 		{[]string{"forward", "/run/f.sock"}, `forward: "/run/f.sock" is a path; did you mean unix:/run/f.sock?`},
-		{[]string{"forward", "unix://run/f.sock"}, `forward: "unix://run/f.sock" has a host where the path begins; did you mean unix:/run/f.sock?`},
-		{[]string{"forward", "unix:"}, `forward: "unix:" names no socket; for example unix:/run/fluent-bit/forward.sock`},
+		{[]string{"forward", "unix://run/f.sock"}, `forward: "unix://run/f.sock" has a host before the path; did you mean unix:/run/f.sock?`},
+		{[]string{"forward", "unix:"}, `forward: "unix:" does not name a socket; for example unix:/run/fluent-bit/forward.sock`},
 		{[]string{"forward", "abcdefghijklmnopqrstuvwxyz"}, `forward: a value of 26 bytes is not an address; for example tls://siem.example.com:24224`},
 		{[]string{"forward", "h.example:24224"}, `forward: "tcp://h.example:24224" would send all records unencrypted to a host other than loopback; did you mean tls://h.example:24224? Otherwise set insecure on`},
-		{[]string{"shared_key", "a\tb"}, `shared_key: a value of 3 bytes holds control characters; give the shared key alone, on one line`},
+		{[]string{"shared_key", "a\tb"}, `shared_key: a value of 3 bytes contains control characters; write only the shared key, on one line`},
 		{[]string{"shared_key", "a b", "shared_key_file", "./k"}, `shared_key: is given together with shared_key_file; keep one of them`},
 		{[]string{"ca_file", "./ca.pem"}, `ca_file: has no effect without TLS: forward is tcp://127.0.0.1:24224; did you mean forward tls://127.0.0.1:24224?`},
 		{[]string{"forward", "unix:/f", "ca_file", "./ca.pem"}, `ca_file: has no effect without TLS: forward is unix:/f; leave it out`},
 		{[]string{"forward", "tls://h.example:1", "cert_file", "./c.pem"}, `cert_file: is given without cert_key_file; add cert_key_file, the path of the file that holds its private key`},
 		{[]string{"forward", "tls://h.example:1", "cert_key_file", "./c.pem"}, `cert_key_file: is given without cert_file; add cert_file, the path of the file that holds the certificate`},
-		{[]string{"kinds", "log,run_start"}, `kinds: "run_start" is none of log, run_started, run_succeeded, run_failed, access, malformed, other, all; did you mean run_started?`},
-		{[]string{"instance", "a/b"}, `instance: "a/b" holds a "/", which separates the parts of an event id; did you mean "a-b"?`},
-		{[]string{"tag", "a b"}, `tag: "a b" holds white space; for example parsed.zitadel`},
-		{[]string{"tag", "parsed.*"}, `tag: "parsed.*" holds a "*", but a tag has no wildcards; for example parsed.zitadel`},
+		{[]string{"kinds", "log,run_start"}, `kinds: "run_start" is not one of log, run_started, run_succeeded, run_failed, access, malformed, other, all; did you mean run_started?`},
+		{[]string{"instance", "a/b"}, `instance: "a/b" contains a "/", which separates the parts of an event id; did you mean "a-b"?`},
+		{[]string{"tag", "a b"}, `tag: "a b" contains white space; for example parsed.zitadel`},
+		{[]string{"tag", "parsed.*"}, `tag: "parsed.*" contains a "*", but a tag has no wildcards; for example parsed.zitadel`},
 		{[]string{"ack_timeout", "500ms"}, `ack_timeout: "500ms" is less than 1s (Fluent Bit waits during this time, even when it is stopping); the minimum is 1s, the default 10s`},
 		{[]string{"chunk_size", "1G"}, `chunk_size: "1G" is more than 64M (one message must hold any record, and fit into the buffer of the receiver); the maximum is 64M, the default 2M`},
 		{[]string{"key_name", "log"}, `key_name: is not an option of zitadel-siem; did you mean line_keys?`},
@@ -177,7 +177,7 @@ func TestSharedKeyOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = Output.ParseMap(outputBase("shared_key_file", path), plugin)
-	if err == nil || !strings.Contains(err.Error(), "holds more than one line") || strings.Contains(err.Error(), marker) {
+	if err == nil || !strings.Contains(err.Error(), "contains more than one line") || strings.Contains(err.Error(), marker) {
 		t.Error(err)
 	}
 	_, _, err = Output.ParseMap(outputBase("shared_key_file", marker), plugin)
@@ -219,9 +219,9 @@ func TestClientCertificate(t *testing.T) {
 	for _, c := range []struct{ cert, key, want string }{
 		{cert, key, ""},
 		{cert, foreign, "cert_key_file: does not belong to the certificate in cert_file"},
-		{cert, cert, "does not hold a PEM private key"},
-		{key, key, "does not hold a PEM certificate"},
-		{cert, locked, "holds a private key with a passphrase"},
+		{cert, cert, "does not contain a PEM private key"},
+		{key, key, "does not contain a PEM certificate"},
+		{cert, locked, "contains a private key with a passphrase"},
 	} {
 		_, warnings, err := Output.ParseMap(outputBase("forward", "tls://h.example:1", "cert_file", c.cert, "cert_key_file", c.key), plugin)
 		if c.want == "" && (err != nil || len(warnings) > 0) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

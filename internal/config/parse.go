@@ -34,13 +34,13 @@ func newParser(options Options, settings any, values map[string]string, opts Par
 	return p
 }
 
-func (p *parser) fail(option, value, why, mend string) {
+func (p *parser) fail(option, value, why, fix string) {
 	p.bad[option] = true
-	p.problems = append(p.problems, p.scrub(Problem{option, value, why, mend}))
+	p.problems = append(p.problems, p.scrub(Problem{option, value, why, fix}))
 }
 
-func (p *parser) warn(option, value, why, mend string) {
-	p.warnings = append(p.warnings, p.scrub(Problem{option, value, why, mend}))
+func (p *parser) warn(option, value, why, fix string) {
+	p.warnings = append(p.warnings, p.scrub(Problem{option, value, why, fix}))
 }
 
 // refuse is fail for what a value's own check says.
@@ -49,17 +49,17 @@ func (p *parser) refuse(o Option, value string, err error) {
 	if !errors.As(err, &ve) {
 		ve = &valueError{why: err.Error()}
 	}
-	mend := ve.mend
-	if mend == "" && o.Example != "" {
-		mend = "for example " + o.Example
+	fix := ve.fix
+	if fix == "" && o.Example != "" {
+		fix = "for example " + o.Example
 	}
 	if likeSecret(value) && o.Kind == KindFile {
-		mend = "this looks like the secret itself; the option needs the path of a file that holds it"
+		fix = "this looks like the secret itself; the option needs the path of a file that holds it"
 		if plain, ok := p.options.Lookup(strings.TrimSuffix(o.Name, "_file")); ok && plain.Secret {
-			mend += ", or use " + plain.Name
+			fix += ", or use " + plain.Name
 		}
 	}
-	p.fail(o.Name, p.show(o, value), ve.why, mend)
+	p.fail(o.Name, p.show(o, value), ve.why, fix)
 }
 
 // show repeats a value as far as that is safe.
@@ -79,7 +79,7 @@ func (p *parser) show(o Option, value string) string {
 // lose their words, and they are no secrets.
 const minSecret = 8
 
-// holdsSecret sees that a secret was given to a second option as well.
+// holdsSecret reports whether a secret was also written into a second option.
 func (p *parser) holdsSecret(value string) bool {
 	return slices.ContainsFunc(p.secrets, func(s string) bool { return len(s) >= minSecret && strings.Contains(value, s) })
 }
@@ -91,7 +91,7 @@ func (p *parser) scrub(pr Problem) Problem {
 		if len(secret) < minSecret {
 			continue
 		}
-		for _, field := range []*string{&pr.Option, &pr.Value, &pr.Why, &pr.Mend} {
+		for _, field := range []*string{&pr.Option, &pr.Value, &pr.Why, &pr.Fix} {
 			*field = strings.NewReplacer(secret, redacted, strings.ToLower(secret), redacted).Replace(*field)
 		}
 	}
@@ -154,11 +154,7 @@ var unexpanded = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}|^\$([A-
 func (p *parser) option(o Option) {
 	v, set := p.raw[o.Name]
 	v = strings.TrimSpace(v)
-	switch {
-	case slices.Contains(p.opts.Unknown, o.Name):
-		p.store(o, o.fallback())
-		return
-	case !set:
+	if !set || slices.Contains(p.opts.Unknown, o.Name) {
 		p.store(o, o.fallback())
 		return
 	}
@@ -168,12 +164,12 @@ func (p *parser) option(o Option) {
 		p.fail(o.Name, "", "is set but empty", "remove it, or write it as "+o.Example)
 	case m != nil:
 		name := m[1] + m[2]
-		p.fail(o.Name, "", "holds the variable ${"+name+"}, which was not replaced by its value",
+		p.fail(o.Name, "", "contains the variable ${"+name+"}, which was not replaced by its value",
 			"set "+name+" in the environment of the process; Fluent Bit and a shell replace ${"+name+"}")
 	case strings.Contains(v, "${"):
-		p.fail(o.Name, "", "holds a ${...}, which was not replaced by its value", "")
+		p.fail(o.Name, "", "contains a ${...}, which was not replaced by its value", "")
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) && !o.Secret:
-		p.fail(o.Name, p.show(o, v), "holds control characters or is not UTF-8", "for example "+o.Example)
+		p.fail(o.Name, p.show(o, v), "contains control characters or is not UTF-8", "for example "+o.Example)
 	case quoted(v):
 		p.fail(o.Name, p.show(o, v[1:len(v)-1]), "is in quotes, which would be part of the value", "write it without quotes")
 	default:

@@ -11,10 +11,10 @@ type Problem struct {
 	Option string // its name, as the user wrote it where it is unknown
 	Value  string // what was given, quoted; "a value of N bytes" for a secret; may be empty
 	Why    string // continues Value in a sentence
-	Mend   string // the nearest right thing to write
+	Fix    string // what to write or do instead
 }
 
-// String returns one line: "option: value why; mend".
+// String returns one line: "option: value why; fix".
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.Option)
@@ -24,9 +24,9 @@ func (p Problem) String() string {
 		b.WriteByte(' ')
 	}
 	b.WriteString(p.Why)
-	if p.Mend != "" {
+	if p.Fix != "" {
 		b.WriteString("; ")
-		b.WriteString(p.Mend)
+		b.WriteString(p.Fix)
 	}
 	return b.String()
 }
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 // maxShown bounds the runes of a value that a message repeats.
 const maxShown = 120
 
-// quote shows a value that is no secret, on one line and bounded.
+// quote shows a value that is not secret, on one line and bounded.
 func quote(v string) string {
 	if utf8.RuneCountInString(v) > maxShown {
 		return fmt.Sprintf("%q...", string([]rune(v)[:maxShown]))

@@ -29,8 +29,8 @@ var PullForward = forwardOptions()
 func (s *PullSettings) source() *Settings    { return &s.Settings }
 func (s *PullSettings) out() *OutputSettings { return &s.Out }
 
-// pullOptions are those of the input. What is read waits for a second at most
-// there, until the host calls, and not at all here.
+// pullOptions are those of the input, with a smaller buffer: Fluent Bit calls the input
+// once a second, and the sidecar writes at once.
 func pullOptions() Options {
 	options := slices.Clone(inputOptions)
 	i := slices.IndexFunc(options, func(o Option) bool { return o.Name == "buffer_size" })
@@ -38,7 +38,7 @@ func pullOptions() Options {
 	return options
 }
 
-// forwardOptions are options of the output, said anew where that is needed.
+// forwardOptions are options of the output, with other texts where needed.
 func forwardOptions() Options {
 	var options Options
 	for _, name := range []string{"forward", "tag", "shared_key", "shared_key_file", "cert_file", "cert_key_file", "ack_timeout", "self_hostname"} {

@@ -26,7 +26,7 @@ func authentication(p *parser, _ *Settings) {
 	}
 	switch len(given) {
 	case 0:
-		p.fail("token", "", "is missing, and so is every other way to authenticate", "give exactly one of "+ways)
+		p.fail("token", "", "is missing, and no other way to authenticate is configured", "use exactly one of "+ways)
 	case 1:
 	default:
 		p.fail(given[0], "", "is given together with another way to authenticate: "+strings.Join(given[1:], ", "),
@@ -82,7 +82,7 @@ func times(p *parser, s *Settings) {
 	}
 	start, end := s.Start, s.End
 	if !p.bad["start"] && start.At.After(p.now) {
-		p.warn("start", quote(start.String()), "is in the future: nothing is read until then", "the clock here says "+p.now.UTC().Format(time.RFC3339))
+		p.warn("start", quote(start.String()), "is in the future: nothing is read until then", "this machine's clock says "+p.now.UTC().Format(time.RFC3339))
 	}
 	if end.IsZero() || p.bad["start"] || p.bad["end"] {
 		return

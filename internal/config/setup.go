@@ -87,7 +87,7 @@ var setupOptions = Options{
 
 func targetName(v string) error {
 	if !keyfile.ValidName(v) {
-		return &valueError{"is not a valid name of a key file: letters, digits, _ and -, 64 at most, and no - in front", ""}
+		return &valueError{"is not a valid name for a key file: use at most 64 letters, digits, _ and -, and no - at the beginning", ""}
 	}
 	return nil
 }

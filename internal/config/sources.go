@@ -19,7 +19,7 @@ import (
 
 // Sources are what a file of `zitadel-siem pull --config` describes.
 type Sources struct {
-	MetricsListen string // "" is nowhere
+	MetricsListen string // empty: no metrics
 	List          []PullSettings
 	Warnings      []string
 }
@@ -38,7 +38,7 @@ const maxSources = 1 << 20
 //	    state_path: /var/lib/zitadel-siem/prod.state
 //
 // The names below defaults and sources are those of [Pull]; lists may be YAML
-// lists. ${NAME} in a value is replaced from the environment. The error tells
+// lists. ${NAME} in a value is replaced from the environment. The error lists
 // everything that is wrong, each with its line.
 func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseOptions) (Sources, error) {
 	f := sourcesFile{lookupEnv: lookupEnv, opts: opts}
@@ -52,13 +52,13 @@ func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseO
 		return Sources{}, fmt.Errorf("--config %s: %s", path, strings.Join(f.problems, "\n  "))
 	}
 	if info, err := os.Stat(path); err == nil && f.secret && info.Mode().Perm()&0o077 != 0 {
-		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("%s holds a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
+		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("%s contains a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
 	}
 	return f.out, nil
 }
 
 func readYAML(path string) (*yaml.Node, error) {
-	r, err := os.Open(path) // a pipe will do
+	r, err := os.Open(path) // may be a pipe
 	if err != nil {
 		return nil, bounded.WithoutPath(err) // the message has it
 	}
@@ -66,7 +66,7 @@ func readYAML(path string) (*yaml.Node, error) {
 	data, err := bounded.ReadAll(r, maxSources)
 	switch {
 	case errors.Is(err, bounded.ErrTooLarge):
-		return nil, errors.New("is larger than 1 MiB: it should hold sources and nothing else")
+		return nil, errors.New("is larger than 1 MiB: it should contain only sources")
 	case err != nil:
 		return nil, bounded.WithoutPath(err)
 	}
@@ -85,8 +85,8 @@ var (
 	yamlAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.*)' referenced$`)
 )
 
-// notYAML keeps the line of what the library says, and nothing else: its text
-// can repeat a secret that begins with a special character.
+// notYAML keeps only the line number of the library's error: its text can repeat a
+// secret that begins with a special character.
 func notYAML(data []byte, err error) error {
 	where := ""
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
@@ -103,11 +103,11 @@ type sourcesFile struct {
 	lookupEnv func(string) (string, bool)
 	opts      ParseOptions
 	out       Sources
-	secret    bool // one stands in the file itself
+	secret    bool // the file itself contains one
 	problems  []string
 }
 
-// fail notes a problem: one of defaults once, not for each source.
+// fail adds a problem once, because defaults are read for each source.
 func (f *sourcesFile) fail(line int, format string, args ...any) {
 	problem := fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)
 	if !slices.Contains(f.problems, problem) {
@@ -128,14 +128,14 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	}
 	var defaults map[string]value
 	var list *yaml.Node
-	stands := map[string]int{}
+	lines := map[string]int{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
-		if first, ok := stands[key.Value]; ok {
+		if first, ok := lines[key.Value]; ok {
 			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first)
 			continue
 		}
-		stands[key.Value] = key.Line
+		lines[key.Value] = key.Line
 		switch key.Value {
 		case "metrics_listen":
 			if node.Kind != yaml.ScalarNode {
@@ -147,7 +147,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is none of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is not one of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
 		}
 	}
 	switch {
@@ -163,7 +163,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	}
 }
 
-// belongs sees an option that stands too far left.
+// belongs says where to put an option that is at the wrong level.
 func (f *sourcesFile) belongs(name string) string {
 	if _, ok := Pull.Lookup(name); ok {
 		return "; move it below a source, or below defaults"
@@ -204,13 +204,13 @@ func (f *sourcesFile) source(node *yaml.Node, defaults map[string]value) {
 }
 
 // apart refuses two sources with one state, spool or address, and two with one
-// label: their events would have the same ids, and their figures the same names.
+// label: their events would have the same ids, and their metrics the same names.
 func (f *sourcesFile) apart(list *yaml.Node) {
 	type own struct{ option, value string }
 	taken := map[own]int{} // by the first source that has it, its line
 	for i, s := range f.out.List {
 		at := list.Content[i].Line
-		refuse := func(option, value, same, mend string) bool {
+		refuse := func(option, value, same, fix string) bool {
 			if value == "" {
 				return false
 			}
@@ -219,7 +219,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 				taken[own{option, same}] = at
 				return false
 			}
-			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, mend)
+			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, fix)
 			return true
 		}
 		const each = "each needs its own"
@@ -227,7 +227,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 		if !refuse("state_path", s.StatePath, filepath.Clean(s.StatePath), each) {
 			refuse("spool_path", s.Listen.SpoolPath, filepath.Clean(s.Listen.SpoolPath), each)
 		}
-		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which is another one each time
+		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which means another port each time
 			refuse("listen", s.Listen.Address, s.Listen.Address, each)
 		}
 		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or merge the two sources into one")
@@ -269,8 +269,8 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 	return values
 }
 
-// expand replaces ${NAME}. One that is not set stays, and is then refused with
-// the name of its option.
+// expand replaces ${NAME}. A variable that is not set stays in the text, and is
+// then refused with the name of its option.
 func (f *sourcesFile) expand(text string) string {
 	return unexpanded.ReplaceAllStringFunc(text, func(m string) string {
 		name := strings.Trim(m, "${}")

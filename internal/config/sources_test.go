@@ -87,9 +87,9 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is none of metrics_listen, defaults, sources
-  line 4: "token_file" is none of metrics_listen, defaults, sources; move it below a source, or below defaults
-  line 2: token: holds the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
+	want := `--config ` + path + `: line 3: "metrics" is not one of metrics_listen, defaults, sources
+  line 4: "token_file" is not one of metrics_listen, defaults, sources; move it below a source, or below defaults
+  line 2: token: contains the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
   line 12: "settle" is already in line 11
   line 11: settle: "1h" is more than 10m (events are not read before they are this old); the maximum is 10m, the default 2s
@@ -120,7 +120,7 @@ func TestSources_Files(t *testing.T) {
 		"defaults: {}":             "line 1: `sources:` is missing; it is a list of at least one source",
 		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
-		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it should hold sources and nothing else",
+		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it should contain only sources",
 	} {
 		path := writeSources(t, text)
 		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+want {

@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// Table is what one part of the program can be told: its options, and the
+// Table is the configuration of one part of the program: its options, and the
 // rules that tie some of them together. S is what they become.
 type Table[S any] struct {
 	Title string // over them in a help text
@@ -64,8 +64,8 @@ func (t Table[S]) ParseMap(values map[string]string, opts ParseOptions) (S, []st
 }
 
 // Check is ParseMap for callers that want to know which option each
-// warning and each problem belongs to. The settings are complete when there
-// is no problem.
+// warning and each problem belongs to. The settings are complete if there
+// are no problems.
 func (t Table[S]) Check(values map[string]string, opts ParseOptions) (settings S, warnings, problems []Problem) {
 	p := newParser(t.Options, &settings, values, opts)
 	p.keepSecrets()

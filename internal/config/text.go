@@ -16,12 +16,12 @@ func languageTag(v string) error {
 	return nil
 }
 
-// maxLabel bounds the instance label, which stands in every event id.
+// maxLabel bounds the instance label, which is part of every event id.
 const maxLabel = 255
 
 func labelError(v string) error {
 	if strings.Contains(v, "/") {
-		return &valueError{`holds a "/", which separates the parts of an event id`, "did you mean " + quote(strings.Trim(strings.ReplaceAll(v, "/", "-"), "-")) + "?"}
+		return &valueError{`contains a "/", which separates the parts of an event id`, "did you mean " + quote(strings.Trim(strings.ReplaceAll(v, "/", "-"), "-")) + "?"}
 	}
 	if len(v) > maxLabel {
 		return &valueError{"is longer than 255 bytes", ""}
@@ -31,15 +31,15 @@ func labelError(v string) error {
 
 func noSpace(v string) error {
 	if strings.ContainsFunc(v, unicode.IsSpace) {
-		return &valueError{"holds white space", ""}
+		return &valueError{"contains white space", ""}
 	}
 	return nil
 }
 
-// tagShape wants a tag as it stands in a record: nothing in it is replaced.
+// tagShape checks a tag that is used as it is: nothing in it is replaced.
 func tagShape(v string) error {
 	if strings.Contains(v, "*") {
-		return &valueError{`holds a "*", but a tag has no wildcards`, ""}
+		return &valueError{`contains a "*", but a tag has no wildcards`, ""}
 	}
 	return noSpace(v)
 }
@@ -47,7 +47,7 @@ func tagShape(v string) error {
 // oneWord is the shape of a token.
 func oneWord(v string) error {
 	if strings.ContainsFunc(v, unicode.IsSpace) || strings.ContainsFunc(v, unicode.IsControl) {
-		return &valueError{"holds white space or control characters", "give the token alone, on one line"}
+		return &valueError{"contains white space or control characters", "write only the token, on one line"}
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func oneWord(v string) error {
 // oneLine is the shape of a shared key, in which Fluent Bit takes spaces too.
 func oneLine(v string) error {
 	if strings.ContainsFunc(v, unicode.IsControl) {
-		return &valueError{"holds control characters", "give the shared key alone, on one line"}
+		return &valueError{"contains control characters", "write only the shared key, on one line"}
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func oneLine(v string) error {
 // sharedKey is the shape of a file that holds one.
 func sharedKey(data []byte) error {
 	if oneLine(strings.TrimSpace(string(data))) != nil {
-		return &valueError{"holds more than one line, or control characters", "write the shared key alone, on one line"}
+		return &valueError{"contains more than one line, or control characters", "write only the shared key, on one line"}
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func parseURL(v string) (*url.URL, error) {
 	return &url.URL{Scheme: scheme, Host: hostport}, nil
 }
 
-// splitHost checks a host with an optional port. An IPv6 address stands in
+// splitHost checks a host with an optional port. An IPv6 address is in
 // brackets.
 func splitHost(hostport string) (host, port string, ok bool) {
 	host = hostport
@@ -94,7 +94,7 @@ func defaultPort(scheme string) string {
 	return "443"
 }
 
-// bareWord is a long word that is no host: a token in the wrong place.
+// bareWord reports a long word that is not a host, such as a token in the wrong place.
 func bareWord(v string) bool { return likeSecret(v) && !strings.ContainsAny(v, ":") }
 
 // showURL repeats a URL without what may be secret in it.

@@ -10,9 +10,9 @@ import (
 )
 
 // A valueError says why a value is refused and what would be right.
-type valueError struct{ why, mend string }
+type valueError struct{ why, fix string }
 
-func (e *valueError) Error() string { return e.why + "; " + e.mend }
+func (e *valueError) Error() string { return e.why + "; " + e.fix }
 
 var durationUnits = map[string]time.Duration{
 	"ns": time.Nanosecond, "us": time.Microsecond, "ms": time.Millisecond,
@@ -67,11 +67,8 @@ func parseDuration(v string) (time.Duration, error) {
 }
 
 func durationShape(v string) error {
-	mend := ""
-	if guess := guessDuration(v); guess != "" {
-		mend = "did you mean " + guess + "?"
-	}
-	return &valueError{"is not a duration such as 500ms, 5s, 1h30m or 7d", mend}
+	fix := didYouMean(guessDuration(v))
+	return &valueError{"is not a duration such as 500ms, 5s, 1h30m or 7d", fix}
 }
 
 // guessDuration makes a duration of "5 minutes", "2hours" or "24h ago".
@@ -124,11 +121,11 @@ func parseSize(v string) (int, error) {
 	unit := strings.ToUpper(m[2])
 	scale, ok := map[string]float64{"": 1, "K": 1e3, "KB": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9}[unit]
 	if !ok || len(m[1])+len(m[2]) != len(v) {
-		mend := ""
+		fix := ""
 		if unit != "" && strings.Contains("KMG", unit[:1]) {
-			mend = "did you mean " + m[1] + unit[:1] + "?"
+			fix = "did you mean " + m[1] + unit[:1] + "?"
 		}
-		return 0, &valueError{"is not a size such as 512k, 16M or 1G", mend}
+		return 0, &valueError{"is not a size such as 512k, 16M or 1G", fix}
 	}
 	if n*scale >= math.MaxInt {
 		return 0, &valueError{"is too large", ""}
@@ -166,11 +163,11 @@ func parseSwitch(v string) (bool, error) {
 	if guess == "" {
 		guess = Nearest(low, []string{"on", "off", "true", "false", "yes", "no"})
 	}
-	mend := ""
+	fix := ""
 	if guess != "" {
-		mend = "did you mean " + guess + "?"
+		fix = "did you mean " + guess + "?"
 	}
-	return false, &valueError{"is none of on, off, true, false, yes, no", mend}
+	return false, &valueError{"is not one of on, off, true, false, yes, no", fix}
 }
 
 func parseEnum(v string, values []string) (string, error) {
@@ -179,11 +176,8 @@ func parseEnum(v string, values []string) (string, error) {
 			return known, nil
 		}
 	}
-	mend := ""
-	if near := Nearest(v, values); near != "" {
-		mend = "did you mean " + near + "?"
-	}
-	return "", &valueError{"is none of " + strings.Join(values, ", "), mend}
+	fix := didYouMean(Nearest(v, values))
+	return "", &valueError{"is not one of " + strings.Join(values, ", "), fix}
 }
 
 // parseList splits at commas, trims, and drops empty and repeated elements.
@@ -202,7 +196,7 @@ func parseList(v string) ([]string, error) {
 		}
 	}
 	if list == nil {
-		return nil, &valueError{"holds nothing but commas", ""}
+		return nil, &valueError{"contains only commas", ""}
 	}
 	return list, nil
 }
@@ -212,11 +206,11 @@ func parseTime(v string, now time.Time) (time.Time, error) {
 	if err == nil {
 		return t, nil
 	}
-	mend := "write it as " + now.UTC().Format(time.RFC3339)
+	fix := "write it as " + now.UTC().Format(time.RFC3339)
 	if guess := guessTime(v); guess != "" {
-		mend = "did you mean " + guess + "?"
+		fix = "did you mean " + guess + "?"
 	}
-	return time.Time{}, &valueError{"is not an RFC 3339 time", mend}
+	return time.Time{}, &valueError{"is not an RFC 3339 time", fix}
 }
 
 // guessTime completes a time that lacks its zone or its hours.
@@ -275,7 +269,7 @@ func parseStart(v string) (Start, error) {
 	return Start{}, &valueError{startShape, "did you mean " + guess + "?"}
 }
 
-const startShape = "is none of beginning, now, an RFC 3339 time, or a duration back such as 24h"
+const startShape = "is not beginning, now, an RFC 3339 time, or a duration such as 24h (that far back)"
 
 // within compares a number of an option's own kind with its bounds.
 func within[T int | time.Duration](o Option, v T, parse func(string) (T, error)) error {
@@ -293,7 +287,7 @@ func within[T int | time.Duration](o Option, v T, parse func(string) (T, error))
 	return nil
 }
 
-// Bytes is a size in Fluent Bit's syntax; unset, or none, for what is no size.
+// Bytes reads a size in Fluent Bit's syntax; it returns none for text that is not a size.
 func Bytes(v string, none int) int {
 	n, err := parseSize(v)
 	if err != nil {

@@ -3,6 +3,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,8 +73,6 @@ func (d *Demo) Run(ctx context.Context, console *terminal.Console) (err error) {
 			return err
 		}
 		console.Line(fmt.Sprintf("fake ZITADEL server at %s: %s recorded events, and new ones all the time; logins run its actions, which print", values["url"], terminal.Thousands(ledger.written())))
-	} else {
-		ledger = nil // nobody knows what a real store holds
 	}
 	if values["state_path"] == "" {
 		values["state_path"] = filepath.Join(dir, "zitadel.state")
@@ -83,7 +82,7 @@ func (d *Demo) Run(ctx context.Context, console *terminal.Console) (err error) {
 	if err != nil {
 		return err
 	}
-	return d.watch(ctx, console, p, server, newTally(ledger, console))
+	return d.watch(ctx, console, p, server, ledger)
 }
 
 // pipeline is Fluent Bit if there is one, otherwise zitadel-siem.
@@ -131,27 +130,31 @@ func (d *Demo) pipeline(dir string, values map[string]string, console *terminal.
 
 // watch shows what arrives until ctx or the time ends, waits until the pipeline has
 // delivered everything that the fake server wrote, and sums up.
-func (d *Demo) watch(ctx context.Context, console *terminal.Console, p pipeline, server *fakeServer, tally *tally) error {
+func (d *Demo) watch(ctx context.Context, console *terminal.Console, p pipeline, server *fakeServer, ledger *ledger) error {
 	pipelineCtx, stopPipeline := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPipeline()
+	began, screen := time.Now(), newScreen(console)
 	ended := make(chan error, 1)
-	go func() { ended <- p.run(pipelineCtx, tally.take) }()
+	go func() {
+		ended <- p.run(pipelineCtx, func(line []byte) {
+			ledger.take(line)
+			screen.show(line)
+		})
+	}()
 
 	statusCtx, stopStatus := context.WithCancel(pipelineCtx)
 	statusDone := make(chan struct{})
 	go func() {
 		defer close(statusDone)
-		terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return tally.progress(p.failures()) })
+		terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return ledger.progress(p.failures()) })
 	}()
 	finish := func(err error) error {
 		stopStatus()
 		<-statusDone
 		console.Clear()
-		console.Line(tally.summary())
-		if err != nil {
-			return err
-		}
-		return tally.verdict()
+		summary, incomplete := ledger.summary(time.Since(began))
+		console.Line(summary)
+		return cmp.Or(err, incomplete)
 	}
 
 	var timeIsUp <-chan time.Time
@@ -169,7 +172,7 @@ func (d *Demo) watch(ctx context.Context, console *terminal.Console, p pipeline,
 
 	if server != nil {
 		server.stop()
-		tally.awaitAll(catchUpWithin)
+		ledger.awaitAll(catchUpWithin)
 	}
 	stopPipeline()
 	return finish(<-ended)

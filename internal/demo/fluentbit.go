@@ -1,19 +1,13 @@
 package demo
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
-	"sync/atomic"
-	"syscall"
-	"time"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,30 +15,29 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
-// fluentBit is a Fluent Bit process as a pipeline. Its stdout output gives one
-// JSON line for each record.
+// fluentBit is Fluent Bit as a pipeline. Its stdout output gives one JSON line for each
+// record.
 type fluentBit struct {
-	cmd     *exec.Cmd
-	console *terminal.Console
-	errors  atomic.Uint64
-
-	mu   sync.Mutex
-	tail []string // the last lines of its log, for the case that it fails
+	program
+	config string
 }
 
-func newFluentBit(program, pluginDir, dir string, values map[string]string, console *terminal.Console) (*fluentBit, error) {
-	path := filepath.Join(dir, "fluent-bit.yaml")
+func newFluentBit(path, pluginDir, dir string, values map[string]string, console *terminal.Console) (*fluentBit, error) {
+	config := filepath.Join(dir, "fluent-bit.yaml")
 	data, err := fluentBitConfig(pluginDir, dir, values)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return nil, err
+	return &fluentBit{config: config, program: program{path: path, console: console,
+		shown: regexp.MustCompile(`\] \[(error| warn)\]`), failure: regexp.MustCompile(`\] \[error\]`)}}, os.WriteFile(config, data, 0o600)
+}
+
+func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {
+	err := f.child(ctx, show, exec.CommandContext(ctx, f.path, "-c", f.config))
+	if err == nil && ctx.Err() == nil {
+		return errors.New("fluent-bit ended by itself, with exit status 0")
 	}
-	f := &fluentBit{cmd: exec.Command(program, "-c", path), console: console}
-	// Ctrl-C is for the demo alone: Fluent Bit ends when the last records have arrived.
-	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return f, nil
+	return err
 }
 
 // fluentBitConf is the part of a configuration that the demo reads or changes.
@@ -115,77 +108,4 @@ func fluentBitConfig(pluginDir, dir string, values map[string]string) ([]byte, e
 	stdout["match"] = "zitadel.*"
 	c.Pipeline.Outputs = append(c.Pipeline.Outputs, stdout)
 	return yaml.Marshal(c)
-}
-
-func (f *fluentBit) run(ctx context.Context, show func([]byte)) error {
-	stdout, err := f.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	stderr, err := f.cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := f.cmd.Start(); err != nil {
-		return err
-	}
-	stopped := context.AfterFunc(ctx, func() { _ = f.cmd.Process.Signal(syscall.SIGTERM) })
-	defer stopped()
-
-	var readers sync.WaitGroup
-	readers.Go(func() { f.follow(ctx, stderr) })
-	readers.Go(func() { records(stdout, show) })
-	killer := context.AfterFunc(ctx, func() {
-		time.AfterFunc(killAfter, func() { _ = f.cmd.Process.Kill() })
-	})
-	defer killer()
-	readers.Wait()
-	err = f.cmd.Wait()
-	if ctx.Err() != nil {
-		return nil // we ended it
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err == nil {
-		err = errors.New("exit status 0")
-	}
-	return fmt.Errorf("fluent-bit ended by itself (%w); its last lines:\n  %s", err, strings.Join(f.tail, "\n  "))
-}
-
-func (f *fluentBit) failures() uint64 { return f.errors.Load() }
-
-// records reads JSON lines. Fluent Bit prints its banner to standard output too.
-func records(r io.Reader, show func([]byte)) {
-	lines := bufio.NewReaderSize(r, 1<<20)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && line[0] == '{' {
-			show(line)
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// follow shows the errors of Fluent Bit's log, and its warnings until ctx ends: the
-// stop itself causes a warning.
-func (f *fluentBit) follow(ctx context.Context, r io.Reader) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := printable(lines.Text())
-		f.mu.Lock()
-		if f.tail = append(f.tail, line); len(f.tail) > 5 {
-			f.tail = f.tail[1:]
-		}
-		f.mu.Unlock()
-		if strings.Contains(line, "] [error]") {
-			f.errors.Add(1)
-			f.console.Line(line)
-		} else if strings.Contains(line, "] [ warn]") && ctx.Err() == nil {
-			f.console.Line(line)
-		}
-	}
-	_, _ = io.Copy(io.Discard, r) // a line over the limit must not block Fluent Bit
 }

@@ -11,14 +11,15 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
-// ledger has every event that the fake server wrote, by event.id, with its creation
-// date, in that order.
+// ledger compares what the fake server wrote with what arrives, by event.id. For a
+// real instance, only the arrivals are known.
 type ledger struct {
 	mu      sync.Mutex
-	ids     []string
+	ids     []string // written, in the order of creation
 	created []time.Time
-	arrived map[string]int // how often
 	next    int            // ids[:next] have all arrived
+	arrived map[string]int // how often
+	records uint64         // arrived in total
 }
 
 func newLedger() *ledger { return &ledger{arrived: map[string]int{}} }
@@ -27,6 +28,14 @@ func (l *ledger) add(id string, created time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ids, l.created = append(l.ids, id), append(l.created, created)
+}
+
+// take counts one record at the end of the pipeline.
+func (l *ledger) take(line []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records++
+	l.arrived[gjson.GetBytes(line, "event.id").String()]++
 }
 
 func (l *ledger) written() uint64 {
@@ -52,113 +61,60 @@ func (l *ledger) oldestMissing() (time.Time, bool) {
 func (l *ledger) balance() (delivered, missing, repeated, foreign uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := make(map[string]bool, len(l.ids))
 	for _, id := range l.ids {
-		known[id] = true
-		switch n := l.arrived[id]; {
-		case n == 0:
-			missing++
-		default:
+		if l.arrived[id] > 0 {
 			delivered++
-			repeated += uint64(n - 1)
+		} else {
+			missing++
 		}
 	}
-	for id := range l.arrived {
-		if !known[id] {
-			foreign++
-		}
+	for _, n := range l.arrived {
+		repeated += uint64(n - 1)
 	}
-	return delivered, missing, repeated, foreign
+	return delivered, missing, repeated, uint64(len(l.arrived)) - delivered
 }
 
-// tally takes the records at the end of the pipeline.
-type tally struct {
-	ledger *ledger // nil for a real instance
-	screen *screen
-	began  time.Time
-
-	mu       sync.Mutex
-	arrived  uint64
-	repeated uint64
-	seen     map[string]bool // of a real instance
-	newest   time.Time
-}
-
-func newTally(l *ledger, console *terminal.Console) *tally {
-	return &tally{ledger: l, screen: newScreen(console), began: time.Now(), seen: map[string]bool{}}
-}
-
-// take counts one line and shows some.
-func (t *tally) take(line []byte) {
-	id := gjson.GetBytes(line, "event.id").String()
-	created, _ := time.Parse(time.RFC3339Nano, gjson.GetBytes(line, "event.time").String())
-	t.mu.Lock()
-	t.arrived++
-	if created.After(t.newest) {
-		t.newest = created
-	}
-	if t.ledger == nil {
-		if t.seen[id] {
-			t.repeated++
-		}
-		t.seen[id] = true
-	}
-	t.mu.Unlock()
-	if t.ledger != nil {
-		t.ledger.mu.Lock()
-		t.ledger.arrived[id]++
-		t.ledger.mu.Unlock()
-	}
-	t.screen.show(line)
-}
-
-func (t *tally) progress(failures uint64) terminal.Progress {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p := terminal.Progress{Events: t.arrived, Lag: -1, Errors: failures}
-	if t.ledger == nil {
+func (l *ledger) progress(failures uint64) terminal.Progress {
+	oldest, missing := l.oldestMissing()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := terminal.Progress{Events: l.records, Lag: -1, Errors: failures}
+	if len(l.ids) == 0 {
 		return p
 	}
 	p.Lag = 0
-	if oldest, ok := t.ledger.oldestMissing(); ok {
+	if missing {
 		p.Lag = time.Since(oldest)
 	}
-	p.Note = fmt.Sprintf("(%s were written)", terminal.Thousands(t.ledger.written()))
+	p.Note = fmt.Sprintf("(%s were written)", terminal.Thousands(uint64(len(l.ids))))
 	return p
 }
 
 // awaitAll returns when everything that was written has arrived, or after d.
-func (t *tally) awaitAll(d time.Duration) {
+func (l *ledger) awaitAll(d time.Duration) {
 	for deadline := time.Now().Add(d); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if _, missing := t.ledger.oldestMissing(); !missing {
+		if _, missing := l.oldestMissing(); !missing {
 			return
 		}
 	}
 }
 
-func (t *tally) summary() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	took := time.Since(t.began)
-	if t.ledger == nil {
-		return fmt.Sprintf("%s events in %s, %s repeated", terminal.Thousands(t.arrived), terminal.Roughly(took), terminal.Thousands(t.repeated))
+// summary is the last line of a run. The error says that an event of the fake server
+// did not arrive exactly once.
+func (l *ledger) summary(took time.Duration) (string, error) {
+	n := terminal.Thousands
+	delivered, missing, repeated, foreign := l.balance()
+	written := l.written()
+	if written == 0 {
+		return fmt.Sprintf("%s events in %s, %s repeated", n(l.records), terminal.Roughly(took), n(repeated)), nil
 	}
-	delivered, missing, repeated, foreign := t.ledger.balance()
-	s := fmt.Sprintf("in %s: %s events and action records, %s delivered, %s lost, %s repeated", terminal.Roughly(took),
-		terminal.Thousands(t.ledger.written()), terminal.Thousands(delivered), terminal.Thousands(missing), terminal.Thousands(repeated))
+	s := fmt.Sprintf("in %s: %s events and action records, %s delivered, %s lost, %s repeated",
+		terminal.Roughly(took), n(written), n(delivered), n(missing), n(repeated))
 	if foreign > 0 {
-		s += fmt.Sprintf(", %s that nobody wrote", terminal.Thousands(foreign))
+		s += fmt.Sprintf(", %s that nobody wrote", n(foreign))
 	}
-	return s
-}
-
-// verdict is an error unless each event of the fake server arrived once.
-func (t *tally) verdict() error {
-	if t.ledger == nil {
-		return nil
+	if missing+repeated+foreign > 0 {
+		return s, errors.New("the pipeline did not deliver each event exactly once")
 	}
-	if _, missing, repeated, foreign := t.ledger.balance(); missing+repeated+foreign > 0 {
-		return errors.New("the pipeline did not deliver each event once")
-	}
-	return nil
+	return s, nil
 }

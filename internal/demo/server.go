@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,11 +38,10 @@ const loginEvery = time.Second
 // second old, and starts to write events and the log at logPath.
 func startFakeServer(l *ledger, rate float64, logPath string) (*fakeServer, error) {
 	if rate <= 0 || rate > 1000 {
-		return nil, fmt.Errorf("%w: --rate %g: want more than 0 and at most 1000", ErrUsage, rate)
+		return nil, fmt.Errorf("%w: --rate %g: use more than 0 and at most 1000", ErrUsage, rate)
 	}
 	s := &fakeServer{store: zitadeltest.NewStore(), ledger: l, last: map[string]uint64{}}
-	recorded := zitadeltest.RecordedEvents(time.Now().Add(-time.Second))
-	s.append(recorded)
+	s.append(zitadeltest.RecordedEvents(time.Now().Add(-time.Second)))
 	s.server = zitadeltest.NewServer(s.store, zitadeltest.Options{})
 	if err := s.server.Start("127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("the fake ZITADEL server cannot listen on loopback: %w", err)
@@ -51,7 +52,7 @@ func startFakeServer(l *ledger, rate float64, logPath string) (*fakeServer, erro
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.done.Go(func() { s.write(ctx, transactions(recorded), rate) })
+	s.done.Go(func() { s.write(ctx, rate) })
 	s.done.Go(func() { s.log.run(ctx, loginEvery) })
 	return s, nil
 }
@@ -69,51 +70,29 @@ func (s *fakeServer) append(events []zitadeltest.Event) {
 	s.store.Append(events...)
 }
 
-// write adds recorded groups again, as new events.
-func (s *fakeServer) write(ctx context.Context, groups [][]zitadeltest.Event, rate float64) {
+// write adds copies of recorded transactions as new events.
+func (s *fakeServer) write(ctx context.Context, rate float64) {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
 	defer tick.Stop()
-	// Neighbours in the recording resemble each other; steps of a prime show more.
-	for i := 0; ; i = (i + 101) % len(groups) {
+	writer := zitadeltest.NewWriter(s.store, 1, nil)
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
-			group := make([]zitadeltest.Event, len(groups[i]))
-			for j, e := range groups[i] {
-				e.Sequence, e.CreatedAt = 0, now
-				group[j] = e
+		case <-tick.C:
+			events := writer.Next()
+			for slices.ContainsFunc(events, isRare) {
+				events = writer.Next()
 			}
-			s.append(group)
+			s.append(events)
 		}
 	}
 }
 
-// transactions returns the recorded groups of one creation date that happen every
-// day: small ones, about users and their sessions.
-func transactions(events []zitadeltest.Event) [][]zitadeltest.Event {
-	var groups [][]zitadeltest.Event
-	for first := 0; first < len(events); {
-		end := first + 1
-		everyday := isEveryday(events[first])
-		for end < len(events) && events[end].CreatedAt.Equal(events[first].CreatedAt) {
-			everyday = everyday && isEveryday(events[end])
-			end++
-		}
-		if everyday && end-first <= 10 {
-			groups = append(groups, events[first:end])
-		}
-		first = end
-	}
-	return groups
-}
-
-func isEveryday(e zitadeltest.Event) bool {
-	switch e.AggregateType {
-	case "user", "session", "auth_request", "oidc_session", "user_grant", "usergrant":
-		return !strings.HasSuffix(e.Type, ".removed")
-	}
-	return false
+// isRare reports that an event does not happen every day.
+func isRare(e zitadeltest.Event) bool {
+	everyday := []string{"user", "session", "auth_request", "oidc_session", "user_grant", "usergrant"}
+	return !slices.Contains(everyday, e.AggregateType) || strings.HasSuffix(e.Type, ".removed")
 }
 
 // options are those of a reader of the fake server. What the user gave stays.
@@ -127,9 +106,7 @@ func (s *fakeServer) options(dir string, given map[string]string) (map[string]st
 		"poll_interval": "500ms", // so that the demo moves
 		"settle":        "500ms",
 	}
-	for name, value := range given {
-		values[name] = value
-	}
+	maps.Copy(values, given)
 	values["url"], values["token_file"] = s.server.URL(), token
 	// Credentials of another instance must not be sent here.
 	for _, name := range []string{"token", "key_file", "client_id", "client_secret_file"} {

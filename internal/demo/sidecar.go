@@ -1,10 +1,8 @@
 package demo
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -24,15 +20,14 @@ import (
 // sidecar runs `zitadel-siem pull`, and `zitadel-siem parse` for the log of the fake
 // server.
 type sidecar struct {
-	program string
-	values  map[string]string // options of pull; parse has none
-	log     string            // its path; a real instance has its log elsewhere
-	console *terminal.Console
-	errors  atomic.Uint64
+	program
+	values map[string]string // options of pull; parse has none
+	log    string            // its path; a real instance has its log elsewhere
 }
 
-func newSidecar(program, dir string, values map[string]string, console *terminal.Console) *sidecar {
-	return &sidecar{program: program, values: values, log: filepath.Join(dir, actionsFile), console: console}
+func newSidecar(path, dir string, values map[string]string, console *terminal.Console) *sidecar {
+	return &sidecar{values: values, log: filepath.Join(dir, actionsFile), program: program{path: path, console: console,
+		shown: regexp.MustCompile(``), failure: regexp.MustCompile(`^\d\d:\d\d:\d\d (warn|error): `)}}
 }
 
 // environment replaces the variables of all options in env by those of values, so that
@@ -62,62 +57,19 @@ func (s *sidecar) run(ctx context.Context, show func([]byte)) error {
 	if log, err := os.Open(s.log); err == nil {
 		defer log.Close()
 		// It ends with its input, so that it writes what it has read.
-		parsing.Go(func() { parsed = s.child(context.WithoutCancel(ctx), growing{ctx, log}, show, nil, "parse") })
+		all := context.WithoutCancel(ctx)
+		parsing.Go(func() { parsed = s.child(all, show, s.command(all, "parse", nil, growing{ctx, log})) })
 	}
-	err := s.child(ctx, nil, show, s.values, "pull")
+	err := s.child(ctx, show, s.command(ctx, "pull", s.values, nil))
 	cancel()
 	parsing.Wait()
 	return errors.Join(err, parsed)
 }
 
-func (s *sidecar) failures() uint64 { return s.errors.Load() }
-
-// child runs one command until it ends by itself or ctx ends.
-func (s *sidecar) child(ctx context.Context, stdin io.Reader, show func([]byte), values map[string]string, command string) error {
-	cmd := exec.CommandContext(ctx, s.program, command)
+func (s *sidecar) command(ctx context.Context, name string, values map[string]string, stdin io.Reader) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.path, name)
 	cmd.Env, cmd.Stdin = environment(os.Environ(), values), stdin
-	// Ctrl-C is for the demo alone: the child ends when the last records have arrived.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = killAfter
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	var readers sync.WaitGroup
-	readers.Go(func() { records(stdout, show) })
-	readers.Go(func() { s.follow(ctx, stderr) })
-	readers.Wait()
-	if err := cmd.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("zitadel-siem %s ended: %w; its message is above", command, err)
-	}
-	return nil
-}
-
-// failure is a line of zitadel-siem's log about something that failed.
-var failure = regexp.MustCompile(`^\d\d:\d\d:\d\d (warn|error): `)
-
-// follow shows what zitadel-siem says until it is told to end, and counts failures.
-func (s *sidecar) follow(ctx context.Context, r io.Reader) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := printable(lines.Text())
-		if failure.MatchString(line) {
-			s.errors.Add(1)
-		}
-		if ctx.Err() == nil {
-			s.console.Line(line)
-		}
-	}
-	_, _ = io.Copy(io.Discard, r) // a line over the limit must not block the child
+	return cmd
 }
 
 // growing reads a file that another goroutine appends to. It ends with ctx.

@@ -10,8 +10,8 @@ import (
 )
 
 // classic reads the format of [SECTION] and "Key value" lines as
-// flb_cf_fluentbit.c does. After the first line that Fluent Bit refuses it goes
-// on as well as it can.
+// flb_cf_fluentbit.c does. After a line that Fluent Bit refuses it
+// continues.
 func (l *loader) classic(file string, data []byte, depth int) {
 	r := classicReader{l: l, file: file, depth: depth}
 	for raw := range bytes.Lines(data) {
@@ -43,7 +43,7 @@ func (r *classicReader) read(text string) {
 }
 
 func (r *classicReader) fail(what, why, fix string) {
-	r.l.add(Error, r.file, r.line, bounded(what), "Fluent Bit does not start: "+why, fix)
+	r.l.add(Error, r.file, r.line, short(what), "Fluent Bit does not start: "+why, fix)
 }
 
 // sectionNames are those of Fluent Bit, in the order in which it compares a
@@ -53,23 +53,23 @@ var sectionNames = []string{"service", "parser", "multiline_parser", "stream_pro
 func (r *classicReader) section(text string) {
 	name, _, ok := strings.Cut(text[1:], "]")
 	if !ok {
-		r.fail("section without ]", "it does not know where the name ends", "["+bounded(strings.TrimSpace(text[1:]))+"]")
+		r.fail("section without ]", "it does not know where the name ends", "["+short(strings.TrimSpace(text[1:]))+"]")
 	}
 	r.current = &section{kind: sectionKind(name), format: classicFormat, file: r.file, line: r.line}
-	r.l.doc.sections = append(r.l.doc.sections, r.current)
+	r.l.sections = append(r.l.sections, r.current)
 	switch r.current.kind {
 	case "parser", "multiline_parser":
 		r.fail("["+name+"]", "parsers have a file of their own", "move it to a file that parsers_file in [SERVICE] names")
 	case "custom":
-		r.l.doc.customs = true
+		r.l.customs = true
 	case "":
 		if near := config.Nearest(strings.ToLower(strings.TrimSpace(name)), []string{"service", "input", "filter", "output"}); near != "" {
-			r.l.add(Error, r.file, r.line, "["+bounded(name)+"]", "Fluent Bit does not know this section and passes over it", "["+strings.ToUpper(near)+"]")
+			r.l.add(Error, r.file, r.line, "["+short(name)+"]", "Fluent Bit does not know this section and ignores it", "["+strings.ToUpper(near)+"]")
 		}
 	}
 }
 
-// sectionKind is a section's kind, "" if Fluent Bit passes over it.
+// sectionKind is a section's kind, "" if Fluent Bit ignores it.
 func sectionKind(name string) string {
 	for _, full := range sectionNames {
 		if name != "" && len(name) <= len(full) && strings.EqualFold(name, full[:len(name)]) {
@@ -94,20 +94,20 @@ func (r *classicReader) setting(text string) {
 		if key, value, _ = strings.Cut(text, "\t"); strings.TrimSpace(value) != "" {
 			why = "key and value are separated by spaces, not by tabs"
 		}
-		r.fail(key, why, bounded(strings.TrimSpace(key))+" <value>")
+		r.fail(key, why, short(strings.TrimSpace(key))+" <value>")
 		if value = strings.TrimSpace(value); value == "" {
 			return
 		}
 	}
 	if r.current == nil {
-		r.fail(key, "it stands before the first [SECTION]", "")
+		r.fail(key, "it is before the first [SECTION]", "")
 		return
 	}
 	r.current.props = append(r.current.props, property{key: strings.ToLower(strings.TrimSpace(key)), value: value, line: r.line})
 }
 
-// indented takes the indentation away. That of the first setting, or twice as
-// much, is right.
+// indented removes the indentation, which must be that of the first setting or twice
+// as much.
 func (r *classicReader) indented(text string) string {
 	rest := strings.TrimLeft(text, " \t")
 	blank := text[:len(text)-len(rest)]
@@ -122,16 +122,16 @@ func (r *classicReader) indented(text string) string {
 	}
 	r.refused = true
 	what, _, _ := strings.Cut(rest, " ")
-	why := "settings are indented, all in the same way"
+	why := "all settings must have the same indentation"
 	if blank == "" {
-		why = "a line that begins in the first column is a [SECTION], an @INCLUDE, an @SET or a # comment"
+		why = "only [SECTION], @INCLUDE, @SET and # comments may begin in the first column"
 	}
-	fix := "indent it as the first setting of the file is: by " + describe(r.indent)
+	fix := "indent it by " + describe(r.indent) + ", like the first setting of the file"
 	switch {
 	case rest == "":
-		what, fix = "a line of blanks", "an empty line"
+		what, fix = "a line with only white space", "remove the white space"
 	case strings.EqualFold(what, "$INCLUDE"), strings.EqualFold(what, "INCLUDE"):
-		fix = "@INCLUDE" + bounded(strings.TrimPrefix(rest, what))
+		fix = "@INCLUDE" + short(strings.TrimPrefix(rest, what))
 	}
 	r.fail(what, why, fix)
 	return rest
@@ -152,7 +152,7 @@ func (r *classicReader) meta(text string) {
 	word, rest, ok := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
 	if !ok || rest == "" {
-		r.fail(word, "it needs a value", bounded(word)+" <value>")
+		r.fail(word, "it needs a value", short(word)+" <value>")
 		return
 	}
 	switch strings.ToUpper(word) {
@@ -165,8 +165,8 @@ func (r *classicReader) meta(text string) {
 	}
 }
 
-// bounded keeps a name from a foreign file on one short line.
-func bounded(name string) string {
+// short keeps a name from a foreign file on one short line.
+func short(name string) string {
 	const most = 60
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

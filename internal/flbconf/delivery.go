@@ -6,44 +6,32 @@ import (
 	"strings"
 )
 
-// looked counts what a verdict rests on.
-type looked struct{ filters, processors, outputs map[*section]bool }
-
-func (l *looked) at(m *map[*section]bool, s *section) {
-	if *m == nil {
-		*m = map[*section]bool{}
-	}
-	(*m)[s] = true
-}
-
 // onTheWay looks at the processors of an input, and at each filter that takes a
 // tag of its records.
 func (c *checker) onTheWay(f flow) {
 	for _, x := range f.faults {
-		c.find(x.severity, f.at, x.line, x.what, x.why, x.fix)
+		c.report(x)
 	}
 	for _, p := range f.at.processors {
-		c.looked.at(&c.looked.processors, p)
-		c.judge(p, "processor", f.lines, "of the input "+c.name(f.at))
+		c.judge(p, f.lines, " of the input "+c.name(f.at))
 	}
 	tags := c.follow(f.tags)
 	for _, s := range c.kind("filter") {
 		sel := c.selector(s)
 		if sel.pattern == "" && sel.regex == nil && !sel.all {
-			c.find(Error, s, s.line, "filter "+bounded(c.name(s))+" has no match", "Fluent Bit does not start with it", s.write(matchKey(s), "the tag that it is for"))
+			c.find(Error, s, s.line, "filter "+short(c.name(s))+" has no match", "Fluent Bit does not start with it", s.write("match", "the tag that it is for"))
 			continue
 		}
 		i := slices.IndexFunc(tags, sel.matches)
 		if i < 0 || !c.active(s) {
 			continue
 		}
-		c.looked.at(&c.looked.filters, s)
 		c.once(s)
-		c.judge(s, "filter", f.lines, "takes the tag "+bounded(tags[i]))
+		c.judge(s, f.lines, " takes the tag "+short(tags[i]))
 	}
 }
 
-// once finds options of Fluent Bit's own plugins that it does not take twice.
+// once finds options that Fluent Bit's own plugins do not accept twice.
 func (c *checker) once(s *section) {
 	seen := map[string]bool{}
 	for _, p := range s.props {
@@ -54,46 +42,46 @@ func (c *checker) once(s *section) {
 	}
 }
 
-// judge says what a filter or a processor does to our records.
-func (c *checker) judge(s *section, kind string, lines bool, where string) {
-	name := bounded(c.name(s))
+// judge reports what a filter, a processor or an output does to our records.
+func (c *checker) judge(s *section, lines bool, where string) {
+	c.looked[s] = true
 	a, known := c.abilityOf(s)
-	line := s.line
-	if a.key != "" {
-		line = c.lineOf(s, a.key)
-	}
-	what := kind + " " + name + " " + where
-	fix := ""
-	if key, value, ok := strings.Cut(a.fix, " "); ok {
-		fix = s.write(key, value)
-	}
-	if a.effect == drops && fix == "" && kind == "filter" {
-		fix = "a match that takes none of our tags, or no such filter"
-	}
-	of := "events"
+	line, of, fix := s.line, "events", ""
 	if lines {
 		of = "lines"
 	}
+	if a.key != "" {
+		line = c.lineOf(s, a.key)
+	}
+	if key, value, ok := strings.Cut(a.fix, " "); ok {
+		fix = s.write(key, value)
+	} else if a.effect == drops && s.kind == "filter" {
+		fix = "a match that takes none of our tags, or no such filter"
+	}
+	sev, what, why := Note, s.kind+" "+short(c.name(s))+where, "it "+a.does
 	switch {
 	case !known:
-		c.find(Note, s, line, what, "this check does not know it and cannot say what it does with the "+of, "")
+		why = "this check does not know it and cannot judge what it does with the " + of
+	case a.does == "", a.effect == changes && lines, a.effect == empties && s.kind == "output":
+		return
 	case a.effect == drops && lines && a.picks:
-		c.find(Note, s, line, what, "it "+a.does+": whether all lines of ZITADEL pass was not judged", "")
+		why, fix = why+": whether all lines of ZITADEL pass was not judged", ""
 	case a.effect == drops:
-		c.find(Warning, s, line, what, "it "+a.does+", and the "+of+" that it leaves out are lost", fix)
+		sev, why = Warning, why+", and the "+of+" that it drops are lost"
 	case a.effect == empties:
-		c.find(Error, s, line, what, "it "+a.does+": nothing arrives", fix)
+		sev, why = Error, why+": nothing arrives"
 	case a.effect == holds:
-		c.find(Warning, s, line, a.key+" is not filesystem", name+" "+a.does, fix)
-	case a.effect == ends:
-		c.find(Warning, s, line, what, "it "+a.does, fix)
+		sev, what, why = Warning, a.key+" is not filesystem", c.name(s)+" "+a.does
+	case a.effect == loses:
+		sev = Warning
 	case a.effect == waits:
-		c.find(Note, s, line, what, "it "+a.does+": a kill in that moment loses them", "")
+		why += ": if Fluent Bit is killed in that moment, they are lost"
 	case a.effect == opaque:
-		c.find(Note, s, line, what, "it "+a.does+": what it does with the "+of+" cannot be judged here", "")
-	case a.effect == changes && !lines:
-		c.find(Note, s, line, what, "it "+a.does+": whether what arrives still holds all that you need was not judged", "")
+		why += ": what it does with the " + of + " cannot be judged here"
+	case a.effect == changes:
+		why += ": whether what arrives still has all that you need was not judged"
 	}
+	c.find(sev, s, line, what, why, fix)
 }
 
 // deliver checks the outputs that get our records, and finds records that none gets.
@@ -135,17 +123,11 @@ func (c *checker) deliver(flows []flow) {
 	}
 }
 
-// keeping says that an output delivers what comes to it.
-func (c *checker) keeping(s *section) bool {
-	d, known := deliveries[c.name(s)]
-	return !known || d.keeps
-}
-
-// emission wants an output for a tag that a rule gives.
+// emission checks that an output takes a tag that a rule gives.
 func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
 	if strings.Contains(e.tag, "*") {
-		c.find(Note, e.rule.at, e.rule.line, "the tag "+bounded(c.scrub(e.tag))+" of this rule", "it is known at run time only: whether an output takes each such tag was not judged", "")
+		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "")
 	}
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {
@@ -155,48 +137,29 @@ func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool
 	}
 	if !kept {
 		at := e.rule.at
-		c.find(Error, at, e.rule.line, "no output delivers the tag "+bounded(c.scrub(e.tag))+" of this rule", "Fluent Bit drops what the rule takes", at.write(matchKey(at), bounded(e.tag))+" in an output")
+		c.find(Error, at, e.rule.line, "no output delivers the tag "+short(c.scrub(e.tag))+" of this rule", "Fluent Bit drops the records that the rule takes", at.write("match", short(e.tag))+" in an output")
 	}
 }
 
 func (c *checker) output(s *section) {
-	d, known := deliveries[c.name(s)]
-	c.looked.at(&c.looked.outputs, s)
-	if !known {
-		c.find(Note, s, s.line, "output "+bounded(c.name(s)), "this check does not know it and cannot say what it loses", "")
-	}
 	switch limit := strings.ToLower(c.value(s, "retry_limit")); {
-	case d.sure, limit == "no_limits", limit == "false", limit == "off":
+	case !c.keeping(s), c.name(s) == "stdout": // nothing is retried
+	case limit == "no_limits", limit == "false", limit == "off":
 	default:
 		c.find(Warning, s, c.lineOf(s, "retry_limit"), "retry_limit is not no_limits",
-			"Fluent Bit drops our records after that many failed tries, by default after one", s.write("retry_limit", "no_limits"))
+			"Fluent Bit drops records after that many failed retries, by default after one", s.write("retry_limit", "no_limits"))
 	}
 	if v := c.value(s, "storage.total_limit_size"); v != "" && !isOff(v) && v != "0" {
 		c.find(Warning, s, c.lineOf(s, "storage.total_limit_size"), "storage.total_limit_size is set",
-			"when the buffer is full Fluent Bit drops the oldest records and goes on", s.write("storage.total_limit_size", "off"))
+			"when the buffer is full, Fluent Bit drops the oldest records", s.write("storage.total_limit_size", "off"))
 	}
 	if isOff(c.value(s, "tls.verify")) && c.name(s) != PluginName { // ours does not get it
 		c.find(Warning, s, c.lineOf(s, "tls.verify"), "tls.verify is off",
-			"anybody on the way can read and change the audit trail", s.write("tls.verify", "on"))
+			"anybody on the network path can read and change the audit trail", s.write("tls.verify", "on"))
 	}
-	c.loses(s, d)
+	c.judge(s, false, "")
 	for _, p := range s.processors {
-		c.looked.at(&c.looked.processors, p)
-		c.judge(p, "processor", c.name(s) == PluginName, "of the output "+c.name(s))
-	}
-}
-
-// loses says what an output loses by its nature.
-func (c *checker) loses(s *section, d delivery) {
-	switch key, value, _ := strings.Cut(d.fix, " "); {
-	case d.why != "" && (d.when == nil || d.when(c, s)):
-		fix := ""
-		if key != "" {
-			fix = s.write(key, value)
-		}
-		c.find(Warning, s, c.lineOf(s, d.key), "output "+c.name(s), d.why, fix)
-	case d.keeps && d.does != "":
-		c.find(Note, s, s.line, "output "+c.name(s), "it "+d.does, "")
+		c.judge(p, c.name(s) == PluginName, " of the output "+c.name(s))
 	}
 }
 
@@ -205,34 +168,27 @@ func (c *checker) unmatched(f flow, missing []string, waste *section) {
 	if len(missing) == 0 {
 		return
 	}
-	what, why := "no output matches the tag "+bounded(c.scrub(missing[0])), "Fluent Bit drops records that no output matches"
+	what, why := "no output matches the tag "+short(c.scrub(missing[0])), "Fluent Bit drops records that no output matches"
 	key, severity := "tag", Error
 	if len(missing) < len(f.tags) {
 		key, severity = "tag_by", Warning
 	}
-	fix := f.at.write(matchKey(f.at), bounded(f.tag)+"*") + " in an output"
+	fix := f.at.write("match", short(f.tag)+"*") + " in an output"
 	switch {
 	case waste != nil:
-		what = fmt.Sprintf("only the output %s gets the tag %s", c.name(waste), bounded(c.scrub(missing[0])))
-		why = "it " + deliveries[c.name(waste)].does
+		what = fmt.Sprintf("only the output %s gets the tag %s", c.name(waste), short(c.scrub(missing[0])))
+		a, _ := c.abilityOf(waste)
+		why = "it " + a.does
 	case f.direct != nil:
-		what, why, key = "route "+bounded(missing[0])+" reaches no output", "Fluent Bit drops what it takes", "routes"
+		what, why, key = "route "+short(missing[0])+" reaches no output", "Fluent Bit drops what it takes", "routes"
 		fix = ""
 	case f.only != nil:
 		key, why = "routes", "a route without a condition reaches an output only if its match takes the tag as well"
-		fix = f.at.write("match", bounded(f.tag)+"*") + " in the output of the route"
+		fix = f.at.write("match", short(f.tag)+"*") + " in the output of the route"
 	case c.rewritten(missing):
-		severity, why = Warning, "Fluent Bit drops what no rule of rewrite_tag takes, and what comes faster than emitter_mem_buf_limit lets it"
+		severity, why = Warning, "Fluent Bit drops records that no rule of rewrite_tag takes, and records that arrive faster than emitter_mem_buf_limit allows"
 	}
 	c.find(severity, f.at, c.lineOf(f.at, key), what, why, fix)
-}
-
-// matchKey is "match" as each format writes it by custom.
-func matchKey(s *section) string {
-	if s.format == classicFormat {
-		return "Match"
-	}
-	return "match"
 }
 
 // rewritten says that a rewrite_tag filter gives all these tags another name.

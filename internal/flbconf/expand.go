@@ -11,8 +11,8 @@ import (
 // expanded is a value after its variables were replaced.
 type expanded struct {
 	value string
-	unset []string // variables that nobody sets: Fluent Bit writes nothing in their place
-	file  bool     // some variable's value stands in a file, and is not known here
+	unset []string // variables that nobody sets: Fluent Bit replaces them with nothing
+	file  bool     // the value of a variable is in a file, and not known here
 }
 
 // expand replaces ${X} and ${X:-word} as flb_env_var_translate does: first by
@@ -32,12 +32,12 @@ func (c *checker) expand(v string) expanded {
 		out.WriteString(v[:start])
 		name, word, hasWord := strings.Cut(v[start+2:start+end], ":-")
 		v = v[start+end+1:]
-		value := c.doc.env[name]
+		value := c.env[name]
 		if value == "" {
 			value, _ = c.opts.LookupEnv(name)
 		}
 		switch {
-		case c.doc.fileEnv[name]:
+		case c.fileEnv[name]:
 			e.file = true
 		case value != "":
 			if secretName.MatchString(name) {
@@ -65,9 +65,6 @@ func (c *checker) keep(secret, instead string) {
 	const shortest = 8 // shorter ones would take words out of the findings
 	if len(secret) < shortest {
 		return
-	}
-	if c.secrets == nil {
-		c.secrets = map[string]string{}
 	}
 	c.secrets[secret] = instead
 	c.secrets[strings.ToLower(secret)] = instead // as in a host name

@@ -1,14 +1,14 @@
-// Package flbconf checks a Fluent Bit configuration, YAML or classic, for what
-// the plugins cannot see from inside: options that Fluent Bit hides because
-// nobody asks for them, and everything around the plugins with which Fluent Bit
-// itself loses records.
+// Package flbconf checks a Fluent Bit configuration, YAML or classic, for problems that
+// the plugins cannot see: options that Fluent Bit does not pass on because they are
+// unknown, and settings around the plugins with which Fluent Bit itself loses records.
 //
-// It reads text files only, bounded in size and number, follows includes, and
-// changes nothing. It judges by what Fluent Bit 5.1.1 does. What it cannot judge
-// becomes a note, never silence. No text repeats the value of a secret.
+// It reads only text files, bounded in size and number, follows includes, and changes
+// nothing. It judges by what Fluent Bit 5.1.1 does, and adds a note for everything that
+// it cannot judge. No text repeats the value of a secret.
 package flbconf
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,20 +107,22 @@ func Check(path string, opts Options) (Report, error) {
 	}
 	c := newChecker(opts, l)
 	c.check(path)
-	r := Report{Inputs: c.inputs, Outputs: c.parsers, Findings: c.findings, Notes: c.notes}
-	order := func(a, b Finding) int {
-		if d := slices.Index(l.order, a.File) - slices.Index(l.order, b.File); d != 0 {
-			return d
+	slices.SortStableFunc(c.findings, func(a, b Finding) int {
+		return cmp.Or(slices.Index(l.order, a.File)-slices.Index(l.order, b.File), a.Line-b.Line)
+	})
+	r := Report{Inputs: c.inputs, Outputs: c.parsers}
+	for _, f := range c.findings {
+		if f.Severity == Note {
+			r.Notes = append(r.Notes, f)
+		} else {
+			r.Findings = append(r.Findings, f)
 		}
-		return a.Line - b.Line
 	}
-	slices.SortStableFunc(r.Findings, order)
-	slices.SortStableFunc(r.Notes, order)
-	r.Summary, r.NotRead = c.summary(path, len(l.order)), c.notRead()
+	r.Summary, r.NotRead = c.summary(path, r.Findings), c.notRead()
 	return r, nil
 }
 
-// formatOf goes by the name, as Fluent Bit does.
+// formatOf decides by the name, as Fluent Bit does.
 func formatOf(path string) format {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":

@@ -139,7 +139,7 @@ func TestMatchTag(t *testing.T) {
 		{"*", "a.b", true}, {"a.b", "a.b", true}, {"a.*", "a.b", true}, {"a.*", "a", false}, {"*b", "a.b", true}, {"a*c", "abbc", true},
 		{"a*c", "ab", false}, {"*a*b*", "xaxbx", true}, {"**", "x", true}, {"", "", true}, {"a", "ab", false}, {"a*a", "a", false},
 	} {
-		if got := matchTag(c.pattern, c.tag); got != c.want {
+		if got := meet(c.pattern, c.tag); got != c.want {
 			t.Errorf("%q %q: %v", c.pattern, c.tag, got)
 		}
 	}
@@ -162,7 +162,7 @@ func TestMeet(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	c := &checker{opts: options(), doc: &document{env: map[string]string{"A": "1"}, fileEnv: map[string]bool{"F": true}}}
+	c := newChecker(options(), &loader{env: map[string]string{"A": "1"}, fileEnv: map[string]bool{"F": true}})
 	for in, want := range map[string]string{"${A}${A}": "11", "x${B:-y}z": "xyz", "${A:-2}": "1", "${": "${", "$A": "$A", "${B:-}": "", "${B}": ""} {
 		if got := c.expand(in).value; got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
@@ -203,7 +203,7 @@ func fuzz(t *testing.T, data []byte, read func(*loader, string, []byte, int)) {
 	c := newChecker(options(), l)
 	c.check("x")
 	lines := strings.Count(string(data), "\n") + 2
-	for _, f := range append(c.findings, c.notes...) {
+	for _, f := range c.findings {
 		if f.Line < 1 || f.Line > lines || f.What == "" || strings.ContainsAny(f.What, "\n\r") {
 			t.Fatalf("%d lines: %+v", lines, f)
 		}

@@ -16,13 +16,7 @@ type flow struct {
 	direct map[string][]*section // the outputs of routes with a condition, by tag; then there are no others
 	only   []*section            // the outputs of routes without one, which must match as well
 	lines  bool                  // lines of a log, not yet our records
-	faults []fault               // of its routes
-}
-
-type fault struct {
-	severity       Severity
-	line           int
-	what, why, fix string
+	faults []Finding             // of its routes
 }
 
 // enter takes the tags that an input gives through its processors and routes.
@@ -39,13 +33,13 @@ func (c *checker) enter(f flow) flow {
 	plain, covered := []*section{}, false
 	direct := map[string][]*section{}
 	for _, r := range f.at.routes {
-		outs, faults := c.targets(r, taken)
+		outs, faults := c.targets(f.at, r, taken)
 		f.faults = append(f.faults, faults...)
 		switch {
 		case !r.conditional():
 			plain = append(plain, outs...)
 		case !r.condition: // per_record_routing alone selects nothing
-			f.faults = append(f.faults, fault{Error, r.line, "route " + bounded(r.name) + " has per_record_routing and no condition", "Fluent Bit then gives nothing to its outputs", "condition: {default: true}"})
+			f.faults = append(f.faults, Finding{Error, f.at.file, r.line, "route " + short(r.name) + " has per_record_routing and no condition", "Fluent Bit then gives nothing to its outputs", "condition: {default: true}"})
 			direct[r.name] = nil
 		case len(outs) > 0:
 			direct[r.name] = outs
@@ -55,7 +49,7 @@ func (c *checker) enter(f flow) flow {
 	switch {
 	case len(direct) > 0:
 		if !covered && len(plain) == 0 {
-			f.faults = append(f.faults, fault{Warning, c.lineOf(f.at, "routes"), "routes without a default", "Fluent Bit drops the records that no condition takes", "a last route with condition: {default: true} to an output of its own"})
+			f.faults = append(f.faults, Finding{Warning, f.at.file, c.lineOf(f.at, "routes"), "routes without a default", "Fluent Bit drops the records that no condition takes", "a last route with condition: {default: true} to an output of its own"})
 		}
 		if len(plain) > 0 {
 			for _, t := range f.tags {
@@ -78,7 +72,7 @@ func (c *checker) enter(f flow) flow {
 
 // targets are the outputs of a route. Fluent Bit connects an input and an output
 // once: what a second route to the same output takes is lost.
-func (c *checker) targets(r route, taken map[*section]bool) (outs []*section, faults []fault) {
+func (c *checker) targets(in *section, r route, taken map[*section]bool) (outs []*section, faults []Finding) {
 	for _, t := range r.outputs {
 		out := c.outputNamed(t.name)
 		if out == nil {
@@ -86,9 +80,9 @@ func (c *checker) targets(r route, taken map[*section]bool) (outs []*section, fa
 		}
 		switch {
 		case out == nil:
-			faults = append(faults, fault{Error, r.line, "route " + bounded(r.name) + " names the output " + bounded(t.name), "there is no output with this name or alias: nothing goes this way", "alias: " + bounded(t.name) + " at an output"})
+			faults = append(faults, Finding{Error, in.file, r.line, "route " + short(r.name) + " names the output " + short(t.name), "there is no output with this name or alias: nothing goes this way", "alias: " + short(t.name) + " at an output"})
 		case taken[out]:
-			faults = append(faults, fault{Error, r.line, "route " + bounded(r.name) + " is the second one to the output " + bounded(t.name),
+			faults = append(faults, Finding{Error, in.file, r.line, "route " + short(r.name) + " is the second one to the output " + short(t.name),
 				"Fluent Bit keeps the first route to an output and drops what the second one takes", "an output of its own for each route"})
 		default:
 			taken[out] = true

@@ -14,12 +14,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// named is another name for the file, for a command that writes it anew.
+// named is another name for the file, for commands that write a copy.
 func named(path, extension string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + extension
 }
 
-// binary is an error that says how to make text of a file.
+// binary returns an error that says how to convert the file to text.
 func binary(path string, data []byte) error {
 	from, ext := config.ShellWord(path), filepath.Ext(path)
 	switch {
@@ -28,16 +28,16 @@ func binary(path string, data []byte) error {
 		if plain == path {
 			plain = named(path, "-plain"+ext)
 		}
-		return fmt.Errorf("compressed with gzip, which Fluent Bit does not read: gunzip -c < %s > %s", from, config.ShellWord(plain))
+		return fmt.Errorf("is compressed with gzip, which Fluent Bit does not read: gunzip -c < %s > %s", from, config.ShellWord(plain))
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}), utf16(data):
-		return fmt.Errorf("text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", from, config.ShellWord(named(path, "-utf8"+ext)))
+		return fmt.Errorf("is text in UTF-16, which Fluent Bit does not read: iconv -f UTF-16 -t UTF-8 %s > %s", from, config.ShellWord(named(path, "-utf8"+ext)))
 	case bytes.IndexByte(data, 0) >= 0:
-		return errors.New("not a text file: it holds a NUL byte")
+		return errors.New("is not a text file: it contains a NUL byte")
 	}
 	return nil
 }
 
-// utf16 finds it without a byte order mark: every second byte is 0.
+// utf16 detects UTF-16 without a byte order mark: every second byte is 0.
 func utf16(data []byte) bool {
 	const enough = 8
 	if len(data) < enough {
@@ -54,11 +54,11 @@ func utf16(data []byte) bool {
 	return even+odd >= min(len(data), 64)/2-2
 }
 
-// classicLine begins a configuration in the classic format.
+// classicLine is how a configuration in the classic format begins.
 var classicLine = regexp.MustCompile(`^(\[[A-Za-z_]+\]\s*$|@(?i:include|set) )`)
 
 // foreign says what a file is that Fluent Bit does not read in the format that
-// its name stands for, and what to do; nothing where it may be one.
+// its name implies, and what to do; empty if it may be a configuration.
 func foreign(path string, data []byte, f format) (what, fix string) {
 	first := firstLine(data)
 	classic := classicLine.MatchString(first)
@@ -66,14 +66,14 @@ func foreign(path string, data []byte, f format) (what, fix string) {
 	case f == yamlFormat && classic:
 		return "the classic format in a file whose name ends in " + filepath.Ext(path), "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".conf"))
 	case strings.HasPrefix(first, "<"):
-		return "a configuration of Fluentd (or XML), not of Fluent Bit", "give the file that fluent-bit -c gets"
+		return "a configuration of Fluentd (or XML), not of Fluent Bit", "use the file given to fluent-bit -c"
 	case f == classicFormat && (classic || strings.HasPrefix(first, "[") || strings.HasPrefix(first, "@")):
 		return "", ""
 	}
 	return foreignYAML(path, data, f)
 }
 
-// firstLine is the first that is no comment.
+// firstLine is the first one that is not a comment.
 func firstLine(data []byte) string {
 	for raw := range bytes.Lines(data) {
 		line := strings.TrimSpace(string(raw))
@@ -84,19 +84,10 @@ func firstLine(data []byte) string {
 	return ""
 }
 
-// keysOf are the keys of a mapping, with their values.
-func keysOf(n *yaml.Node) map[string]*yaml.Node {
-	keys := map[string]*yaml.Node{}
-	for key, value := range pairs(n) {
-		keys[key.Value] = value
-	}
-	return keys
-}
-
 func foreignYAML(path string, data []byte, f format) (what, fix string) {
 	docs := documents(data)
 	if len(docs) == 0 {
-		return "", "" // the reader of its format says what is wrong
+		return "", "" // the reader of the format reports what is wrong
 	}
 	for _, keys := range docs {
 		if what, fix := kubernetes(path, keys); what != "" && (strings.Contains(fix, "yq") || len(docs) == 1) {
@@ -119,7 +110,7 @@ func foreignYAML(path string, data []byte, f format) (what, fix string) {
 	case ours && f == classicFormat:
 		return "YAML in a file whose name does not end in .yaml or .yml", "mv " + config.ShellWord(path) + " " + config.ShellWord(named(path, ".yaml"))
 	case f == yamlFormat && !ours && !hasAny(keys, "inputs", "filters", "outputs"):
-		return "YAML without any section of Fluent Bit", "give the file that fluent-bit -c gets; it has pipeline: with inputs: and outputs:"
+		return "YAML without any section of Fluent Bit", "use the file given to fluent-bit -c; it has pipeline: with inputs: and outputs:"
 	}
 	return "", ""
 }
@@ -146,15 +137,15 @@ type other struct {
 	fix  string
 }
 
-const fromChart = "give the configuration that the chart makes of it: helm template my-release fluent/fluent-bit -f FILE --show-only templates/configmap.yaml > configmap.yaml, then check that file"
+const fromChart = "use the configuration that the chart renders: helm template my-release fluent/fluent-bit -f FILE --show-only templates/configmap.yaml > configmap.yaml, then check that file"
 
 var others = []other{
 	{[]string{"config.inputs", "config.outputs", "config.filters", "config.service", "config.customParsers"}, "values of a Helm chart, not a configuration of Fluent Bit", fromChart},
 	{[]string{"fluent-bit.config", "fluentbit.config", "fluent-bit.enabled", "fluentBit.config", "image+daemonSetVolumes", "image+serviceAccount", "image+rbac", "image+tolerations"}, "values of a Helm chart, not a configuration of Fluent Bit", fromChart},
-	{[]string{"services"}, "a file of Docker Compose", "give the file that its service of Fluent Bit mounts"},
-	{[]string{"receivers+exporters", "receivers+service"}, "a configuration of the OpenTelemetry Collector", "give the file that fluent-bit -c gets"},
-	{[]string{"sources+sinks"}, "a configuration of Vector", "give the file that fluent-bit -c gets"},
-	{[]string{"scrape_configs", "filebeat.inputs", "output.elasticsearch"}, "a configuration of another program", "give the file that fluent-bit -c gets"},
+	{[]string{"services"}, "a file of Docker Compose", "use the file that the Fluent Bit service mounts"},
+	{[]string{"receivers+exporters", "receivers+service"}, "a configuration of the OpenTelemetry Collector", "use the file given to fluent-bit -c"},
+	{[]string{"sources+sinks"}, "a configuration of Vector", "use the file given to fluent-bit -c"},
+	{[]string{"scrape_configs", "filebeat.inputs", "output.elasticsearch"}, "a configuration of another program", "use the file given to fluent-bit -c"},
 	{[]string{"sources+state_path", "sources+forward"}, "a file for zitadel-siem pull --config", "zitadel-siem check --config FILE"},
 }
 
@@ -175,40 +166,40 @@ func hasAll(keys map[string]*yaml.Node, all string) bool {
 	return true
 }
 
-// operator are the groups of resources of which an operator makes a configuration.
+// operator maps groups of resources to the operator that writes a configuration from them.
 var operator = map[string]string{
 	"fluentbit.fluent.io": "the Fluent Operator",
 	"logging.banzaicloud": "the Logging operator",
 	"logging.kubesphere":  "the Fluent Operator",
 }
 
-// kubernetes knows objects of Kubernetes, and which of them hold a configuration.
+// kubernetes recognises objects of Kubernetes, and which of them contain a configuration.
 func kubernetes(path string, keys map[string]*yaml.Node) (what, fix string) {
 	if keys["apiVersion"] == nil || keys["kind"] == nil {
 		return "", ""
 	}
-	kind := bounded(keys["kind"].Value)
+	kind := short(keys["kind"].Value)
 	for group, by := range operator {
 		if strings.HasPrefix(keys["apiVersion"].Value, group) {
 			return "a resource of " + by + " (" + kind + "), not a configuration of Fluent Bit",
-				"give the configuration that the operator makes of it: kubectl get secret -n NAMESPACE NAME -o json | jq -r '.data[\"fluent-bit.conf\"] // .data[\"fluent-bit.yaml\"]' | base64 -d > fluent-bit.conf"
+				"use the configuration that the operator writes: kubectl get secret -n NAMESPACE NAME -o json | jq -r '.data[\"fluent-bit.conf\"] // .data[\"fluent-bit.yaml\"]' | base64 -d > fluent-bit.conf"
 		}
 	}
 	what = "an object of Kubernetes (" + kind + "), not a configuration of Fluent Bit"
 	if kind != "ConfigMap" && kind != "Secret" {
-		return what, "give the file that its container gets with fluent-bit -c"
+		return what, "use the file given to fluent-bit -c in the container"
 	}
 	var names []string
 	for key := range pairs(keys["data"]) {
 		names = append(names, config.ShellWord(filepath.Base(key.Value)))
 	}
 	if len(names) == 0 {
-		return what, "give the file that fluent-bit -c gets"
+		return what, "use the file given to fluent-bit -c"
 	}
 	decode := ""
 	if kind == "Secret" {
 		decode = " | base64 -d"
 	}
-	return what + "; one can stand in it", fmt.Sprintf(`write each key to a file, then check the one that fluent-bit -c gets: for k in %s; do yq -r "select(.kind == \"%s\").data[\"$k\"]" %s%s > "$k"; done`,
+	return what + "; it may contain one", fmt.Sprintf(`write each key to a file, then check the one given to fluent-bit -c: for k in %s; do yq -r "select(.kind == \"%s\").data[\"$k\"]" %s%s > "$k"; done`,
 		strings.Join(names, " "), kind, config.ShellWord(path), decode)
 }

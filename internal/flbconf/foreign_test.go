@@ -130,7 +130,7 @@ func TestFilesThatAreNoTextAreNamed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "fluent-bit.conf"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Check(dir, options()); err == nil || !strings.Contains(err.Error(), "is a directory: give the file in it that fluent-bit -c gets, perhaps "+dir+"/fluent-bit.conf") {
+	if _, err := Check(dir, options()); err == nil || !strings.Contains(err.Error(), "is a directory: use the file in it that is given to fluent-bit -c, perhaps "+dir+"/fluent-bit.conf") {
 		t.Error(err)
 	}
 }

@@ -9,18 +9,18 @@ import (
 // (flb_input_set_property), output (flb_output_set_property) or filter
 // (flb_filter_set_property), so that a plugin never sees it.
 type hosted struct {
-	keys     []string          // to be used, beside ours
-	idle     map[string]string // without effect for a Go plugin, each with our option that does what is meant
+	keys     []string          // usable beside ours
+	idle     map[string]string // have no effect for a Go plugin; each with our option for the same purpose
 	prefixes map[string]string // the same for whole families of keys
-	tlsBy    string            // what decides about TLS instead
+	tlsBy    string            // the option that decides about TLS instead
 }
 
-// firstCounts are keys of the reader of configurations. Given twice, the first
-// counts; of all other keys that Fluent Bit takes itself the last one does.
+// firstCounts are keys of which Fluent Bit uses the first value if they are given
+// twice. Of its other keys it uses the last value.
 var firstCounts = []string{"name", "processors", "routes"}
 
-// emptied are keys whose value Fluent Bit takes back when a later one is empty,
-// for example since a variable is not set. An empty value of others is ignored.
+// emptied are keys that a later empty value resets, for example because a variable is
+// not set. For other keys an empty value has no effect.
 var emptied = []string{"match", "host", "port", "listen", "retry_limit"}
 
 var hostedBy = map[string]hosted{
@@ -60,18 +60,19 @@ var hostedBy = map[string]hosted{
 	"processor": {keys: []string{"match", "match_regex", "alias", "log_level", "log_suppress_interval"}},
 }
 
-// lastCounts says which value of a key counts that is given twice.
+// lastCounts reports whether the last value of a key counts if it is given twice.
 func lastCounts(s *section, key string) bool {
 	if s.kind == "service" {
 		return true
 	}
 	host := hostedBy[s.kind]
-	_, idle := host.swallowed(key)
+	_, idle := host.ignored(key)
 	return (idle || slices.Contains(host.keys, key)) && !slices.Contains(firstCounts, key)
 }
 
-// swallowed says whether key is Fluent Bit's own without effect here.
-func (h hosted) swallowed(key string) (ours string, ok bool) {
+// ignored reports whether Fluent Bit takes key itself although it has no effect here,
+// and which option of ours does what is meant.
+func (h hosted) ignored(key string) (ours string, ok bool) {
 	if ours, ok = h.idle[key]; ok {
 		return ours, true
 	}
@@ -83,19 +84,7 @@ func (h hosted) swallowed(key string) (ours string, ok bool) {
 	return "", false
 }
 
-// isOff is Fluent Bit's false (flb_utils_bool).
-func isOff(v string) bool {
-	switch strings.ToLower(v) {
-	case "off", "false", "no":
-		return true
-	}
-	return false
-}
+// isOff reports whether v is one of Fluent Bit's words for false (flb_utils_bool).
+func isOff(v string) bool { return slices.Contains([]string{"off", "false", "no"}, strings.ToLower(v)) }
 
-func isOn(v string) bool {
-	switch strings.ToLower(v) {
-	case "on", "true", "yes":
-		return true
-	}
-	return false
-}
+func isOn(v string) bool { return slices.Contains([]string{"on", "true", "yes"}, strings.ToLower(v)) }

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
@@ -48,14 +49,8 @@ type section struct {
 	processors []*section // for logs, in their order
 }
 
-// has says that the key is given, whatever its value.
 func (s *section) has(key string) bool {
-	for _, p := range s.props {
-		if p.key == key {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.props, func(p property) bool { return p.key == key })
 }
 
 // write writes a property as a line of the section's own format.
@@ -72,17 +67,13 @@ type plugin struct {
 	line       int
 }
 
-// document is a configuration with all that it includes.
-type document struct {
+// loader reads a configuration with all that it includes.
+type loader struct {
 	sections []*section
 	plugins  []plugin
 	env      map[string]string // env: and @SET
-	fileEnv  map[string]bool   // variables whose value stands in a file
+	fileEnv  map[string]bool   // variables whose value is in a file
 	customs  bool              // plugins of a vendor, which can change everything
-}
-
-type loader struct {
-	doc      document
 	findings []Finding
 	order    []string // files, as they were read
 	unread   []string // files that could not be read as a configuration
@@ -90,7 +81,7 @@ type loader struct {
 }
 
 func newLoader(path string) *loader {
-	return &loader{doc: document{env: map[string]string{}, fileEnv: map[string]bool{}}, root: filepath.Dir(path)}
+	return &loader{env: map[string]string{}, fileEnv: map[string]bool{}, root: filepath.Dir(path)}
 }
 
 func (l *loader) add(sev Severity, file string, line int, what, why, fix string) {
@@ -102,10 +93,8 @@ func (l *loader) load(path string, f format, depth int) error {
 	if len(l.order) >= maxFiles || depth > maxDepth {
 		return fmt.Errorf("more than %d files or %d levels of includes", maxFiles, maxDepth)
 	}
-	for _, seen := range l.order {
-		if same(seen, path) {
-			return errors.New("the file is included twice, which Fluent Bit refuses")
-		}
+	if slices.ContainsFunc(l.order, func(seen string) bool { return same(seen, path) }) {
+		return errors.New("the file is included twice; Fluent Bit does not allow that")
 	}
 	data, err := readText(path)
 	if err != nil {
@@ -119,7 +108,7 @@ func (l *loader) load(path string, f format, depth int) error {
 		}
 	}
 	if firstLine(data) == "" {
-		l.add(Warning, path, 1, "the file is empty", "Fluent Bit starts and does nothing for it", "give the file that fluent-bit -c gets")
+		l.add(Warning, path, 1, "the file is empty", "Fluent Bit starts and does nothing", "use the file given to fluent-bit -c")
 		return nil
 	}
 	if what, fix := foreign(path, data, f); what != "" {
@@ -143,27 +132,12 @@ func same(a, b string) bool {
 
 // readText reads a file that is small and text.
 func readText(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, bare(err)
-	}
-	if info.IsDir() {
-		return nil, errors.New("is a directory: give the file in it that fluent-bit -c gets" + exampleIn(path))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, bare(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return nil, bare(err)
-	}
-	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("larger than %d bytes", maxFileSize)
+	data, _, err := bounded.ReadFile(path, maxFileSize)
+	switch {
+	case errors.Is(err, bounded.ErrDirectory):
+		return nil, errors.New("is a directory: use the file in it that is given to fluent-bit -c" + exampleIn(path))
+	case err != nil:
+		return nil, bounded.WithoutPath(err)
 	}
 	return data, binary(path, data)
 }
@@ -178,16 +152,7 @@ func exampleIn(dir string) string {
 	return ""
 }
 
-// bare drops the path from an error that is shown beside it.
-func bare(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-// include follows one include of file. YAML resolves it beside the including
+// include reads one include of file. YAML resolves it beside the including
 // file; classic in the working directory or beside the main file.
 func (l *loader) include(target, file string, line int, f format, depth int) {
 	dir := l.root
@@ -208,13 +173,13 @@ func (l *loader) include(target, file string, line int, f format, depth int) {
 		paths, _ = filepath.Glob(full)
 		if len(paths) == 0 {
 			l.unread = append(l.unread, target)
-			l.add(Error, file, line, "include "+bounded(target), "no file matches, and Fluent Bit does not start without one", "")
+			l.add(Error, file, line, "include "+short(target), "no file matches, so Fluent Bit does not start", "")
 		}
 	}
 	for _, p := range paths {
 		if err := l.load(p, f, depth+1); err != nil {
 			l.unread = append(l.unread, p)
-			l.add(Error, file, line, "include "+bounded(target), p+": "+err.Error(), "")
+			l.add(Error, file, line, "include "+short(target), p+": "+err.Error(), "")
 		}
 	}
 }

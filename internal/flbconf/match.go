@@ -8,36 +8,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// matchTag is Fluent Bit's wildcard (flb_router.c): "*" stands for any text.
-func matchTag(pattern, tag string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == tag
-	}
-	if !strings.HasPrefix(tag, parts[0]) {
-		return false
-	}
-	tag = tag[len(parts[0]):]
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		i := strings.Index(tag, part)
-		if i < 0 {
-			return false
-		}
-		tag = tag[i+len(part):]
-	}
-	return strings.HasSuffix(tag, parts[last])
-}
-
-// meet says whether one tag can match both, where "*" stands for any text in
-// either. row[j] says it of the part of a that was looked at and b[:j].
+// meet reports whether some tag matches both patterns, in which "*" is any text as in
+// Fluent Bit (flb_router.c). row[j] is the answer for the part of a so far and b[:j].
 func meet(a, b string) bool {
 	const most = 4096 // the work grows with the product
-	switch {
-	case !strings.Contains(b, "*"):
-		return matchTag(a, b)
-	case len(a) > most || len(b) > most:
-		return true
+	if len(a) > most || len(b) > most {
+		return a == b || strings.Contains(a+b, "*")
 	}
 	row := make([]bool, len(b)+1)
 	row[0] = true
@@ -60,15 +36,15 @@ func meet(a, b string) bool {
 	return row[len(b)]
 }
 
-// selector says which tags a filter or an output gets.
+// selector decides which tags a filter or an output gets.
 type selector struct {
 	pattern string
 	regex   *regexp.Regexp
-	all     bool // a regular expression that Go cannot read: take it to match
+	all     bool // a regular expression that Go cannot read: assume that it matches
 }
 
-// selector is what a filter or an output says. What cannot be known here is taken
-// to match, and noted.
+// selector returns the match of a filter or an output. What cannot be known here is
+// assumed to match, and noted.
 func (c *checker) selector(s *section) selector {
 	sel, known := c.takes[s]
 	if known {
@@ -80,7 +56,7 @@ func (c *checker) selector(s *section) selector {
 		sel.pattern = e.value
 		if e.file {
 			sel.all = true
-			c.find(Note, s, p.line, "match is not known here", "its value stands in a file; it is taken to match every tag", "")
+			c.find(Note, s, p.line, "match is not known here", "its value is in a file; this check assumes that it matches every tag", "")
 		}
 	}
 	if p, ok := c.get(s, "match_regex"); ok {
@@ -89,7 +65,7 @@ func (c *checker) selector(s *section) selector {
 		re, err := regexp.Compile("^(?:" + text + ")")
 		if sel.regex = re; err != nil {
 			sel.all = true
-			c.find(Note, s, p.line, "match_regex cannot be judged", "it is written in Fluent Bit's dialect of regular expressions; it is taken to match every tag", "")
+			c.find(Note, s, p.line, "match_regex cannot be judged", "it uses a syntax that only Fluent Bit knows; this check assumes that it matches every tag", "")
 		}
 	}
 	return sel
@@ -97,15 +73,6 @@ func (c *checker) selector(s *section) selector {
 
 func (s selector) matches(tag string) bool {
 	return s.all || s.pattern != "" && meet(s.pattern, tag) || s.regex != nil && s.regex.FindString(strings.ReplaceAll(tag, "*", "x")) != ""
-}
-
-func (s selector) any(tags []string) bool {
-	for _, t := range tags {
-		if s.matches(t) {
-			return true
-		}
-	}
-	return false
 }
 
 // tagsOf are the tags that an input's records can have: with tag_by one for
@@ -132,8 +99,8 @@ func tagsOf(tag string, settings config.Settings) []string {
 	return tags
 }
 
-// meets says whether one tag can match both; where a regular expression takes
-// part, that is not known.
+// meets reports whether one tag can match both. With a regular expression that is not
+// known.
 func (s selector) meets(other selector) bool {
 	if s.all || other.all || s.regex != nil || other.regex != nil {
 		return true

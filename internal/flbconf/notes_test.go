@@ -29,13 +29,13 @@ func TestWhatCannotBeJudgedIsSaid(t *testing.T) {
 		trial
 		note string
 	}{
-		"lua":                     {trial{rest: filtered("name: lua, script: x.lua, call: f")}, "filter lua takes the tag zitadel: it gives on what its script returns: what it does with the events cannot be judged here"},
-		"wasm on the output":      {trial{rest: outputProcessor("name: wasm")}, "processor wasm of the output file: it gives on what its program returns"},
+		"lua":                     {trial{rest: filtered("name: lua, script: x.lua, call: f")}, "filter lua takes the tag zitadel: it passes on what its script returns: what it does with the events cannot be judged here"},
+		"wasm on the output":      {trial{rest: outputProcessor("name: wasm")}, "processor wasm of the output file: it passes on what its program returns"},
 		"a filter of a vendor":    {trial{rest: filtered("name: acme")}, "filter acme takes the tag zitadel: this check does not know it"},
 		"a processor of a vendor": {trial{input: processor("name: acme")}, "processor acme of the input zitadel: this check does not know it"},
 		"an output of a vendor":   {trial{rest: strings.Replace(toFile, "file", "acme", 1)}, "output acme: this check does not know it"},
-		"modify":                  {trial{rest: filtered("name: modify, remove: event")}, "filter modify takes the tag zitadel: it changes fields: whether what arrives still holds all that you need was not judged"},
-		"rewritten by a field":    {trial{rest: filtered("name: rewrite_tag, rule: $source ^ a.$source true, emitter_storage.type: filesystem")}, "the tag a.* of this rule: it is known at run time only"},
+		"modify":                  {trial{rest: filtered("name: modify, remove: event")}, "filter modify takes the tag zitadel: it changes fields: whether what arrives still has all that you need was not judged"},
+		"rewritten by a field":    {trial{rest: filtered("name: rewrite_tag, rule: $source ^ a.$source true, emitter_storage.type: filesystem")}, "the tag a.* of this rule: it is known only at run time"},
 		"multiline on disk":       {trial{rest: filtered("name: multiline, multiline.parser: go, emitter_storage.type: filesystem")}, "filter multiline takes the tag zitadel: it keeps records in memory for flush_ms"},
 		"match_regex of Onigmo":   {trial{rest: strings.Replace(toFile, "match: '*'", "match_regex: '(?<!x)zitadel'", 1)}, "match_regex cannot be judged"},
 		"http":                    {trial{rest: toHTTP}, "output http: it drops what the server refuses"},
@@ -68,16 +68,16 @@ func TestWhatOutputsLose(t *testing.T) {
 	for name, c := range map[string]struct {
 		rest, finding string
 	}{
-		"es":            {strings.Replace(toHTTP, "http", "es", 1), "output es: it takes a chunk for delivered as soon as one of its documents is accepted"},
-		"elasticsearch": {strings.Replace(toHTTP, "http", "elasticsearch", 1), "output es: it takes a chunk for delivered"},
+		"es":            {strings.Replace(toHTTP, "http", "es", 1), "output es: it counts a chunk as delivered as soon as one of its documents is accepted"},
+		"elasticsearch": {strings.Replace(toHTTP, "http", "elasticsearch", 1), "output es: it counts a chunk as delivered"},
 		"nats":          {strings.Replace(toHTTP, "http", "nats", 1), "output nats: it drops records when the server cannot be reached"},
-		"kafka":         {strings.Replace(toHTTP, "http", "kafka", 1), "output kafka: it counts records as delivered that wait in the memory"},
-		"influxdb":      {strings.Replace(toHTTP, "http", "influxdb", 1), "output influxdb: it takes a chunk for delivered whatever the server answers"},
-		"forward":       {strings.Replace(toHTTP, "http", "forward", 1), "output forward: what was on its way when the connection broke is lost"},
-		"syslog":        {strings.Replace(toHTTP, "http", "syslog", 1), "output syslog: datagrams get lost"},
-		"small emitter": {filtered("name: multiline, multiline.parser: go, emitter_storage.type: filesystem, emitter_mem_buf_limit: 1M"), "filter multiline takes the tag zitadel: it leaves out what comes faster than emitter_mem_buf_limit lets it"},
+		"kafka":         {strings.Replace(toHTTP, "http", "kafka", 1), "output kafka: it counts records as delivered while they wait in the memory"},
+		"influxdb":      {strings.Replace(toHTTP, "http", "influxdb", 1), "output influxdb: it counts a chunk as delivered whatever the server answers"},
+		"forward":       {strings.Replace(toHTTP, "http", "forward", 1), "output forward: it loses what was on its way when the connection broke"},
+		"syslog":        {strings.Replace(toHTTP, "http", "syslog", 1), "output syslog: it sends datagrams"},
+		"small emitter": {filtered("name: multiline, multiline.parser: go, emitter_storage.type: filesystem, emitter_mem_buf_limit: 1M"), "filter multiline takes the tag zitadel: it drops what arrives faster than emitter_mem_buf_limit allows"},
 		"expect":        {filtered("name: expect, key_exists: a, action: exit"), "filter expect takes the tag zitadel: it ends Fluent Bit"},
-		"kubernetes":    {filtered("name: kubernetes, k8s-logging.exclude: on"), "filter kubernetes takes the tag zitadel: it leaves out the lines of each pod"},
+		"kubernetes":    {filtered("name: kubernetes, k8s-logging.exclude: on"), "filter kubernetes takes the tag zitadel: it drops the lines of each pod"},
 	} {
 		report := noted(t, trial{rest: c.rest})
 		if len(report.Findings) != 1 || !strings.HasPrefix(report.Findings[0].What+": "+report.Findings[0].Why, c.finding) {
@@ -94,25 +94,29 @@ func TestWhatOutputsLose(t *testing.T) {
 // Each plugin stands in the table with something to say, and the row without a
 // condition is its last.
 func TestTheTableOfPluginsIsWhole(t *testing.T) {
-	last := map[string]bool{}
-	for _, a := range abilities {
-		if last[a.plugin] {
-			t.Errorf("%s: a row after the one without a condition", a.plugin)
+	for _, table := range [][]ability{filters, outputs} {
+		last := map[string]bool{}
+		for _, a := range table {
+			for plugin := range strings.FieldsSeq(a.plugins) {
+				if last[plugin] {
+					t.Errorf("%s: a row after the one without a condition", plugin)
+				}
+				last[plugin] = a.when == nil
+			}
+			if a.does == "" && a.effect != passes || a.fix != "" && !strings.HasPrefix(a.fix, a.key+" ") {
+				t.Errorf("%s: %+v", a.plugins, a)
+			}
 		}
-		last[a.plugin] = a.when == nil
-		if (a.does == "") != (a.effect == passes) || a.fix != "" && !strings.HasPrefix(a.fix, a.key+" ") {
-			t.Errorf("%s: %+v", a.plugin, a)
+		// Every plugin ends with a row that always holds.
+		for plugin, ended := range last {
+			if !ended {
+				t.Errorf("%s: no row without a condition", plugin)
+			}
 		}
 	}
-	for name, d := range deliveries {
-		if !d.keeps && d.does == "" || d.why != "" && d.key == "" || d.fix != "" && !strings.HasPrefix(d.fix, d.key+" ") {
-			t.Errorf("%s: %+v", name, d)
-		}
-	}
-	// Every row ends a plugin.
-	for plugin, ended := range last {
-		if !ended {
-			t.Errorf("%s: no row without a condition", plugin)
+	for _, a := range filters {
+		if a.does != "" && a.effect == passes {
+			t.Errorf("%s: %+v", a.plugins, a)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// checkOptions checks what one of our sections says to the plugin. It is
-// usable where nothing is wrong or unknown.
+// checkOptions checks the plugin's options in one of our sections. They are usable if
+// none is wrong or unknown.
 func checkOptions[S any](c *checker, s *section, table config.Table[S]) (settings S, usable bool) {
 	values, seen := map[string]string{}, map[string]int{}
 	opts := c.opts.Parse
@@ -33,32 +33,33 @@ func checkOptions[S any](c *checker, s *section, table config.Table[S]) (setting
 	}
 	c.twice(s)
 	settings, warnings, problems := table.Check(values, opts)
-	for _, p := range problems {
-		c.find(Error, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
-	}
-	for _, p := range warnings {
-		c.find(Warning, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Mend)
+	for i, p := range slices.Concat(problems, warnings) {
+		sev := Error
+		if i >= len(problems) {
+			sev = Warning
+		}
+		c.find(sev, s, c.lineOf(s, p.Option), strings.TrimSpace(p.Option+" "+p.Value), p.Why, p.Fix)
 	}
 	return settings, len(problems)+len(opts.Unknown) == 0
 }
 
-// optionValue is what the plugin will read, as far as that is known here.
+// optionValue is what the plugin will read; false if that is not known here.
 func (c *checker) optionValue(s *section, p property, option config.Option) (string, bool) {
 	switch {
 	case p.nested:
-		c.find(Error, s, p.line, p.key, "it holds a structure where Fluent Bit takes plain text", s.write(p.key, option.Example))
+		c.find(Error, s, p.line, p.key, "Fluent Bit needs plain text here, not a structure", s.write(p.key, option.Example))
 		return "", false
 	case p.list != "":
 		fix := "one value, not a list"
 		if option.Kind == config.KindList {
 			fix = s.write(p.key, p.list)
 		}
-		c.find(Error, s, p.line, p.key, "Fluent Bit hands a plugin only the first element of a YAML list", fix)
+		c.find(Error, s, p.line, p.key, "Fluent Bit passes only the first element of a YAML list to a plugin", fix)
 		return "", false
 	}
 	e := c.expand(p.value)
 	if len(e.unset) > 0 {
-		c.find(Error, s, p.line, p.key, "the variable ${"+bounded(e.unset[0])+"} is not set, and Fluent Bit puts nothing in its place",
+		c.find(Error, s, p.line, p.key, "the variable ${"+short(e.unset[0])+"} is not set, so Fluent Bit replaces it with nothing",
 			"set it in the environment of Fluent Bit")
 	}
 	if len(e.unset) > 0 || e.file {
@@ -70,13 +71,13 @@ func (c *checker) optionValue(s *section, p property, option config.Option) (str
 	return e.value, true
 }
 
-// foreignKey is a key that is no option of ours.
+// foreignKey checks a key that is not an option of ours.
 func (c *checker) foreignKey(s *section, p property, options config.Options) {
-	key, host := bounded(p.key), hostedBy[s.kind]
+	key, host := short(p.key), hostedBy[s.kind]
 	if slices.Contains(host.keys, p.key) {
 		return
 	}
-	if ours, ok := host.swallowed(p.key); ok {
+	if ours, ok := host.ignored(p.key); ok {
 		fix := ""
 		if ours != "" {
 			option, _ := options.Lookup(ours)
@@ -86,20 +87,16 @@ func (c *checker) foreignKey(s *section, p property, options config.Options) {
 			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", fix)
 			return
 		}
-		c.find(Warning, s, p.line, key, "Fluent Bit swallows it and the plugin never sees it", fix)
+		c.find(Warning, s, p.line, key, "Fluent Bit takes this option itself, so the plugin never gets it", fix)
 		return
 	}
 	near := options.Meant(p.key)
 	if near == "" {
-		names := slices.Clone(host.keys)
-		for _, o := range options {
-			names = append(names, o.Name)
-		}
-		near = config.Nearest(p.key, names)
+		near = config.Nearest(p.key, append(options.Names(), host.keys...))
 	}
 	fix := ""
 	if near != "" {
 		fix = "did you mean " + near + "?"
 	}
-	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit says nothing about it", fix)
+	c.find(Error, s, p.line, key, "neither the plugin nor Fluent Bit knows this option, and Fluent Bit does not report it", fix)
 }

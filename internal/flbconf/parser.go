@@ -29,7 +29,7 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 		receiver := c.receiver(forward)
 		feeders := c.feeders(out, receiver)
 		if len(feeders) == 0 {
-			c.find(Warning, out, c.lineOf(out, "match"), "match takes the tag of no other input", "this output then gets nothing", "the tag of the input that reads ZITADEL's log")
+			c.find(Warning, out, c.lineOf(out, "match"), "no other input has a tag that match takes", "this output then gets nothing", "the tag of the input that reads ZITADEL's log")
 		}
 		c.workers(out, forward, receiver)
 		if receiver != nil {
@@ -59,7 +59,7 @@ func (c *checker) feeders(out, receiver *section) []flow {
 		}
 		if c.name(s) == PluginName {
 			c.find(Error, out, c.lineOf(out, "match"), fmt.Sprintf("match takes the events of the input at %s:%d", s.file, s.line),
-				"they hold no line of a log, so that this output would leave them out", "a match that is not "+bounded(f.tag))
+				"they are not log lines, so this output drops them", "a match that is not "+short(f.tag))
 			continue
 		}
 		feeders = append(feeders, f)
@@ -121,26 +121,25 @@ func (c *checker) address(s *section, to config.Forward) bool {
 	return to.LeadsTo(listen, number(port))
 }
 
-// workers wants a thread for the flush, which waits for an acknowledgement. Without, the
-// output sends nothing to its own process (package output, listensHere), also where an
-// input on a thread could answer.
+// workers requires a thread for the flush, which waits for an acknowledgement. Without
+// one, the output sends nothing to its own process (package output, listensHere), even if
+// an input on a thread could answer.
 func (c *checker) workers(out *section, to config.Forward, receiver *section) {
 	if number(c.value(out, "workers")) > 0 || to.Network == "" {
 		return
 	}
-	what, fix := "workers is not set, or 0", out.write("workers", "1")
+	what, fix := "workers is 0 or not set", out.write("workers", "1")
 	if receiver != nil {
-		c.find(Error, out, c.lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on the engine, which cannot wait for the input at %s:%d of the same process: it sends nothing",
+		c.find(Error, out, c.lineOf(out, "workers"), what, fmt.Sprintf("this output then runs on Fluent Bit's engine thread, which cannot wait for the input at %s:%d of the same process, so it sends nothing",
 			receiver.file, receiver.line), fix)
 		return
 	}
 	c.find(Warning, out, c.lineOf(out, "workers"), what, "all of Fluent Bit then waits whenever the other side is slow to acknowledge", fix)
 }
 
-// reload warns of a reload, which these outputs do not survive: Fluent Bit starts the
-// workers of a Go output twice and stops them once (5.1.1, flb_plugin_proxy.c and
-// flb_output.c), and waits for ever for what is on its way to an input that it has
-// paused already.
+// reload warns about hot_reload. Fluent Bit 5.1.1 starts the workers of a Go output twice
+// and stops them once (flb_plugin_proxy.c, flb_output.c), and waits forever for records
+// on their way to an input that it has paused already.
 func (c *checker) reload(outputs []*section) {
 	if len(outputs) == 0 || !isOn(c.setting("hot_reload")) {
 		return
@@ -151,17 +150,17 @@ func (c *checker) reload(outputs []*section) {
 			at = s
 		}
 	}
-	c.find(Warning, at, c.lineOf(at, "hot_reload"), "hot_reload is on", "a reload with an output of this kind can crash or hang Fluent Bit (seen with 5.1.1)",
+	c.find(Warning, at, c.lineOf(at, "hot_reload"), "hot_reload is on", "a reload can crash or hang Fluent Bit if it has an output of this kind (seen with 5.1.1)",
 		at.write("hot_reload", "off")+", and restart it instead")
 }
 
-// number reads as atoi does where it matters: what is no number is 0.
+// number reads v like atoi: text that is not a number is 0.
 func number(v string) int {
 	n, _ := strconv.Atoi(v)
 	return n
 }
 
-// sameLanguage wants both ends to agree on TLS and on the handshake.
+// sameLanguage checks that both ends agree on TLS and on the handshake.
 func (c *checker) sameLanguage(out *section, to config.Forward, receiver *section) {
 	at := fmt.Sprintf("the input at %s:%d ", receiver.file, receiver.line)
 	if secure := isOn(c.value(receiver, "tls")); secure != to.TLS {
@@ -178,11 +177,11 @@ func (c *checker) sameLanguage(out *section, to config.Forward, receiver *sectio
 	file, ours, theirs := out.has("shared_key_file"), out.has("shared_key"), receiver.has("shared_key")
 	switch {
 	case theirs && !ours && !file:
-		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is missing", at+"wants one", out.write("shared_key_file", "/etc/zitadel-siem/shared-key"))
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is missing", at+"requires one", out.write("shared_key_file", "/etc/zitadel-siem/shared-key"))
 	case !theirs && !isOn(c.value(receiver, "empty_shared_key")) && (ours || file):
-		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is given", at+"has none, and never begins the handshake that this output waits for", "leave it out, or set it there as well")
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key is given", at+"has no shared key, so it never starts the handshake that this output waits for", "leave it out, or set it there as well")
 	case theirs && ours && c.value(out, "shared_key") != c.value(receiver, "shared_key"):
-		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key differs", at+"has another one", "the same in both")
+		c.find(Error, out, c.lineOf(out, "shared_key"), "shared_key differs", at+"has a different one", "the same in both")
 	}
 }
 
@@ -224,14 +223,14 @@ func (c *checker) loop(out *section, back flow, feeders []flow) {
 	}
 	const prefix = "parsed."
 	fix := back.at.write("tag_prefix", prefix)
-	if back.at.has("tag_prefix") || sel.any(prefixed(prefix, back.tags)) {
+	if back.at.has("tag_prefix") || slices.ContainsFunc(prefixed(prefix, back.tags), sel.matches) {
 		fix = fmt.Sprintf("a match at %s:%d that takes the lines only", out.file, out.line)
 		if len(feeders) > 0 {
-			fix = fmt.Sprintf("%s at %s:%d, and %s here", out.write(matchKey(out), bounded(feeders[0].tag)), out.file, out.line, back.at.write("tag_prefix", prefix))
+			fix = fmt.Sprintf("%s at %s:%d, and %s here", out.write("match", short(feeders[0].tag)), out.file, out.line, back.at.write("tag_prefix", prefix))
 		}
 	}
 	c.find(Error, back.at, c.lineOf(back.at, "tag_prefix"), "the output zitadel gets its own records again",
-		fmt.Sprintf("the output at %s:%d sends to this input, and its match takes the tag %s with which they come back: an endless loop", out.file, out.line, bounded(tags[i])), fix)
+		fmt.Sprintf("the output at %s:%d sends to this input, and its match takes the tag %s with which they come back: an endless loop", out.file, out.line, short(tags[i])), fix)
 }
 
 // bypass finds outputs that get the lines as they are.
@@ -250,13 +249,13 @@ func (c *checker) bypass(out *section, feeders []flow) {
 			i = 0
 		}
 		if i >= 0 {
-			c.find(Warning, s, c.lineOf(s, "match"), "the lines of "+bounded(tags[i])+" go to this output as they are",
-				"they can hold passwords in clear, as ZITADEL's own example of a script logs them, and are not redacted", s.write(matchKey(s), "a tag of parsed records"))
+			c.find(Warning, s, c.lineOf(s, "match"), "the lines of "+short(tags[i])+" go to this output without redaction",
+				"they can hold passwords in clear text, because ZITADEL's own example script logs them", s.write("match", "a tag of parsed records"))
 		}
 	}
 }
 
-// keeps wants an input that holds what it took.
+// keeps checks that an input does not lose what it has accepted.
 func (c *checker) keeps(s *section) {
 	c.twice(s)
 	c.routable(s)
@@ -273,21 +272,21 @@ func (c *checker) keeps(s *section) {
 // for what a container's log adds, and for names that a client chooses.
 const longLine = 64_000
 
-// tail wants a tail that tells its files apart, goes on where it stopped, and over
-// long lines. The parts of a line that a container runtime split are joined by
-// what stands beside them; with one tag, files share their chunks. Its buffer is 32,768 bytes by default, and a longer line ends the reading of
-// that file for good (tail_file.c).
+// tail checks that a tail keeps its files apart, continues where it stopped, and skips
+// long lines. Files with one tag share chunks, so that the parts of a line that a
+// container runtime split could be joined with parts of other files. A line longer than
+// the buffer (32,768 bytes by default) ends the reading of its file for good (tail_file.c).
 func (c *checker) tail(s *section) {
 	if tag := c.tagOf(s); strings.ContainsAny(c.value(s, "path"), "*,") && !strings.ContainsAny(tag, "*<") && c.value(s, "path_key") == "" {
-		c.find(Error, s, c.lineOf(s, "path"), "path is of several files, which have one tag and no path_key",
-			"a line that a container runtime split is then joined with a part of another container's", s.write("path_key", "log_file"))
+		c.find(Error, s, c.lineOf(s, "path"), "path matches several files, which share one tag and have no path_key",
+			"parts of lines of different containers can then be joined", s.write("path_key", "log_file"))
 	}
 	if c.value(s, "db") == "" {
-		c.find(Warning, s, c.lineOf(s, "db"), "db is missing", "a restart reads lines again, or passes over those that were written meanwhile",
+		c.find(Warning, s, c.lineOf(s, "db"), "db is missing", "a restart reads lines twice, or skips lines that were written in the meantime",
 			s.write("db", "/var/lib/fluent-bit/tail.db"))
 	}
 	if size := c.value(s, "buffer_max_size"); config.Bytes(size, 32_768) < longLine {
-		c.find(Warning, s, c.lineOf(s, "buffer_max_size"), "buffer_max_size is less than 64k", "a longer line, and a client can make one, is lost", s.write("buffer_max_size", "1M"))
+		c.find(Warning, s, c.lineOf(s, "buffer_max_size"), "buffer_max_size is less than 64k", "longer lines are lost, and a client can cause them", s.write("buffer_max_size", "1M"))
 	}
 	if !isOn(c.value(s, "skip_long_lines")) && !isOn(c.value(s, "truncate_long_lines")) {
 		c.find(Warning, s, c.lineOf(s, "skip_long_lines"), "skip_long_lines is not on", "one line that is longer than buffer_max_size ends the reading of its file",

@@ -1,6 +1,7 @@
 package flbconf
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -25,12 +26,12 @@ func (r route) conditional() bool { return r.condition || r.perRecord }
 func (l *loader) yamlRoutes(s *section, key, value *yaml.Node) {
 	s.routes = []route{}
 	if value.Kind != yaml.MappingNode {
-		l.refuse(s.file, key.Line, "routes", "they stand below logs:", "logs:")
+		l.refuse(s.file, key.Line, "routes", "they must be below logs:", "logs:")
 		return
 	}
 	for signal, list := range pairs(value) {
 		if !signalsOf(signal.Value) {
-			l.refuse(s.file, signal.Line, "routes: "+signal.Value, "it knows logs, metrics, traces and any there", "logs:")
+			l.refuse(s.file, signal.Line, "routes: "+signal.Value, "only logs, metrics, traces and any are allowed there", "logs:")
 			continue
 		}
 		entries := list.Content
@@ -54,21 +55,13 @@ func signalsOf(key string) bool {
 }
 
 func (l *loader) yamlRoute(s *section, n *yaml.Node) {
-	r := route{line: n.Line}
-	var broken string
-	for key, value := range pairs(n) {
-		switch key.Value {
-		case "name":
-			r.name = value.Value
-		case "condition":
-			r.condition = true
-			broken = r.readCondition(value)
-		case "per_record_routing":
-			r.perRecord = strings.EqualFold(value.Value, "true")
-		case "to":
-			r.readTargets(value)
-		}
+	keys := keysOf(n)
+	r := route{name: text(keys["name"]), line: n.Line, perRecord: isTrue(keys["per_record_routing"])}
+	broken := ""
+	if keys["condition"] != nil {
+		broken = r.readCondition(keysOf(keys["condition"]))
 	}
+	r.readTargets(resolve(keys["to"]))
 	switch {
 	case broken != "":
 	case r.name == "":
@@ -76,10 +69,8 @@ func (l *loader) yamlRoute(s *section, n *yaml.Node) {
 	case len(r.outputs) == 0:
 		broken = "the route has no to: outputs:"
 	}
-	for _, other := range s.routes {
-		if other.name == r.name {
-			broken = "two routes have this name"
-		}
+	if slices.ContainsFunc(s.routes, func(other route) bool { return other.name == r.name }) {
+		broken = "two routes have this name"
 	}
 	if broken != "" {
 		l.refuse(s.file, n.Line, "route "+r.name, broken, "")
@@ -87,48 +78,30 @@ func (l *loader) yamlRoute(s *section, n *yaml.Node) {
 	s.routes = append(s.routes, r)
 }
 
-func (r *route) readCondition(n *yaml.Node) (broken string) {
-	rules := 0
-	for key, value := range pairs(n) {
-		switch key.Value {
-		case "default":
-			r.fallback = strings.EqualFold(value.Value, "true")
-		case "rules":
-			rules = len(value.Content)
-		}
-	}
-	if rules == 0 && !r.fallback {
+func (r *route) readCondition(keys map[string]*yaml.Node) (broken string) {
+	r.condition = true
+	hasRules := keys["rules"] != nil && len(keys["rules"].Content) > 0
+	r.fallback = isTrue(keys["default"]) && !hasRules
+	if !hasRules && !r.fallback {
 		return "its condition has neither rules nor default: true"
 	}
-	r.fallback = r.fallback && rules == 0
 	return ""
 }
 
 // readTargets reads to: {outputs: [...]}, to: [...] and to: name.
 func (r *route) readTargets(n *yaml.Node) {
-	for key, value := range pairs(n) {
-		if key.Value == "outputs" {
-			n = value
-			break
-		}
+	if list := keysOf(n)["outputs"]; list != nil {
+		n = list
 	}
 	entries := n.Content
-	if n.Kind == yaml.ScalarNode && n.Value != "" || n.Kind == yaml.MappingNode {
+	if n.Kind == yaml.ScalarNode || n.Kind == yaml.MappingNode {
 		entries = []*yaml.Node{n}
 	}
 	for _, e := range entries {
-		e = resolve(e)
-		t := target{}
+		keys := keysOf(e)
+		t := target{text(keys["name"]), text(keys["fallback"])}
 		if e.Kind == yaml.ScalarNode {
 			t.name = e.Value
-		}
-		for key, value := range pairs(e) {
-			switch key.Value {
-			case "name":
-				t.name = value.Value
-			case "fallback":
-				t.fallback = value.Value
-			}
 		}
 		if t.name != "" {
 			r.outputs = append(r.outputs, t)

@@ -11,24 +11,21 @@ import (
 )
 
 type checker struct {
-	opts     Options
-	doc      *document
-	unread   []string // files that could not be read as a configuration
-	findings []Finding
-	notes    []Finding
-	inputs   []Input
-	parsers  []Output
-	ofInput  map[*section]bool // processors of inputs
-	unset    map[string]string // variables that are not set, with the place of the first
-	seen     map[Finding]bool
-	looked   looked
-	takes    map[*section]selector
-	secrets  map[string]string // values that no finding may repeat, with what to write instead
+	*loader
+	opts    Options
+	inputs  []Input
+	parsers []Output
+	ofInput map[*section]bool // processors of inputs
+	unset   map[string]string // variables that are not set, with the place of the first
+	seen    map[Finding]bool
+	looked  map[*section]bool // filters, processors and outputs that the verdict rests on
+	takes   map[*section]selector
+	secrets map[string]string // values that no finding may repeat, with what to write instead
 }
 
 func newChecker(opts Options, l *loader) *checker {
-	c := &checker{opts: opts, doc: &l.doc, unread: l.unread, findings: l.findings,
-		ofInput: map[*section]bool{}, unset: map[string]string{}, seen: map[Finding]bool{}, takes: map[*section]selector{}}
+	c := &checker{loader: l, opts: opts, ofInput: map[*section]bool{}, unset: map[string]string{},
+		seen: map[Finding]bool{}, looked: map[*section]bool{}, takes: map[*section]selector{}, secrets: map[string]string{}}
 	for _, s := range c.kind("input") {
 		for _, p := range s.processors {
 			c.ofInput[p] = true
@@ -37,24 +34,23 @@ func newChecker(opts Options, l *loader) *checker {
 	return c
 }
 
-// find adds a finding or a note, once.
 func (c *checker) find(sev Severity, s *section, line int, what, why, fix string) {
-	f := Finding{sev, s.file, max(line, 1), c.scrub(what), c.scrub(why), c.scrub(fix)}
-	switch {
-	case c.seen[f]:
-		return
-	case sev == Note:
-		c.notes = append(c.notes, f)
-	default:
+	c.report(Finding{sev, s.file, line, what, why, fix})
+}
+
+// report adds a finding once, without secrets.
+func (c *checker) report(f Finding) {
+	f.Line, f.What, f.Why, f.Fix = max(f.Line, 1), c.scrub(f.What), c.scrub(f.Why), c.scrub(f.Fix)
+	if !c.seen[f] {
+		c.seen[f] = true
 		c.findings = append(c.findings, f)
 	}
-	c.seen[f] = true
 }
 
 func (c *checker) check(main string) {
 	inputs, outputs := c.named("input"), c.named("output")
 	if len(inputs)+len(outputs) == 0 {
-		if len(c.findings) == 0 { // else it may stand in what could not be read
+		if len(c.findings) == 0 { // else it may be in a file that could not be read
 			c.noInput(main)
 		}
 		return
@@ -92,7 +88,7 @@ func (c *checker) check(main string) {
 	c.deliver(slices.Concat(events, parsed))
 }
 
-// nameless finds sections that Fluent Bit cannot make anything of.
+// nameless finds sections without a name.
 func (c *checker) nameless() {
 	for _, s := range slices.Concat(c.kind("input"), c.kind("filter"), c.kind("output")) {
 		if c.value(s, "name") == "" {
@@ -101,7 +97,7 @@ func (c *checker) nameless() {
 	}
 }
 
-// named are our own sections of a kind.
+// named returns our own sections of a kind.
 func (c *checker) named(kind string) []*section {
 	return slices.DeleteFunc(c.kind(kind), func(s *section) bool { return c.name(s) != PluginName })
 }
@@ -132,13 +128,7 @@ func (c *checker) tagOf(s *section) string {
 }
 
 func (c *checker) kind(kind string) []*section {
-	var list []*section
-	for _, s := range c.doc.sections {
-		if s.kind == kind {
-			list = append(list, s)
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(c.sections), func(s *section) bool { return s.kind != kind })
 }
 
 // get returns the property that counts where the key is given more than once.
@@ -164,7 +154,7 @@ func (c *checker) value(s *section, key string) string {
 	return c.expand(p.value).value
 }
 
-// lineOf is where to fix key: its own line, or that of its section.
+// lineOf is the line of key, or that of its section.
 func (c *checker) lineOf(s *section, key string) int {
 	if p, ok := c.get(s, key); ok {
 		return p.line
@@ -194,8 +184,8 @@ func (c *checker) twice(s *section) {
 
 func (c *checker) noInput(main string) {
 	f := Finding{Error, main, 1, "no input named " + PluginName, "this configuration reads nothing from ZITADEL", "add an input with name " + PluginName}
-	if len(c.doc.sections) > 0 && len(c.kind("plugins")) == len(c.doc.sections) {
-		f.What, f.Why, f.Fix = "a file of plugins", "it is no configuration by itself", "give the file whose plugins_file names this one"
+	if len(c.sections) > 0 && len(c.kind("plugins")) == len(c.sections) {
+		f.What, f.Why, f.Fix = "a file of plugins", "it is not a configuration by itself", "use the file whose plugins_file names this one"
 	}
 	for _, s := range append(c.kind("output"), c.kind("input")...) {
 		bare := strings.TrimPrefix(strings.TrimPrefix(c.name(s), "in_"), "out_")
@@ -225,13 +215,13 @@ func (c *checker) input(s *section) flow {
 
 func (c *checker) routable(s *section) {
 	if isOff(c.value(s, "routable")) {
-		c.find(Error, s, c.lineOf(s, "routable"), "routable is off", "Fluent Bit takes the records of this input and drops them", s.write("routable", "true"))
+		c.find(Error, s, c.lineOf(s, "routable"), "routable is off", "Fluent Bit drops all records of this input", s.write("routable", "true"))
 	}
 }
 
 func (c *checker) threaded(s *section) {
 	c.find(Warning, s, c.lineOf(s, "threaded"), "threaded is not off",
-		"on an input thread records wait in memory after Fluent Bit took them, and a killed process loses them or reads them twice", s.write("threaded", "off"))
+		"on an input thread, records wait in memory after Fluent Bit has accepted them; if the process is killed, they are lost or read twice", s.write("threaded", "off"))
 }
 
 // filesystem says whether an input's chunks go to disk. The service gives a
@@ -272,7 +262,7 @@ func (c *checker) service() {
 func (c *checker) storageType(s *section) {
 	if !c.filesystem(s) {
 		c.find(Warning, s, c.lineOf(s, "storage.type"), "storage.type is not filesystem",
-			"what Fluent Bit holds in memory is lost when it is stopped while an output is stuck", s.write("storage.type", "filesystem"))
+			"records that Fluent Bit holds in memory are lost if it is stopped while an output is stuck", s.write("storage.type", "filesystem"))
 	}
 }
 
@@ -285,10 +275,10 @@ func (c *checker) storagePath(ours []*section) {
 		at = services[0]
 	}
 	c.find(Error, at, at.line, "storage.path is missing in the service section",
-		"storage.type filesystem needs a directory, and Fluent Bit does not start without", at.write("storage.path", "/var/lib/fluent-bit/storage"))
+		"storage.type filesystem needs a directory; without one, Fluent Bit does not start", at.write("storage.path", "/var/lib/fluent-bit/storage"))
 }
 
-// sharedState finds inputs that would fight for one state file.
+// sharedState finds inputs that use the same state file.
 func (c *checker) sharedState(ours []*section) {
 	first := map[string]*section{}
 	for _, s := range ours {
@@ -298,8 +288,8 @@ func (c *checker) sharedState(ours []*section) {
 		}
 		state = filepath.Clean(state)
 		if other := first[state]; other != nil {
-			c.find(Error, s, c.lineOf(s, "state_path"), "state_path is that of another input",
-				fmt.Sprintf("the input at %s:%d keeps its state there, and one file serves one reader", other.file, other.line),
+			c.find(Error, s, c.lineOf(s, "state_path"), "state_path is used by another input",
+				fmt.Sprintf("the input at %s:%d keeps its state there; each reader needs a file of its own", other.file, other.line),
 				s.write("state_path", strings.TrimSuffix(state, path.Ext(state))+"-2"+path.Ext(state)))
 			continue
 		}
@@ -309,15 +299,15 @@ func (c *checker) sharedState(ours []*section) {
 
 // loading looks at how a YAML configuration loads the plugin.
 func (c *checker) loading() {
-	for _, p := range c.doc.plugins {
+	for _, p := range c.plugins {
 		base := path.Base(p.path)
 		at := &section{file: p.file}
 		switch {
 		case !strings.Contains(base, PluginName):
 		case !strings.Contains(p.path, "/"):
-			c.find(Error, at, p.line, "plugins: "+bounded(p.path), "Fluent Bit does not load a bare file name", "./"+base+" or an absolute path")
+			c.find(Error, at, p.line, "plugins: "+short(p.path), "Fluent Bit does not load a bare file name", "./"+base+" or an absolute path")
 		case strings.HasPrefix(base, "flb-"):
-			c.find(Error, at, p.line, "plugins: "+bounded(p.path), "Fluent Bit takes a file named flb-* for a native plugin", strings.TrimPrefix(base, "flb-"))
+			c.find(Error, at, p.line, "plugins: "+short(p.path), "Fluent Bit treats a file named flb-* as a native plugin", strings.TrimPrefix(base, "flb-"))
 		}
 	}
 }

@@ -26,16 +26,16 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 			return
 		}
 		if line := unknownAlias(data, err); line > 0 {
-			l.add(Error, file, line, "YAML alias of nothing", "Fluent Bit knows no aliases and does not start", "the value itself, in quotes where it begins with *")
+			l.add(Error, file, line, "YAML alias without an anchor", "Fluent Bit does not support aliases and does not start", "write the value itself; if it begins with *, put it in quotes")
 			return
 		}
 		if err != nil {
 			l.unread = append(l.unread, file)
-			l.add(Error, file, errorLine(err), "the file is no YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
+			l.add(Error, file, errorLine(err), "the file is not valid YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
 			return
 		}
 		if n := firstAlias(&doc); n != nil {
-			l.add(Error, file, n.Line, "YAML alias *"+bounded(n.Value), "Fluent Bit knows no aliases and does not start", "the value itself")
+			l.add(Error, file, n.Line, "YAML alias *"+short(n.Value), "Fluent Bit does not support aliases and does not start", "the value itself")
 		}
 		if len(doc.Content) > 0 {
 			l.yamlTop(file, doc.Content[0], depth)
@@ -43,7 +43,7 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 	}
 }
 
-// decode keeps a panic of the YAML library, if there is one, to this file.
+// decode turns a panic of the YAML library into an error of this file.
 func decode(dec *yaml.Decoder, into *yaml.Node) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -66,7 +66,7 @@ func errorLine(err error) int {
 var aliasInError = regexp.MustCompile(`unknown anchor '(.*)' referenced$`)
 
 // unknownAlias returns the line of an alias that err is about, or 0. Such an
-// error is not to be shown: the alias may be a secret that wants quotes.
+// error must not be shown: the alias may be a secret without quotes.
 func unknownAlias(data []byte, err error) int {
 	if err == nil {
 		return 0
@@ -83,8 +83,8 @@ func unknownAlias(data []byte, err error) int {
 // mapping that nothing reads, and Fluent Bit refuses a list or a scalar there.
 var topKeys = []string{"env", "service", "includes", "plugins", "pipeline", "parsers", "multiline_parsers", "stream_processor", "upstream_servers", "customs", "extensions"}
 
-// yamlTop reads the sections in their order, since includes add filters where
-// they stand.
+// yamlTop reads the sections in their order, since includes add filters at
+// their place.
 func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 	for key, value := range pairs(top) {
 		switch name := strings.ToLower(key.Value); name {
@@ -101,22 +101,22 @@ func (l *loader) yamlTop(file string, top *yaml.Node, depth int) {
 		case "plugins":
 			for _, n := range value.Content {
 				if n = resolve(n); n.Kind == yaml.ScalarNode {
-					l.doc.plugins = append(l.doc.plugins, plugin{n.Value, file, n.Line})
+					l.plugins = append(l.plugins, plugin{n.Value, file, n.Line})
 				}
 			}
 		case "pipeline":
 			l.yamlPipeline(file, value)
 		case "customs":
-			l.doc.customs = true
+			l.customs = true
 		default:
 			if value.Kind != yaml.MappingNode && !slices.Contains(topKeys, name) {
-				l.refuse(file, key.Line, key.Value, "no section of Fluent Bit has this name", near(name, append(topKeys, "inputs", "filters", "outputs")))
+				l.refuse(file, key.Line, key.Value, "Fluent Bit has no section with this name", near(name, append(topKeys, "inputs", "filters", "outputs")))
 			}
 		}
 	}
 }
 
-// near suggests a section; inputs, filters and outputs stand in another one.
+// near suggests a section; inputs, filters and outputs belong below pipeline.
 func near(name string, names []string) string {
 	switch found := config.Nearest(name, names); found {
 	case "":
@@ -129,25 +129,25 @@ func near(name string, names []string) string {
 }
 
 func (l *loader) refuse(file string, line int, what, why, fix string) {
-	l.add(Error, file, line, bounded(what), "Fluent Bit does not start: "+why, fix)
+	l.add(Error, file, line, short(what), "Fluent Bit does not start: "+why, fix)
 }
 
 func (l *loader) yamlService(file string, key, value *yaml.Node) {
-	for _, other := range l.doc.sections {
+	for _, other := range l.sections {
 		if other.kind == "service" && other.format == yamlFormat {
-			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it stands at %s:%d already", other.file, other.line), "one service section with the settings of both")
+			l.refuse(file, key.Line, "service is given twice", fmt.Sprintf("it is already at %s:%d", other.file, other.line), "one service section with the settings of both")
 		}
 	}
 	s := &section{kind: "service", format: yamlFormat, file: file, line: key.Line}
 	s.read(value)
-	l.doc.sections = append(l.doc.sections, s)
+	l.sections = append(l.sections, s)
 }
 
 func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 	for key, list := range pairs(pipeline) {
 		kind := strings.TrimSuffix(strings.ToLower(key.Value), "s")
 		if !slices.Contains([]string{"input", "filter", "output"}, kind) || kind == strings.ToLower(key.Value) {
-			l.refuse(file, key.Line, "pipeline: "+key.Value, "it knows inputs, filters and outputs there", near(kind+"s", []string{"inputs", "filters", "outputs"}))
+			l.refuse(file, key.Line, "pipeline: "+key.Value, "only inputs, filters and outputs are allowed there", near(kind+"s", []string{"inputs", "filters", "outputs"}))
 			continue
 		}
 		if list.Kind != yaml.SequenceNode {
@@ -160,7 +160,7 @@ func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 			n = resolve(n)
 			s := &section{kind: kind, format: yamlFormat, file: file, line: n.Line}
 			s.read(n)
-			l.doc.sections = append(l.doc.sections, s)
+			l.sections = append(l.sections, s)
 			for key, value := range pairs(n) {
 				switch {
 				case key.Value == "processors" && kind != "filter" && len(s.processors) == 0: // the first counts
@@ -175,7 +175,7 @@ func (l *loader) yamlPipeline(file string, pipeline *yaml.Node) {
 
 func (l *loader) yamlProcessors(s *section, key, value *yaml.Node) {
 	if value.Kind != yaml.MappingNode {
-		l.refuse(s.file, key.Line, "processors", "they stand below logs:, metrics: or traces:", "logs:")
+		l.refuse(s.file, key.Line, "processors", "they must be below logs:, metrics: or traces:", "logs:")
 		return
 	}
 	for signal, list := range pairs(value) {
@@ -184,7 +184,7 @@ func (l *loader) yamlProcessors(s *section, key, value *yaml.Node) {
 		case "metrics", "traces": // not for log records
 			continue
 		default:
-			l.refuse(s.file, signal.Line, "processors: "+signal.Value, "it knows logs, metrics and traces there", "logs:")
+			l.refuse(s.file, signal.Line, "processors: "+signal.Value, "only logs, metrics and traces are allowed there", "logs:")
 			continue
 		}
 		for _, n := range list.Content {
@@ -242,27 +242,16 @@ func (l *loader) yamlEnv(n *yaml.Node) {
 		return
 	}
 	for _, entry := range n.Content {
-		var name, value string
-		fromFile := false
-		for k, v := range pairs(resolve(entry)) {
-			switch k.Value {
-			case "name":
-				name = v.Value
-			case "value":
-				value = v.Value
-			case "uri":
-				fromFile = true
-			}
-		}
-		if name != "" {
-			l.setEnv(name, value, fromFile)
+		keys := keysOf(entry)
+		if name := text(keys["name"]); name != "" {
+			l.setEnv(name, text(keys["value"]), keys["uri"] != nil)
 		}
 	}
 }
 
 func (l *loader) setEnv(name, value string, fromFile bool) {
-	l.doc.env[name] = value
-	l.doc.fileEnv[name] = fromFile || strings.HasPrefix(value, "file://")
+	l.env[name] = value
+	l.fileEnv[name] = fromFile || strings.HasPrefix(value, "file://")
 }
 
 // pairs walks a mapping.
@@ -279,8 +268,22 @@ func pairs(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
 	}
 }
 
-// resolve makes nothing of an alias: Fluent Bit does not take it, and not
-// following any keeps the work in proportion to the file.
+// keysOf returns the keys of a mapping, with their values.
+func keysOf(n *yaml.Node) map[string]*yaml.Node {
+	keys := map[string]*yaml.Node{}
+	for key, value := range pairs(n) {
+		keys[key.Value] = value
+	}
+	return keys
+}
+
+// text returns the value of a scalar, and "" for nil.
+func text(n *yaml.Node) string { return resolve(n).Value }
+
+func isTrue(n *yaml.Node) bool { return strings.EqualFold(text(n), "true") }
+
+// resolve replaces an alias by an empty node: Fluent Bit does not support aliases, and
+// following none keeps the work in proportion to the file.
 func resolve(n *yaml.Node) *yaml.Node {
 	if n == nil || n.Kind == yaml.AliasNode {
 		return &yaml.Node{}

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Secrets are what must stand nowhere, by a name to tell them by: a test that
-// fails must not print them either.
+// Secrets must appear nowhere. Each has a name for error messages, because a test that
+// fails must not print it either.
 type Secrets map[string]string
 
 // WantNone searches a text for every spelling of every secret.

@@ -15,10 +15,11 @@ import (
 // "event", "event/user.*" or "event/user.human.added".
 type condition string
 
+const allEvents condition = "event"
+
 const (
-	allEvents condition = "event"
-	ofEvents            = "event/"
-	groupEnd            = ".*"
+	ofEvents = "event/"
+	groupEnd = ".*"
 )
 
 // conditionOf returns false if the execution is not for events.
@@ -74,7 +75,7 @@ func (c condition) covers(other condition) bool {
 type EventsError struct{ Item, Fix string }
 
 func (e *EventsError) Error() string {
-	return fmt.Sprintf("events: %q is no event type of this ZITADEL and no group: %s", e.Item, e.Fix)
+	return fmt.Sprintf("events: %q is neither an event type of this ZITADEL nor a group: %s", e.Item, e.Fix)
 }
 
 // conditions returns what items mean, given the event types that ZITADEL knows.
@@ -91,7 +92,7 @@ func conditions(items, types []string) ([]condition, error) {
 		case slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, group+".") }):
 			list = append(list, condition(ofEvents+group+groupEnd))
 		default:
-			fix := "zitadel-siem pull shows the types that occur"
+			fix := "zitadel-siem pull shows the types that exist"
 			if near := cmp.Or(config.Nearest(item, types), config.Nearest(item, groups(types))); near != "" {
 				fix = "did you mean " + near + "?"
 			}

@@ -25,7 +25,7 @@ type keyFile struct {
 func readKeyFile(dir, name string) (*keyFile, error) {
 	k := &keyFile{path: filepath.Join(dir, name)}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("keys_dir %q is not a directory: create it, readable for the user that runs the listener, and for no other", dir)
+		return nil, fmt.Errorf("keys_dir %q is not a directory: create it, and let only the user that runs the listener read it", dir)
 	}
 	switch info, err := os.Lstat(k.path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -33,11 +33,11 @@ func readKeyFile(dir, name string) (*keyFile, error) {
 	case err != nil:
 		return nil, fmt.Errorf("key file: %w", err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("key file %q is not a regular file (a mounted Kubernetes secret?): let setup write into another keys_dir, and make the secret of that", k.path)
+		return nil, fmt.Errorf("key file %q is not a regular file (a mounted Kubernetes secret?): let setup write to another keys_dir, and create the secret from that", k.path)
 	}
 	keys, _, err := keyfile.Kind(keyfile.Signing).Read(k.path)
 	if err != nil && !errors.Is(err, keyfile.ErrEmpty) {
-		return nil, fmt.Errorf("key file %q %w; move it away, or give another name", k.path, err)
+		return nil, fmt.Errorf("key file %q %w; move it, or use another name", k.path, err)
 	}
 	for _, key := range keys {
 		k.keys = append(k.keys, config.Secret(key))
@@ -51,7 +51,7 @@ func (k *keyFile) has(key config.Secret) bool { return slices.Contains(k.keys, k
 // that only a failure of the system can lose it.
 func (k *keyFile) begin() error {
 	if len(k.keys) >= keyfile.MaxKeys {
-		return fmt.Errorf("key file %q has %d keys already, as many as are read: remove the first ones, they are the oldest", k.path, len(k.keys))
+		return fmt.Errorf("key file %q has %d keys already, which is the maximum: remove the first ones, which are the oldest", k.path, len(k.keys))
 	}
 	// The endpoint does not read a file whose name begins with a dot.
 	draft, err := durable.Create(filepath.Join(filepath.Dir(k.path), "."+filepath.Base(k.path)+".new"))
@@ -93,7 +93,7 @@ func (k *keyFile) giveAway() error {
 // new one.
 func (k *keyFile) add(key config.Secret) error {
 	if keyfile.Kind(keyfile.Signing).Check([]byte(key)) != nil {
-		return errors.New("ZITADEL gave no signing key that can be used: run setup again with --rotate")
+		return errors.New("ZITADEL returned no usable signing key: run setup again with --rotate")
 	}
 	var text []byte
 	for _, old := range append(slices.Clone(k.keys), key) {
@@ -109,7 +109,7 @@ func (k *keyFile) add(key config.Secret) error {
 		err = durable.SyncDir(filepath.Dir(k.path))
 	}
 	if err != nil {
-		return fmt.Errorf("ZITADEL has made a signing key, but it cannot be written: %w; fix that and run setup again", err)
+		return fmt.Errorf("ZITADEL has created a signing key, but it cannot be written: %w; fix that and run setup again", err)
 	}
 	return nil
 }

@@ -131,8 +131,8 @@ func (r *run) settle(ctx context.Context) error {
 	case r.Rotate, key != "" && r.keys.has(key):
 		key = ""
 	case key == "" && len(r.keys.keys) == 0:
-		return fmt.Errorf("target %s exists, and this ZITADEL shows its signing key to nobody again, but there is no key file %q: "+
-			"restore the file, or run this with --rotate, which makes a new key; another reader that uses the old key then needs the new one", r.Name, r.keys.path)
+		return fmt.Errorf("target %s exists, and this ZITADEL does not show its signing key again, but there is no key file %q: "+
+			"restore the file, or use --rotate, which makes a new key; other readers that use the old key then need the new one", r.Name, r.keys.path)
 	}
 	if (r.Rotate || key != "") && !r.DryRun {
 		if err := r.keys.begin(); err != nil {
@@ -162,7 +162,7 @@ func (r *run) create(ctx context.Context) error {
 			return err
 		}
 		if id == "" {
-			return errors.New("ZITADEL's answer names no id")
+			return errors.New("ZITADEL's answer has no id")
 		}
 		r.target = &zitadel.Target{ID: id, Name: r.Name}
 		return r.keys.add(key)

@@ -21,7 +21,7 @@ type Console struct {
 
 	mu     sync.Mutex
 	w      io.Writer
-	status string // the line that stands there
+	status string // the current status line
 }
 
 // IsTerminal reports whether f is a character device. That includes /dev/null,

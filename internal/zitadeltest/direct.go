@@ -19,9 +19,8 @@ import (
 // network (cut and dropped connections, a stopped listener) have no effect on it; a
 // rate limit has.
 type Direct struct {
-	Token    string // default the server's own
-	Language string // Accept-Language
-	server   *Server
+	Token  string // default the server's own
+	server *Server
 }
 
 // Direct returns a client in process. The server need not be started.
@@ -73,7 +72,6 @@ func (d *Direct) ask(ctx context.Context, method string, req proto.Message) (pro
 	c := caller{
 		host: "localhost", scheme: d.server.scheme(),
 		authorization: "Bearer " + d.Token, authorized: true,
-		lang: language(d.Language),
 	}
 	if len(d.server.opts.Hosts) > 0 {
 		c.host = d.server.opts.Hosts[0]

@@ -33,16 +33,16 @@ var (
 		`connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:18080: connect: connection refused"`)
 )
 
-func errWrongHost(host, scheme, externalDomain string) error {
-	return status.Errorf(codes.NotFound, "unable to set instance using origin &{%s  %s} (ExternalDomain is %s): "+
+func errWrongHost(host, scheme string) error {
+	return status.Errorf(codes.NotFound, "unable to set instance using origin &{%s  %s} (ExternalDomain is localhost): "+
 		"ID=QUERY-1kIjX Message=Instance not found. Make sure you got the domain right. "+
-		"Check out https://zitadel.com/docs/apis/introduction#domains", host, scheme, externalDomain)
+		"Check out https://zitadel.com/docs/apis/introduction#domains", host, scheme)
 }
 
-func errDatabaseDown(host, scheme, externalDomain string) error {
-	return status.Errorf(codes.Internal, "unable to set instance using origin &{%s  %s} (ExternalDomain is %s): "+
+func errDatabaseDown(host, scheme string) error {
+	return status.Errorf(codes.Internal, "unable to set instance using origin &{%s  %s} (ExternalDomain is localhost): "+
 		"ID=QUERY-d3fas Message=An internal error occurred Parent=(failed to connect to `user=zitadel database=zitadel`: "+
-		"127.0.0.1:55432 (127.0.0.1): dial error: dial tcp 127.0.0.1:55432: connect: connection refused)", host, scheme, externalDomain)
+		"127.0.0.1:55432 (127.0.0.1): dial error: dial tcp 127.0.0.1:55432: connect: connection refused)", host, scheme)
 }
 
 // errTooLarge is grpc-go's own refusal to send.

@@ -1,22 +1,20 @@
 package zitadeltest
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -144,19 +142,19 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	var (
 		user   serviceUser
 		client string
-		reason int // domain.TokenReason in ZITADEL's source; stored as its name
+		reason string // as in ZITADEL's event
 		err    error
 	)
 	switch grant := r.PostFormValue("grant_type"); grant {
 	case grantJWT:
-		reason = reasonJWT
+		reason = "jwt_profile"
 		if user, err = s.checkAssertion(r.PostFormValue("assertion"), s.issuer(r)); err != nil {
 			writeJSON(w, http.StatusBadRequest, refusal{"invalid_grant", err.Error()})
 			return
 		}
 		client = user.id
 	case grantClient:
-		reason = reasonClient
+		reason = "client_credentials"
 		id, secret, basic := r.BasicAuth()
 		if !basic {
 			id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
@@ -180,14 +178,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-const (
-	reasonJWT    = 3
-	reasonClient = 4
-)
-
 // issue makes a token and writes the two events that ZITADEL writes for it, in one
 // transaction and without an editor.
-func (s *Server) issue(user serviceUser, client string, reason int, scopes []string) string {
+func (s *Server) issue(user serviceUser, client string, reason string, scopes []string) string {
 	now, value, id := s.now(), rand.Text(), newID()
 	s.AddToken(value, user.role, now.Add(s.opts.TokenLifetime))
 	s.issued.Add(1)
@@ -196,7 +189,6 @@ func (s *Server) issue(user serviceUser, client string, reason int, scopes []str
 	for i, v := range scopes {
 		scope[i] = v
 	}
-	names := map[int]string{reasonJWT: "jwt_profile", reasonClient: "client_credentials"}
 	base := Event{AggregateType: "oidc_session", AggregateID: "V2_" + id, ResourceOwner: orgID, CreatedAt: now}
 	added, issued := base, base
 	added.Type = "oidc_session.added"
@@ -208,7 +200,7 @@ func (s *Server) issue(user serviceUser, client string, reason int, scopes []str
 	issued.Type = "oidc_session.access_token.added"
 	issued.Payload = mustStruct(map[string]any{
 		"id": "at_" + newID(), "lifetime": float64(s.opts.TokenLifetime),
-		"reason": names[reason], "scope": scope,
+		"reason": reason, "scope": scope,
 	})
 	s.store.Append(added, issued)
 	return value
@@ -223,57 +215,22 @@ func mustStruct(m map[string]any) *structpb.Struct {
 }
 
 // checkAssertion verifies a JWT of the JWT profile (RFC 7523).
-func (s *Server) checkAssertion(jwt, issuer string) (serviceUser, error) {
-	parts := strings.Split(jwt, ".")
-	if len(parts) != 3 {
-		return serviceUser{}, errors.New("assertion is no JWT")
-	}
-	var claims struct {
-		Issuer   string   `json:"iss"`
-		Subject  string   `json:"sub"`
-		Audience audience `json:"aud"`
-		Expires  int64    `json:"exp"`
-		IssuedAt int64    `json:"iat"`
-	}
-	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+func (s *Server) checkAssertion(assertion, issuer string) (serviceUser, error) {
+	token, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.RS256})
+	var claims jwt.Claims
 	if err == nil {
-		err = json.Unmarshal(body, &claims)
+		err = token.UnsafeClaimsWithoutVerification(&claims) // only to find the key
 	}
 	if err != nil {
-		return serviceUser{}, fmt.Errorf("assertion claims: %w", err)
+		return serviceUser{}, fmt.Errorf("assertion: %w", err)
 	}
 	user, ok := s.user(claims.Issuer)
-	if !ok || user.key == nil || claims.Subject != claims.Issuer {
+	if !ok || user.key == nil {
 		return serviceUser{}, errors.New("Errors.User.NotFound")
 	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil {
-		return serviceUser{}, fmt.Errorf("assertion signature: %w", err)
+	if err := token.Claims(user.key, &claims); err != nil {
+		return serviceUser{}, fmt.Errorf("signature verification failed: %w", err)
 	}
-	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if err := rsa.VerifyPKCS1v15(user.key, crypto.SHA256, sum[:], signature); err != nil {
-		return serviceUser{}, errors.New("signature verification failed")
-	}
-	now := s.now()
-	switch {
-	case !slices.Contains(claims.Audience, issuer):
-		return serviceUser{}, errors.New("audience is not valid")
-	case !now.Before(time.Unix(claims.Expires, 0)):
-		return serviceUser{}, errors.New("token has expired")
-	case time.Unix(claims.IssuedAt, 0).After(now.Add(time.Second)): // a second of skew
-		return serviceUser{}, errors.New("issuedAt of token is in the future")
-	}
-	return user, nil
-}
-
-// audience is one string or several.
-type audience []string
-
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(a))
+	want := jwt.Expected{Subject: claims.Issuer, AnyAudience: jwt.Audience{issuer}, Time: s.now()}
+	return user, claims.ValidateWithLeeway(want, time.Second)
 }

@@ -26,8 +26,6 @@ type Options struct {
 	// Hosts are the domains of the instance, without ports. Without any, every
 	// loopback name and address is accepted; a real server accepts only its domains.
 	Hosts []string
-	// ExternalDomain is the server's own domain in messages; default "localhost".
-	ExternalDomain string
 	// TLS serves with a certificate made at the start: see [Server.CertPEM].
 	TLS bool
 	// Now is the server's clock; default time.Now.
@@ -67,24 +65,13 @@ func NewServer(store *Store, opts Options) *Server {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.ExternalDomain == "" {
-		opts.ExternalDomain = "localhost"
-	}
 	if opts.TokenLifetime == 0 {
 		opts.TokenLifetime = 12 * time.Hour
 	}
 	s := &Server{
-		store:   store,
-		opts:    opts,
-		now:     opts.Now,
-		pat:     rand.Text(),
-		actions: &Actions{now: opts.Now},
-		tokens:  map[string]token{},
-		users:   map[string]serviceUser{},
-		conns:   map[net.Conn]struct{}{},
-		counters: map[string]*counter{
-			"ListEvents": {}, "ListEventTypes": {}, "ListAggregateTypes": {},
-		},
+		store: store, opts: opts, now: opts.Now, pat: rand.Text(), actions: &Actions{now: opts.Now},
+		tokens: map[string]token{}, users: map[string]serviceUser{}, conns: map[net.Conn]struct{}{},
+		counters: map[string]*counter{"ListEvents": {}, "ListEventTypes": {}, "ListAggregateTypes": {}},
 	}
 	s.tokens[s.pat] = token{role: Viewer}
 	return s

@@ -9,6 +9,7 @@ import (
 
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	messagepb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/message"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -94,9 +95,9 @@ func (s *Server) admit(c caller, method string, f *Faults) error {
 	case f.Starting:
 		return errStarting
 	case f.DatabaseDown:
-		return errDatabaseDown(c.host, c.scheme, s.opts.ExternalDomain)
+		return errDatabaseDown(c.host, c.scheme)
 	case !s.accepts(c.host):
-		return errWrongHost(c.host, c.scheme, s.opts.ExternalDomain)
+		return errWrongHost(c.host, c.scheme)
 	case f.Blocked:
 		return errBlocked
 	}
@@ -158,9 +159,7 @@ func (s *Server) listEvents(ctx context.Context, req *adminpb.ListEventsRequest,
 func eventTypes(lang string) *adminpb.ListEventTypesResponse {
 	resp := &adminpb.ListEventTypesResponse{}
 	for _, t := range catalogue().eventTypes {
-		m := &eventpb.EventType{}
-		mustUnmarshal(catalogue().encoded(eventTypeKey, t, lang), m)
-		resp.EventTypes = append(resp.EventTypes, m)
+		resp.EventTypes = append(resp.EventTypes, &eventpb.EventType{Type: t, Localized: localized(eventTypeKey+t, lang)})
 	}
 	return resp
 }
@@ -168,18 +167,13 @@ func eventTypes(lang string) *adminpb.ListEventTypesResponse {
 func aggregateTypes(lang string) *adminpb.ListAggregateTypesResponse {
 	resp := &adminpb.ListAggregateTypesResponse{}
 	for _, t := range catalogue().aggregateTypes {
-		m := &eventpb.AggregateType{}
-		mustUnmarshal(catalogue().encoded(aggregateTypeKey, t, lang), m)
-		resp.AggregateTypes = append(resp.AggregateTypes, m)
+		resp.AggregateTypes = append(resp.AggregateTypes, &eventpb.AggregateType{Type: t, Localized: localized(aggregateTypeKey+t, lang)})
 	}
 	return resp
 }
 
-// mustUnmarshal decodes what this package encoded from its embedded tables.
-func mustUnmarshal(b []byte, m proto.Message) {
-	if err := proto.Unmarshal(b, m); err != nil {
-		panic("zitadeltest: " + err.Error())
-	}
+func localized(key, lang string) *messagepb.LocalizedMessage {
+	return &messagepb.LocalizedMessage{Key: key, LocalizedMessage: catalogue().name(key, lang)}
 }
 
 // decoded is the message of an answer of serve.

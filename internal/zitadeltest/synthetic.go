@@ -14,8 +14,6 @@ type Synthetic struct {
 	Every time.Duration
 	// PerTransaction events share one creation date; default 1.
 	PerTransaction int
-	// PerAggregate events belong to one aggregate; default 10.
-	PerAggregate int
 }
 
 // Fill appends synthetic events. They share the payloads of recorded events, so that
@@ -25,16 +23,14 @@ func (s *Store) Fill(f Synthetic) {
 		f.Every = time.Millisecond
 	}
 	f.PerTransaction = max(f.PerTransaction, 1)
-	if f.PerAggregate == 0 {
-		f.PerAggregate = 10
-	}
+	const perAggregate = 10
 	shapes := syntheticShapes()
 	const batch = 4096
 	events := make([]Event, 0, batch)
 	for i := range f.Events {
 		transaction := i / f.PerTransaction
 		e := shapes[i%len(shapes)]
-		e.AggregateID = "6" + strconv.FormatInt(1e17+int64(i/f.PerAggregate), 10)
+		e.AggregateID = "6" + strconv.FormatInt(1e17+int64(i/perAggregate), 10)
 		e.CreatedAt = f.From.Add(time.Duration(transaction) * f.Every)
 		events = append(events, e)
 		if len(events) >= batch && (i+1)%f.PerTransaction == 0 {
