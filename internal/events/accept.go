@@ -29,7 +29,7 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	list := make([]record.Event, len(s.events)) // one allocation for all
 	for i, e := range s.events {
 		if r.admit(e, s.onlyHoles) {
-			list[i] = record.FromEvent(e, r.settings.Instance, read)
+			list[i] = FromEvent(e, r.settings.Instance, read)
 			b.add(&list[i])
 		}
 	}

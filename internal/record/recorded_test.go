@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -63,7 +64,7 @@ func recordedPage(tb testing.TB, path string) []*eventpb.Event {
 func recordedRecords(tb testing.TB) (records []record.Event) {
 	tb.Helper()
 	for _, e := range recordedREST(tb) {
-		records = append(records, record.FromEvent(e, "demo", readAt))
+		records = append(records, events.FromEvent(e, "demo", readAt))
 	}
 	return records
 }
