@@ -6,9 +6,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// access reads an access record, as ZITADEL marshals its AccessLog. Of the
-// headers only those leave that say where a request came from: a Location holds
-// authorization codes.
+// access reads an access record, which is ZITADEL's AccessLog as JSON. Only headers that say
+// where the request came from are kept: others hold secrets, for example a Location with an
+// authorization code.
 func (p *Parser) access(t text, r *Record) bool {
 	doc, ok := p.unquote(t)
 	if !ok {
@@ -66,13 +66,9 @@ func (p *Parser) access(t text, r *Record) bool {
 	return true
 }
 
-// keepPlain is keep for a string that is not quoted any more.
+// keepPlain is keep for an unquoted string.
 func (p *Parser) keepPlain(dst *string, s string) bool {
-	if s == "" {
-		return false
-	}
 	from := len(p.buf)
 	p.buf = append(p.buf, s...)
-	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
-	return true
+	return p.kept(dst, from)
 }

@@ -3,25 +3,24 @@ package parser
 import "bytes"
 
 // Assembler joins the parts of lines that a container runtime split (CRI's P
-// lines, Docker's JSON without a newline at its end; both at 16 KiB). Lines that
-// were not split pass through as they are, and so does a line in no wrapping, or in another
-// one than the parts that are held: a part that somebody forged takes no true line with it.
-// Of what grows longer than [MaxLine] the beginning is given as it is then, and
-// [Parser.Parse] marks it as cut.
+// lines, Docker's JSON without a newline at its end; both at 16 KiB). Complete lines pass
+// through unchanged. So do lines without a wrapping, and lines in another wrapping than the
+// parts that are held, so that a forged part cannot swallow a real line. A line that
+// becomes longer than [MaxLine] is returned early; [Parser.Parse] marks it as cut.
 //
-// A line that is a whole record of the log store is no end of anything: no part
-// of a record looks like one, since its quotes stand behind backslashes. The parts
-// before it are those of a line without an end, or of another container.
+// A line that is a complete record of the log store never continues a part: in a real
+// continuation, the quotes have backslashes. The parts before it belong to a line without
+// an end, or to another container.
 type Assembler struct {
 	parts [wrappings][2][]byte // of stdout and stderr
-	whole []byte               // what was returned last
+	whole []byte               // the line that was returned last
 }
 
 // NewAssembler returns an assembler for the lines of one container.
 func NewAssembler() *Assembler { return &Assembler{} }
 
-// Add takes the next line and returns a whole one, or false where more parts
-// are to come. What it returns is valid until the next call.
+// Add takes the next line and returns a complete one, or false if more parts follow. The
+// result is valid until the next call.
 func (a *Assembler) Add(line []byte) (whole []byte, ok bool) {
 	t, in, partial := unwrap(trimEnd(line))
 	if in == bare || len(line) > MaxLine { // no runtime writes such a part
@@ -35,15 +34,14 @@ func (a *Assembler) Add(line []byte) (whole []byte, ok bool) {
 	if !partial && (len(*held) == 0 || isRecord(t)) {
 		return line, true
 	}
-	*held, _ = unescape(*held, t.b[t.i:], t.n, nil) // of one layer at most, which needs no room
+	*held, _ = unescape(*held, t.b[t.i:], t.n, nil) // at most one layer, which needs no buffer
 	if partial && len(*held) <= MaxLine {
 		return nil, false
 	}
 	return a.take(held), true
 }
 
-// Flush returns what is left of a line whose end has not come. Call it until
-// it returns false.
+// Flush returns an incomplete line. Call it until it returns false.
 func (a *Assembler) Flush() (rest []byte, ok bool) {
 	for in := range a.parts {
 		for stream := range a.parts[in] {
@@ -55,19 +53,20 @@ func (a *Assembler) Flush() (rest []byte, ok bool) {
 	return nil, false
 }
 
-// keptRoom is how much room is kept for the next line: ZITADEL's longest ones need less.
-const keptRoom = 64 << 10
+// maxKept limits the buffer that is kept for the next line. ZITADEL's longest lines need
+// less.
+const maxKept = 64 << 10
 
-// take returns what is held, and leaves the room of what was returned before in its place.
+// take returns the held line, and reuses the buffer of the line before.
 func (a *Assembler) take(held *[]byte) []byte {
-	if cap(a.whole) > keptRoom {
+	if cap(a.whole) > maxKept {
 		a.whole = nil
 	}
 	a.whole, *held = *held, a.whole[:0]
 	return a.whole
 }
 
-// isRecord reports whether t is a line of the log store from its beginning on.
+// isRecord reports whether t is a complete line of the log store.
 func isRecord(t text) bool {
 	if !at(t.b, t.i, "time=") && !at(t.b, t.i, "{") {
 		return false
@@ -76,7 +75,7 @@ func isRecord(t text) bool {
 	return v == found
 }
 
-// isStderr tells the stream of a line that [unwrap] took out of its wrapping.
+// isStderr reports whether a line with a wrapping is of the stream stderr.
 func isStderr(line []byte) bool {
 	if line[0] == '{' { // Docker's JSON
 		tail := line[max(0, len(line)-200):]

@@ -8,19 +8,19 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
-// ParseDocument reads the document that actions-scripts/post_auth_webhook.js sends: the message of
-// post_auth_log.js, without the line around it. The record is the one of that line, but for the time
-// and the instance, which only the line has: Time is zero, and Read, for the caller to set, stands
-// in for it in the record's id. As with a line, what is not exactly in the script's form is
-// not its message: ParseDocument then returns false and leaves r as it is. It counts nothing.
+// ParseDocument reads the document that actions-scripts/post_auth_webhook.js sends. It is the
+// message of post_auth_log.js without the line around it. The record is the same as that of
+// the line, except for the time and the instance, which only the line has. Time is zero; the
+// id uses Read instead, which the caller sets. If the document is not exactly in the script's
+// form, ParseDocument returns false and does not change r. It counts nothing.
 //
-// Its fields are trusted as far as the sender is: who may post documents may write them.
+// The fields are as trustworthy as the sender, who can write anything in them.
 func (p *Parser) ParseDocument(doc []byte, r *Record) bool {
 	doc = bytes.TrimRight(doc, " \t\r\n")
 	if len(doc) > MaxLine || !at(doc, 0, litPostAuthLog[0]) || !utf8.Valid(doc) {
 		return false
 	}
-	p.env = envelope{b: []byte("info"), level: span{0, len("info")}} // as the script logs it
+	p.env = envelope{b: []byte("info"), level: span{0, len("info")}} // the level that the script uses
 	p.doubted = false
 	var record Record
 	ok, _ := p.postAuthLog(&message{e: &p.env, text: text{doc, 0, 0}}, &record)
@@ -30,8 +30,8 @@ func (p *Parser) ParseDocument(doc []byte, r *Record) bool {
 	return ok
 }
 
-// AppendDocument appends the document of a record of FormatPostAuthLog that is fully trusted. What
-// [Parser.ParseDocument] scrubbed is not in it, and reading it gives the same record.
+// AppendDocument appends the document of a record of FormatPostAuthLog with TrustFull. It
+// contains no secret that [Parser.ParseDocument] removed. Parsing it gives the same record.
 func AppendDocument(b []byte, r *Record) []byte {
 	b = append(b, litPostAuthLog[0]...)
 	b = append(b, r.Login.Outcome...)

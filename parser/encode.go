@@ -14,9 +14,9 @@ func AppendJSON(b []byte, r *Record) []byte {
 	return appendRecord(b, encode.JSON, r, 0, nil)
 }
 
-// AppendMsgpack appends r to b as one Fluent Bit event, [EventTime, map]. The
-// map gets more further entries, whose keys and values stand encoded in pairs;
-// none of their keys may be a [Reserved] one.
+// AppendMsgpack appends r to b as one Fluent Bit event, [EventTime, map]. pairs holds the
+// encoded keys and values of more entries that are added to the map. Their keys must not be
+// [Reserved].
 func AppendMsgpack(b []byte, r *Record, more int, pairs []byte) []byte {
 	return appendRecord(encode.AppendEventHead(b, r.Timestamp()), encode.Msgpack, r, more, pairs)
 }
@@ -39,11 +39,10 @@ func Reserved(name string) bool { return slices.Contains(reserved, name) }
 // reserved are the keys that appendRecord writes; a test compares them.
 var reserved = []string{"event", "login", "unverified", "message", "run", "access", "raw", "cut", "format", "trust", "action_id", "instance", "source"}
 
-// eventTypes are the values of event.type by kind. A Log that tells of a login
-// is an action.login.
+// eventTypes are the values of event.type by kind, except for logins; see EventType.
 var eventTypes = [kinds]string{"log.other", "log.malformed", "action.log", "action.run.started", "action.run.succeeded", "action.run.failed", "access"}
 
-// EventType is what stands in event.type.
+// EventType is the value of event.type.
 func (r *Record) EventType() string {
 	if r.Kind == Log && r.Format != FormatText {
 		return "action.login"
@@ -51,10 +50,8 @@ func (r *Record) EventType() string {
 	return eventTypes[r.Kind]
 }
 
-// ID identifies what was logged: the same line has the same id, however often and
-// by whomever it is read. Where the line does not say when it was logged, the time
-// at which it was read stands in: two such lines may be equal and still be two.
-// It is empty where that is not set either.
+// ID identifies the line: the same line always has the same id. If the line has no time,
+// the id uses Read, because two such lines may be equal. ID is empty if both are zero.
 func (r *Record) ID() string { return string(r.appendID(nil)) }
 
 // AppendID appends [Record.ID] to b.
@@ -103,7 +100,7 @@ var loginFields = [...]struct {
 	{"cut_fields", func(l *Login) *string { return &l.CutFields }},
 }
 
-// counter adds up how many entries a map will have.
+// counter counts the entries of a map.
 type counter int
 
 func (c *counter) add(present bool) bool {
@@ -113,7 +110,7 @@ func (c *counter) add(present bool) bool {
 	return present
 }
 
-// appendRecord is the one walk over the fields.
+// appendRecord appends all fields in either format.
 func appendRecord(b []byte, f encode.Format, r *Record, more int, pairs []byte) []byte {
 	n := counter(3 + more) // event, instance or source, trust
 	n.add(r.Instance != "")

@@ -7,11 +7,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The record of an action, as ZITADEL marshals its ExecutionLog:
+// The record of an action is ZITADEL's ExecutionLog as JSON. Newer versions add "actionId"
+// and "metadata" at the end:
 //
 //	{"logDate":"...","took":0,"message":"...","logLevel":"info","instanceId":"..."}
-//
-// newer versions with "actionId" and "metadata" behind it.
 var (
 	litDate    = newLiteral(`{"logDate":"`)
 	litTook    = newLiteral(`","took":`)
@@ -22,11 +21,11 @@ var (
 	litAction  = newLiteral(`,"actionId":"`)
 )
 
-// envelope is what stands around an action's message. The spans are parts of b.
+// envelope is the record around an action's message. The spans are parts of b.
 type envelope struct {
 	b        []byte
 	n        uint // the layer of its quotes
-	layers   uint // of quoting on what the spans hold: none where it was unquoted as a whole
+	layers   uint // how often the content of the spans is quoted
 	date     time.Time
 	took     time.Duration
 	level    span
@@ -34,8 +33,8 @@ type envelope struct {
 	action   span
 }
 
-// head reads the envelope up to the message, whose first byte it returns. access
-// says that this is an access record.
+// head reads the envelope up to the message, and returns where the message begins. access
+// reports that this is an access record.
 func (e *envelope) head(t text) (next int, access, ok bool) {
 	b, n := t.b, t.n
 	e.b, e.n, e.layers = b, n, n+1
@@ -64,32 +63,22 @@ func (e *envelope) head(t text) (next int, access, ok bool) {
 	return i + len(litMessage[n]), false, true
 }
 
-// tail reads the envelope behind the message, from its closing quote on.
+// tail reads the envelope behind the message, from the closing quote of the message on.
 func (e *envelope) tail(i int) bool {
 	b, n := e.b, e.n
-	if !at(b, i, litLevel[n]) {
+	if _, ok := e.member(i, &litLevel, &e.level); !ok {
 		return false
 	}
-	var how ending
-	next := 0
-	e.level.from = i + len(litLevel[n])
-	if e.level.to, next, how = stringEnd(b, e.level.from, n); how != closed {
-		return false
-	}
-	if !at(b, e.level.to, litIID[n]) {
-		return false
-	}
-	e.instance.from = e.level.to + len(litIID[n])
-	if e.instance.to, next, how = stringEnd(b, e.instance.from, n); how != closed {
+	next, ok := e.member(e.level.to, &litIID, &e.instance)
+	if !ok {
 		return false
 	}
 	if at(b, next, litAction[n]) {
-		e.action.from = next + len(litAction[n])
-		if e.action.to, next, how = stringEnd(b, e.action.from, n); how != closed {
+		if next, ok = e.member(next, &litAction, &e.action); !ok {
 			return false
 		}
 	}
-	// Metadata is not read; that the record is whole, is.
+	// The values of metadata are not used, but the record must be complete.
 	if at(b, next, ",") {
 		s := jsonScanner{b: b, i: next + 1, n: n}
 		for {
@@ -106,9 +95,20 @@ func (e *envelope) tail(i int) bool {
 	return at(b, next, "}")
 }
 
-// plain reads a record with its fields in another order, or with fields between
-// them: it is unquoted as a whole first. The message is then unquoted as well; it
-// and the envelope stay valid until the next line.
+// member reads the string that follows key at b[i:].
+func (e *envelope) member(i int, key *literal, to *span) (next int, ok bool) {
+	if !at(e.b, i, key[e.n]) {
+		return 0, false
+	}
+	from := i + len(key[e.n])
+	end, next, how := stringEnd(e.b, from, e.n)
+	*to = span{from, end}
+	return next, how == closed
+}
+
+// plain reads a record whose fields have another order, or that has other fields between
+// them. It unquotes the whole record first, and the message with it. Both are valid until
+// the next line.
 func (p *Parser) plain(t text) (e envelope, message []byte, access, ok bool) {
 	doc, ok := p.unquote(t)
 	if !ok {
@@ -133,7 +133,7 @@ func (p *Parser) plain(t text) (e envelope, message []byte, access, ok bool) {
 	return e, m.of(e.b), false, true
 }
 
-// unquote returns the record as JSON. It stays valid until the next call.
+// unquote returns the record as JSON, valid until the next call.
 func (p *Parser) unquote(t text) (doc string, ok bool) {
 	end := len(t.b)
 	if t.n > 0 {
@@ -144,11 +144,11 @@ func (p *Parser) unquote(t text) (doc string, ok bool) {
 	return doc, shallow(p.doc) && gjson.Valid(doc)
 }
 
-// maxNesting bounds the JSON that is given to gjson, whose stack grows with each
-// bracket. ZITADEL's records have three levels and those of metadata.
+// maxNesting limits the nesting of JSON for gjson, whose stack grows with each bracket.
+// ZITADEL's records have three levels and those of their metadata.
 const maxNesting = 64
 
-// shallow reports whether brackets outside of strings are never nested deeper.
+// shallow reports whether the nesting of doc is at most maxNesting.
 func shallow(doc []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(doc); i++ {
@@ -201,5 +201,5 @@ func parseTime(b []byte) (time.Time, bool) {
 		}
 	}
 	t := time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	return t, t.Day() == day // the 31st of a short month is none
+	return t, t.Day() == day // time.Date accepts the 31st of a short month
 }

@@ -14,42 +14,42 @@ import (
 //	{"MESSAGE":[116,105,109,101,...],"__REALTIME_TIMESTAMP":"..."}
 //	{"jsonPayload":{"message":"time=..."},"insertId":"..."}
 //
-// An application can write such an object too, with a client's text in a field whose name
-// is a line key. So an object is read only where all of the line is one valid
-// object, and how far the line in it is believed depends on the keys beside it:
+// An application can write such an object too, with text of a client under a line key. So
+// an object is read only if the whole line is one valid object, and the other keys decide
+// how far its line is trusted:
 //
-//   - TrustFull needs a key beside the line that only the tool writes, see members.proven,
-//     or a line key that the caller chose. A second text under a line key, or the same key
-//     twice, takes it away: nobody knows which text is the line.
-//   - An object with a level is what loggers write. Its message is the application's text, not a line.
-//   - In any other object the line is read and believed in nothing (TrustNone).
+//   - TrustFull requires a key that only the tool writes (see members.proven), or a line key
+//     that the caller has chosen. It also requires a single text under a line key; of two, it
+//     is not known which one is the line.
+//   - An object with a level was written by a logger. Its message is text of the
+//     application, not a line.
+//   - The line in any other object has TrustNone.
 
 // DefaultLineKeys are the keys that hold the line in the JSON of known tools, the most
-// likely first. The value of each is text, a list of bytes, or an object that has one of
-// these keys in turn.
+// likely first. Their value is text, a list of bytes, or an object with one of these keys.
 var DefaultLineKeys = []string{
 	"log", "message", "MESSAGE", "textPayload", "line", "body", "msg", "text", "event", "Message", "Body", "@message",
 	"short_message", "full_message", "original", "_raw", "LogEntry", "LogMessage",
 }
 
-// containers are objects, and lists of one object, in which some tools keep the line key:
-// Google Cloud, Fluent Bit, Elasticsearch, Splunk, Azure, OpenTelemetry.
+// containers are keys of objects, and of lists with one object, that contain the line key in
+// the JSON of Google Cloud, Fluent Bit, Elasticsearch, Splunk, Azure and OpenTelemetry.
 var containers = []string{
 	"jsonPayload", "log_processed", "_source", "result", "properties", "resourceLogs", "scopeLogs", "logRecords", "stringValue",
 }
 
 const (
-	// maxInside is how many wrappings in JSON are taken off one line.
+	// maxInside is how many JSON wrappings are removed from one line.
 	maxInside = 3
-	// maxTexts bounds the values that are tried in one object. Tools write one or two.
+	// maxTexts limits the values that are tried in one object. Tools write one or two.
 	maxTexts = 8
 )
 
 // inside are the buffers of one wrapping in JSON.
 type inside struct{ doc, line []byte }
 
-// find finds the record in a line, whatever stands around it. depth counts the objects
-// that were taken off before.
+// find finds the record in a line with any wrapping. depth counts the JSON wrappings that
+// were already removed.
 func (p *Parser) find(t text, depth int) (record text, trust Trust, v verdict) {
 	switch record, v = locate(t); v {
 	case found:
@@ -63,7 +63,7 @@ func (p *Parser) find(t text, depth int) (record text, trust Trust, v verdict) {
 	if v != unclear {
 		return text{}, TrustNone, v
 	}
-	// A tool may have put a prefix before JSON.
+	// A tool may have written a prefix before the JSON.
 	if i := bytes.IndexByte(t.b[t.i:], '{'); i > 0 {
 		if record, _, v, ok := p.inJSON(text{t.b, t.i + i, t.n}, depth); ok && v == found {
 			return record, TrustNone, found
@@ -73,8 +73,8 @@ func (p *Parser) find(t text, depth int) (record text, trust Trust, v verdict) {
 	return record, TrustNone, v
 }
 
-// inJSON finds the record in a line that is one valid JSON object. ok is false where the
-// line is none, or where no record can be in it.
+// inJSON finds the record in a line that is one valid JSON object. ok is false if the line
+// is not such an object, or cannot contain a record.
 func (p *Parser) inJSON(t text, depth int) (record text, trust Trust, v verdict, ok bool) {
 	b := trimBlanks(t.b[t.i:])
 	if depth == maxInside || len(b) == 0 || b[0] != '{' || !mayHoldRecord(b) {
@@ -89,8 +89,8 @@ func (p *Parser) inJSON(t text, depth int) (record text, trust Trust, v verdict,
 	return record, trust, v, true
 }
 
-// mayHoldRecord is a quick look: a record is announced by the marker, unless journald wrote
-// the line as a list of numbers.
+// mayHoldRecord is a fast check: a record has the marker, except if journald wrote the line
+// as a list of numbers.
 func mayHoldRecord(b []byte) bool {
 	return bytes.Contains(b, []byte(marker)) || bytes.Contains(b, []byte(`"MESSAGE"`))
 }
@@ -118,8 +118,8 @@ func compact(doc []byte) []byte {
 	return out
 }
 
-// inObject finds the record in the compact object at t, which is a record of a logger or
-// has one of the line keys.
+// inObject finds the record in the compact object at t. Either a logger wrote the object, or
+// it has one of the line keys.
 func (p *Parser) inObject(t text, depth int) (record text, trust Trust, v verdict) {
 	switch record, v = locate(t); v {
 	case found:
@@ -146,7 +146,7 @@ func (p *Parser) inObject(t text, depth int) (record text, trust Trust, v verdic
 			v = broken
 		}
 		if m.levelled && c.isText {
-			break // what else has a line key there is the application's
+			break // other line keys there belong to the application
 		}
 	}
 	return text{}, TrustNone, v
@@ -176,8 +176,8 @@ func (p *Parser) inValue(value text, depth int) (record text, trust Trust, v ver
 	return p.find(t, depth+1)
 }
 
-// appendBytes appends the bytes of a list of numbers, in which journald writes what is not
-// printable text.
+// appendBytes appends the bytes of a list of numbers. journald writes text that is not
+// printable as such a list.
 func appendBytes(dst, list []byte) (out []byte, ok bool) {
 	for number := range bytes.SplitSeq(list[1:len(list)-1], []byte(",")) {
 		n := 0
@@ -200,23 +200,23 @@ func appendBytes(dst, list []byte) (out []byte, ok bool) {
 
 // lineValue is the value of a line key in an object.
 type lineValue struct {
-	rank   int    // place of the key among the line keys
+	rank   int    // index of the key in the line keys
 	key    []byte // as written
-	value  text   // its end is the end of value.b
-	isText bool   // text or bytes, no object
-	outer  bool   // no logger calls its message so: the key is a tool's, or the caller chose it
+	value  text   // ends at the end of value.b
+	isText bool   // text or bytes, not an object
+	outer  bool   // the key is not one that loggers use for their message
 }
 
-// members are the members of an object that a tool may have put around a line.
+// members are the members of an object that a tool may have written around a line.
 type members struct {
 	p     *Parser
 	scan  jsonScanner
 	found [maxTexts]lineValue // by rank
 	n     int
-	texts int // how many of them are text
+	texts int // how many of found are text
 
-	levelled   bool // a logger wrote it
-	ours       bool // a record of this package
+	levelled   bool // the object was written by a logger
+	ours       bool // the object is a record of this package
 	std        bool // "stream" is stdout or stderr
 	kubernetes bool
 	id, name   bool // of a container
@@ -224,7 +224,7 @@ type members struct {
 	cloud      bool
 }
 
-// member reads one member and steps over its value.
+// member reads one member and skips its value.
 func (m *members) member(key []byte) bool {
 	s := &m.scan
 	from := s.i
@@ -277,9 +277,9 @@ func (m *members) member(key []byte) bool {
 	return true
 }
 
-// proven reports whether the keys beside v are such as only the tool writes whose line
-// key it is. A tool also copies the keys of an application's JSON into its own object, among
-// them "message": so this one proves nothing, whatever stands beside it.
+// proven reports whether the object has keys that only the tool writes that uses the line
+// key of v. "message" is never proven: tools copy the keys of an application's JSON into
+// their own object.
 func (m *members) proven(v lineValue) bool {
 	switch string(v.key) {
 	case "log": // Docker, Fluent Bit, containerd
@@ -307,7 +307,7 @@ func (p *Parser) rank(key []byte) int {
 	return -1
 }
 
-// useLineKeys takes over the caller's line keys, or the default ones.
+// useLineKeys sets the default line keys if the caller has not chosen any.
 func (p *Parser) useLineKeys() {
 	p.chosen = len(p.opts.LineKeys) > 0 && !slices.Equal(p.opts.LineKeys, DefaultLineKeys)
 	if !p.chosen {

@@ -2,20 +2,21 @@ package parser
 
 import "strings"
 
-// Kind says what a line is.
+// Kind is the kind of a line.
 type Kind uint8
 
 // The kinds of lines.
 const (
-	// Other is a line that is no log record of ZITADEL's log store: its own
-	// operation (slog, banner, migrations), or another program's.
+	// Other is a line that ZITADEL's log store did not write: one about ZITADEL's own
+	// operation (slog, banner, migrations), or a line of another program.
 	Other Kind = iota
-	// Malformed is a line that says it is a log record, but that cannot be read as one:
-	// cut, damaged, nested too deep, or of a shape that this version does not know.
+	// Malformed is a line of the log store that cannot be parsed: cut, damaged, nested too
+	// deep, or in a form that this version does not know.
 	Malformed
 	// Log is a message that an action printed with zitadel/log.
 	Log
-	// RunStarted, RunSucceeded and RunFailed frame each run of an action.
+	// RunStarted, RunSucceeded and RunFailed are the begin and the end of each run of an
+	// action.
 	RunStarted
 	RunSucceeded
 	RunFailed
@@ -38,7 +39,7 @@ func (k Kind) String() string {
 // Kinds is a set of kinds.
 type Kinds uint8
 
-// AllKinds holds every kind. DefaultKinds leaves out what is not about actions.
+// AllKinds has every kind. DefaultKinds has those about actions, and Malformed.
 const (
 	AllKinds     Kinds = 1<<kinds - 1
 	DefaultKinds Kinds = 1<<Malformed | 1<<Log | 1<<RunStarted | 1<<RunSucceeded | 1<<RunFailed
@@ -50,8 +51,8 @@ func (s Kinds) Has(k Kind) bool { return s>>k&1 == 1 }
 // KindNames returns the names of all kinds, in the order of the constants.
 func KindNames() []string { return kindNames[:] }
 
-// KindsOf returns the set of the kinds with these names. It passes over names
-// that are none, which [KindNames] tells.
+// KindsOf returns the set of the kinds with these names. It ignores other names; see
+// [KindNames].
 func KindsOf(names ...string) (s Kinds) {
 	for k, name := range kindNames {
 		for _, n := range names {

@@ -5,32 +5,32 @@ import (
 	"strconv"
 )
 
-// MaxLine is how much of a line is read, 1 MiB. ZITADEL's longest record is
-// some 15 kB (2,000 bytes of message, each escaped to six and quoted again).
+// MaxLine is how much of a line is read, 1 MiB. ZITADEL's longest record has about 15 kB
+// (2,000 bytes of message, each escaped as six bytes and quoted again).
 const MaxLine = 1 << 20
 
 // marker is the message of every line that ZITADEL's log store prints.
 const marker = "log record emitted"
 
-// text is a part of a line, b[i:], in which quotes stand at layer n.
+// text is a part of a line, b[i:], whose quotes are at layer n.
 type text struct {
 	b []byte
 	i int
 	n uint
 }
 
-// verdict is what the outer format of a line says.
+// verdict is the result of looking for a record in a line.
 type verdict uint8
 
 const (
-	foreign verdict = iota // no record of the log store
+	foreign verdict = iota // not a line of the log store
 	found                  // the record begins here
-	guessed                // the same, but a client may have announced it
-	unclear                // not in a format that says so for certain
-	broken                 // a record is announced and is not there
+	guessed                // the same, but a client may have written the marker
+	unclear                // the format does not allow a certain answer
+	broken                 // the marker is there, but no record
 )
 
-// wrapping is what a container's runtime put around a line.
+// wrapping is what a container runtime wrote around a line.
 type wrapping uint8
 
 const (
@@ -40,8 +40,8 @@ const (
 	wrappings = iota
 )
 
-// unwrap takes a line out of Docker's JSON or CRI's prefix. partial says that
-// more of the line comes in the next one.
+// unwrap removes Docker's JSON or CRI's prefix from a line. partial reports that the line
+// continues in the next one.
 func unwrap(line []byte) (t text, in wrapping, partial bool) {
 	if inner, flag, ok := cri(line); ok {
 		return text{b: inner}, inCRI, flag == 'P'
@@ -57,8 +57,8 @@ func unwrap(line []byte) (t text, in wrapping, partial bool) {
 	return text{b: line}, bare, false
 }
 
-// logEnd returns where the string that begins at b[from] ends if another key follows it, or
-// len(b). Within the string, quotes stand behind backslashes.
+// logEnd returns the end of the string that begins at b[from] if another key follows it, or
+// len(b). Quotes inside the string have backslashes.
 func logEnd(b []byte, from int) int {
 	for i := from; ; i++ {
 		n := bytes.Index(b[i:], []byte(`","`))
@@ -71,8 +71,8 @@ func logEnd(b []byte, from int) int {
 	}
 }
 
-// trimEscape takes the escape \c off the end of b[from:]; behind a backslash that is
-// escaped itself, c is a letter.
+// trimEscape removes the escape \c from the end of b[from:]. After an escaped backslash, c is
+// an ordinary letter.
 func trimEscape(b []byte, from int, c byte) []byte {
 	end := len(b) - 1
 	if end <= from || b[end] != c {
@@ -84,8 +84,8 @@ func trimEscape(b []byte, from int, c byte) []byte {
 	return b[:end-1]
 }
 
-// cri takes a line of the container runtime interface apart: time, stream,
-// flag F (full) or P (partial), content.
+// cri splits a line of the container runtime interface into its fields: time, stream, flag
+// F (full) or P (partial), content.
 func cri(line []byte) (content []byte, flag byte, ok bool) {
 	// 2016-10-06T00:17:09.669794202Z stderr F content
 	if len(line) < 30 || line[4] != '-' || line[10] != 'T' || line[0]-'0' > 9 {
@@ -99,14 +99,14 @@ func cri(line []byte) (content []byte, flag byte, ok bool) {
 	if len(rest) < 2 || rest[0] != 'F' && rest[0] != 'P' || rest[1] != ' ' && rest[1] != ':' {
 		return nil, 0, false
 	}
-	flags := bytes.IndexByte(rest, ' ') // "F", or "P:" and what newer runtimes add
+	flags := bytes.IndexByte(rest, ' ') // "F", or "P:" and additions of newer runtimes
 	if flags < 0 {
 		return nil, 0, false
 	}
 	return rest[flags+1:], rest[0], true
 }
 
-// locate finds the record in a line, as logrus writes it: text or JSON.
+// locate finds the record in a line in one of logrus's formats, text or JSON.
 func locate(t text) (record text, v verdict) {
 	if t.i < len(t.b) && t.b[t.i] == '{' {
 		f := jsonFields{scan: jsonScanner{b: t.b, i: t.i, n: t.n}}
@@ -118,9 +118,9 @@ func locate(t text) (record text, v verdict) {
 // fixed is how many pairs logrus writes before the fields: time, level, message.
 const fixed = 3
 
-// logfmt reads key=value from the left. Values are quoted where they must be:
-// what stands in quotes is never taken for a key. A value that should be
-// quoted and is not says that nothing is quoted here, and that anything may follow.
+// logfmt reads key=value pairs from the left. Text in quotes is never taken for a key. A
+// value that logrus would quote and that is not quoted shows that quoting is off: then
+// nothing behind it is certain.
 func (t text) logfmt() (record text, v verdict) {
 	q := quote[t.n]
 	announced, loose := false, false
@@ -177,19 +177,19 @@ func (t text) logfmt() (record text, v verdict) {
 	return text{}, unclear
 }
 
-// bareBytes are what logrus leaves without quotes.
+// bareBytes are the bytes of values that logrus does not quote.
 var bareBytes = setOf("-._/@^+")
 
-// jsonFields looks through the members of a JSON line. The message stands among
-// them, the record too, or one level further in: logrus can put fields into an
-// object (DataKey). Further in, names are anybody's choice.
+// jsonFields searches the members of a JSON line. The message is a member of the line. The
+// record is too, or it is one level deeper, because logrus can write fields in an object
+// (DataKey). In deeper levels, a client can choose the names.
 type jsonFields struct {
 	scan      jsonScanner
 	depth     int
-	announced bool // by the message
-	guessed   bool // by a value that may be the message: logrus can give it any name
+	announced bool // the message is the marker
+	guessed   bool // another value is the marker: logrus can give the message any name
 	foreign   bool
-	record    int // where the content of "record" begins, 0 for not yet
+	record    int // where the content of "record" begins; 0: not found yet
 }
 
 func (f *jsonFields) locate() (record text, v verdict) {
@@ -209,7 +209,7 @@ func (f *jsonFields) locate() (record text, v verdict) {
 	return text{}, unclear
 }
 
-// member steps over one value; false ends the search.
+// member reads one value; false ends the search.
 func (f *jsonFields) member(key []byte) bool {
 	s := &f.scan
 	if at(s.b, s.i, "{") && f.depth == 0 {
@@ -225,14 +225,14 @@ func (f *jsonFields) member(key []byte) bool {
 	if string(key) == "record" && f.record == 0 && at(s.b, from, "{") {
 		f.record = from
 		if f.announced {
-			return false // its end need not be searched twice
+			return false // the record's end is searched later
 		}
 	}
 	value, ok := s.quoted()
 	switch {
 	case !ok || f.depth > 0:
 		return ok
-	case string(key) == "msg", string(key) == "message": // slog's and logrus's name, and the usual other one
+	case string(key) == "msg", string(key) == "message": // the name of slog and logrus, and a common other name
 		f.announced = string(value.of(s.b)) == marker
 		f.foreign = !f.announced
 		return f.announced && f.record == 0
@@ -242,8 +242,8 @@ func (f *jsonFields) member(key []byte) bool {
 	return true
 }
 
-// search looks for a record where the format says nothing for certain:
-// unquoted text, a terminal's colours, a prefix that some tool put before.
+// search looks for a record in a line of unclear format: unquoted text, terminal colours, a
+// prefix that a tool has added.
 func (t text) search() (record text, v verdict) {
 	said := bytes.Index(t.b[t.i:], []byte(marker))
 	if said < 0 {
@@ -274,7 +274,7 @@ func (t text) search() (record text, v verdict) {
 	}
 }
 
-// digits steps over a decimal number, negative ones too.
+// digits reads a decimal number, which may be negative.
 func digits(b []byte, i int) (v int64, next int, ok bool) {
 	from := i
 	if i < len(b) && b[i] == '-' {

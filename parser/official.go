@@ -5,23 +5,25 @@ import (
 	"time"
 )
 
-// The text of ZITADEL's example script, which people have in production:
+// The text of ZITADEL's example script, which is used in production:
 //
 //	successful login: username/U, timestamp/T, appID/A, remoteAddr/R, request/JSON
 //	authentication failed: error/E, username/U, timestamp/T, ...
 //
-// It quotes nothing, and U is what somebody typed: it may hold all that
-// follows it in this text. So nothing is searched from the left. The request
-// is the one place where `, request/{"method":"` begins JSON whose strings, braces and commas
-// are in order up to the very end of the message (its escapes do not matter here): had U opened JSON, the first quote of the true
-// request would close a string of it, and a bare `method` would follow; and
-// inside the true request every quote that a client sends stands behind a
-// backslash. Before the request stand, from the right, an address, a number and
-// a time that hold no comma; what is left is E and U.
+// The script quotes nothing. U is what a user typed, and may contain everything that follows
+// it in this text. So the text is read from the right.
 //
-// This holds for a whole message. Of a longer one ZITADEL keeps 1,999 bytes,
-// and a user name can be long enough to push the true rest out and end in a
-// forged one, to the byte. Then nothing behind the outcome can be known.
+// The request is where `, request/{"method":"` begins JSON that is valid up to the end of the
+// message (its escapes do not matter here). There is only one such place. If U opened JSON,
+// the first quote of the real request would close a string of it, followed by a bare
+// `method`. Inside the real request, every quote of a client has a backslash.
+//
+// Before the request are, from right to left, an address, a number and a time, without
+// commas. The rest is E and U.
+//
+// All this is true only for a complete message. ZITADEL cuts a longer one to 1,999 bytes. A
+// user name can be so long that it pushes out the real rest and ends in a forged one. Then
+// only the outcome is certain.
 const (
 	officialSuccess = "successful login: username/"
 	officialFailure = "authentication failed: error/"
@@ -33,21 +35,21 @@ const (
 	sepRequest   = ", request/"
 	officialJSON = `{"method":"`
 
-	// cutLength is what ZITADEL leaves of a message of more than 2,000 bytes
-	// (internal/logstore/record, cutString). Cut inside a rune it gets longer
-	// once unquoted, never shorter.
+	// cutLength is the length to which ZITADEL cuts a message of more than 2,000 bytes
+	// (internal/logstore/record, cutString). If the cut is inside a rune, the unquoted
+	// message is longer, never shorter.
 	cutLength = 1999
 
-	// What the lengths of A, R and T are bounded by: an id of old versions is
-	// number@project, an address has a zone at most, a time a monotonic clock.
+	// Limits of the lengths of A, R and T. An id of old versions is number@project, an
+	// address may have a zone, a time a monotonic clock.
 	maxApp, maxRemote, maxTime = 200, 80, 80
 
-	// maxCandidates bounds how often the request's beginning is looked for:
-	// 2,000 bytes hold fewer.
+	// maxCandidates limits the places that are tried as the beginning of the request.
+	// 2,000 bytes contain fewer.
 	maxCandidates = 100
 )
 
-// litRequest as bytes: bytes.Index wants them, and a conversion would allocate.
+// litRequest is a list of []byte for bytes.Index, because a conversion would allocate.
 var litRequest = func() (l [maxLayer + 1][]byte) {
 	for n, s := range newLiteral(sepRequest + officialJSON) {
 		l[n] = []byte(s)
@@ -55,27 +57,27 @@ var litRequest = func() (l [maxLayer + 1][]byte) {
 	return l
 }()
 
-// official is what the text says, as parts of the line.
+// official holds the parts of the text.
 type official struct {
 	*message
 	from    int  // behind the fixed beginning
 	end     int  // of the message
 	failed  bool // the outcome
-	request int  // where sepRequest begins, -1 where there is none
-	whole   bool // the text was read from the right, to its end
+	request int  // where sepRequest begins, or -1
+	whole   bool // the text is complete and was read from the right
 
 	err, user, date, app, remote span
-	ambiguous                    bool // where err ends and user begins
+	ambiguous                    bool // the boundary between err and user is not certain
 
-	// Of the request.
+	// Parts of the request.
 	method, url, host, peer, agent span
 	forwarded, form                span // lists
 	strings                        int
 }
 
-// official reads the official script's text. told is false where it is another
-// script's that only begins like it; ok is false where the record is not whole.
-func (p *Parser) official(m *message, r *Record) (ok, told bool) {
+// official reads the text of ZITADEL's example script. matched is false if the text only
+// begins like it. ok is false if the record is not complete.
+func (p *Parser) official(m *message, r *Record) (ok, matched bool) {
 	o := official{message: m, from: m.i + len(officialSuccess), failed: at(m.b, m.i, officialFailure), request: -1}
 	if o.failed {
 		o.from = m.i + len(officialFailure)
@@ -109,8 +111,7 @@ func (p *Parser) official(m *message, r *Record) (ok, told bool) {
 	return true, true
 }
 
-// read looks for the request, and returns from where on the message's end is to
-// be searched.
+// read finds the request, and returns where to start searching for the end of the message.
 func (o *official) read() (from int) {
 	from = o.from
 	for i, n := o.from, 0; n < maxCandidates; n++ {
@@ -141,7 +142,7 @@ func (s *jsonScanner) ended() bool {
 	return at(s.b, s.i, quote[s.n-1])
 }
 
-// member reads a member of the request. Names further in are a client's choice.
+// member reads a member of the request. In deeper levels, a client chooses the names.
 func (o *official) member(s *jsonScanner, key []byte) (ok bool) {
 	var to *span
 	switch string(key) {
@@ -166,13 +167,13 @@ func (o *official) member(s *jsonScanner, key []byte) (ok bool) {
 		return s.value(1)
 	}
 	if *to != (span{}) {
-		return false // twice: this is not the script's
+		return false // a name twice: another script wrote this
 	}
 	*to, ok = s.quoted()
 	return ok
 }
 
-// listed keeps the list under a name.
+// listed stores the value in to if key is name.
 func (o *official) listed(s *jsonScanner, key []byte, name string, to *span) bool {
 	from := s.i
 	ok := s.value(2)
@@ -182,10 +183,10 @@ func (o *official) listed(s *jsonScanner, key []byte, name string, to *span) boo
 	return ok
 }
 
-// cutByZITADEL reports whether the message may have lost its end.
+// cutByZITADEL reports whether the end of the message may be missing.
 func (p *Parser) cutByZITADEL(o *official) bool {
 	size := o.end - o.i
-	if o.whole { // every quote of the request takes more than one byte here
+	if o.whole { // a quote of the request has several bytes here
 		size -= o.strings * 2 * (1<<o.n - 1)
 	}
 	if size < cutLength {
@@ -195,12 +196,12 @@ func (p *Parser) cutByZITADEL(o *official) bool {
 	return isCut(len(p.doc))
 }
 
-// isCut tells by its length whether a message may have lost its end. 2,000 bytes
-// fit, and no cut leaves them: a part of a rune, one to three bytes, becomes
-// as many U+FFFD of three bytes.
+// isCut reports whether the end of a message of this length may be missing. A length of
+// 2,000 never results from a cut: 1 to 3 bytes of a cut rune become as many U+FFFD of three
+// bytes each.
 func isCut(size int) bool { return size >= cutLength && size != 2000 }
 
-// left reads what stands before the request, from the right.
+// left reads the text before the request from the right.
 func (o *official) left() bool {
 	to := o.request
 	before := func(sep string, longest int) (s span, ok bool) {
@@ -237,8 +238,7 @@ func (o *official) left() bool {
 	return true
 }
 
-// leftmost reads what stands before the request from the left, for want of
-// anything better.
+// leftmost reads the text before the request from the left. The result is not trusted.
 func (o *official) leftmost() {
 	limit, from := o.end, o.from
 	if o.request >= 0 {
@@ -275,7 +275,7 @@ func (o *official) leftmost() {
 	}
 }
 
-// isAddr tells an address with its port from other text.
+// isAddr reports whether b can be an address with a port.
 func isAddr(b []byte) bool {
 	return len(b) <= maxRemote && only(b, addrBytes)
 }
@@ -304,15 +304,15 @@ func only(b []byte, set *[256]bool) bool {
 	return true
 }
 
-// isDate tells what time.Time prints.
+// isDate reports whether b is a time as time.Time prints it.
 func isDate(b []byte) bool {
 	var room [64]byte
 	_, ok := appendDate(room[:0], b)
 	return ok
 }
 
-// appendDate turns what time.Time prints, 2026-11-22 09:24:58.049990376 +0000 UTC,
-// into RFC 3339. ok is false for anything else.
+// appendDate converts a time as time.Time prints it, 2026-11-22 09:24:58.049990376 +0000 UTC,
+// to RFC 3339. ok is false for anything else.
 func appendDate(dst, b []byte) (out []byte, ok bool) {
 	if i := bytes.Index(b, []byte(" m=")); i > 0 { // a monotonic clock
 		b = b[:i]
@@ -337,7 +337,7 @@ func appendDate(dst, b []byte) (out []byte, ok bool) {
 	return t.In(time.UTC).AppendFormat(dst, time.RFC3339Nano), true
 }
 
-// officialText keeps what stands before the request.
+// officialText keeps the fields before the request.
 func (p *Parser) officialText(o *official, r *Record, rest *Login) {
 	names := rest
 	if o.ambiguous {
@@ -347,19 +347,17 @@ func (p *Parser) officialText(o *official, r *Record, rest *Login) {
 		p.scrubLast()
 	}
 	if p.keep(&names.UserName, o.user.of(o.b), o.n) && names == &r.Unverified {
-		p.scrubLast() // nobody knows where it ends
+		p.scrubLast() // it may contain more than the user name
 	}
 	from := len(p.buf)
-	var ok bool
-	if p.buf, ok = appendDate(p.buf, o.date.of(o.b)); ok {
-		p.fields = append(p.fields, field{&rest.ChangeDate, span{from, len(p.buf)}})
-	}
+	p.buf, _ = appendDate(p.buf, o.date.of(o.b))
+	p.kept(&rest.ChangeDate, from)
 	p.keep(&rest.ApplicationID, o.app.of(o.b), o.n)
 	p.keep(&rest.RemoteAddr, o.remote.of(o.b), o.n)
 }
 
-// officialRequest keeps what an audit trail wants of the request, and nothing
-// else: forms and cookies are not read.
+// officialRequest keeps the fields of the request that an audit trail needs. Forms and
+// cookies are not read.
 func (p *Parser) officialRequest(o *official, r *Record, rest *Login) {
 	n := o.n + 1
 	p.keep(&rest.RequestMethod, o.method.of(o.b), n)
@@ -375,14 +373,14 @@ func (p *Parser) officialRequest(o *official, r *Record, rest *Login) {
 	if p.keepList(&rest.ForwardedFor, o, o.forwarded) {
 		p.cutLast()
 	}
-	// The form is the client's own.
+	// The client writes the form.
 	if p.keepList(&r.Unverified.AuthRequestID, o, o.form) && !only(p.last(), appBytes) {
 		p.dropLast()
 	}
 }
 
-// keepList keeps the strings of a list, joined by ", " as HTTP joins the
-// values of a header. The end of the list may be missing.
+// keepList keeps the strings of a list, joined by ", " like the values of an HTTP header.
+// The end of the list may be missing.
 func (p *Parser) keepList(dst *string, o *official, list span) bool {
 	from := len(p.buf)
 	s := jsonScanner{b: o.b[:list.to], i: list.from + 1, n: o.n}
@@ -399,9 +397,5 @@ func (p *Parser) keepList(dst *string, o *official, list span) bool {
 			break
 		}
 	}
-	if len(p.buf) == from {
-		return false
-	}
-	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
-	return true
+	return p.kept(dst, from)
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
 
-// Options say what a caller wants.
+// Options of a [Parser].
 type Options struct {
-	// Kinds are the kinds that Parse fills a record for; zero means [DefaultKinds].
+	// Kinds are the wanted kinds of lines. Zero: [DefaultKinds].
 	Kinds Kinds
-	// Raw keeps the scrubbed line in the records of Other and Malformed.
+	// Raw keeps the line, without secrets, in records of Other and Malformed.
 	Raw bool
-	// LineKeys are the keys that hold the line where JSON stands around it; empty means
-	// [DefaultLineKeys]. The text under a key that a caller chooses is believed to be a line.
+	// LineKeys are the keys that hold the line in JSON around it. Empty: [DefaultLineKeys].
+	// The text under a key that the caller chooses is trusted to be a line.
 	LineKeys []string
 	// Instance replaces the instance id of the line.
 	Instance string
-	// Panicked, where it is set, is called with the value of a panic that a line caused.
-	// The line is [Malformed] then, without its text, and the next one is read as ever.
+	// Panicked, if set, is called with the value of a panic that a line caused. The line
+	// becomes [Malformed], without its text. If not set, Parse panics.
 	Panicked func(v any)
 }
 
@@ -32,25 +32,25 @@ type Parser struct {
 	counts Counts
 
 	buf      []byte  // the record's strings, one after the other
-	fields   []field // where they go
+	fields   []field // the fields that they belong to
 	tmp      []byte
 	doc      []byte
 	env      envelope
 	name     []byte
-	instance string // the last one: a log is of one instance
+	instance string // of the last line, reused because it rarely changes
 	inside   [maxInside]inside
-	chosen   bool // LineKeys are the caller's
-	doubted  bool // nothing of the line is believed
+	chosen   bool // the caller has chosen LineKeys
+	doubted  bool // the line has TrustNone
 	limit    int  // MaxLine; tests set less
 }
 
-// field is a string of the record that is being made, p.buf[from:to].
+// field is a string of the current record, p.buf[from:to].
 type field struct {
 	dst *string
 	span
 }
 
-// Counts is how many lines of each kind were seen, wanted or not, by [Kind].
+// Counts is the number of lines of each [Kind], wanted or not.
 type Counts [kinds]uint64
 
 // Add adds other to c.
@@ -73,10 +73,9 @@ func New(opts Options) *Parser {
 // Counts returns the lines seen so far, by kind.
 func (p *Parser) Counts() Counts { return p.counts }
 
-// Parse reads one line, without or with its line end, into r and reports whether
-// its kind is wanted. It does not keep the line. Where it returns false, r is
-// not touched. Every line is counted. Of a line longer than [MaxLine] the rest
-// is not looked at.
+// Parse reads one line, with or without its line end, into r, and reports whether its kind
+// is wanted. If not, r is unchanged. Parse does not keep the line. Every line is counted. Of
+// a line longer than [MaxLine], the rest is ignored.
 func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 	if p.opts.Panicked != nil {
 		defer func() {
@@ -88,13 +87,13 @@ func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 	}
 	p.doubted = false
 	kind, wanted := p.line(line, r)
-	if !wanted && p.opts.Kinds.Has(kind) { // a line without a record in it
+	if !wanted && p.opts.Kinds.Has(kind) { // Other or Malformed
 		p.doubted = false
 		p.begin(r, kind, TrustNone)
 		r.Cut = len(line) > p.limit
 		p.keepText(&r.Raw, trimEnd(line[:min(len(line), p.limit)]))
 		if !p.opts.Raw {
-			p.fields = p.fields[:0] // it only tells the lines apart, in the id
+			p.fields = p.fields[:0] // the text only contributes to the id
 		}
 		p.finish(r)
 		wanted = true
@@ -103,7 +102,7 @@ func (p *Parser) Parse(line []byte, r *Record) (wanted bool) {
 	return wanted
 }
 
-// giveUp takes a line for malformed without looking into it: that caused a panic.
+// giveUp makes a malformed line of one that caused a panic. It does not read the line again.
 func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
 	p.doubted = false
 	p.counts[Malformed]++
@@ -117,7 +116,7 @@ func (p *Parser) giveUp(line []byte, r *Record) (wanted bool) {
 	return true
 }
 
-// line tells the kind of a line; done says that r was made.
+// line returns the kind of a line. done reports that r is filled.
 func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 	if len(line) > p.limit {
 		line = line[:p.limit]
@@ -125,7 +124,7 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 	line = trimEnd(line)
 	t, in, _ := unwrap(line)
 	record, trust, v := p.find(t, 0)
-	if v != found && in == inDocker { // perhaps another tool's JSON that begins like Docker's
+	if v != found && in == inDocker { // it may be JSON of another tool that begins like Docker's
 		if r, tr, how, ok := p.inJSON(text{b: line}, 0); ok && how != foreign {
 			record, trust, v = r, tr, how
 		}
@@ -145,7 +144,7 @@ func trimEnd(line []byte) []byte {
 	return bytes.TrimSuffix(line, []byte("\r"))
 }
 
-// record reads what the log store wrote.
+// record reads a record of the log store.
 func (p *Parser) record(t text, r *Record) (kind Kind, done bool) {
 	e := &p.env
 	*e = envelope{}
@@ -175,13 +174,13 @@ func (p *Parser) record(t text, r *Record) (kind Kind, done bool) {
 	return Malformed, false
 }
 
-// message is the message of an action's record; quotes in it stand at layer n.
+// message is the message of an action's record. Its quotes are at layer n.
 type message struct {
 	text
 	e *envelope
 }
 
-// end finds the end of the message and reads what comes behind it.
+// end finds the end of the message and reads the envelope behind it.
 func (m *message) end(from int) (end int, ok bool) {
 	if m.n == 0 {
 		return len(m.b), true
@@ -192,7 +191,7 @@ func (m *message) end(from int) (end int, ok bool) {
 
 var litRun = newLiteral("action run ")
 
-// message reads an action's message. ok is false where the record is not whole.
+// message reads an action's message. ok is false if the record is not complete.
 func (p *Parser) message(m *message, r *Record) (kind Kind, done, ok bool) {
 	switch {
 	case at(m.b, m.i, litRun[0]):
@@ -201,18 +200,18 @@ func (p *Parser) message(m *message, r *Record) (kind Kind, done, ok bool) {
 		_, ok := m.end(m.i)
 		return Log, false, ok
 	case at(m.b, m.i, officialSuccess), at(m.b, m.i, officialFailure):
-		if ok, told := p.official(m, r); told {
+		if ok, matched := p.official(m, r); matched {
 			return Log, ok, ok
 		}
 	case at(m.b, m.i, litPostAuthLog[m.n]):
-		if ok, told := p.postAuthLog(m, r); told {
+		if ok, matched := p.postAuthLog(m, r); matched {
 			return Log, ok, ok
 		}
 	}
 	return p.plainText(m, r)
 }
 
-// plainText is a message of another script.
+// plainText reads a message of another script.
 func (p *Parser) plainText(m *message, r *Record) (kind Kind, done, ok bool) {
 	end, ok := m.end(m.i)
 	if !ok {
@@ -228,8 +227,8 @@ func (p *Parser) plainText(m *message, r *Record) (kind Kind, done, ok bool) {
 	return Log, true, true
 }
 
-// run reads the messages that frame an action's run. ZITADEL gives a duration
-// at the end of a run, and never for what a script prints.
+// run reads the messages at the begin and the end of an action's run. Only the end of a run
+// has a duration; messages of a script have none.
 func (p *Parser) run(m *message, r *Record) (kind Kind, done, ok bool) {
 	const failed = "failed: "
 	end, ok := m.end(m.i)
@@ -271,7 +270,7 @@ func (p *Parser) begin(r *Record, kind Kind, trust Trust) {
 	p.buf, p.fields = p.buf[:0], p.fields[:0]
 }
 
-// beginAction starts a record with what the envelope says.
+// beginAction starts a record with the fields of the envelope.
 func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 	p.begin(r, kind, TrustFull)
 	r.Time = m.e.date
@@ -290,10 +289,10 @@ func (p *Parser) beginAction(r *Record, kind Kind, m *message) {
 	p.keep(&r.ActionID, m.e.action.of(m.e.b), m.e.layers)
 }
 
-// label sets the instance. It is no part of the hash: it stands in the id itself.
+// label sets the instance. The hash does not include it, because the id already does.
 func (p *Parser) label(r *Record, id []byte, layers uint) {
 	if p.opts.Instance != "" {
-		return // it is set
+		return // begin has set it
 	}
 	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
 	if string(p.name) != p.instance {
@@ -302,10 +301,15 @@ func (p *Parser) label(r *Record, id []byte, layers uint) {
 	r.Instance = p.instance
 }
 
-// keep adds a string of the record, quoted layers times, unless it is empty.
+// keep adds a string that is quoted layers times, unless it is empty.
 func (p *Parser) keep(dst *string, raw []byte, layers uint) bool {
 	from := len(p.buf)
 	p.buf, p.tmp = unescape(p.buf, raw, layers, p.tmp)
+	return p.kept(dst, from)
+}
+
+// kept makes p.buf[from:] a string of the record, unless it is empty.
+func (p *Parser) kept(dst *string, from int) bool {
 	if len(p.buf) == from {
 		return false
 	}
@@ -313,23 +317,23 @@ func (p *Parser) keep(dst *string, raw []byte, layers uint) bool {
 	return true
 }
 
-// keepText adds foreign text, scrubbed.
+// keepText adds text of unknown content, without secrets.
 func (p *Parser) keepText(dst *string, raw []byte) {
 	from := len(p.buf)
 	p.buf = Scrub(p.buf, raw)
-	p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
+	p.kept(dst, from)
 }
 
-// last is the string that was added last.
+// last returns the string that was added last.
 func (p *Parser) last() []byte { return p.fields[len(p.fields)-1].of(p.buf) }
 
-// scrubLast scrubs it as text.
+// scrubLast removes the secrets from the last string, which is free text.
 func (p *Parser) scrubLast() {
 	p.tmp = Scrub(p.tmp[:0], p.last())
 	p.replaceLast(p.tmp)
 }
 
-// cutLast cuts out what has the shape of a secret.
+// cutLast removes text with the shape of a secret from the last string.
 func (p *Parser) cutLast() {
 	s := p.last()
 	view := unsafe.String(unsafe.SliceData(s), len(s))
@@ -338,7 +342,7 @@ func (p *Parser) cutLast() {
 	}
 }
 
-// dropLast takes it out again.
+// dropLast removes the last string.
 func (p *Parser) dropLast() {
 	f := p.fields[len(p.fields)-1]
 	p.buf, p.fields = p.buf[:f.from], p.fields[:len(p.fields)-1]
@@ -350,7 +354,7 @@ func (p *Parser) replaceLast(b []byte) {
 	f.to = len(p.buf)
 }
 
-// finish gives the record its strings, in one allocation, and its hash.
+// finish sets the strings of the record, with one allocation, and its hash.
 func (p *Parser) finish(r *Record) {
 	if len(p.fields) > 0 {
 		all := string(p.buf)
@@ -366,8 +370,8 @@ func (p *Parser) finish(r *Record) {
 	}
 }
 
-// doubt believes nothing of a record. Its hash is made before: the same record has the same
-// id wherever it is found.
+// doubt marks a record as TrustNone. The hash is computed before, so that the same record
+// has the same id in any wrapping.
 func (r *Record) doubt() {
 	r.Trust = TrustNone
 	for i := range loginFields {
@@ -378,9 +382,8 @@ func (r *Record) doubt() {
 	r.Login = Login{}
 }
 
-// appendShape appends to the strings of r what they leave open: which string is which,
-// where each of them ends, and all that is no string. So two records have
-// the same hash only where they tell the same.
+// appendShape appends the lengths of the strings of r, and the fields that are not strings.
+// Two records have the same hash only if all fields are equal.
 func appendShape(b []byte, r *Record) []byte {
 	size := func(s string) { b = binary.AppendUvarint(b, uint64(len(s))) }
 	for _, l := range [...]*Login{&r.Login, &r.Unverified} {
@@ -401,7 +404,7 @@ func appendShape(b []byte, r *Record) []byte {
 		}
 	}
 	b = append(b, r.Level...)
-	for _, s := range [...]string{r.Level, r.ActionID, r.Message, r.Error} { // and Raw is the rest
+	for _, s := range [...]string{r.Level, r.ActionID, r.Message, r.Error} { // the rest is Raw
 		size(s)
 	}
 	b = binary.AppendVarint(b, int64(r.Took))

@@ -6,16 +6,16 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The JSON of actions-scripts/post_auth_log.js. JSON quotes what it holds, so
-// that no value can pass for another; what is not exactly in its form, order
-// included, is another script's text.
+// The JSON of actions-scripts/post_auth_log.js. JSON quotes its values, so that no value can
+// look like another field. Text that is not exactly in this form, including the order, is
+// text of another script.
 var litPostAuthLog = newLiteral(`{"post_auth_log":1,"outcome":"`)
 
-// postAuthLogFields are the script's keys behind "outcome", in its order. They
-// are called in the record as they are there.
+// postAuthLogFields is the number of the script's keys behind "outcome". The record uses the
+// same names, in the same order.
 const postAuthLogFields = 14 // loginFields[1:15]
 
-// postAuthLog is one message, as parts of the line.
+// postAuthLog holds the parts of one message.
 type postAuthLog struct {
 	scan    jsonScanner
 	outcome string
@@ -24,9 +24,9 @@ type postAuthLog struct {
 	cut     span
 }
 
-// postAuthLog reads our own script's message. told is false where it is another
-// script's; ok is false where the record is not whole.
-func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
+// postAuthLog reads the message of our own script. matched is false if another script wrote
+// the message. ok is false if the record is not complete.
+func (p *Parser) postAuthLog(m *message, r *Record) (ok, matched bool) {
 	l := postAuthLog{scan: jsonScanner{b: m.b, i: m.i + len(litPostAuthLog[m.n]), n: m.n}}
 	if !l.read() {
 		return false, false
@@ -35,7 +35,7 @@ func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
 	if !ok {
 		return false, true
 	}
-	// The scanner asks for the order of things; this, for the escapes in them.
+	// The scanner checks the structure; this checks the escapes.
 	p.doc, p.tmp = unescape(p.doc[:0], m.b[m.i:end], m.n, p.tmp)
 	if !gjson.ValidBytes(p.doc) {
 		return false, false
@@ -62,7 +62,7 @@ func (p *Parser) postAuthLog(m *message, r *Record) (ok, told bool) {
 	return true, true
 }
 
-// read steps over the message. The scanner stands behind the outcome's opening quote.
+// read reads the message. The scanner is behind the outcome's opening quote.
 func (l *postAuthLog) read() bool {
 	s := &l.scan
 	end, next, how := stringEnd(s.b, s.i, s.n)
@@ -131,7 +131,5 @@ func (p *Parser) keepNames(dst *string, list []byte) {
 		}
 		p.buf = append(p.buf, name...)
 	}
-	if len(p.buf) > from {
-		p.fields = append(p.fields, field{dst, span{from, len(p.buf)}})
-	}
+	p.kept(dst, from)
 }

@@ -7,19 +7,18 @@ import (
 	"strings"
 )
 
-// A line quotes text in text in text: the request inside the message inside the
-// record inside the line, and Docker once more. Unquoting one after the other reads
-// the line four times. The scanner reads it once, in place: at layer n, a
-// quote stands behind exactly 2^n-1 backslashes, and a backslash of the text
-// itself is 2^n of them. So the number of backslashes before a quote tells
-// whose quote it is, and nobody can write one that belongs to a layer
-// further out.
+// A line has several layers of quoting: the request is in the message, the message in the
+// record, the record in the line, and the line may be in Docker's JSON. Unquoting the layers
+// one after the other would read the line four times. The scanner reads it once, in place. At
+// layer n, a quote has exactly 2^n-1 backslashes before it, and a backslash of the text itself
+// is written as 2^n backslashes. So the number of backslashes before a quote determines its
+// layer, and text of an inner layer cannot contain a quote of an outer one.
 
 // maxLayer is the deepest layer that is read in place: the request in the
 // message (1) in a record (1) of a quoted line (1) in Docker's JSON.
 const maxLayer = 4
 
-// literal is a text with its quotes as they stand at each layer.
+// literal is a text with quotes, as it is written at each layer.
 type literal [maxLayer + 1]string
 
 func newLiteral(s string) (l literal) {
@@ -32,23 +31,23 @@ func newLiteral(s string) (l literal) {
 // quote is one quote at each layer.
 var quote = newLiteral(`"`)
 
-// at reports whether s stands at b[i:].
+// at reports whether b[i:] begins with s.
 func at(b []byte, i int, s string) bool {
 	return len(b)-i >= len(s) && string(b[i:i+len(s)]) == s
 }
 
-// ending says how the search for the end of a string went.
+// ending is the result of the search for the end of a string.
 type ending uint8
 
 const (
-	closed ending = iota // by a quote of its own layer
-	outer                // a quote further out came first: the text was cut
-	noEnd                // there is no quote any more
+	closed ending = iota // by a quote of the string's layer
+	outer                // a quote of an outer layer came first: the text was cut
+	noEnd                // there are no more quotes
 )
 
-// stringEnd finds the end of a string at layer n whose content starts at i:
-// b[i:end] is its content, and next is behind its closing quote. With outer,
-// end is at the backslashes of the quote further out, or at the quote where n is 0.
+// stringEnd finds the end of a string at layer n whose content starts at i. b[i:end] is the
+// content, and next is behind the closing quote. With outer, end is at the backslashes of the
+// outer quote, or at the quote itself if n is 0.
 func stringEnd(b []byte, i int, n uint) (end, next int, how ending) {
 	unit := 1 << n
 	own := unit - 1
@@ -66,15 +65,15 @@ func stringEnd(b []byte, i int, n uint) (end, next int, how ending) {
 			return q - own, q + 1, closed
 		case more < 0 || more%unit != 0:
 			return q - slashes, q, outer
-		case more/unit%2 == 0: // behind backslashes of the text
+		case more/unit%2 == 0: // the backslashes before it belong to the text
 			return q - own, q + 1, closed
 		}
 		j = q + 1 // a quote of the text
 	}
 }
 
-// nextQuote finds the first quote from i on, or -1. Most strings are shorter than
-// what a call of IndexByte takes.
+// nextQuote returns the index of the first quote from i on, or -1. For short strings, which
+// most are, it is faster than IndexByte.
 func nextQuote(b []byte, i int) int {
 	const (
 		ones   uint64 = 0x0101010101010101
@@ -102,20 +101,20 @@ func nextQuote(b []byte, i int) int {
 	return -1
 }
 
-// maxDepth bounds the nesting of JSON in messages. The official script's has three levels.
+// maxDepth limits the nesting of JSON in messages. That of ZITADEL's example script has three
+// levels.
 const maxDepth = 16
 
-// jsonScanner steps over the JSON of JSON.stringify, strictly and without
-// white space, at a layer. It stands at i.
+// jsonScanner reads strict JSON without white space, such as that of JSON.stringify.
 type jsonScanner struct {
 	b       []byte
-	i       int
-	n       uint
-	strings int  // how many were passed
-	cut     bool // the text ended within
+	i       int  // the next byte to read
+	n       uint // the layer of its quotes
+	strings int  // how many were read
+	cut     bool // the text ended inside the JSON
 }
 
-// quoted steps over one string and returns its content.
+// quoted reads one string and returns its content.
 func (s *jsonScanner) quoted() (content span, ok bool) {
 	if !at(s.b, s.i, quote[s.n]) {
 		s.atEnd()
@@ -132,14 +131,14 @@ func (s *jsonScanner) quoted() (content span, ok bool) {
 	return span{from, end}, true
 }
 
-// atEnd notes that the text ends here, within the JSON.
+// atEnd sets cut if the text ends here.
 func (s *jsonScanner) atEnd() {
 	if s.i >= len(s.b) || s.n > 0 && at(s.b, s.i, quote[s.n-1]) {
 		s.cut = true
 	}
 }
 
-// is steps over c.
+// is skips c and reports whether it was there.
 func (s *jsonScanner) is(c byte) bool {
 	if s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
@@ -149,7 +148,7 @@ func (s *jsonScanner) is(c byte) bool {
 	return false
 }
 
-// value steps over any value.
+// value skips any value.
 func (s *jsonScanner) value(depth int) bool {
 	if s.i >= len(s.b) || depth > maxDepth {
 		s.atEnd()
@@ -182,8 +181,8 @@ func (s *jsonScanner) value(depth int) bool {
 	}
 }
 
-// object steps over {...}. member is called at the value of each key and steps
-// over it; nil steps over any.
+// object reads an object. member is called at the value of each key and must read the value.
+// If member is nil, values are skipped.
 func (s *jsonScanner) object(depth int, member func(key []byte) bool) bool {
 	if !s.is('{') {
 		return false
@@ -213,7 +212,7 @@ func (s *jsonScanner) object(depth int, member func(key []byte) bool) bool {
 	}
 }
 
-// scalar steps over a number, true, false or null.
+// scalar skips a number, true, false or null.
 func (s *jsonScanner) scalar() bool {
 	for _, word := range [...]string{"true", "false", "null"} {
 		if at(s.b, s.i, word) {
@@ -232,7 +231,7 @@ func (s *jsonScanner) scalar() bool {
 	return false
 }
 
-// span is a part of the line: b[from:to]. The zero span is none.
+// span is a part of a line, b[from:to]. The zero value means that there is none.
 type span struct{ from, to int }
 
 func (s span) of(b []byte) []byte { return b[s.from:s.to] }

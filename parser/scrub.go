@@ -8,11 +8,10 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
 
-// Scrub appends line to b without the secrets that ZITADEL's scripts and access
-// records write: forms go as a whole, at any depth of quoting, also where their
-// end is missing; then cookies, authorization headers, codes, tokens and
-// hashes, by name and by shape, as internal/redact knows them. line may be a
-// whole line as well as a message out of it.
+// Scrub appends line to b without secrets. It removes forms completely, at any depth of
+// quoting, even if their end is missing. It then removes cookies, authorization headers,
+// codes, tokens and hashes, by name and by shape (see internal/redact). line may be a whole
+// line or a message.
 func Scrub(b, line []byte) []byte {
 	from := len(b)
 	b = scrubForms(b, line)
@@ -24,9 +23,9 @@ func Scrub(b, line []byte) []byte {
 	return b
 }
 
-// scrubForms takes out what follows a key form or postForm, up to the end of the
-// text that is quoted as deep as the key. The value's own end is not looked for: a
-// user name with a quote in it stands before, and turns what is in quotes inside out.
+// scrubForms removes the text behind a key form or postForm, up to the end of the text that
+// is quoted as deep as the key. It does not search for the end of the value: the user name
+// before it may have a quote, and then quotes cannot be paired.
 func scrubForms(b, line []byte) []byte {
 	for {
 		q := formKey(line)
@@ -44,8 +43,8 @@ func scrubForms(b, line []byte) []byte {
 	}
 }
 
-// formKey returns where the quote behind the next key form or postForm stands,
-// or -1. Its value is an object or a list; white space may stand around the colon.
+// formKey returns the index of the closing quote of the next key form or postForm whose value
+// is an object or a list, or -1. There may be white space around the colon.
 func formKey(line []byte) int {
 	for i := 0; ; i++ {
 		d := bytes.IndexByte(line[i:], ':')
@@ -74,7 +73,7 @@ func formKey(line []byte) int {
 	}
 }
 
-// blanksBefore steps back from b[i] over white space, also where it stands as \n or \t.
+// blanksBefore goes back from b[i] over white space, including the escapes \n, \r and \t.
 func blanksBefore(b []byte, i int) int {
 	for i > 0 {
 		switch c := b[i-1]; {
@@ -89,7 +88,7 @@ func blanksBefore(b []byte, i int) int {
 	return i
 }
 
-// blanksBehind steps over the same from b[i] on.
+// blanksBehind goes forward from b[i] over the same.
 func blanksBehind(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch b[i] {
@@ -116,12 +115,12 @@ func slashes(b []byte, i int) (n int) {
 	return n
 }
 
-// outerQuote returns where the first quote from i on begins that stands behind fewer
-// than n backslashes, its backslashes included, or the end of b. It ends the text in
-// which quotes stand behind n.
+// outerQuote returns the index of the first quote from i on that has fewer than n backslashes
+// before it, or the end of b. The index is that of its first backslash. This quote ends the
+// text in which quotes have n backslashes.
 func outerQuote(b []byte, i, n int) int {
 	layer := uint(bits.Len(uint(n)))
-	if n == 0 || n != 1<<layer-1 { // nothing around it, or no quoting that we know
+	if n == 0 || n != 1<<layer-1 { // no outer text, or an unknown kind of quoting
 		return len(b)
 	}
 	for {

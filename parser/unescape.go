@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// unescape appends src to dst with the given number of layers of quoting taken
-// off. tmp is room to work in, no part of src, and is returned to be used again.
+// unescape removes layers of quoting from src and appends the result to dst. tmp is a buffer
+// that does not overlap src. It is returned for reuse.
 func unescape(dst, src []byte, layers uint, tmp []byte) (out, room []byte) {
 	if bytes.IndexByte(src, '\\') < 0 {
 		return append(dst, src...), tmp
@@ -17,7 +17,7 @@ func unescape(dst, src []byte, layers uint, tmp []byte) (out, room []byte) {
 		src = tmp
 	}
 	for ; layers > 1; layers-- {
-		// In place: the result is shorter than what it comes from.
+		// In place: the result is never longer.
 		src = unescapeOnce(src[:0], src)
 	}
 	if layers == 0 {
@@ -26,8 +26,7 @@ func unescape(dst, src []byte, layers uint, tmp []byte) (out, room []byte) {
 	return unescapeOnce(dst, src), tmp
 }
 
-// unescapeOnce takes off one layer: Go's %q or JSON, which differ only in what
-// each of them has besides. An escape that is neither is kept as it is. dst
+// unescapeOnce removes one layer of quoting, Go's %q or JSON. Unknown escapes are kept. dst
 // may be src[:0].
 func unescapeOnce(dst, src []byte) []byte {
 	for len(src) > 0 {

@@ -7,19 +7,18 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
 
-// shownParameters are the parameters of a request whose values leave: ids and
-// what the request asks for. Any other may be a code, a token or a typed word.
+// shownParameters are the parameters of a request whose values are kept: ids, and what the
+// request asks for. The value of any other may be a code, a token or user input.
 var shownParameters = map[string]bool{
 	"authRequestID": true, "authRequest": true, "id": true, "userID": true, "orgID": true, "orgId": true, "idpConfigID": true,
 	"client_id": true, "response_type": true, "response_mode": true, "scope": true, "prompt": true, "ui_locales": true,
 	"grant_type": true, "code_challenge_method": true, "max_age": true, "error": true,
 }
 
-// scrubURL replaces the values of a request's parameters, except for the ones that
-// are shown, in the string that was kept last.
+// scrubURL removes the values of parameters, except for shownParameters, from the last string.
 func (p *Parser) scrubURL() {
 	if !bytes.ContainsAny(p.last(), "?=%@#") {
-		p.cutLast() // a token may be a part of the path
+		p.cutLast() // the path may contain a token
 		return
 	}
 	path, query, _ := strings.Cut(string(p.last()), "?")
@@ -34,7 +33,7 @@ func (p *Parser) scrubURL() {
 		name, value, hasValue := strings.Cut(pair, "=")
 		switch {
 		case !hasValue:
-			b.WriteString(redact.Redacted) // it may be the end of a value
+			b.WriteString(redact.Redacted) // it may be the rest of a value
 		case shownParameters[name]:
 			b.WriteString(redact.String(name + "=" + value))
 		default:

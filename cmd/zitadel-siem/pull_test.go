@@ -270,8 +270,8 @@ func TestPullSaysHowToMendItself(t *testing.T) {
 		{"a wrong token", []string{"ZITADEL_TOKEN=" + wrong}, nil, exitFailed, []string{"the token is wrong", "renew it in"}},
 		{"a role too small", []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, nil, exitFailed, []string{"IAM_OWNER_VIEWER"}},
 		{"keys of targets that are not there", []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_LISTEN=127.0.0.1:0", "ZITADEL_LISTEN_KEYS_DIR=/nowhere"}, nil, exitUsage, []string{"listen_keys_dir", "/nowhere"}},
-		{"no address for the figures", nil, []string{"--metrics-listen", "9464"}, exitUsage, []string{`metrics_listen "9464"`, "it wants HOST:PORT"}},
-		{"an address that somebody has", nil, []string{"--metrics-listen", strings.TrimPrefix(server.URL(), "http://")}, exitFailed, []string{"address already in use; stop who has it, or give another port"}},
+		{"no address for the figures", nil, []string{"--metrics-listen", "9464"}, exitUsage, []string{`metrics_listen "9464"`, "it must be HOST:PORT"}},
+		{"an address that somebody has", nil, []string{"--metrics-listen", strings.TrimPrefix(server.URL(), "http://")}, exitFailed, []string{"address already in use; stop the process that uses it, or give another port"}},
 		{"once and an end", nil, []string{"--end", "2026-01-01T00:00:00Z"}, exitUsage, []string{"--once and --end"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,12 +45,12 @@ func ParseRuns(s string) ([]uint64, error) {
 		lo, hi, isRun := strings.Cut(part, "-")
 		first, err := strconv.ParseUint(lo, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no sequence", part)
+			return nil, fmt.Errorf("%q is not a sequence", part)
 		}
 		last := first
 		if isRun {
 			if last, err = strconv.ParseUint(hi, 10, 64); err != nil || last < first {
-				return nil, fmt.Errorf("%q is no run of sequences", part)
+				return nil, fmt.Errorf("%q is not a run of sequences", part)
 			}
 		}
 		if last-first >= maxRun || len(out) >= maxRun {
@@ -73,7 +73,7 @@ func strictUnmarshal(b []byte, v any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something behind the document")
+		return errors.New("there is more text behind the document")
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func decode(b []byte) (State, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return State{}, fmt.Errorf("it is no complete JSON document: %w", err)
+		return State{}, fmt.Errorf("it is not a complete JSON document: %w", err)
 	}
 	if head.Version > Version {
 		return State{}, fmt.Errorf("it has version %d, this program knows up to %d: use the newer program", head.Version, Version)
@@ -130,7 +130,7 @@ func (s *State) validate() error {
 	}
 	for _, h := range s.Holes {
 		if h.First == 0 || h.Last < h.First {
-			return fmt.Errorf("hole of %s/%s: %d-%d is no run of sequences", h.AggregateType, h.AggregateID, h.First, h.Last)
+			return fmt.Errorf("hole of %s/%s: %d-%d is not a run of sequences", h.AggregateType, h.AggregateID, h.First, h.Last)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
@@ -42,13 +43,13 @@ func human(id string, sequence uint64, at time.Time, name, email, display string
 }
 
 // recorded returns the 2,881 events of a real ZITADEL, redacted, oldest first.
-func recorded() (events []*event) {
+func recorded() (all []*event) {
 	for _, e := range zitadeltest.Recorded() {
-		r := record.FromEvent(e, instance, start)
+		r := events.FromEvent(e, instance, start)
 		payload.Record(&r)
-		events = append(events, &r)
+		all = append(all, &r)
 	}
-	return events
+	return all
 }
 
 func open(tb testing.TB, path string, o Options) *Store {

@@ -9,12 +9,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
-// accept takes a stretch over: it drops what is known, opens and fills holes,
-// moves the watermark and emits the rest.
+// accept processes a stretch: it drops known events, opens and fills holes, moves the watermark,
+// and emits the rest.
 func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	for _, e := range s.events {
-		// An answer to a hole has no bound: a date in the future, which a clock
-		// set back leaves behind, would be taken for the present.
+		// An answer to a hole has no limit of time. After a clock was set back, it may have a
+		// date in the future, which would be taken for the present.
 		if !s.onlyHoles {
 			r.evidence.see(created(e))
 		}
@@ -29,17 +29,17 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	list := make([]record.Event, len(s.events)) // one allocation for all
 	for i, e := range s.events {
 		if r.admit(e, s.onlyHoles) {
-			list[i] = record.FromEvent(e, r.settings.Instance, read)
+			list[i] = FromEvent(e, r.settings.Instance, read)
 			b.add(&list[i])
 		}
 	}
-	// Not before: the stretch held events of before the new watermark.
+	// Only now, because the stretch has events from before the new watermark.
 	r.mem.forgetUpTo(r.keysFrom())
 	r.total += uint64(len(b.Records))
 	r.stats.Events.Add(uint64(len(b.Records)))
 	r.stats.HolesOpen.Store(int64(r.holes.count))
 	r.stats.setProgress(r.newest, r.watermark)
-	// A silent stretch is stored now and then, not at every poll.
+	// Without events, the state is stored once a minute, not at every poll.
 	if len(b.Records) > 0 || r.watermark.Sub(r.savedMark) >= time.Minute {
 		b.State = r.state()
 		if err := emit(ctx, b); err != nil {
@@ -54,13 +54,12 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	return nil
 }
 
-// keysFrom is the date from which keys are remembered: one overlap behind the
-// watermark. Only those newer than the watermark are read again; the others
-// tell, after a restart, a jump in a sequence from events that were committed
-// in another order than they were created in.
+// keysFrom is the date from which keys are remembered: one overlap behind the watermark. Only
+// keys newer than the watermark are read again. After a restart, the others help to distinguish a
+// gap from events that were committed in another order than they were created.
 func (r *Reader) keysFrom() time.Time { return r.watermark.Add(-r.settings.Overlap) }
 
-// admit notes that e was read, and reports whether it is new and wanted.
+// admit records that e was read, and reports whether it is new and wanted.
 func (r *Reader) admit(e *eventpb.Event, onlyHoles bool) bool {
 	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
 	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
@@ -96,7 +95,7 @@ func (r *Reader) admit(e *eventpb.Event, onlyHoles bool) bool {
 	return true
 }
 
-// jump opens a hole when sequences are missing before seq.
+// jump opens a hole if sequences are missing before seq.
 func (r *Reader) jump(a *aggregate, seq uint64) {
 	top := a.top
 	a.top = max(top, seq)
@@ -112,7 +111,7 @@ func (r *Reader) jump(a *aggregate, seq uint64) {
 	}
 	if !r.holes.add(a.key, top+1, seq-1, atFirstSight, r.now()) {
 		r.stats.HolesGivenUp.Add(1)
-		r.log.Error("too many missing events are being asked for, this hole is given up",
+		r.log.Error("too many missing events are being asked for, this gap is given up",
 			"aggregate_type", a.key.typ, "aggregate_id", a.key.id, "first", top+1, "last", seq-1, "open", maxHoles)
 	}
 }
@@ -130,13 +129,12 @@ func (r *Reader) noteOwn(a *aggregate, e *eventpb.Event) bool {
 	return a.own
 }
 
-// evidence is a lower bound of ZITADEL's clock, taken from what it wrote: an
-// event of a date exists, so the clock has reached it, and has run on since.
-// It needs no clock of this machine to be right, only to run (the monotonic
-// one, which a change of the wall clock does not touch).
+// evidence is a lower bound of ZITADEL's clock. An event with a date exists, so the clock has
+// reached that date, and has continued since. Only the monotonic clock of this machine is used,
+// which changes of the wall clock do not affect.
 type evidence struct {
 	date time.Time // zero: none
-	seen time.Time // when that date was seen, here
+	seen time.Time // when that date was seen, by this machine's clock
 }
 
 func (e *evidence) see(date time.Time) {
@@ -145,11 +143,11 @@ func (e *evidence) see(date time.Time) {
 	}
 }
 
-// clock is what ZITADEL's clock shows at least; zero without evidence.
+// clock is the earliest time that ZITADEL's clock can show now; zero without evidence.
 func (e *evidence) clock() time.Time { return e.clockAt(time.Now()) }
 
-// clockAt is what it showed at least at a moment of this machine. A window is
-// final as of the moment it was asked for: it may wait long for the sink.
+// clockAt is the same for an earlier moment t of this machine. The watermark uses the time at which
+// a window was requested, not the time at which the sink accepted its batch.
 func (e *evidence) clockAt(t time.Time) time.Time {
 	if e.date.IsZero() {
 		return time.Time{}

@@ -14,10 +14,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
-// checkAnswer refuses a page that is no answer to the request. Progress and
-// completeness are concluded from pages, so that a server that ignores a bound
-// (an old one, or something on the way that caches) would be read for ever,
-// twice, or past events that never came.
+// checkAnswer returns an error if a page is not an answer to the request. The reader concludes
+// progress and completeness from pages. If a server ignored a limit (an old version, or a cache on
+// the way), the reader would read forever, read twice, or miss events.
 func checkAnswer(req *adminpb.ListEventsRequest, page []*eventpb.Event) error {
 	if limit := int(req.GetLimit()); limit > 0 && len(page) > limit {
 		return notAsked("it gave %d events, asked for at most %d", len(page), limit)
@@ -53,9 +52,8 @@ func notAsked(format string, args ...any) error {
 	}
 }
 
-// awaitDecodable returns once ZITADEL gives any event. Before that, an event
-// that cannot be read is no reason to leave it out: it may be that none can
-// be read, by this program or over this transport.
+// awaitDecodable returns when ZITADEL returns any event. Before that, an event that cannot be read
+// must not be left out: maybe no event can be read by this program or over this transport.
 func (r *Reader) awaitDecodable(ctx context.Context) error {
 	again := newBackoff()
 	for {

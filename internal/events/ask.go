@@ -25,14 +25,13 @@ const (
 	retryMost     = time.Minute
 	throttleFirst = 10 * time.Second
 	throttleMost  = 5 * time.Minute
-	// suspectAfter failures in a row that ZITADEL calls internal, the page
-	// itself is suspected: see pageIsAtFault.
+	// suspectAfter is the number of internal errors in a row after which the page itself may
+	// be the cause; see pageIsAtFault.
 	suspectAfter = 5
 )
 
-// ask lists events and outlasts every error that passes by itself. What it
-// returns is the context's error, or one of class Stop, TooLarge or
-// Undecodable.
+// ask lists events, and retries after errors that may pass. Its error is that of the context, or
+// one of class Stop, TooLarge or Undecodable.
 func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
 	again, throttled := newBackoff(), retry.New(throttleFirst, throttleMost)
 	internal := 0
@@ -83,10 +82,9 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 	}
 }
 
-// pageIsAtFault reports whether ZITADEL answers well what it answered before,
-// or, where there is nothing of that kind, about a time without events. Then
-// an internal error lies in the events asked for, and waiting would be for
-// ever.
+// pageIsAtFault reports whether ZITADEL can repeat an earlier answer or, if there was none, answer
+// for a time without events. Then the requested events cause the internal error, and a retry does
+// not help.
 func (r *Reader) pageIsAtFault(ctx context.Context) bool {
 	req := r.good.Load()
 	if req == nil {
@@ -97,7 +95,7 @@ func (r *Reader) pageIsAtFault(ctx context.Context) bool {
 	return err == nil
 }
 
-// emptyPage asks for a time in which there was no ZITADEL.
+// emptyPage is a request for a time before the first ZITADEL.
 func emptyPage() *adminpb.ListEventsRequest {
 	req := &adminpb.ListEventsRequest{Asc: true, Limit: 1}
 	setRange(req, effective(time.Time{}), logBegins)
@@ -131,7 +129,7 @@ func setRange(req *adminpb.ListEventsRequest, since, until time.Time) {
 	}}
 }
 
-// list asks for one of ZITADEL's lists, outlasting errors as ask does.
+// list asks for one of ZITADEL's lists, and retries like ask.
 func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string, error)) ([]string, error) {
 	again := newBackoff()
 	for {
@@ -160,5 +158,5 @@ func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string,
 	}
 }
 
-// unreadablePage: a page that ZITADEL has and cannot give.
+// unreadablePage reports whether ZITADEL has the page but cannot return it.
 func unreadablePage(err error) bool { return isClass(err, zitadel.TooLarge, zitadel.Undecodable) }

@@ -17,8 +17,8 @@ const (
 	maxAggregateTypes = 10
 )
 
-// filter is what the user wants: a part for the request, as far as the API has it, and
-// a check of every event here.
+// filter selects the events that the user wants. One part is in the request, as far as the API
+// supports it. The other part checks every event here.
 type filter struct {
 	// The part in the request.
 	types          []string
@@ -41,13 +41,13 @@ type filter struct {
 }
 
 // newFilter splits the filter of the settings. known are the event types that ZITADEL
-// registers. It derives the aggregate types of a request from the event types, so that
-// a type it does not know matches nothing, without an error: such a filter is applied
+// registers. ZITADEL derives the aggregate types of a request from the event types, so that
+// a type that it does not know matches nothing, without an error. Such a filter is applied
 // here.
 //
-// So is one with a prefix such as user.human.*. The list of known types would not do in
-// its place: after an upgrade of ZITADEL it lacks the new types, and the store may hold
-// types that are no longer registered.
+// A filter with a prefix such as user.human.* is applied here too. A list of the known types
+// cannot replace the prefix: it lacks types that an upgrade of ZITADEL adds, and types in the
+// store that are no longer registered.
 func newFilter(s *config.Settings, known []string) filter {
 	f := filter{
 		eventTypes:  newTypeSet(s.EventTypes),
@@ -57,7 +57,7 @@ func newFilter(s *config.Settings, known []string) filter {
 		ownersHere:  set(s.ResourceOwners),
 		editorsHere: set(s.EditorUserIDs),
 	}
-	if n := len(s.EventTypes); n <= maxEventTypes && containsAll(known, s.EventTypes) {
+	if n := len(s.EventTypes); n <= maxEventTypes && !slices.ContainsFunc(s.EventTypes, func(t string) bool { return !slices.Contains(known, t) }) {
 		f.types = s.EventTypes
 	}
 	if len(s.AggregateTypes) <= maxAggregateTypes {
@@ -78,15 +78,6 @@ func newFilter(s *config.Settings, known []string) filter {
 	f.wholeAggregates = f.resourceOwner == "" && f.editorUserID == "" && f.types == nil
 	f.tiedOrder = f.aggregateID != "" && len(f.aggregateTypes) != 1
 	return f
-}
-
-func containsAll(known, wanted []string) bool {
-	for _, v := range wanted {
-		if !slices.Contains(known, v) {
-			return false
-		}
-	}
-	return true
 }
 
 func set(values []string) map[string]bool {
@@ -122,15 +113,7 @@ func newTypeSet(items []string) *typeSet {
 }
 
 func (s *typeSet) has(typ string) bool {
-	if s.types[typ] {
-		return true
-	}
-	for _, prefix := range s.prefixes {
-		if strings.HasPrefix(typ, prefix) {
-			return true
-		}
-	}
-	return false
+	return s.types[typ] || slices.ContainsFunc(s.prefixes, func(prefix string) bool { return strings.HasPrefix(typ, prefix) })
 }
 
 // request returns a new request that carries the API's part of the filter.

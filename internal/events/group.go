@@ -12,32 +12,31 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
-// group reads all events of one creation date, a number that no window can
-// make smaller. The API shows the first and the last 1,000 of an answer; what
-// lies between them is reached by asking in parts: by aggregate type, by event
-// type, by aggregate. The same parts isolate an event that cannot be read.
+// group reads all events of one creation date, which no window can divide. The API shows the
+// first and the last 1,000 events of an answer. Those between them are requested in parts: by
+// aggregate type, by event type, by aggregate. The same parts isolate an event that cannot be
+// read.
 //
-// Out of reach, and reported: what lies between the first and the last 1,000
-// events of one type and one date, of aggregates of which nothing else of that
-// date is seen.
+// It cannot reach the events between the first and the last 1,000 of one type and one date if
+// nothing else of their aggregates and that date is visible. This is reported.
 type group struct {
 	r        *Reader
 	date     time.Time
 	endsOnly bool // the middle was read before
-	inParts  bool // the ends were not all
+	inParts  bool // the ends were not the whole group
 
 	events     []*eventpb.Event
 	keys       map[eventKey]bool
-	unproved   []string  // parts that may hold more than was read
+	unproved   []string  // parts that may have more events than were read
 	unreadable []culprit // events that cannot be read
 
-	aggregateTypes, eventTypes []string // ZITADEL's catalogue, asked for once
+	aggregateTypes, eventTypes []string // ZITADEL's catalogue, requested once
 }
 
-// culprit is what can be learned of an event that cannot be read.
+// culprit is what is known about an event that cannot be read.
 type culprit struct {
 	aggregateType string
-	aggregateID   string // empty: not known yet; its hole will tell
+	aggregateID   string // empty: not known yet; its hole will show it
 	eventType     string // empty: not known
 	sequence      uint64
 	date          time.Time // zero: not known
@@ -61,7 +60,7 @@ func (g *group) read(ctx context.Context) error {
 	return g.cover(ctx, req)
 }
 
-// report tells what could not be read.
+// report logs and counts the events that could not be read.
 func (g *group) report() {
 	for _, c := range g.unreadable {
 		g.r.reportUnreadable(c, g.date)
@@ -76,7 +75,7 @@ func (g *group) report() {
 	}
 }
 
-// cover collects the events that match req, in parts if need be.
+// cover collects the events that match req, in parts if necessary.
 func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error {
 	first, err := g.ask(ctx, req, true)
 	if isClass(err, zitadel.TooLarge) && req.Limit > 1 {
@@ -98,7 +97,7 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 			meet := meeting(first, last)
 			slices.Reverse(last)
 			g.add(last)
-			// Two aggregates of one id share sequences: then the order proves nothing.
+			// Two aggregates with one id can have equal sequences: then the order proves nothing.
 			if meet && (!g.r.filter.tiedOrder || len(req.AggregateTypes) == 1) {
 				return nil
 			}
@@ -109,7 +108,7 @@ func (g *group) cover(ctx context.Context, req *adminpb.ListEventsRequest) error
 		}
 	}
 	if g.endsOnly {
-		if bad { // a late event may stand beside the one that cannot be read
+		if bad { // a late event may be beside the one that cannot be read
 			return g.ends(ctx, req)
 		}
 		return nil
@@ -127,8 +126,8 @@ func meeting(first, last []*eventpb.Event) bool {
 	return slices.ContainsFunc(last, func(e *eventpb.Event) bool { return keys[keyOf(e)] })
 }
 
-// split covers req in smaller parts. The catalogue names every type that
-// ZITADEL registers; types seen in this group are added, for those it does not.
+// split covers req in smaller parts. The catalogue has every type that ZITADEL registers, and the
+// types of this group that ZITADEL does not register.
 func (g *group) split(ctx context.Context, req *adminpb.ListEventsRequest, bad bool) error {
 	found := len(g.unreadable)
 	if err := g.parts(ctx, req, bad); err != nil || !bad || len(g.unreadable) > found {
@@ -196,8 +195,8 @@ func (g *group) aggregate(ctx context.Context, req *adminpb.ListEventsRequest) e
 	}
 }
 
-// behind goes on in an aggregate behind an event that cannot be read: from the
-// last such one up, and down to the one before it.
+// behind reads the events of an aggregate around the last event that cannot be read: upwards from
+// it, and downwards to the event before it.
 func (g *group) behind(ctx context.Context, req *adminpb.ListEventsRequest) error {
 	sub := proto.CloneOf(req)
 	sub.Limit = apiLimit
@@ -249,9 +248,9 @@ func (g *group) addUnreadable(c culprit) {
 	g.unreadable = append(g.unreadable, c)
 }
 
-// byAggregate reads the events of one type, aggregate by aggregate. The API
-// lists no aggregates: they are learned from the ends of the answers, also of
-// those that leave low or high sequences out.
+// byAggregate reads the events of one type, aggregate by aggregate. The API cannot list
+// aggregates. They are found at the ends of the answers, including answers to requests for only
+// low or only high sequences.
 func (g *group) byAggregate(ctx context.Context, req *adminpb.ListEventsRequest) error {
 	read := make(map[string]bool)
 	for before := -1; before < len(g.events); {
@@ -281,8 +280,8 @@ func (g *group) byAggregate(ctx context.Context, req *adminpb.ListEventsRequest)
 	return nil
 }
 
-// bySequence asks for the ends above and below every sequence seen. It is
-// whole when one cut has less than a page on both sides.
+// bySequence asks for the ends above and below every known sequence. whole is true if one cut has
+// less than a page on both sides.
 func (g *group) bySequence(ctx context.Context, req *adminpb.ListEventsRequest) (whole bool, err error) {
 	if len(g.cuts(req)) == 0 {
 		_, err := g.ask(ctx, req, true)
@@ -308,7 +307,7 @@ func (g *group) bySequence(ctx context.Context, req *adminpb.ListEventsRequest) 
 	return false, nil
 }
 
-// cuts are sequences of the type, spread evenly; 16 bound the calls.
+// cuts returns at most 16 sequences of the type, spread evenly. This limits the calls.
 func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
 	var all []uint64
 	for _, e := range g.events {
@@ -329,8 +328,8 @@ func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
 	return out
 }
 
-// around reads what stands before and behind an event of one type that cannot
-// be read, by asking for fewer and fewer from both ends, and finds its key.
+// around reads the events before and behind an event of one type that cannot be read, and finds
+// its key.
 func (g *group) around(ctx context.Context, req *adminpb.ListEventsRequest) error {
 	if err := g.ends(ctx, req); err != nil {
 		return err
@@ -346,7 +345,7 @@ func (g *group) ends(ctx context.Context, req *adminpb.ListEventsRequest) error 
 	return g.longest(ctx, req, false)
 }
 
-// longest adds the longest answer that can be read.
+// longest adds the longest readable answer.
 func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) error {
 	for good, bad := 0, apiLimit+1; good < bad-1; {
 		sub := proto.CloneOf(req)
@@ -368,9 +367,9 @@ func (g *group) longest(ctx context.Context, req *adminpb.ListEventsRequest, asc
 	return nil
 }
 
-// identify finds the sequence of the event that cannot be read: asking for
-// higher ones fails below it and no longer from it on. Its aggregate is found
-// if another event of this date belongs to it.
+// identify finds the sequence of the event that cannot be read. Requests for sequences above s
+// fail if s is below that sequence, and succeed otherwise. The aggregate is found if another event
+// of this date belongs to it.
 func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (culprit, error) {
 	c := culprit{aggregateID: req.AggregateId}
 	if len(req.AggregateTypes) == 1 {
@@ -394,7 +393,7 @@ func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (c
 			from = sub.Sequence
 		}
 	}
-	if from < most { // else no sequence is to blame
+	if from < most { // otherwise the failure does not depend on the sequence
 		c.sequence = from
 	}
 	asked := make(map[string]bool)
@@ -417,7 +416,7 @@ func (g *group) identify(ctx context.Context, req *adminpb.ListEventsRequest) (c
 	return c, nil
 }
 
-// try asks for a page that may hold an event that cannot be read.
+// try asks for a page that may have an event that cannot be read.
 func (g *group) try(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) (page []*eventpb.Event, bad bool, err error) {
 	page, err = g.ask(ctx, req, asc)
 	if unreadablePage(err) {

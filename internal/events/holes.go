@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// maxHoles bounds the holes that are asked for at one time. A healthy log
-	// has none but for seconds; one that is being cut by retention has one an
-	// aggregate. About 150 bytes each, in memory and in the state file.
+	// maxHoles limits the holes that are asked for at the same time. A healthy log has holes
+	// only for seconds. A log that retention cuts has one for each aggregate. They take about
+	// 150 bytes each, in memory and in the state file.
 	maxHoles = 4096
-	// manyHoles are asked for before the pass has ended.
+	// manyHoles is the number from which holes are asked for before the end of the pass.
 	manyHoles = 64
-	// holeWait is how long a missing event is asked for. The longest way for
-	// one to come late is an open transaction, which lasts minutes at most.
+	// holeWait is how long a missing event is asked for. It is longer than any open
+	// transaction, which delays an event by minutes at most.
 	holeWait = time.Hour
 	// holeFirstWait is the pause after the first ask; it doubles.
 	holeFirstWait = time.Second
-	// enoughMisses: so many aggregates in a row begin after sequence 1 and
-	// have nothing before it: older events are hidden, asking on is waste.
+	// enoughMisses: if so many aggregates in a row begin after sequence 1 and have nothing
+	// before, older events are hidden, and the reader stops asking for them.
 	enoughMisses = 8
 )
 
@@ -74,9 +74,9 @@ func (h *holes) add(k aggregateKey, first, last uint64, atFirstSight bool, now t
 	return true
 }
 
-// fill takes one sequence out of the aggregate's holes. It reports whether it
-// was in one, and in one that was asked for: a jump that closes within a pass
-// is only the order of transactions.
+// fill removes one sequence from the aggregate's holes. It reports whether the sequence was in a
+// hole, and whether that hole was asked for. A hole that closes within a pass was only an
+// effect of the order of transactions.
 func (h *holes) fill(k aggregateKey, sequence uint64) (filled, asked bool) {
 	list := h.open[k]
 	i := slices.IndexFunc(list, func(o hole) bool { return o.First <= sequence && sequence <= o.Last })
@@ -178,8 +178,8 @@ func (h *holes) reschedule(k aggregateKey, now time.Time) {
 	}
 }
 
-// fillHoles asks for the missing events that are due, emits what came, and
-// gives up what never will.
+// fillHoles asks for the missing events that are due, emits those that came, and gives up old
+// holes.
 func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 	changed := false
 	due, fresh := r.holes.due(time.Now())
@@ -225,8 +225,8 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool) (dropped bool) {
 	case found:
 		r.misses = 0
 	case o.first:
-		// Nothing stands before the first event that can be seen. Once is
-		// enough to ask: such an event is old.
+		// There is nothing before the first visible event. Such an event is old, so one
+		// request is enough.
 		r.holes.drop(k, o.First, o.Last)
 		r.stats.Hidden.Add(o.Last - o.First + 1)
 		if r.misses++; r.misses == enoughMisses {
@@ -262,8 +262,8 @@ func (r *Reader) askHole(ctx context.Context, o cursor.Hole) (found []*eventpb.E
 			limit = req.Limit / 2
 			continue
 		case unreadablePage(err):
-			// The next event that exists is the culprit: the one behind
-			// `after`, if asking downwards from there fails as well.
+			// The next existing event cannot be read. It is the one behind `after` if a
+			// request downwards from there fails too.
 			req.Sequence, req.Asc = after+2, false
 			if _, err := r.ask(ctx, req); unreadablePage(err) {
 				unreadable = append(unreadable, after+1)
@@ -291,6 +291,6 @@ func (r *Reader) askHole(ctx context.Context, o cursor.Hole) (found []*eventpb.E
 }
 
 func isClass(err error, classes ...zitadel.Class) bool {
-	var e *zitadel.Error
-	return errors.As(err, &e) && slices.Contains(classes, e.Class)
+	e, ok := errors.AsType[*zitadel.Error](err)
+	return ok && slices.Contains(classes, e.Class)
 }

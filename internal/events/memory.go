@@ -1,14 +1,15 @@
 package events
 
 import (
+	"strings"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
 
-// maxAggregates bounds the aggregates whose highest sequence is remembered, to
-// see a jump in it. About 180 bytes each, so some 6 MB. An aggregate that was
-// forgotten is known again from its next event on.
+// maxAggregates limits the aggregates whose highest sequence is remembered, to notice a gap. They
+// take about 180 bytes each, 6 MB together. A forgotten aggregate is known again from its next
+// event on.
 const maxAggregates = 1 << 15
 
 type aggregateKey struct{ typ, id string }
@@ -26,17 +27,17 @@ type seenKey struct {
 	sequence uint64
 }
 
-// memory knows the keys that were emitted lately, since they are read again,
-// and the highest sequence of recent aggregates.
+// memory has the keys that were emitted recently, because they are read again, and the highest
+// sequences of recent aggregates.
 type memory struct {
-	// Two generations: lookups promote into young; when that is full, old is
-	// dropped and young takes its place. Simpler than a list, and as good.
+	// Two generations: a lookup moves an aggregate to young. When young is full, old is
+	// dropped and young becomes old.
 	young, old map[aggregateKey]*aggregate
 	room       int  // young is full at this size
 	forgot     bool // an aggregate was dropped
 
-	// holes are the open ones: their aggregates are never forgotten, else an
-	// answer would be taken for the top, and what stands above it asked for again.
+	// holes are the open ones. Their aggregates are never forgotten: otherwise the answer to a
+	// hole would become the highest sequence, and the sequences above it would be missing.
 	holes map[aggregateKey][]hole
 
 	seen      map[seenKey]time.Time // creation date
@@ -69,7 +70,7 @@ func (m *memory) aggregate(typ, id string) *aggregate {
 	return a
 }
 
-// rotate forgets the old generation, but for aggregates that seen points to.
+// rotate forgets the old generation, except for aggregates that are still needed.
 func (m *memory) rotate() {
 	kept := make(map[aggregateKey]*aggregate, maxAggregates/2)
 	for k, a := range m.old {
@@ -80,7 +81,7 @@ func (m *memory) rotate() {
 		}
 	}
 	m.old, m.young = m.young, kept
-	// What is pinned does not count: else every call would rotate.
+	// Kept aggregates do not count, otherwise every call would rotate.
 	m.room = maxAggregates/2 + len(kept)
 }
 
@@ -89,7 +90,7 @@ func (m *memory) has(a *aggregate, sequence uint64) bool {
 	return ok
 }
 
-// hasKey is has for an aggregate that may be unknown, and stays so.
+// hasKey is has for an aggregate that may be unknown. It does not remember the aggregate.
 func (m *memory) hasKey(k aggregateKey, sequence uint64) bool {
 	a, ok := m.young[k]
 	if !ok {
@@ -143,7 +144,7 @@ func (m *memory) snapshot(date time.Time) map[string]string {
 	}
 	out := make(map[string]string, len(runs))
 	for a, sequences := range runs {
-		// The highest one was emitted too, if maybe created before the date.
+		// The highest one was emitted too, but may be older than the date.
 		if a.top > 0 {
 			sequences = append(sequences, a.top)
 		}
@@ -160,7 +161,7 @@ func (m *memory) snapshot(date time.Time) map[string]string {
 // date they can have.
 func (m *memory) restore(seen map[string]string, until time.Time) error {
 	for name, runs := range seen {
-		typ, id := splitName(name)
+		typ, id, _ := strings.Cut(name, "/") // only an id may contain another slash
 		sequences, err := cursor.ParseRuns(runs)
 		if err != nil {
 			return err
@@ -181,14 +182,4 @@ func (m *memory) forgetTops() {
 	for _, a := range m.old {
 		a.top = 0
 	}
-}
-
-// splitName cuts "type/id" at the first slash: only an id may hold one.
-func splitName(name string) (typ, id string) {
-	for i := range len(name) {
-		if name[i] == '/' {
-			return name[:i], name[i+1:]
-		}
-	}
-	return name, ""
 }

@@ -36,6 +36,8 @@ type Push struct {
 	// already; nil for an event.
 	Record record.Record
 	Size   int // bytes of what it came in
+	// Taken, if not nil, is called when the reader has received this from the channel.
+	Taken func()
 	// Done is called once this, and all that was pushed before it, is
 	// acknowledged. It must be quick.
 	Done func()
@@ -64,11 +66,14 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	var b Batch
 	size, events := 0, uint64(0)
 	for p, more := first, true; more; {
+		if p.Taken != nil {
+			p.Taken()
+		}
 		switch {
 		case p.Event == nil && p.Record != nil:
 			b.Records = append(b.Records, p.Record)
 		case p.Event != nil && r.admitPush(p.Event):
-			e := record.FromEvent(p.Event, r.settings.Instance, read)
+			e := FromEvent(p.Event, r.settings.Instance, read)
 			e.Source = record.SourceWebhook
 			b.add(&e)
 			events++

@@ -2,6 +2,7 @@ package events
 
 import (
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,7 @@ type Stats struct {
 
 func (s *Stats) countError(err error) {
 	kind := "other"
-	var e *zitadel.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*zitadel.Error](err); ok {
 		kind = e.Code.String()
 	}
 	s.mu.Lock()
@@ -58,11 +58,7 @@ func (s *Stats) countError(err error) {
 func (s *Stats) Errors() map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make(map[string]uint64, len(s.errors))
-	for k, v := range s.errors {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(s.errors)
 }
 
 func (s *Stats) setLastSuccess(t time.Time) {

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
@@ -13,31 +14,30 @@ import (
 // tick is the resolution of creation dates: PostgreSQL's timestamptz.
 const tick = time.Microsecond
 
-// logBegins is before the first event of any ZITADEL (its first release came
-// in 2020). What was created before it is read as one window.
+// logBegins is before the first event of any ZITADEL (the first release was in 2020). The time
+// before it is read as one window.
 var logBegins = time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const (
 	firstWidth  = 24 * time.Hour
 	oneDateWide = 2 * tick // a window that holds exactly one creation date
-	// leastWidth is where windows stop to narrow by themselves: a denser one
-	// is cut, and from here it is few doublings back to a second.
+	// leastWidth is the narrowest that windows become by themselves. If it is still too
+	// wide, the page is cut. From here, a few doublings lead back to a second.
 	leastWidth = 10 * time.Millisecond
 	// mostWidth only keeps doubling from overflowing.
 	mostWidth = 20 * 365 * 24 * time.Hour
-	// fill is the share of a page that a window is made for. A window that
-	// fits needs no second look, so a little room is cheaper than none; more
-	// room is more calls.
+	// fill is how full a page is meant to be. A window that fits into a page needs no second
+	// call, so some room saves calls. More room costs calls.
 	fill = 0.98
 )
 
-// stretch is a part of the log that was read whole: every visible event
-// created after the stretch before it and up to done, inclusive.
+// stretch is a part of the log that was read completely: every visible event that was created
+// after the previous stretch and up to done, inclusive.
 type stretch struct {
 	events    []*eventpb.Event
 	done      time.Time
 	asked     time.Time // before the first call for it, on the monotonic clock
-	onlyHoles bool      // answers to a hole: other events in it are known already
+	onlyHoles bool      // the answer to a hole; other events in it are ignored
 }
 
 // windows walks through time in windows that hold about a page each: narrow
@@ -48,16 +48,14 @@ type windows struct {
 	width time.Duration
 	limit int // events asked for at once; shrinks while pages are too large
 
-	// groups are the dates whose group had to be read in parts, which is many
-	// calls. When the overlap comes by again, its ends are enough: what one
-	// transaction wrote is there from the beginning, and what another one adds
-	// comes at the end.
+	// groups are the dates whose group had to be read in parts, with many calls. When the
+	// overlap is read again, its ends are enough: the events of one transaction become visible
+	// together, and those of another one are added at the end.
 	groups map[time.Time]bool
 }
 
-// walk sends the stretches between since and until, both exclusive. A panic
-// comes back as an error: this runs on a goroutine of its own, where one would
-// end the host (law 10).
+// walk sends the stretches between since and until, both exclusive. It runs on a separate
+// goroutine, and returns a panic as an error, because a panic would end the host (law 10).
 func (w *windows) walk(ctx context.Context, since, until time.Time, out chan<- stretch) (err error) {
 	defer fault.Catch(&err)
 	for since.Add(tick).Before(until) {
@@ -131,11 +129,10 @@ func (w *windows) read(ctx context.Context, since, until time.Time) (stretch, er
 	}
 }
 
-// cut makes a stretch of a full page: of its events created before the last
-// one's date, once it is proved that no other is as old. The log is ordered by
-// position, so if the last event of the window (since, cut) is on the page,
-// the page holds all of that window. If not, the window has to be read by
-// itself: again is its end.
+// cut makes a stretch of a full page. It consists of the events that were created before the date
+// of the last one. The log is ordered by position, so if the last event of the window
+// (since, that date) is on the page, the page has the complete window. Otherwise the window must be
+// read separately, and again is its end.
 func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Event) (s stretch, again time.Time, err error) {
 	last := created(page[len(page)-1])
 	kept := make([]*eventpb.Event, 0, len(page))
@@ -166,8 +163,8 @@ func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Even
 	return stretch{events: kept, done: last.Add(-tick)}, time.Time{}, nil
 }
 
-// cutGroup handles a page on which every event has one date, or newer ones:
-// the date's group is read whole, unless something older hides behind it.
+// cutGroup handles a page on which no event is older than date. It reads the group of that date
+// completely, unless there are older events behind the page.
 func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (s stretch, again time.Time, err error) {
 	if !date.Add(-tick).After(since) {
 		s, err = w.readGroup(ctx, date)
@@ -193,7 +190,7 @@ func (w *windows) adapt(n int, span time.Duration, openEnded bool) {
 	if n > 0 {
 		want = time.Duration(min(float64(mostWidth), float64(span)*fill*float64(w.limit)/float64(n)))
 	}
-	// Growth is bounded: what comes may be denser than what was.
+	// Growth is limited, because the next events may be denser.
 	w.width = min(max(want, leastWidth), 2*max(span, leastWidth), mostWidth)
 }
 
@@ -243,9 +240,8 @@ func middle(since, until time.Time) time.Time {
 	return since.Add(max(half, oneDateWide))
 }
 
-// effective gives an open window a beginning. ZITADEL takes 1970 itself for no
-// date at all, and the cost of a window without a beginning is that of the
-// whole log.
+// effective returns the begin of an open window. ZITADEL treats 1970 itself as no date, and a
+// window without a begin costs as much as the whole log.
 func effective(since time.Time) time.Time {
 	if since.IsZero() {
 		return time.Unix(1, 0).UTC()
@@ -253,16 +249,11 @@ func effective(since time.Time) time.Time {
 	return since
 }
 
-func sameKey(a, b *eventpb.Event) bool {
-	return a.GetSequence() == b.GetSequence() &&
-		a.GetAggregate().GetId() == b.GetAggregate().GetId() &&
-		a.GetAggregate().GetType().GetType() == b.GetAggregate().GetType().GetType()
-}
-
-// contains looks from the end: that is where the probe's answer is.
+// contains searches from the end, where the answer to a probe is expected.
 func contains(events []*eventpb.Event, e *eventpb.Event) bool {
-	for i := len(events) - 1; i >= 0; i-- {
-		if sameKey(events[i], e) {
+	key := keyOf(e)
+	for _, other := range slices.Backward(events) {
+		if keyOf(other) == key {
 			return true
 		}
 	}

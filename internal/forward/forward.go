@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,12 +178,9 @@ func (s *Sender) keep(c *conn) {
 func (s *Sender) expire(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.idle {
-		if s.idle[i] == c {
-			s.idle = append(s.idle[:i], s.idle[i+1:]...)
-			c.close()
-			return
-		}
+	if i := slices.Index(s.idle, c); i >= 0 {
+		s.idle = slices.Delete(s.idle, i, i+1)
+		c.close()
 	}
 }
 

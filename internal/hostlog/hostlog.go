@@ -82,6 +82,20 @@ func (l *Log) Detach() {
 	l.flush()
 }
 
+// Start calls open, which logs to l, and prints the lines. If open fails, Start logs the
+// error, detaches l, and returns the error. Call it on the host's thread.
+func (l *Log) Start(open func() error) error {
+	err := open()
+	if err != nil {
+		l.Logger().Error(err.Error())
+	}
+	l.Print()
+	if err != nil {
+		l.Detach()
+	}
+	return err
+}
+
 // flush writes the waiting lines without the host.
 func (l *Log) flush() {
 	for _, ln := range l.take() {

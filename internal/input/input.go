@@ -27,7 +27,7 @@ type Host struct {
 	// Host is its logger. Open, Collect, Next, Done and Stop print on their
 	// caller's thread.
 	hostlog.Host
-	// Tag asks for the instance's tag; empty if the host does not tell. It is
+	// Tag asks for the instance's tag; empty if the host does not provide it. It is
 	// called only by Open, and only for tag_by.
 	Tag func() string
 	// Generation counts how often the host loaded its configuration. Inputs of
@@ -53,13 +53,7 @@ type Input struct {
 func Open(get func(string) string, host Host) (*Input, error) {
 	in := &Input{lines: hostlog.New("input", host.Host), done: make(chan struct{})}
 	in.log = in.lines.Logger()
-	err := in.open(get, host)
-	if err != nil {
-		in.log.Error(err.Error())
-	}
-	in.lines.Print()
-	if err != nil {
-		in.lines.Detach()
+	if err := in.lines.Start(func() error { return in.open(get, host) }); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -178,8 +172,5 @@ func Stop(inputs ...*Input) {
 
 // Refuse logs why an instance cannot start.
 func Refuse(host Host, why string) {
-	lines := hostlog.New("input", host.Host)
-	lines.Logger().Error(why)
-	lines.Print()
-	lines.Detach()
+	_ = hostlog.New("input", host.Host).Start(func() error { return errors.New(why) })
 }

@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
@@ -39,9 +39,6 @@ const (
 	// byte of a body of many small parts takes forty.
 	queueAhead = 64
 	aheadBytes = 1 << 20
-	// lookAgain is the pause between two looks at whether the reader took some,
-	// while the limit of bytes is reached.
-	lookAgain = 5 * time.Millisecond
 )
 
 // Listener receives webhooks for one reader.
@@ -53,12 +50,11 @@ type Listener struct {
 	spool    atomic.Pointer[spool.Spool] // nil until it is open
 	bound    atomic.Pointer[string]      // the address, once there is one
 	pushes   chan events.Push
+	ahead    *semaphore.Weighted // bytes of entries in pushes
 
 	leftOut atomic.Uint64 // entries that cannot be read
 
-	// Of feed alone: Run is not called twice at a time.
-	fed   uint64 // the last entry that was pushed
-	sizes []int  // of the entries that were pushed last
+	fed uint64 // the last entry that was pushed; of feed alone, since only one Run is active
 
 	acked  atomic.Pointer[acknowledged]
 	retire chan struct{}
@@ -75,7 +71,7 @@ type acknowledged struct{ number atomic.Uint64 }
 // address and the spool: at a reload the old instance may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
-		pushes: make(chan events.Push, queueAhead), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
+		pushes: make(chan events.Push, queueAhead), ahead: semaphore.NewWeighted(aheadBytes), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
 	l.acked.Store(new(acknowledged))
 	var err error
 	l.endpoint, err = webhook.New(s, l, log)
@@ -214,7 +210,7 @@ func acquire[T any](ctx context.Context, l *Listener, what string, busy error, t
 			return v, err
 		}
 		if failures.Failed(err) {
-			l.log.Warn("webhooks cannot be received yet, somebody else has "+what+", trying again: "+err.Error(), "fix", "another listen or spool_path, or stop the other one")
+			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another listen or spool_path, or stop the other one")
 		}
 		if err := retry.Sleep(ctx, retryAfter); err != nil {
 			return v, err
@@ -237,36 +233,20 @@ func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
 			}
 			continue
 		}
-		if !l.room(ctx, len(entry.Data)) {
+		size := int64(min(len(entry.Data), aheadBytes))
+		if l.ahead.Acquire(ctx, size) != nil {
 			return nil
 		}
 		push := l.push(entry)
 		push.Size = len(entry.Data)
+		push.Taken = func() { l.ahead.Release(size) }
 		push.Done = func() { l.acknowledge(acked, entry.Number) }
 		select {
 		case l.pushes <- push:
 			l.fed = entry.Number
-			l.sizes = append(l.sizes, push.Size)
 		case <-ctx.Done():
+			push.Taken()
 			return nil
-		}
-	}
-}
-
-// room waits until size more bytes may be decoded ahead. It is false when ctx
-// ends. It has to look again and again: the reader does not signal what it took.
-func (l *Listener) room(ctx context.Context, size int) bool {
-	for {
-		l.sizes = slices.Delete(l.sizes, 0, max(0, len(l.sizes)-len(l.pushes)))
-		ahead := 0
-		for _, n := range l.sizes {
-			ahead += n
-		}
-		if ahead == 0 || ahead+size <= aheadBytes {
-			return true
-		}
-		if retry.Sleep(ctx, lookAgain) != nil {
-			return false
 		}
 	}
 }
@@ -324,7 +304,7 @@ func (l *Listener) acknowledge(acked *acknowledged, number uint64) {
 // retireDone removes acknowledged entries from the spool.
 func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 	acked := l.acked.Load()
-	var told sync.Once
+	var logged sync.Once
 	for {
 		select {
 		case <-l.retire:
@@ -332,7 +312,9 @@ func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 			return queue.Done(acked.number.Load())
 		}
 		if err := queue.Done(acked.number.Load()); err != nil {
-			told.Do(func() { l.log.Error("the spool: what is acknowledged comes again after a restart: " + err.Error()) })
+			logged.Do(func() {
+				l.log.Error("the spool: acknowledged entries are pushed again after a restart: " + err.Error())
+			})
 		}
 	}
 }

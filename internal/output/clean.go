@@ -12,24 +12,24 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// maxDepth bounds what a hostile body can make the walk below hold.
+// maxDepth limits the recursion below: a client chooses the nesting of a body.
 const maxDepth = 32
 
-// place says in what kind of map a value stands.
+// place is the kind of map that a value is in.
 type place uint8
 
 const (
 	anywhere place = iota
-	secret         // under the name of a secret: text and numbers go
-	form           // under the name of a form: all goes
-	headers        // of HTTP: what is not harmless goes
+	secret         // under the name of a secret: strings and numbers are removed
+	form           // in a form: everything is removed
+	headers        // in a map of HTTP headers: all but harmless ones are removed
 )
 
-// cleaner copies msgpack without the secrets in it. What stands beside the line
-// in a record may have been made of such a line, by a filter of the user's.
+// cleaner copies msgpack and removes secrets. The fields beside the line may hold
+// secrets too: a filter of the user may have taken them from a line.
 type cleaner struct{ room []byte }
 
-// entry appends one entry of a map that stands at in.
+// entry appends one entry of a map of kind in.
 func (c *cleaner) entry(b []byte, f field, in place, depth int) []byte {
 	if f.name == nil {
 		return c.value(appendOddKey(b, f.key), f.value, in, depth+1)
@@ -38,8 +38,8 @@ func (c *cleaner) entry(b []byte, f field, in place, depth int) []byte {
 	return c.value(b, f.value, placeOf(f.name, in), depth+1)
 }
 
-// appendOddKey appends a key that is no text as text: Fluent Bit makes JSON of the
-// record, which has no other keys.
+// appendOddKey appends a key that is not a string as a string. Fluent Bit converts the
+// record to JSON, where every key is a string.
 func appendOddKey(out, key []byte) []byte {
 	switch msgp.NextType(key) {
 	case msgp.IntType, msgp.UintType, msgp.BoolType, msgp.Float32Type, msgp.Float64Type:
@@ -50,33 +50,20 @@ func appendOddKey(out, key []byte) []byte {
 	return msgp.AppendString(out, redact.Redacted)
 }
 
-// placeOf says where a value under name stands, in a map that stands at in.
+// placeOf returns the place of the value under name in a map of kind in.
 func placeOf(name []byte, in place) place {
 	s := unsafe.String(unsafe.SliceData(name), len(name))
 	switch {
-	case in == form, isForm(s):
+	case in == form, strings.EqualFold(s, "form"), strings.EqualFold(s, "postForm"), strings.EqualFold(s, "post_form"):
 		return form
 	case redact.SecretKey(s), in == headers && !redact.HarmlessHeader(s):
 		return secret
 	case in == headers:
 		return anywhere
-	case len(s) < 20 && hasSuffixFold(s, "header", "headers"):
+	case redact.ClassOf(s) == redact.HeaderMap:
 		return headers
 	}
 	return anywhere
-}
-
-func isForm(s string) bool {
-	return strings.EqualFold(s, "form") || strings.EqualFold(s, "postForm") || strings.EqualFold(s, "post_form")
-}
-
-func hasSuffixFold(s string, suffixes ...string) bool {
-	for _, suffix := range suffixes {
-		if at := len(s) - len(suffix); at >= 0 && strings.EqualFold(s[at:], suffix) {
-			return true
-		}
-	}
-	return false
 }
 
 // value appends the value at the start of b.
@@ -100,7 +87,7 @@ func (c *cleaner) value(out, b []byte, in place, depth int) []byte {
 	case msgp.NilType, msgp.BoolType:
 		return append(out, b...)
 	default:
-		// Of extensions only EventTime is known to hold no text.
+		// EventTime is the only extension that certainly holds no text.
 		if in == anywhere && (eventTime(b) != nil || isNumber(b)) || in == headers && isNumber(b) {
 			return append(out, b...)
 		}
@@ -121,7 +108,7 @@ func (c *cleaner) fields(out, b []byte, in place, depth int) []byte {
 	fields := appendFields(room[:0], b)
 	out = msgp.AppendMapHeader(out, uint32(len(fields)))
 	if in == secret {
-		in = anywhere // a map says by its own keys what is secret
+		in = anywhere // the keys of the inner map decide
 	}
 	for _, f := range fields {
 		out = c.entry(out, f, in, depth)
@@ -133,17 +120,14 @@ func (c *cleaner) list(out, b []byte, in place, depth int) []byte {
 	n, b, _ := msgp.ReadArrayHeaderBytes(b)
 	out = msgp.AppendArrayHeader(out, n)
 	for ; n > 0; n-- {
-		rest, err := msgp.Skip(b)
-		if err != nil {
-			rest = b[len(b):]
-		}
-		out = c.value(out, b[:len(b)-len(rest)], in, depth+1)
-		b = rest
+		var element []byte
+		element, b = cut(b)
+		out = c.value(out, element, in, depth+1)
 	}
 	return out
 }
 
-// text appends s, scrubbed, as a string.
+// text appends s as a string, without secrets.
 func (c *cleaner) text(out, s []byte) []byte {
 	c.room = parser.Scrub(c.room[:0], s)
 	if !bytes.Equal(c.room, s) {

@@ -9,11 +9,12 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// errShape says that a value of a chunk is no record. The next one may be.
+// errShape means that one value of a chunk is not a record. The values after it can
+// still be read.
 var errShape = errors.New("not a record")
 
-// The seconds of an EventTime that open and close a group of records
-// (src/flb_log_event_decoder.c).
+// Fluent Bit marks the begin and the end of a group of records by these seconds in an
+// EventTime (src/flb_log_event_decoder.c).
 const (
 	groupBegin = math.MaxUint32
 	groupEnd   = math.MaxUint32 - 1
@@ -21,17 +22,17 @@ const (
 
 // event is one record of a chunk. Its slices point into the chunk.
 type event struct {
-	at       time.Time // zero where the record tells none
-	marker   uint32    // groupBegin or groupEnd: it is no record
+	at       time.Time // zero if the record has no time
+	marker   uint32    // groupBegin or groupEnd; 0 for a record
 	metadata []byte
 	body     []byte // a map
-	// Of the group that it stands in, such as a resource of OTLP.
+	// From the group around the record, for example a resource of OTLP.
 	groupMetadata, groupBody []byte
 }
 
 // next reads the record at the start of b: [[time, metadata], body], or the older
-// [time, body]. Where the error is [errShape], rest is what follows; after any other
-// error nothing of b can be read.
+// [time, body]. With [errShape], rest is valid. After any other error, nothing more of b
+// can be read.
 func next(b []byte) (e event, rest []byte, err error) {
 	rest, err = msgp.Skip(b)
 	if err != nil {
@@ -58,14 +59,18 @@ func next(b []byte) (e event, rest []byte, err error) {
 	return e, rest, nil
 }
 
-// cut takes the value at the start of b, which is known to be whole.
+// cut splits b behind its first value. The caller knows that the value is complete;
+// otherwise all of b is the value.
 func cut(b []byte) (value, rest []byte) {
-	rest, _ = msgp.Skip(b)
+	rest, err := msgp.Skip(b)
+	if err != nil {
+		rest = b[len(b):]
+	}
 	return b[:len(b)-len(rest)], rest
 }
 
-// readTime reads an EventTime, or seconds as an integer or a float. Anything else is
-// no time.
+// readTime reads an EventTime, or seconds as an integer or a float. For anything else
+// the time is zero.
 func readTime(b []byte) (e event, rest []byte) {
 	value, rest := cut(b)
 	switch msgp.NextType(value) {
@@ -74,7 +79,7 @@ func readTime(b []byte) (e event, rest []byte) {
 			e.at = time.Unix(s, 0)
 		}
 	case msgp.Float64Type, msgp.Float32Type:
-		if f, err := readFloat(value); err == nil && f >= 0 && f <= math.MaxUint32 {
+		if f, _, err := msgp.ReadFloat64Bytes(value); err == nil && f >= 0 && f <= math.MaxUint32 {
 			s := math.Floor(f)
 			e.at = time.Unix(int64(s), int64((f-s)*1e9))
 		}
@@ -104,15 +109,6 @@ func eventTime(b []byte) (stamp []byte) {
 	return nil
 }
 
-func readFloat(b []byte) (float64, error) {
-	if msgp.NextType(b) == msgp.Float32Type {
-		f, _, err := msgp.ReadFloat32Bytes(b)
-		return float64(f), err
-	}
-	f, _, err := msgp.ReadFloat64Bytes(b)
-	return f, err
-}
-
 // readText returns the bytes of a str or bin, or false.
 func readText(b []byte) (text []byte, ok bool) {
 	var err error
@@ -129,7 +125,7 @@ func readText(b []byte) (text []byte, ok bool) {
 
 // field is one entry of a map, encoded.
 type field struct {
-	name  []byte // text of the key; nil where the key is none
+	name  []byte // the key as text; nil if the key is not a string
 	key   []byte
 	value []byte
 }

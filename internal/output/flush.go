@@ -1,15 +1,13 @@
-// Package output is the heart of the Fluent Bit output: it takes chunks of log
-// lines, parses the lines, and sends the records on. A chunk is done only when
-// the other side has acknowledged every record of it.
+// Package output is the Fluent Bit output plugin in plain Go: it takes chunks of log
+// lines, parses the lines, and sends the records on. A chunk is done when the receiver has
+// acknowledged every record of it.
 package output
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -17,36 +15,38 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// Result says what becomes of a chunk.
+// Result is the result of a flush.
 type Result int
 
 // The results.
 const (
-	OK    Result = iota // every record of it is acknowledged, or counted
-	Retry               // give it again: what was sent of it comes again, with the same ids
-	Error               // it cannot be decoded, whatever anyone does
+	OK    Result = iota // every record is acknowledged, or counted as not sent
+	Retry               // flush the chunk again; records that were sent come twice, with the same ids
+	Error               // the chunk cannot be decoded; a retry would not help
 )
 
 // Options of a [Flusher].
 type Options struct {
-	LineKeys []string // the first that is there and holds text wins
+	LineKeys []string // the first key that exists and holds text is used
 	Parser   parser.Options
 	Format   *format.Format // nil: raw
-	Tag      string         // empty: the chunk's own
-	// ChunkSize bounds the bytes of records in one message. A record that is
-	// larger by itself has a message of its own.
+	Tag      string         // empty: the tag of the chunk
+	// ChunkSize limits the bytes of records in one message. A larger record has a
+	// message of its own.
 	ChunkSize int
-	// Send returns nil once the other side has the n records.
+	// Send returns nil if the receiver has acknowledged the n records.
 	Send func(ctx context.Context, tag string, entries []byte, n int) error
 	Log  *slog.Logger
-	Now  func() time.Time // nil: the real clock
+	Now  func() time.Time // for tests; nil: time.Now
 }
 
-// Flusher parses and sends chunks. Any number of goroutines may flush at once.
+// Flusher parses and sends chunks. It is safe for concurrent use.
 type Flusher struct {
 	opts     Options
 	lineKeys [][]byte
@@ -63,12 +63,12 @@ func New(o Options) *Flusher {
 	if o.Format == nil {
 		o.Format = format.Raw()
 	}
-	f := &Flusher{opts: o, warnings: warnings{log: o.Log}}
+	f := &Flusher{opts: o, warnings: warnings{log: o.Log, failures: outage.Log{Remind: reportEvery}}}
 	f.stats.began = o.Now()
 	for _, key := range o.LineKeys {
 		f.lineKeys = append(f.lineKeys, []byte(key))
 	}
-	// The whole chunk would come again, and panic again, for ever.
+	// Without this, the chunk would be sent again and panic again, forever.
 	f.opts.Parser.Panicked = f.warnings.panicked
 	f.pool.New = func() any {
 		return &work{parser: parser.New(f.opts.Parser), encoder: f.opts.Format.NewEncoder(), parts: newParts()}
@@ -76,7 +76,7 @@ func New(o Options) *Flusher {
 	return f
 }
 
-// work is what one flush needs, used again by later ones.
+// work holds the buffers and the state of one flush. Buffers are reused.
 type work struct {
 	*Flusher
 	ctx context.Context
@@ -89,10 +89,10 @@ type work struct {
 	clean   cleaner
 	fields  []field
 	moved   []field
-	pairs   []byte // what stands beside the line
-	cut     bool   // some of it is missing in pairs
+	pairs   []byte // the other fields of the event, encoded
+	cut     bool   // some of them are missing in pairs
 	out     []byte // records that are not sent yet
-	n       int    // how many
+	n       int    // number of records in out
 	counts  Counts
 }
 
@@ -102,8 +102,9 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 		tag = f.opts.Tag
 	}
 	defer func() {
-		if v := recover(); v != nil { // the work is left to the collector
-			f.opts.Log.Error(fmt.Sprintf("panic of type %T while a chunk was parsed, please report it", v), "stack", string(debug.Stack()))
+		if v := recover(); v != nil { // the buffers are not reused
+			err := fault.Of(v)
+			f.opts.Log.Error("a chunk cannot be processed: "+err.Error(), "stack", err.Stack)
 			result = Retry
 		}
 	}()
@@ -121,17 +122,17 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 	return result
 }
 
-// maxKept bounds the buffers that are used again: one huge record is no reason to
-// hold its size for ever.
+// maxKept limits the size of reused buffers, so that one huge record does not occupy
+// memory forever.
 const maxKept = 16 << 20
 
 func (w *work) size() int {
 	return cap(w.out) + cap(w.pairs) + cap(w.clean.room) + (cap(w.fields)+cap(w.moved))*int(unsafe.Sizeof(field{}))
 }
 
-// reset forgets the chunk.
+// reset prepares w for the next chunk.
 func (w *work) reset() {
-	w.parts.rests(func([]byte, event) {}) // of a chunk that comes again
+	w.parts.rests(func([]byte, event) {}) // a chunk that failed may have left some
 	clear(w.fields[:cap(w.fields)])
 	clear(w.moved[:cap(w.moved)])
 	w.Flusher, w.ctx, w.record, w.counts, w.n = nil, nil, parser.Record{}, Counts{}, 0
@@ -140,7 +141,7 @@ func (w *work) reset() {
 
 func (w *work) flush(chunk []byte) Result {
 	before := w.parser.Counts()
-	err, broken, at := w.decode(chunk)
+	at, broken, err := w.decode(chunk)
 	if err == nil {
 		err = w.rest()
 	}
@@ -152,14 +153,14 @@ func (w *work) flush(chunk []byte) Result {
 	}
 	switch {
 	case err != nil:
-		if w.ctx.Err() == nil { // else it was given up
-			w.warnings.failed(err, w.opts.Now())
+		if w.ctx.Err() == nil { // otherwise the output was stopped
+			w.warnings.failed(err)
 		}
 		return Retry
 	case broken != nil:
 		w.warnings.worked()
 		w.counts.Undecodable++
-		w.opts.Log.Error("a chunk cannot be decoded: what stands before is sent, the rest is lost",
+		w.opts.Log.Error("a chunk cannot be decoded: the records before this byte are sent, the rest is lost",
 			"error", broken, "byte", at, "of", len(chunk), "records_before", w.counts.Records)
 		return Error
 	}
@@ -167,10 +168,10 @@ func (w *work) flush(chunk []byte) Result {
 	return OK
 }
 
-// decode takes the records of chunk one by one. err is trouble with the other
-// side; broken says why nothing of chunk can be read from the byte at on.
-func (w *work) decode(chunk []byte) (err, broken error, at int) {
-	var group event // that is open
+// decode processes the records of chunk one by one. err is an error of sending. broken
+// says why chunk cannot be read from the byte at on.
+func (w *work) decode(chunk []byte) (at int, broken, err error) {
+	var group event // the open one
 	for b := chunk; len(b) > 0; {
 		e, rest, err := next(b)
 		switch {
@@ -178,7 +179,7 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 			w.counts.Records++
 			w.counts.Odd++
 		case err != nil:
-			return nil, err, len(chunk) - len(b)
+			return len(chunk) - len(b), err, nil
 		case e.marker == groupBegin:
 			group = e
 		case e.marker == groupEnd:
@@ -190,15 +191,15 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 				e.at = w.opts.Now()
 			}
 			if err := w.event(e); err != nil {
-				return err, nil, 0
+				return 0, nil, err
 			}
 		}
 		b = rest
 	}
-	return nil, nil, 0
+	return 0, nil, nil
 }
 
-// event takes one record.
+// event processes one record.
 func (w *work) event(e event) (err error) {
 	line, key := w.split(e.body)
 	switch {
@@ -219,12 +220,12 @@ func (w *work) event(e event) (err error) {
 	return nil
 }
 
-// rest parses what is left of lines whose end has not come: it is in the next
-// chunk, which may come through another worker.
+// rest parses the incomplete lines. Their ends are in the next chunk, which another worker
+// may get.
 func (w *work) rest() (err error) {
 	w.parts.rests(func(line []byte, e event) {
 		if err == nil {
-			w.counts.Parts-- // the last one of them is a line
+			w.counts.Parts-- // the last part counts as the line
 			w.split(e.body)
 			err = w.line(line, e)
 		}
@@ -232,8 +233,8 @@ func (w *work) rest() (err error) {
 	return err
 }
 
-// split fills fields with the entries of body, and takes the one that holds the
-// line out of them. It returns nil where there is none.
+// split fills fields with the entries of body, without the one that holds the line. It
+// returns the line, or nil if there is none.
 func (w *work) split(body []byte) (line, key []byte) {
 	w.fields = appendFields(w.fields[:0], body)
 	for _, key := range w.lineKeys {
@@ -250,10 +251,8 @@ func (w *work) split(body []byte) (line, key []byte) {
 	return nil, nil
 }
 
-// isOurs reports whether the fields, with or without the line, are those of a
-// record of this package: it came back by a match that is too wide. A line of
-// ZITADEL's that a filter took apart has no such keys. A record that has its line under
-// a key that ours do not have is no such thing, whatever it holds besides.
+// isOurs reports whether the fields are those of a record that this package has made. It
+// came back because `match` is too wide. Other records do not have all three keys.
 func (w *work) isOurs() bool {
 	found := 0
 	for _, f := range w.fields {
@@ -277,8 +276,8 @@ func (w *work) isOurs() bool {
 	return found == 3
 }
 
-// isReserved reports whether a record of ours has a field of that name, or whoever
-// reads it may take the name for a part of one, as Elasticsearch does with event.id.
+// isReserved reports whether our records have a field of that name, or of its first part:
+// Elasticsearch reads event.id as the field id of event.
 func (f *Flusher) isReserved(name []byte) bool {
 	first, _, _ := bytes.Cut(name, []byte("."))
 	switch string(first) {
@@ -288,11 +287,10 @@ func (f *Flusher) isReserved(name []byte) bool {
 	return f.opts.Format.Reserved(string(first))
 }
 
-// line parses one line and encodes its record, with the other fields of the
-// event that brought it.
+// line parses one line and encodes its record, with the other fields of its event.
 func (w *work) line(line []byte, e event) error {
 	if !w.parser.Parse(line, &w.record) {
-		return nil // counted, by its kind
+		return nil // counted by its kind
 	}
 	w.record.Read = e.at
 	more := w.encodePairs(e)
@@ -310,7 +308,7 @@ func (w *work) line(line []byte, e event) error {
 	return nil
 }
 
-// encodePairs fills pairs, and returns of how many entries.
+// encodePairs fills pairs and returns the number of entries.
 func (w *work) encodePairs(e event) (more int) {
 	w.pairs, w.moved, w.cut = w.pairs[:0], w.moved[:0], false
 	for _, f := range w.fields {
@@ -344,9 +342,9 @@ func holds(m []byte) bool {
 	return err == nil && n > 0
 }
 
-// pair appends one entry to pairs, or none where they would become larger than a line
-// can be: a record has to fit into the buffer of the receiver, which refuses it for
-// ever otherwise.
+// pair appends one entry to pairs and returns 1, or 0 if pairs would become larger than
+// the longest line: a receiver refuses a record that does not fit into its buffer, so that
+// it would be retried forever.
 func (w *work) pair(f field) (n int) {
 	before := len(w.pairs)
 	if before+len(f.key)+len(f.value) <= parser.MaxLine {
@@ -359,10 +357,10 @@ func (w *work) pair(f field) (n int) {
 	return 0
 }
 
-// pairOf appends a map of entries under name, where there are any.
+// pairOf appends a map of entries under name, unless it is empty.
 func (w *work) pairOf(name string, fields ...field) (n int) {
 	before := len(w.pairs)
-	w.pairs = append(msgp.AppendString(w.pairs, name), 0xdf, 0, 0, 0, 0) // map 32, of as many as will fit
+	w.pairs = append(msgp.AppendString(w.pairs, name), 0xdf, 0, 0, 0, 0) // map 32; its length follows below
 	at := len(w.pairs) - 4
 	for _, f := range fields {
 		n += w.pair(f)
@@ -375,8 +373,8 @@ func (w *work) pairOf(name string, fields ...field) (n int) {
 	return 1
 }
 
-// send sends the records in the first size bytes of out: all but a last one that
-// is not counted yet.
+// send sends the records in the first size bytes of out, n in number. A record behind
+// them is not counted in n yet.
 func (w *work) send(size int) error {
 	if w.n == 0 {
 		return nil

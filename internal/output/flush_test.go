@@ -212,27 +212,27 @@ func TestFlush_OKOnlyAfterEveryAck(t *testing.T) {
 }
 
 func TestFlush_TroubleIsLoggedOnceAMinuteAndItsEnd(t *testing.T) {
-	fail := errors.New("forward to x: no")
-	now := time.Now()
-	w := newWorld(t, forwardtest.Options{}, func(o *Options) {
-		o.Send = func(context.Context, string, []byte, int) error { return fail }
-		o.Now = func() time.Time { return now }
+	synctest.Test(t, func(t *testing.T) {
+		fail := errors.New("forward to x: no")
+		w := &world{log: &testkit.Text{}}
+		w.Flusher = New(Options{LineKeys: []string{"log"}, ChunkSize: 1 << 20, Log: newLog(w.log),
+			Send: func(context.Context, string, []byte, int) error { return fail }})
+		chunk := chunkOf(t, recorded(t, "001*.stderr")...)
+		for range 3 {
+			for range 10 {
+				w.flush(t, Retry, chunk)
+			}
+			time.Sleep(time.Minute)
+		}
+		fail = nil
+		w.flush(t, OK, chunk)
+		w.flush(t, OK, chunk)
+		for part, want := range map[string]int{"forward to x: no": 3, "acknowledged again": 1, "counts": 1} {
+			if got := strings.Count(w.log.String(), part); got != want {
+				t.Errorf("%q is logged %d times, want %d:\n%s", part, got, want, w.log)
+			}
+		}
 	})
-	chunk := chunkOf(t, recorded(t, "001*.stderr")...)
-	for range 3 {
-		for range 10 {
-			w.flush(t, Retry, chunk)
-		}
-		now = now.Add(time.Minute)
-	}
-	fail = nil
-	w.flush(t, OK, chunk)
-	w.flush(t, OK, chunk)
-	for part, want := range map[string]int{"forward to x: no": 3, "acknowledged again": 1, "counts": 1} {
-		if got := strings.Count(w.log.String(), part); got != want {
-			t.Errorf("%q is logged %d times, want %d:\n%s", part, got, want, w.log)
-		}
-	}
 }
 
 // What a group says of its records stands in each of them, and in no other.

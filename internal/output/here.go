@@ -10,12 +10,11 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// listensHere reports whether the receiver at f is this very process. Its engine
-// cannot answer while it waits for the answer, but it reads what was sent once nobody
-// waits any more: each further try would add a copy of the records.
+// listensHere reports whether this process itself listens at f. Then the engine waits for
+// an acknowledgement that it would have to send itself. After the timeout it reads what was
+// sent, so that each retry would add a copy of the records.
 //
-// /proc/self/fd tells the sockets of this process. Where it cannot be read, the answer
-// is false.
+// The sockets are listed in /proc/self/fd. If it cannot be read, the result is false.
 func listensHere(f config.Forward) bool {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range fds {
@@ -23,7 +22,7 @@ func listensHere(f config.Forward) bool {
 		if err != nil {
 			continue
 		}
-		// Only a socket has this option, and only one that listens has it on (socket(7)).
+		// Only listening sockets have this option on (socket(7)).
 		if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
 			continue
 		}

@@ -41,7 +41,7 @@ func TestLaw8_WhatIsNotSentIsToldOnceAMinute(t *testing.T) {
 		}
 		now = now.Add(time.Minute)
 	}
-	for _, text := range []string{"`line_keys`", "no records", "`tag_prefix: parsed.`"} {
+	for _, text := range []string{"`line_keys`", "not records", "`tag_prefix: parsed.`"} {
 		var told []string
 		for line := range strings.Lines(w.log.String()) {
 			if _, n, ok := strings.Cut(line, "s="); ok && strings.Contains(line, text) {
@@ -169,23 +169,23 @@ func TestLaw7_PartsOfSeveralFilesStayApart(t *testing.T) {
 	add := func(file, line string, offset int) {
 		chunk = appendEvent(t, chunk, nil, map[string]any{"log": line, "file": file, "offset": int64(offset)})
 	}
-	names := make([]string, 2*maxSources)
+	names := make([]string, 2*maxFiles)
 	for i := range names {
 		names[i] = fmt.Sprint("pod-", i)
 	}
-	for i, name := range names[:maxSources-1] {
+	for i, name := range names[:maxFiles-1] {
 		add(name, head+"P "+lines[i%len(lines)][:20], 1)
 	}
 	add("whole", head+"F "+lines[1], 2)
-	for i, name := range names[:maxSources-1] {
+	for i, name := range names[:maxFiles-1] {
 		add(name, head+"P "+lines[i%len(lines)][20:40], 3)
 	}
-	for i, name := range names[:maxSources-1] {
+	for i, name := range names[:maxFiles-1] {
 		add(name, head+"F "+lines[i%len(lines)][40:], 4)
 	}
 	w.flush(t, OK, chunk)
 	want := []string{lines[1]}
-	for i := range names[:maxSources-1] {
+	for i := range names[:maxFiles-1] {
 		want = append(want, lines[i%len(lines)])
 	}
 	wantLines(t, w.Records(), want)

@@ -28,20 +28,13 @@ type Output struct {
 	cancel context.CancelFunc
 }
 
-// Open checks the options, which get knows by name ("" is unset). Everything
-// wrong is in the host's log already when it returns an error, one line each.
-// The network is not used here: trouble there is told by flushes, and heals without
-// a restart.
+// Open checks the options; get returns them by name ("" is unset). If it returns an error,
+// everything that is wrong is in the host's log, one line each. It does not use the
+// network: flushes log errors there, and no restart is needed after them.
 func Open(get func(string) string, host hostlog.Host) (*Output, error) {
 	o := &Output{lines: hostlog.New("output", host), here: listensHere}
 	o.log = o.lines.Logger()
-	err := o.open(get)
-	if err != nil {
-		o.log.Error(err.Error())
-	}
-	o.lines.Print()
-	if err != nil {
-		o.lines.Detach()
+	if err := o.lines.Start(func() error { return o.open(get) }); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -76,11 +69,11 @@ func (o *Output) open(get func(string) string) error {
 	return nil
 }
 
-// Flush takes one chunk of the host's, see [Flusher.Flush]. onEngine says that the
-// caller is the host's engine rather than a worker.
+// Flush takes one chunk of the host, see [Flusher.Flush]. onEngine says that the caller is
+// the host's engine and not a worker.
 //
-// The work is done on a goroutine of its own: the caller's stack is one of
-// Fluent Bit's coroutines, of 64 KiB, and Go's runtime should not grow on it.
+// The work is done on a separate goroutine: the caller runs on the 64 KiB stack of a
+// coroutine of Fluent Bit, which is too small for more Go code.
 func (o *Output) Flush(onEngine bool, tag string, chunk []byte) (result Result) {
 	defer o.lines.Print()
 	if onEngine && !o.mayBlock() {
@@ -91,17 +84,17 @@ func (o *Output) Flush(onEngine bool, tag string, chunk []byte) (result Result) 
 	return <-done
 }
 
-// mayBlock says whether records can be sent from the host's engine. At the first flush, when
-// the inputs listen, it finds out and says that this is slow, or why it cannot be.
+// mayBlock reports whether records can be sent from the host's engine. It checks this at
+// the first flush, because then the inputs are listening, and logs the result.
 func (o *Output) mayBlock() bool {
 	o.engine.Do(func() {
 		if o.toSelf = o.here(o.Settings.Forward); o.toSelf {
 			o.log.Error("nothing is sent: forward leads to this Fluent Bit itself, whose engine would wait for its own acknowledgement: set `workers: 1` on this output",
 				"forward", o.Settings.Forward)
 		} else {
-			o.log.Warn("this output runs on Fluent Bit's engine, which stands still while records are sent: set `workers: 1`")
+			o.log.Warn("this output runs on Fluent Bit's engine, which waits while records are sent: set `workers: 1`")
 		}
-		o.lines.Print() // before the engine stands still
+		o.lines.Print() // before the engine waits
 	})
 	return !o.toSelf
 }
@@ -109,9 +102,8 @@ func (o *Output) mayBlock() bool {
 // Counts are the instance's counters.
 func (o *Output) Counts() Counts { return o.flusher.Counts() }
 
-// Stop ends what is being sent, and sends nothing any more: those chunks are to come again.
-// Fluent Bit stops an output when its workers have ended, so that it waits for their
-// flushes before (flb_output_exit).
+// Stop ends sending. Chunks that are being sent get the result [Retry]. Fluent Bit calls it
+// after the workers have ended and their flushes have returned (flb_output_exit).
 func (o *Output) Stop() {
 	o.cancel()
 	_ = o.sender.Close()

@@ -8,37 +8,36 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// maxSources bounds the files of one chunk whose lines are joined at a time.
-const maxSources = 64
+// maxFiles limits the files of one chunk whose lines are joined at the same time.
+const maxFiles = 64
 
-// parts joins lines that a container runtime split, within one chunk. Lines of
-// several files may come in turns: what one container prints must not become
-// the beginning of another one's line.
+// parts joins lines that a container runtime split, within one chunk. The lines of several
+// files may alternate. Parts are joined only with parts of the same file.
 type parts struct {
-	seed    maphash.Seed
-	idle    *parser.Assembler // holds nothing
-	sources map[uint64]*source
+	seed  maphash.Seed
+	idle  *parser.Assembler // an empty one
+	files map[uint64]*file
 }
 
-// source is a file with a line that was split.
-type source struct {
+// file is a file with an incomplete line.
+type file struct {
 	assembler *parser.Assembler
-	last      event // the last one whose line is not whole
+	last      event // the event of the last part
 }
 
 func newParts() parts {
-	return parts{seed: maphash.MakeSeed(), idle: parser.NewAssembler(), sources: make(map[uint64]*source)}
+	return parts{seed: maphash.MakeSeed(), idle: parser.NewAssembler(), files: make(map[uint64]*file)}
 }
 
-// add takes the line of an event with these other fields, and returns a whole
-// line, or false where more is to come.
+// add takes the line of an event with these other fields. It returns a complete line, or
+// false if more parts follow.
 func (p *parts) add(line []byte, e event, others []field) (whole []byte, ok bool) {
 	var id uint64
-	if len(p.sources) > 0 {
-		id = p.sourceOf(e, others)
-		if s := p.sources[id]; s != nil {
-			if whole, ok = s.assembler.Add(line); !ok {
-				s.last = e
+	if len(p.files) > 0 {
+		id = p.fileOf(e, others)
+		if f := p.files[id]; f != nil {
+			if whole, ok = f.assembler.Add(line); !ok {
+				f.last = e
 			}
 			return whole, ok
 		}
@@ -47,30 +46,29 @@ func (p *parts) add(line []byte, e event, others []field) (whole []byte, ok bool
 		return whole, true
 	}
 	if id == 0 {
-		id = p.sourceOf(e, others)
+		id = p.fileOf(e, others)
 	}
-	p.sources[id] = &source{p.idle, e}
+	p.files[id] = &file{p.idle, e}
 	p.idle = parser.NewAssembler()
 	return nil, false
 }
 
-// full says that the rests have to be taken before anything is added.
-func (p *parts) full() bool { return len(p.sources) >= maxSources }
+// full reports whether rests must be called before the next add.
+func (p *parts) full() bool { return len(p.files) >= maxFiles }
 
-// rests gives what is left of lines whose end has not come, and forgets the
-// sources.
+// rests passes the incomplete lines to take, and forgets the files.
 func (p *parts) rests(take func(line []byte, e event)) {
-	for _, s := range p.sources {
-		for line, ok := s.assembler.Flush(); ok; line, ok = s.assembler.Flush() {
-			take(line, s.last)
+	for _, f := range p.files {
+		for line, ok := f.assembler.Flush(); ok; line, ok = f.assembler.Flush() {
+			take(line, f.last)
 		}
 	}
-	clear(p.sources)
+	clear(p.files)
 }
 
-// sourceOf tells files apart by what stands beside the line: the path, or the
-// container. Numbers differ from line to line, such as an offset.
-func (p *parts) sourceOf(e event, others []field) uint64 {
+// fileOf identifies a file by the other fields of its events, such as the path or the
+// container. Numbers are not used, because some differ from line to line (an offset).
+func (p *parts) fileOf(e event, others []field) uint64 {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
 	h.Write(e.groupMetadata)

@@ -1,38 +1,36 @@
 package output
 
 import (
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// reportEvery is how often the counters are logged, while they change.
+// reportEvery is the least time between two equal log messages.
 const reportEvery = time.Minute
 
-// Counts are of records that came in, except Sent. Each one is a line of a kind, a part,
-// or one of NoLine, Odd and Loops.
+// Counts counts the records of chunks. Each record is counted in Records and in exactly
+// one of Kinds, Parts, NoLine, Odd and Loops.
 type Counts struct {
 	Records     uint64
 	Kinds       parser.Counts // lines by kind, wanted or not
-	Parts       uint64        // that were joined to other ones
-	NoLine      uint64        // without any of the line keys
-	Odd         uint64        // that are no records
-	Loops       uint64        // that were parsed before
-	LeftOut     uint64        // that the option tier leaves out
+	Parts       uint64        // parts of lines, except the last part of each line
+	NoLine      uint64        // records without any of the line keys
+	Odd         uint64        // values that are not records
+	Loops       uint64        // records that this plugin made
+	LeftOut     uint64        // records that the option tier leaves out
 	Sent        uint64        // acknowledged
-	Retries     uint64        // chunks that are to come again
-	Undecodable uint64        // chunks
+	Retries     uint64        // chunks that Fluent Bit sends again
+	Undecodable uint64        // chunks with an undecodable rest
 }
 
 func (c *Counts) add(d Counts) {
 	c.Records += d.Records
-	for kind := range c.Kinds {
-		c.Kinds[kind] += d.Kinds[kind]
-	}
+	c.Kinds.Add(d.Kinds)
 	c.Parts += d.Parts
 	c.NoLine += d.NoLine
 	c.Odd += d.Odd
@@ -42,7 +40,8 @@ func (c *Counts) add(d Counts) {
 	c.Undecodable += d.Undecodable
 }
 
-// attrs leaves out what is zero, except the two that one looks for.
+// attrs returns the counters for a log message. Zeros are left out, except for records
+// and sent.
 func (c *Counts) attrs() []any {
 	attrs := []any{"records", c.Records, "sent", c.Sent}
 	add := func(name string, n uint64) {
@@ -68,10 +67,11 @@ type stats struct {
 	mu       sync.Mutex
 	counts   Counts
 	reported Counts
-	began    time.Time // of the minute that is not reported yet
+	began    time.Time // when the current interval of reports began
 }
 
-// add counts a chunk once: one that is to come again counts when it does.
+// add counts a chunk. The records of a chunk that is sent again are not counted until it
+// succeeds.
 func (s *stats) add(c Counts, result Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,11 +82,11 @@ func (s *stats) add(c Counts, result Result) {
 	s.counts.add(c)
 }
 
-// report logs the counters, at most once a minute, and only new ones.
+// report logs the counters, at most once a minute and only if they have changed.
 func (s *stats) report(log *slog.Logger, now time.Time) {
 	s.mu.Lock()
 	counts := s.counts
-	s.reported.Retries = counts.Retries // alone they are no news: why is logged by itself
+	s.reported.Retries = counts.Retries // the reason of a retry has its own log message
 	due := now.Sub(s.began) >= reportEvery && counts != s.reported
 	if due {
 		s.began, s.reported = now, counts
@@ -104,75 +104,69 @@ func (f *Flusher) Counts() Counts {
 	return f.stats.counts
 }
 
-// warnings says each thing at most once a minute, while it goes on.
+// warnings logs each kind of problem at most once a minute.
 type warnings struct {
-	log    *slog.Logger
-	panics sync.Once
+	log      *slog.Logger
+	panics   sync.Once
+	failures outage.Log // of sending
 
 	mu                sync.Mutex
-	noLine, odd, loop news
-	failure           string
-	at                time.Time
+	noLine, odd, loop pending
 }
 
-// news is a number of records that is not told yet.
-type news struct {
+// pending is a number of records that is not logged yet.
+type pending struct {
 	n  uint64
-	at time.Time // of the last telling
+	at time.Time // of the last log message
 }
 
-// more returns how many are to be told now.
-func (s *news) more(n uint64, now time.Time) (told uint64) {
-	s.n += n
-	if n == 0 || !s.at.IsZero() && now.Sub(s.at) < reportEvery {
+// add adds n and returns how many to log now, or 0.
+func (p *pending) add(n uint64, now time.Time) (due uint64) {
+	p.n += n
+	if n == 0 || !p.at.IsZero() && now.Sub(p.at) < reportEvery {
 		return 0
 	}
-	told, s.n, s.at = s.n, 0, now
-	return told
+	due, p.n, p.at = p.n, 0, now
+	return due
 }
 
-// warn tells which records of a chunk that is done were not sent, but for kinds that
-// nobody wants.
+// warn logs the records of a finished chunk that were not sent for a reason that the
+// user may not want.
 func (w *work) warn() {
 	s, c, now := &w.warnings, &w.counts, w.opts.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.loop.more(c.Loops, now); n > 0 {
-		s.log.Error("records that this output made come back to it, they are not sent again: "+
-			"set `tag_prefix: parsed.` on the forward input, or a `match` of this output that does not take them", "records", n, "tag", w.tag)
+	if n := s.loop.add(c.Loops, now); n > 0 {
+		s.log.Error("this output receives the records that it has made, and does not send them again: "+
+			"set `tag_prefix: parsed.` on the forward input, or a `match` of this output that does not include them", "records", n, "tag", w.tag)
 	}
-	if n := s.noLine.more(c.NoLine, now); n > 0 {
-		s.log.Warn("records without a line under any of `line_keys` are not sent: name the key that holds ZITADEL's line, or a `match` that takes no others",
+	if n := s.noLine.add(c.NoLine, now); n > 0 {
+		s.log.Warn("records without a line under any of `line_keys` are not sent: set `line_keys` to the key that holds ZITADEL's line, or a `match` that excludes other records",
 			"records", n, "line_keys", w.opts.LineKeys, "tag", w.tag)
 	}
-	if n := s.odd.more(c.Odd, now); n > 0 {
-		s.log.Warn("values that are no records stand in a chunk and are not sent", "values", n, "tag", w.tag)
+	if n := s.odd.add(c.Odd, now); n > 0 {
+		s.log.Warn("a chunk has values that are not records; they are not sent", "values", n, "tag", w.tag)
 	}
 }
 
-// panicked tells of a line that could not be parsed, without its text.
+// panicked logs the first panic of the parser, without the text of the line.
 func (w *warnings) panicked(v any) {
+	err := fault.Of(v)
 	w.panics.Do(func() {
-		w.log.Error(fmt.Sprintf("panic of type %T while a line was parsed, please report it: such lines become log.malformed", v), "stack", string(debug.Stack()))
+		w.log.Error("a line cannot be parsed, such lines become log.malformed: "+err.Error(), "stack", err.Stack)
 	})
 }
 
-// failed logs that sending fails. Each chunk is tried again and again: the same
-// words come once a minute.
-func (w *warnings) failed(err error, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if text := err.Error(); text != w.failure || now.Sub(w.at) >= reportEvery {
-		w.failure, w.at = text, now
-		w.log.Warn(text + "; the records are kept and come again (`retry_limit: no_limits` keeps them for ever)")
+// failed logs that sending fails.
+func (w *warnings) failed(err error) {
+	if w.failures.Failed(err) {
+		w.log.Warn(err.Error() + "; the records are kept and sent again (`retry_limit: no_limits` keeps them forever)")
 	}
 }
 
+// worked ends an outage.
 func (w *warnings) worked() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.failure != "" {
-		w.failure = ""
+	if _, ended := w.failures.Worked(); ended {
 		w.log.Info("records are acknowledged again")
 	}
 }

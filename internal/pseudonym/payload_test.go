@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	redaction "github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
@@ -93,7 +94,7 @@ func TestEvent_NoPersonalValueSurvives(t *testing.T) {
 	paths := personalPaths(t)
 	values, replaced := 0, 0
 	for _, e := range zitadeltest.Recorded() {
-		r := record.FromEvent(e, "demo", time.Time{})
+		r := events.FromEvent(e, "demo", time.Time{})
 		redaction.Record(&r)
 		before := proto.CloneOf(r.Payload)
 		clear := map[string]bool{}
@@ -222,16 +223,16 @@ func BenchmarkToken(b *testing.B) {
 
 func BenchmarkEvent(b *testing.B) {
 	tokens := New(testKey)
-	var events []record.Event
+	var list []record.Event
 	for _, e := range zitadeltest.Recorded() {
-		r := record.FromEvent(e, "demo", time.Time{})
+		r := events.FromEvent(e, "demo", time.Time{})
 		redaction.Record(&r)
-		events = append(events, r)
+		list = append(list, r)
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		r := events[i%len(events)] // its own values are tokens from the second round on: as many, and as new
+		r := list[i%len(list)] // its own values are tokens from the second round on: as many, and as new
 		tokens.Event(&r)
 		i++
 	}

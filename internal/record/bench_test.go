@@ -5,13 +5,14 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
 // What one record costs, on the recorded events; protojson on the event is
 // what a user would write first.
 func BenchmarkEncode(b *testing.B) {
-	records, events := recordedRecords(b), recordedREST(b)
+	records, list := recordedRecords(b), recordedREST(b)
 	for _, c := range []struct {
 		name   string
 		encode func(buf []byte, i int) []byte
@@ -19,7 +20,7 @@ func BenchmarkEncode(b *testing.B) {
 		{"msgpack", func(buf []byte, i int) []byte { return record.AppendMsgpack(buf, &records[i]) }},
 		{"json", func(buf []byte, i int) []byte { return record.AppendJSON(buf, &records[i]) }},
 		{"protojson", func(buf []byte, i int) []byte {
-			buf, _ = protojson.MarshalOptions{}.MarshalAppend(buf, events[i])
+			buf, _ = protojson.MarshalOptions{}.MarshalAppend(buf, list[i])
 			return buf
 		}},
 	} {
@@ -39,10 +40,10 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkFromEvent(b *testing.B) {
-	events := recordedREST(b)
+	list := recordedREST(b)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if r := record.FromEvent(events[i%len(events)], "demo", readAt); r.Type == "" {
+		if r := events.FromEvent(list[i%len(list)], "demo", readAt); r.Type == "" {
 			b.Fatal("no type")
 		}
 	}

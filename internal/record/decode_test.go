@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
@@ -25,7 +26,7 @@ func TestFromEvent_TakesEveryField(t *testing.T) {
 		Payload:      payload,
 		Type:         &eventpb.EventType{Type: "user.locked"},
 	}
-	got := record.FromEvent(e, "demo", readAt)
+	got := events.FromEvent(e, "demo", readAt)
 	if got.Payload != payload {
 		t.Error("the payload is not the event's own")
 	}
@@ -53,7 +54,7 @@ func TestFromEvent_AbsentPartsAreEmpty(t *testing.T) {
 		"timestamp out of range":  {CreationDate: &timestamppb.Timestamp{Seconds: math.MaxInt64}},
 		"nanoseconds of no clock": {CreationDate: &timestamppb.Timestamp{Nanos: -1}},
 	} {
-		got := record.FromEvent(e, "demo", readAt)
+		got := events.FromEvent(e, "demo", readAt)
 		want := record.Event{Key: record.Key{Instance: "demo"}, Read: readAt, Source: record.SourceEventsAPI}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -66,8 +67,8 @@ func TestFromEvent_AbsentPartsAreEmpty(t *testing.T) {
 func TestFromEvent_RESTAndGRPCAreOne(t *testing.T) {
 	rest := recordedREST(t)
 	for i, e := range recorded.Events(t, "testdata/events-grpc-page001.response.pb.gz", 1) {
-		a := record.FromEvent(rest[i], "demo", readAt)
-		b := record.FromEvent(e, "demo", readAt)
+		a := events.FromEvent(rest[i], "demo", readAt)
+		b := events.FromEvent(e, "demo", readAt)
 		if diff := cmp.Diff(string(record.AppendJSON(nil, &a)), string(record.AppendJSON(nil, &b))); diff != "" {
 			t.Fatalf("event %d: %s", i, diff)
 		}

@@ -6,6 +6,7 @@ import (
 
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
@@ -26,7 +27,7 @@ func recordedREST(tb testing.TB) (events []*eventpb.Event) {
 func recordedRecords(tb testing.TB) (records []record.Event) {
 	tb.Helper()
 	for _, e := range recordedREST(tb) {
-		records = append(records, record.FromEvent(e, "demo", readAt))
+		records = append(records, events.FromEvent(e, "demo", readAt))
 	}
 	return records
 }

@@ -2,13 +2,13 @@ package redact
 
 import "strings"
 
-// afterWord finds a secret behind a bare word that names it, from the space between: "token x9f...",
-// "access_token is x9f...", "API key x9f...", "password hunter2". Other words follow such names in every
-// sentence ("token expired", "password check failed"), so that only what no language has for a
-// word counts: letters and digits mixed.
+// afterWord finds a secret behind a word that names it; s[i] is the space between them:
+// "token x9f...", "access_token is x9f...", "API key x9f...", "password hunter2". In sentences,
+// ordinary words follow such names too ("token expired", "password check failed"). So only
+// text that is not a word of any language is a secret: a mix of letters and digits.
 func afterWord(s string, i int) (start, end int) {
 	start = skipSpaces(s, i)
-	for start < len(s) && s[start] == '\\' { // a quote within quotes
+	for start < len(s) && s[start] == '\\' { // an escaped quote
 		start++
 	}
 	if start < len(s) && strings.IndexByte("\"'(<`", s[start]) >= 0 {
@@ -40,10 +40,10 @@ func afterWord(s string, i int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// longestTyped is how far a sign is looked for in a word that may be a password.
+// longestTyped limits the search for a sign in a word that may be a password.
 const longestTyped = 32
 
-// holdsSign reports whether the first word of s has a digit or a sign of passwords in it.
+// holdsSign reports whether the first word of s has a digit or one of passwordSigns.
 func holdsSign(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -58,8 +58,8 @@ func holdsSign(s string) bool {
 
 const passwordSigns = "!@#$%^&*+?~"
 
-// wordBefore returns the name before s[i]. "is" and "was" behind it are stepped over, and a
-// "key" takes the word before it: API key.
+// wordBefore returns the name before s[i]. It skips "is" and "was", and joins "key" with the
+// word before it ("API key").
 func wordBefore(s string, i int) (key string, at int) {
 	for i > 0 && isBlank(s[i-1]) {
 		i--
@@ -77,8 +77,8 @@ func wordBefore(s string, i int) (key string, at int) {
 	return key, at
 }
 
-// isMixed tells a random word from one of a language, from ids (ZITADEL's are digits, its errors
-// COMMAND-3M0fs), times and versions.
+// isMixed reports whether a word looks random. Words of a language, ids (ZITADEL's are digits),
+// ids of errors (COMMAND-3M0fs), times and versions do not.
 func isMixed(word string) bool {
 	word = strings.TrimRight(word, ".=")
 	if opaque(word) {
@@ -106,7 +106,7 @@ func isMixed(word string) bool {
 	return len(word) >= 10 && letters >= 4 && digits >= 3
 }
 
-// isOneTime reports whether digits are a code that key names.
+// isOneTime reports whether value is a one-time code under this key.
 func isOneTime(key, value string) bool {
 	switch strings.ToLower(key) {
 	case "otp", "totp", "pin":
@@ -115,8 +115,8 @@ func isOneTime(key, value string) bool {
 	return false
 }
 
-// isTyped tells a password from the next word of a sentence: it has letters and digits, or a
-// sign within that no sentence has there.
+// isTyped reports whether a word can be a password, and not the next word of a sentence: it
+// has letters and digits, or one of passwordSigns.
 func isTyped(word string) bool {
 	if len(word) < 6 || isErrorID(word) {
 		return false

@@ -2,16 +2,17 @@ package redact
 
 import "strings"
 
-// longestElement bounds how far the end of an element is looked for. Without one the
-// text up to the next tag goes.
+// longestElement limits the search for the end of an element. If there is no end, the text
+// up to the next tag is the secret.
 const longestElement = 4096
 
-// mostTags bounds how many ends of other elements are passed; the text up to there goes.
+// mostTags limits how many ends of other elements are skipped. After that, the text up to
+// there is the secret.
 const mostTags = 64
 
-// elementText finds the text of <name>text</name> from the ">" before it.
+// elementText finds the text of <name>text</name>; s[i] is the ">" before it.
 func elementText(s string, i int) (start, end int) {
-	const longest = 200 // of a tag with its attributes
+	const longest = 200 // tag with attributes
 	open := strings.LastIndexByte(s[max(0, i-longest):i], '<')
 	if open < 0 {
 		return -1, -1
@@ -34,7 +35,7 @@ func elementText(s string, i int) (start, end int) {
 		}
 		n := strings.Index(within[min(end, len(within)):], "</")
 		if n < 0 {
-			break // no end: a text that was cut, or a placeholder
+			break // no end: the text was cut, or this is a placeholder
 		}
 		end += n
 		if rest := s[end+2:]; len(rest) >= len(tag) && strings.EqualFold(rest[:len(tag)], tag) {

@@ -5,37 +5,31 @@ import (
 	"strings"
 )
 
-// minShape is the length of the shortest text with a shape in it: "$2a$".
+// minShape is the length of the shortest secret with a shape: "$2a$".
 const minShape = 4
 
-// anchors marks the bytes at which a shape is looked for. Each shape has one
-// byte that is rare in ordinary text, so that most text costs a table lookup
-// per byte and nothing else.
-var anchors = func() (t [256]bool) {
-	for _, c := range []byte("${=%: _-.JIzHC>/\xef") {
-		t[c] = true
-	}
-	return
-}()
+// anchors are the bytes at which a secret is looked for. Each shape has one byte that is rare
+// in ordinary text, so that most text costs only a table lookup per byte.
+var anchors = *bytesOf("${=%: _-.JIzHC>/\xef")
 
-// finder looks through one text. What holds for the whole of it is looked for once.
+// finder searches one text. It keeps results that are the same for the whole text.
 type finder struct {
 	s       string
-	run     int // end of the run of base64url bytes that was looked at last
-	bracket int // where the first "{" or "[" stands; -1 for not looked for yet
+	run     int // end of the last run of base64url bytes
+	bracket int // index of the first "{" or "["; -1: not searched yet
 }
 
 func newFinder(s string) finder { return finder{s: s, bracket: -1} }
 
-// next returns the first secret that starts at from or later, as s[start:end];
-// start is -1 where there is none.
+// next returns the first secret that starts at from or later, as s[start:end]. start is -1 if
+// there is none. The functions that it calls return their results in the same way.
 func (f *finder) next(from int) (start, end int) {
 	s := f.s
 	for i := from; i < len(s); i++ {
 		if !anchors[s[i]] {
 			continue
 		}
-		// Most anchors fall to a look at the byte before them.
+		// The byte before rules out most anchors.
 		var before byte
 		if i > 0 {
 			before = s[i-1]
@@ -76,7 +70,7 @@ func (f *finder) next(from int) (start, end int) {
 			}
 		case 'J':
 			if before == 'y' {
-				if i >= f.run { // "eyJeyJeyJ...": all of them share one end
+				if i >= f.run { // in "eyJeyJeyJ..." all have the same end
 					f.run = span(s, i, urlBytes)
 				}
 				start, end = webToken(s, i, f.run)
@@ -124,35 +118,41 @@ func span(s string, i int, set *[256]bool) int {
 	return i
 }
 
-func setOf(extra string) *[256]bool {
+// bytesOf is a set of bytes.
+func bytesOf(chars string) *[256]bool {
 	var t [256]bool
-	for c := range 256 {
-		t[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-	}
-	for _, c := range []byte(extra) {
+	for _, c := range []byte(chars) {
 		t[c] = true
 	}
 	return &t
 }
 
+const digits = "0123456789"
+
+// setOf is the set of letters, digits and extra.
+func setOf(extra string) *[256]bool {
+	return bytesOf(digits + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + extra)
+}
+
 var (
 	idBytes    = setOf("-")         // the name of a hash scheme
-	hashBytes  = setOf("./+=,$-_*") // what follows it
+	hashBytes  = setOf("./+=,$-_*") // the hash behind it
 	urlBytes   = setOf("-_")        // base64url
 	tokenBytes = setOf("-_.")       // JWT and API keys
 	token68    = setOf("-._~+/=")   // RFC 7235, credentials
 	nameBytes  = setOf("-_.")       // a key in text
-	derBytes   = setOf("+/-_=\r\n") // base64, on several lines
+	derBytes   = setOf("+/-_=\r\n") // base64 on several lines
 	hostBytes  = setOf("-._:[]")    // a host and a port
-	wordBytes  = setOf("_")         // a word that a key must not be a part of
+	wordBytes  = setOf("_")         // a word; a key must not begin inside one
+	digitBytes = bytesOf(digits)
 )
 
-// wordStart reports whether no word runs into s[i:].
+// wordStart reports whether s[i:] does not begin inside a word.
 func wordStart(s string, i int) bool {
 	return i == 0 || !wordBytes[s[i-1]]
 }
 
-// cryptHash finds $id$… from its first "$": modular crypt and PHC strings.
+// cryptHash finds $id$…, a modular crypt or PHC string; s[i] is the first "$".
 func cryptHash(s string, i int) (start, end int) {
 	if start, end = namedHash(s, i); start >= 0 {
 		return start, end
@@ -167,14 +167,14 @@ func cryptHash(s string, i int) (start, end int) {
 		strings.HasPrefix(name, "pbkdf2"), strings.HasPrefix(name, "scrypt"), name == "1", name == "5", name == "6", name == "apr1",
 		end-id > 4 && (name == "7" || name == "S" || name == "P" || name == "H" || name == "y" || name == "gy"):
 		return i, end
-	case end-id > 16: // the rest of a scheme not listed; short ones are templates and prices
+	case end-id > 16: // an unknown scheme; short text is a template or a price
 		return i, end
 	}
 	return -1, -1
 }
 
-// namedHash finds scheme$…$… from its first "$", as Django and Werkzeug write
-// it: pbkdf2_sha256$rounds$salt$hash, sha256$salt$hash.
+// namedHash finds a hash of Django or Werkzeug: pbkdf2_sha256$rounds$salt$hash,
+// sha256$salt$hash. s[i] is the first "$".
 func namedHash(s string, i int) (start, end int) {
 	if i < 3 || !nameBytes[s[i-1]] {
 		return -1, -1
@@ -192,13 +192,13 @@ func namedHash(s string, i int) (start, end int) {
 	return -1, -1
 }
 
-// derKey finds a private key in base64 without PEM's dashes around it, by the
-// first bytes of its ASN.1 form.
+// derKey finds a private key in base64 without PEM's dashes, by the first bytes of its ASN.1
+// form.
 func derKey(s string, start int) (int, int) {
 	if !wordStart(s, start) {
 		return -1, -1
 	}
-	// The end comes last: a text of nothing but such beginnings has one end.
+	// The end is searched last, so that many beginnings with the same end stay cheap.
 	if len(s)-start < 48 || !isPrivateDER(decode64(s[start:start+40])) {
 		return -1, -1
 	}
@@ -212,17 +212,16 @@ func derKey(s string, start int) (int, int) {
 	return start, end
 }
 
-// isPrivateDER looks at the start of a SEQUENCE. A private key starts with a
-// small version: 0 in PKCS #1 and #8, 1 in SEC 1 and for Ed25519, 3 in PKCS #12.
-// An encrypted one (PKCS #8) with an algorithm of PKCS #5. Certificates and
-// public keys start with neither.
+// isPrivateDER checks the start of a SEQUENCE. A private key starts with a small version: 0 in
+// PKCS #1 and #8, 1 in SEC 1 and for Ed25519, 3 in PKCS #12. An encrypted one (PKCS #8) starts
+// with an algorithm of PKCS #5. Certificates and public keys start differently.
 func isPrivateDER(b []byte) bool {
 	b, ok := sequence(b)
 	if !ok {
 		return false
 	}
 	if bytes.HasPrefix(b, []byte{2, 1}) && len(b) > 3 && b[2] <= 3 {
-		switch b[3] { // what follows: an integer, an algorithm, the key
+		switch b[3] { // an integer, an algorithm, or the key follows
 		case 0x02, 0x30, 0x04:
 			return true
 		}
@@ -232,7 +231,7 @@ func isPrivateDER(b []byte) bool {
 	return ok && bytes.HasPrefix(algorithm, []byte{6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5})
 }
 
-// sequence returns what stands in the ASN.1 SEQUENCE that b starts with.
+// sequence returns the content of the ASN.1 SEQUENCE at the start of b.
 func sequence(b []byte) ([]byte, bool) {
 	if len(b) < 6 || b[0] != 0x30 {
 		return nil, false
@@ -247,7 +246,7 @@ func sequence(b []byte) ([]byte, bool) {
 	return b[skip:], true
 }
 
-// ldapHash finds {SCHEME}base64 (RFC 2307) from its "{".
+// ldapHash finds {SCHEME}base64 (RFC 2307); s[i] is the "{".
 func ldapHash(s string, i int) (start, end int) {
 	scheme := span(s, i+1, idBytes)
 	if scheme == len(s) || s[scheme] != '}' || scheme-i > 24 {
@@ -264,20 +263,17 @@ func ldapHash(s string, i int) (start, end int) {
 	return -1, -1
 }
 
-// webToken finds a JWT or JWE by its first three letters, eyJ, from the J. Its
-// header ends at s[header].
+// webToken finds a JWT or JWE by its first three letters, eyJ; s[i] is the J. Its header ends
+// at s[header].
 func webToken(s string, i, header int) (start, end int) {
 	start = i - 2
-	if start < 0 || s[start:i] != "ey" {
-		return -1, -1
-	}
-	if header-start < 10 {
+	if start < 0 || s[start:i] != "ey" || header-start < 10 {
 		return -1, -1
 	}
 	if header+1 < len(s) && s[header] == '.' && urlBytes[s[header+1]] {
 		return start, span(s, header, tokenBytes)
 	}
-	// A token that was cut within its header: {"alg, {"typ, {"kid, {"enc.
+	// A token that was cut inside its header: {"alg, {"typ, {"kid, {"enc.
 	if header-start >= 20 && wordStart(s, start) {
 		for _, prefix := range [...]string{"eyJhbGci", "eyJ0eXAi", "eyJraWQi", "eyJlbmMi"} {
 			if strings.HasPrefix(s[start:], prefix) {
@@ -288,7 +284,7 @@ func webToken(s string, i, header int) (start, end int) {
 	return -1, -1
 }
 
-// privateKey finds a PEM private key from the first of its dashes to the last.
+// privateKey finds a private key in PEM; s[i] is the first dash.
 func privateKey(s string, i int) (start, end int) {
 	const begin, finish = "-----BEGIN ", "-----END "
 	if !strings.HasPrefix(s[i:], begin) {
@@ -299,7 +295,7 @@ func privateKey(s string, i int) (start, end int) {
 	if !strings.Contains(label, "PRIVATE KEY") {
 		return -1, -1
 	}
-	end = len(s) // a key that was cut has no end
+	end = len(s) // if the key was cut
 	if at := strings.Index(s[i+len(begin):], finish); at >= 0 {
 		rest := i + len(begin) + at + len(finish)
 		if dashes := strings.Index(s[rest:], "-----"); dashes >= 0 {
@@ -309,8 +305,8 @@ func privateKey(s string, i int) (start, end int) {
 	return i, end
 }
 
-// vendorKeys are API keys with a prefix of their own, by the byte at which
-// they are looked for: what stands up to it, and how much must follow.
+// vendorKeys are the prefixes of API keys of known vendors, by their last byte, and the least
+// length of the rest.
 var vendorKeys = [256][]struct {
 	prefix string
 	least  int
@@ -323,7 +319,7 @@ var vendorKeys = [256][]struct {
 	'z': {{"AIz", 32}},              // Google: AIza and 35 more
 }
 
-// vendorKey finds an API key from the anchor within its prefix.
+// vendorKey finds an API key; s[i] is the last byte of its prefix.
 func vendorKey(s string, i int) (start, end int) {
 	if i < 2 {
 		return -1, -1
@@ -347,43 +343,43 @@ func vendorKey(s string, i int) (start, end int) {
 	return -1, -1
 }
 
-// credentials finds what follows "Bearer " or "Basic ", from the space.
+// credentials finds the credentials behind "Bearer ", "Basic " or "DPoP "; s[i] is the space.
 func credentials(s string, i int) (start, end int) {
+	var valid func(string) bool
 	switch {
-	case i >= 6 && s[i-1]|0x20 == 'r' && strings.EqualFold(s[i-6:i], "bearer") && wordStart(s, i-6):
-		start = skipSpaces(s, i)
-		end = span(s, start, token68)
-		if isBearer(s[start:end]) {
-			return start, end
-		}
-	case i >= 5 && s[i-1]|0x20 == 'c' && strings.EqualFold(s[i-5:i], "basic") && wordStart(s, i-5):
-		start = skipSpaces(s, i)
-		end = span(s, start, token68)
-		// "Basic information" is no user:password.
-		if end-start >= 4 && strings.IndexByte(string(decode64(s[start:end])), ':') >= 0 {
-			return start, end
-		}
+	case schemeBefore(s, i, "bearer"):
+		valid = isBearer
+	case schemeBefore(s, i, "basic"):
+		valid = isBasic
 	case schemeBefore(s, i, "dpop"):
-		start = skipSpaces(s, i)
-		end = span(s, start, token68)
-		if opaque(s[start:end]) {
-			return start, end
-		}
+		valid = opaque
+	default:
+		return -1, -1
 	}
-	return -1, -1
+	start = skipSpaces(s, i)
+	end = span(s, start, token68)
+	if !valid(s[start:end]) {
+		return -1, -1
+	}
+	return start, end
 }
 
-// schemeBefore reports whether the word before s[i] is word.
+// isBasic reports whether word is base64 of user:password. In "Basic information", it is not.
+func isBasic(word string) bool {
+	return len(word) >= 4 && bytes.IndexByte(decode64(word), ':') >= 0
+}
+
+// schemeBefore reports whether word, in any case, is the word before s[i].
 func schemeBefore(s string, i int, word string) bool {
 	n := len(word)
 	return i >= n && s[i-1]|0x20 == word[n-1] && strings.EqualFold(s[i-n:i], word) && wordStart(s, i-n)
 }
 
-// longestWord is longer than any word of a sentence, paths and ids included.
+// longestWord is longer than any word of a sentence, including paths and ids.
 const longestWord = 1024
 
-// opaque reports whether word is long and mixed like a random one. ZITADEL's
-// ids (digits, at_ and digits) and words joined by dashes are not.
+// opaque reports whether a word is long and looks random. ZITADEL's ids (digits, or at_ and
+// digits) and words joined by dashes do not.
 func opaque(word string) bool {
 	if len(word) < 16 {
 		return false
@@ -407,13 +403,13 @@ func opaque(word string) bool {
 	return lower+upper >= 6 && digits >= 3 || upper >= 3 && lower >= 3 && digits >= 1 || upper >= 5 && lower >= 5 && len(word) >= 20
 }
 
-// LooksLikeAuth tells credentials under the key "auth" from a word about them.
+// LooksLikeAuth reports whether the value of a key "auth" is credentials, and not a word.
 func LooksLikeAuth(s string) bool {
 	return opaque(s) || strings.IndexByte(s, ':') > 0 && !strings.Contains(s, "://") && !strings.Contains(s, ": ")
 }
 
-// isBearer tells a token from a word of a sentence such as "bearer token
-// expired": a token is long, or has something other than lower-case letters.
+// isBearer reports whether a word behind "bearer" is a token, and not a word of a sentence
+// such as "bearer token expired". A token is long, or has other bytes than lower-case letters.
 func isBearer(word string) bool {
 	if len(word) < 4 {
 		return false
@@ -440,7 +436,7 @@ func skipSpaces(s string, i int) int {
 	return i
 }
 
-// skipBlanks steps over white space, also where it stands as \n, \t or \r.
+// skipBlanks skips white space, including the escapes \n, \t and \r.
 func skipBlanks(s string, i int) int {
 	for i < len(s) {
 		if endsText[s[i]] == 1 {

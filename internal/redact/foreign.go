@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// This file knows the word for a password in other languages than English, as the name of a key:
-// Passwort, contraseña, "mot de passe", пароль, 密码, with and without diacritics, in any case.
+// This file recognizes the word for a password in languages other than English, as the name of
+// a key: Passwort, contraseña, "mot de passe", пароль, 密码. Case and diacritics do not matter.
 
-// foreignWords are what fold makes of such names. A name that ends in one names a password.
+// foreignWords are such words after fold. A name that ends in one of them names a password.
 var foreignWords = func() (words []string) {
 	for word := range strings.FieldsSeq(`
 		Passwort Kennwort mot_de_passe contraseña contrasenya contrasinal senha palavra-passe hasło wachtwoord heslo jelszó lösenord
@@ -22,7 +22,7 @@ var foreignWords = func() (words []string) {
 	return words
 }()
 
-// asciiForeign are the last three letters of the words in ASCII, for a quick look.
+// asciiForeign are the words in ASCII by their last three letters, for a fast check.
 var asciiForeign = func() map[string][]string {
 	byEnd := map[string][]string{}
 	for _, word := range foreignWords {
@@ -33,8 +33,8 @@ var asciiForeign = func() map[string][]string {
 	return byEnd
 }()
 
-// endsForeign reports whether name, in lower case and without separators, ends in the word
-// of another language for a password. It is ASCII.
+// endsForeign reports whether name ends in one of foreignWords. name is ASCII, in lower case
+// and without separators.
 func endsForeign(name []byte) bool {
 	if len(name) < 5 { // "sifre"
 		return false
@@ -47,7 +47,7 @@ func endsForeign(name []byte) bool {
 	return false
 }
 
-// isForeign is endsForeign for any name as it is written.
+// isForeign reports the same for any name.
 func isForeign(name string) bool {
 	if isASCII(name) {
 		var room [longestName]byte
@@ -82,7 +82,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// fold takes case, separators, final digits and the marks over and below Latin and Greek letters off.
+// fold converts a name to lower case and removes separators, final digits, and the diacritics
+// of Latin and Greek letters.
 func fold(name string) string {
 	var b strings.Builder
 	for _, r := range strings.TrimRight(name, "0123456789") {
@@ -98,7 +99,7 @@ func fold(name string) string {
 	return b.String()
 }
 
-// withoutMark has the letters of foreignWords' languages that have a mark.
+// withoutMark maps the letters with diacritics in the languages of foreignWords.
 var withoutMark = func() map[rune]rune {
 	letters := map[rune]rune{}
 	for plain, marked := range map[rune]string{
@@ -112,12 +113,12 @@ var withoutMark = func() map[rune]rune {
 	return letters
 }()
 
-// longestForeign bounds how far the beginning of a foreign name is looked for: a Thai or Arabic
-// word as escapes.
+// longestForeign limits the search for the beginning of a foreign name. A Thai or Arabic word
+// in escapes is that long.
 const longestForeign = 200
 
-// foreignName returns where the foreign name of a password starts that ends before s[end]. Its last
-// letters in ASCII, which may be none, start at s[at].
+// foreignName returns where the foreign name of a password starts that ends at s[end]. s[at:end]
+// are its last ASCII letters, if any.
 func foreignName(s string, at, end int) (start int, ok bool) {
 	if at == 0 {
 		return 0, false
@@ -147,12 +148,12 @@ func foreignName(s string, at, end int) (start int, ok bool) {
 	return 0, false
 }
 
-// lastWord names the last words of foreignWords of several words.
+// lastWord reports whether word is the last word of a name of several words.
 func lastWord(word string) bool {
 	return strings.EqualFold(word, "passe") || strings.EqualFold(word, "khau") || strings.EqualFold(word, "sandi") || strings.EqualFold(word, "ordine")
 }
 
-// unescapeName takes \uXXXX and %XX out of a name.
+// unescapeName decodes \uXXXX and %XX in a name.
 func unescapeName(name string) string {
 	if strings.IndexByte(name, '\\') < 0 && strings.IndexByte(name, '%') < 0 {
 		return name

@@ -6,25 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// Class is what the name of a key says about its value.
+// Class is what the name of a key tells about its value.
 type Class uint8
 
 // The classes.
 const (
 	PlainName   Class = iota
-	SecretName        // a secret: strings and numbers go
-	SecretPlace       // the same for a payload's key, not for name=value in text
-	SecretEnd         // ends like a secret: strings go
-	SecretLeaf        // a secret unless it holds an object
-	HeaderMap         // HTTP headers, where it holds an object
+	SecretName        // a secret: strings and numbers are removed
+	SecretPlace       // the same as a key of a payload, but not in name=value in text
+	SecretEnd         // ends like a secret: strings are removed
+	SecretLeaf        // a secret unless the value is an object
+	HeaderMap         // HTTP headers if the value is an object
 	PairValue         // "value", see secretPair
 	StateName         // "state", see authRequest
-	AddressName       // where data is sent: scheme and host stay
-	AuthName          // "auth": a secret where the value looks like one
+	AddressName       // where data is sent: scheme and host are kept
+	AuthName          // "auth": a secret if the value looks like one
 )
 
-// SecretKey reports whether the rule by key takes values under a key of this
-// name for secrets, whatever the event type.
+// SecretKey reports whether values under a key of this name are secrets in events of any type.
 func SecretKey(name string) bool {
 	switch ClassOf(name) {
 	case SecretName, SecretPlace, SecretEnd, SecretLeaf, AddressName, AuthName:
@@ -33,15 +32,15 @@ func SecretKey(name string) bool {
 	return false
 }
 
-// longestName bounds what of a name is looked at: its end decides.
+// longestName is how much of the end of a name is used.
 const longestName = 64
 
-// ClassOf returns the class of a key. It compares without case and separators, so that clientSecret,
-// client_secret and Client-Secret are one.
+// ClassOf returns the class of a key. Case and separators do not matter: clientSecret,
+// client_secret and Client-Secret have the same class.
 func ClassOf(key string) Class {
 	var room [longestName]byte
 	at := longestName
-	letters := uint32(0) // the letters of the name, a bit for each, and foreignLetters
+	letters := uint32(0) // a bit for each letter of the name, and foreignLetters
 	for i := len(key) - 1; i >= 0 && at > 0; i-- {
 		switch c := key[i]; c {
 		case '_', '-', '.', ' ':
@@ -111,7 +110,7 @@ func ClassOf(key string) Class {
 	return PlainName
 }
 
-// ending looks for a secret name at the end of name.
+// ending returns the class of a name by its end.
 func ending(name []byte) Class {
 	ends := endings(name)
 	for i, end := range ends {
@@ -119,7 +118,7 @@ func ending(name []byte) Class {
 		if rest < 0 || string(name[rest:]) != end {
 			continue
 		}
-		// A password or a code may be a number; a number of tokens is none.
+		// A password or a code may be a number. A number under maxTokens is not a secret.
 		switch mayBeNumber := len(ends) == len(shortEnds) || len(ends) == len(codeEnds) || len(ends) == len(wordEnds) && i < numberEnds; {
 		case rest == 0, mayBeNumber && !quantity(name[:rest]):
 			return SecretName
@@ -130,7 +129,7 @@ func ending(name []byte) Class {
 	return PlainName
 }
 
-// quantity reports whether a name starts with a word for a number of things.
+// quantity reports whether a name starts with a word for a count.
 func quantity(start []byte) bool {
 	if len(start) < 3 {
 		return false
@@ -142,8 +141,8 @@ func quantity(start []byte) bool {
 	return bytes.HasPrefix(start, []byte("count")) || bytes.HasPrefix(start, []byte("total"))
 }
 
-// withoutForm takes the last word off tokenValue, tokenString, secretBytes and
-// the like; nil where name has no such word. A final s is gone already.
+// withoutForm removes the last word of tokenValue, tokenString, secretBytes and the like. It
+// returns nil if name has no such word. A final s was removed before.
 func withoutForm(name []byte) []byte {
 	if len(name) < 4 {
 		return nil
@@ -161,7 +160,7 @@ func withoutForm(name []byte) []byte {
 	return name[:max(0, len(name)-n)]
 }
 
-// lettersOf is the set of letters that ClassOf compares before it searches.
+// lettersOf is the set of letters of a word. ClassOf compares sets before it searches.
 func lettersOf(word string) (set uint32) {
 	for i := range len(word) {
 		set |= 1 << (word[i] & 31)
@@ -169,7 +168,7 @@ func lettersOf(word string) (set uint32) {
 	return set
 }
 
-// foreignLetters is the bit of letters that are not ASCII.
+// foreignLetters is the bit for letters that are not ASCII.
 const foreignLetters = 1 << 0
 
 var (
@@ -177,8 +176,7 @@ var (
 	passwLetters  = lettersOf("passwd")
 )
 
-// within reports whether word stands in name, with an end that does not say
-// that it is about the secret and not the secret itself.
+// within reports whether name contains word, and does not end in a word of about.
 func within(name []byte, word string) bool {
 	at := bytes.LastIndex(name, []byte(word))
 	if at < 0 {
@@ -196,8 +194,8 @@ func within(name []byte, word string) bool {
 	return true
 }
 
-// about are the last words of names that tell about a password or a secret:
-// passwordChangeRequired, secretId, passwordCheckLifetime. A final s is gone.
+// about are the last words of names of properties of a password or a secret:
+// passwordChangeRequired, secretId, passwordCheckLifetime. A final s was removed.
 var about = []string{
 	"id", "required", "policy", "policie", "changed", "change", "type", "age", "length", "lifetime", "expiry", "expiration",
 	"expire", "expired", "expiresat", "expiresin", "changedat", "createdat", "updatedat", "setat", "usedat", "changedby", "createdby",
@@ -209,11 +207,11 @@ var about = []string{
 	"file", "path", "manager", "store",
 }
 
-// numberEnds is how many of wordEnds, the first, may be numbers.
+// numberEnds is how many of wordEnds, from the first on, may have a number as value.
 const numberEnds = 4
 
-// endings returns the endings of secret names that name may have, by its last
-// letters. A bare "code" or "key" is none: postalCode, publicKey.
+// endings returns the endings of secret names that fit the last letters of name. "code" and
+// "key" alone are not among them: postalCode, publicKey.
 func endings(name []byte) []string {
 	if len(name) < 4 {
 		return shortEnds
@@ -245,8 +243,8 @@ var (
 	keyEnds  = []string{"privatekey", "privkey", "sessionkey", "signingkey", "secretkey", "apikey", "accesskey", "encryptionkey", "masterkey", "sharedkey", "authkey"}
 )
 
-// HarmlessHeader reports whether the value of the HTTP header of this name stays: it
-// says where a request came from, and never who may make it. Any other may be a credential.
+// HarmlessHeader reports whether the value of the HTTP header of this name is kept. It is a
+// list of headers that tell where a request came from. Any other may be a credential.
 func HarmlessHeader(name string) bool {
 	name = strings.ToLower(name)
 	name = strings.TrimPrefix(name, "grpcgateway-")

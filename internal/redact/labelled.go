@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// colon finds what a ":" may stand for.
+// colon finds the secret behind the ":" at s[i], in all forms that have a colon.
 func (f *finder) colon(i int) (start, end int) {
 	s := f.s
 	if i+1 == len(s) || i == 0 {
@@ -23,7 +23,7 @@ func (f *finder) colon(i int) (start, end int) {
 	}
 	c = s[before-1]
 	switch {
-	case !nameBytes[c] && c < utf8.RuneSelf, s[i+1] == '=': // ":=" is found by its "="
+	case !nameBytes[c] && c < utf8.RuneSelf, s[i+1] == '=': // ":=" is found at its "="
 		return -1, -1
 	case strings.HasPrefix(s[i:], "://"):
 		return userInfo(s, i+3)
@@ -56,10 +56,9 @@ func (f *finder) colon(i int) (start, end int) {
 	return -1, -1
 }
 
-// labelled finds the value of "password: x", {Password:x} and map[password:x].
-// After the name of a password it is a secret unless it is a word of a
-// sentence; after others, as in "fetch token: refused", where it is long and
-// random, or stands in a printed struct or map, behind a bracket.
+// labelled finds the value of "password: x", {Password:x} and map[password:x]. After the name
+// of a password, any value is a secret except a common word of sentences. After other names, as
+// in "fetch token: refused", it must be long and random, or in a printed struct or map.
 func (f *finder) labelled(i int, key string, at int) (start, end int) {
 	s := f.s
 	start, end = valueAt(s, skipSpaces(s, i+1))
@@ -80,7 +79,7 @@ func (f *finder) labelled(i int, key string, at int) (start, end int) {
 	switch {
 	case isPassword(key), opaque(value), list && f.bracket < at:
 	case printed && weakName(key):
-		if len(value) < 4 || strings.IndexAny(value, "0123456789") < 0 {
+		if len(value) < 4 || !strings.ContainsAny(value, digits) {
 			return -1, -1
 		}
 	case !printed:
@@ -89,14 +88,14 @@ func (f *finder) labelled(i int, key string, at int) (start, end int) {
 	if list {
 		return start, end
 	}
-	// The brackets around it stay.
+	// Closing brackets behind the value are kept.
 	if inner := strings.TrimRight(value, "]})"); inner != "" {
 		end = start + len(inner)
 	}
 	return start, end
 }
 
-// wideLabel finds the value behind a colon or an equals sign as East Asian text has it.
+// wideLabel finds the value behind a full-width colon or equals sign of East Asian text.
 func wideLabel(s string, i int) (start, end int) {
 	if !strings.HasPrefix(s[i:], "：") && !strings.HasPrefix(s[i:], "＝") {
 		return -1, -1
@@ -111,8 +110,8 @@ func wideLabel(s string, i int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// headerEnd returns where the value of a header ends: with its line, or with the quote
-// around it. A quote behind a "=" is the value's own, as in Digest response="x".
+// headerEnd returns where the value of a header ends: at the end of its line, or at the quote
+// around it. A quote behind a "=" belongs to the value, as in Digest response="x".
 func headerEnd(s string, start int) int {
 	for i := start; i < len(s); i++ {
 		from := i
@@ -166,8 +165,8 @@ func isPassword(key string) bool {
 	return false
 }
 
-// userInfo finds the password of https://user:password@host, or a user that is
-// a token; authority is where the part after "://" starts.
+// userInfo finds the password of https://user:password@host, or a user that is a token.
+// authority is the index behind "://".
 func userInfo(s string, authority int) (start, end int) {
 	at := -1
 	for i := authority; i < len(s) && strings.IndexByte("/?#\\\"'`<> \t\r\n", s[i]) < 0; i++ {
@@ -181,7 +180,7 @@ func userInfo(s string, authority int) (start, end int) {
 	if n := strings.IndexByte(s[authority:at], ':'); n >= 0 {
 		return unlessKnown(s, authority+n+1, at)
 	}
-	if at-authority >= 20 { // no user is called that; a token is
+	if at-authority >= 20 { // too long for a name of a user
 		return unlessKnown(s, authority, at)
 	}
 	return -1, -1

@@ -2,8 +2,8 @@ package redact
 
 import "strings"
 
-// escapedMember finds the value of "name":value where all of it is percent-encoded:
-// %22name%22%3A%22value%22. The name's end is at s[colon], v is behind the colon.
+// escapedMember finds the value of a percent-encoded "name":value, %22name%22%3A%22value%22.
+// The colon is s[colon:v].
 func escapedMember(s string, colon, v int) (start, end int) {
 	nameEnd := beforeByte(s, colon, '"', '2', '2')
 	if nameEnd < 0 {
@@ -22,7 +22,7 @@ func escapedMember(s string, colon, v int) (start, end int) {
 		return unlessKnown(s, v, valueEnd(s, v))
 	}
 	for end = start; end < len(s) && endsText[s[end]] != 1 && s[end] != '&'; end++ {
-		// %5C before it is the backslash that makes it a quote of the value.
+		// With %5C, a backslash, before it, the quote belongs to the value.
 		if s[end] == '%' && escaped(s, end, '2', '2') > 0 && beforeByte(s, end, '\\', '5', 'c') < 0 {
 			break
 		}
@@ -30,9 +30,8 @@ func escapedMember(s string, colon, v int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// member finds the value of "name":value in JSON and its like. The text may
-// itself stand in a JSON string, several times: \\\"name\\\":\\\"value\\\".
-// The closing quote of the name is the last byte of s[:before].
+// member finds the value of "name":value in JSON and similar text. The text may be inside one
+// or more JSON strings: \\\"name\\\":\\\"value\\\". s[before-1] is the closing quote of the name.
 func member(s string, before, v int) (start, end int) {
 	quote := s[before-1]
 	nameEnd := before - 1
@@ -56,7 +55,7 @@ func member(s string, before, v int) (start, end int) {
 		return start, end
 	}
 	if s[v] == '[' && !strings.HasPrefix(s[v:], Redacted) {
-		// Cut what stands between the brackets.
+		// The brackets are kept.
 		start = v + 1
 		if strings.HasPrefix(s[start:], Redacted+"]") {
 			return -1, -1
@@ -79,7 +78,7 @@ func member(s string, before, v int) (start, end int) {
 		return unlessKnown(s, start, end)
 	}
 	end = v
-	if strings.HasPrefix(s[v:], Redacted) { // its bracket is none that ends a value
+	if strings.HasPrefix(s[v:], Redacted) { // its bracket does not end the value
 		end += len(Redacted)
 	}
 	for ; end < len(s) && strings.IndexByte(",}] \t\r\n\\\"", s[end]) < 0; end++ {
@@ -87,8 +86,8 @@ func member(s string, before, v int) (start, end int) {
 	return unlessKnown(s, v, end)
 }
 
-// closing returns where in s the quote ends that was opened behind the given
-// number of backslashes: before the backslashes of the closing one, or len(s).
+// closing returns the index of the quote that closes one with level backslashes before it. The
+// index is that of the first backslash of the closing quote, or len(s).
 func closing(s string, quote byte, level int) int {
 	for i := range len(s) {
 		if s[i] != quote {
@@ -104,7 +103,7 @@ func closing(s string, quote byte, level int) int {
 	return len(s)
 }
 
-// backslashes counts those right before s[i].
+// backslashes counts the backslashes directly before s[i].
 func backslashes(s string, i int) (n int) {
 	for n < i && s[i-1-n] == '\\' {
 		n++
@@ -112,9 +111,8 @@ func backslashes(s string, i int) (n int) {
 	return n
 }
 
-// balanced returns where what begins with the bracket s[i] ends, behind the bracket that
-// closes it. Brackets in quotes do not count. A quote behind fewer than level backslashes
-// ends the text in which all of it is quoted.
+// balanced returns the index behind the bracket that closes the bracket s[i]. Brackets in quotes
+// are ignored. A quote with fewer than level backslashes before it ends the text around.
 func balanced(s string, i, level int) int {
 	depth := 0
 	for ; i < len(s); i++ {

@@ -2,8 +2,8 @@ package redact
 
 import "strings"
 
-// assignment finds the value of name=value: queries, forms, cookies, logs. eq
-// is where the name ends, v where the value starts.
+// assignment finds the value of name=value in queries, forms, cookies and logs. The name ends at
+// eq, and the value starts at v.
 func assignment(s string, eq, v int) (start, end int) {
 	if v >= len(s) {
 		return -1, -1
@@ -25,13 +25,13 @@ func assignment(s string, eq, v int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// isCookies names what holds cookies, one after the other.
+// isCookies reports whether the value under this key is a list of cookies.
 func isCookies(key string) bool {
 	key = strings.ToLower(key)
 	return strings.HasSuffix(key, "cookie") || strings.HasSuffix(key, "cookies")
 }
 
-// cookiesEnd returns where a=b; c=d ends of which the first value ends at s[end].
+// cookiesEnd returns the end of a=b; c=d, whose first value ends at s[end].
 func cookiesEnd(s string, end int) int {
 	for end < len(s) && s[end] == ';' {
 		next := skipSpaces(s, end+1)
@@ -45,7 +45,7 @@ func cookiesEnd(s string, end int) int {
 }
 
 // spacedAssignment finds the value of name = value, name := value, name == value and
-// name => value. Here it may be a sentence: "code = Unavailable".
+// name => value. This may be a part of a sentence: "code = Unavailable".
 func spacedAssignment(s string, eq, v int) (start, end int) {
 	for eq > 0 && (isBlank(s[eq-1]) || s[eq-1] == ':') {
 		eq--
@@ -64,8 +64,8 @@ func spacedAssignment(s string, eq, v int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// valueAt returns where the value at s[v:] starts and ends, within its quotes
-// if it has any. A list of quoted values is one.
+// valueAt returns the start and the end of the value at s[v:], without its quotes. A list of
+// quoted values is one value.
 func valueAt(s string, v int) (start, end int) {
 	quote := v
 	for quote < len(s) && s[quote] == '\\' {
@@ -92,7 +92,7 @@ func isQuotedList(s string, v int) bool {
 	return v < len(s) && (s[v] == '"' || s[v] == '\'')
 }
 
-// weakName names what is as often a word of a message as a secret.
+// weakName reports whether key is as often a word of a message as the name of a secret.
 func weakName(key string) bool {
 	switch strings.ToLower(key) {
 	case "code", "codes", "hash", "pin", "otp", "totp", "pass", "bearer", "jwt", "jwe", "assertion", "verifier", "nonce", "challenge",
@@ -102,8 +102,8 @@ func weakName(key string) bool {
 	return false
 }
 
-// commonWord reports whether value is a word that a sentence goes on with
-// after "password:", and so no password.
+// commonWord reports whether value is a common word of sentences behind "password:", and so is
+// not a password.
 func commonWord(value string) bool {
 	value = strings.TrimRight(value, ".,;:!?)]}")
 	if len(value) > len("authentication") {
@@ -127,15 +127,15 @@ var commonWords = func() map[string]struct{} {
 	return words
 }()
 
-// secretCookie names cookies whose name alone does not look secret: ZITADEL's
-// (zitadel.useragent, zitadel.login.csrf, __Host-zitadel…) and well-known ones.
+// secretCookie reports whether key is a known secret cookie whose name does not look like one:
+// ZITADEL's (zitadel.useragent, zitadel.login.csrf, __Host-zitadel…) and some others.
 func secretCookie(key string) bool {
 	key = strings.TrimPrefix(strings.TrimPrefix(key, "__Host-"), "__Secure-")
 	return strings.HasPrefix(key, "zitadel.") || strings.EqualFold(key, "jsessionid") || strings.EqualFold(key, "phpsessid")
 }
 
-// secretParameter names secrets in the query of a URL that are harmless words
-// elsewhere; the name stands at s[at:].
+// secretParameter reports whether key, at s[at:], is a secret parameter of a URL. Outside of
+// URLs these names are harmless words.
 func secretParameter(s string, at int, key string) bool {
 	switch s[at-1] {
 	case '?', '&', '#':
@@ -156,9 +156,9 @@ func secretParameter(s string, at int, key string) bool {
 	return false
 }
 
-// valueEnd returns where the unquoted value at s[v:] ends. Commas and brackets do not
-// end it: passwords hold them, and too much is better than too little. So do quotes, angle
-// brackets and semicolons; they end it where what follows them is no more text.
+// valueEnd returns the end of the unquoted value at s[v:]. Commas and brackets do not end it,
+// because passwords contain them, and removing too much is better than too little. Quotes,
+// angle brackets and semicolons end it only if no more text follows directly.
 func valueEnd(s string, v int) int {
 	for i := v; i < len(s); i++ {
 		switch c := s[i]; c {
@@ -180,7 +180,7 @@ func valueEnd(s string, v int) int {
 			if escaped(s, i, '2', '6') > 0 {
 				return i
 			}
-		case '\\': // an escape sequence around, not a backslash within
+		case '\\': // an escape of the text around ends the value; a backslash of the value does not
 			from := i
 			for i+1 < len(s) && s[i+1] == '\\' {
 				i++
@@ -208,7 +208,7 @@ func valueEnd(s string, v int) int {
 	return len(s)
 }
 
-// endsText marks what stands behind the end of a text: 1 for white space, 2 for the rest.
+// endsText has the bytes that may follow the end of a text: 1 for white space, 2 for others.
 var endsText = func() (t [256]byte) {
 	for _, c := range []byte(" \t\r\n") {
 		t[c] = 1
@@ -219,11 +219,12 @@ var endsText = func() (t [256]byte) {
 	return
 }()
 
-// longestPlaceholder is longer than any, and keeps many beginnings from sharing one end.
+// longestPlaceholder is longer than any placeholder. It keeps the search linear when many values
+// have the same end.
 const longestPlaceholder = 200
 
-// unlessKnown drops a value that is redacted already, empty, no secret by its
-// kind, or a template's placeholder as in ?code={{.Code}}.
+// unlessKnown returns start and end unless the value is redacted, empty, a boolean or null, or a
+// placeholder of a template as in ?code={{.Code}}.
 func unlessKnown(s string, start, end int) (int, int) {
 	switch v := s[start:end]; {
 	case v == "", v == Redacted, v == "true", v == "false", v == "null", v == "nil":

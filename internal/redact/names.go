@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// This file reads the name that stands before a value in text; the others find what it
-// names: name=value (named.go), Name: value (labelled.go), "name":"value" and
-// name:[value] (member.go), <name>value</name> (element.go).
+// This file reads the name before a value in text. The value is found by: named.go for
+// name=value, labelled.go for Name: value, member.go for "name":"value" and name:[value], and
+// element.go for <name>value</name>.
 
-// NamesSecret reports whether a name in text says that its value is a secret.
+// NamesSecret reports whether a value with this name in text is a secret.
 func NamesSecret(name string) bool {
 	switch ClassOf(name) {
 	case SecretName, SecretEnd, SecretLeaf:
@@ -18,8 +18,8 @@ func NamesSecret(name string) bool {
 	return false
 }
 
-// name returns the name that ends before s[end], and where it starts. It is "password" for a password
-// in another language.
+// name returns the name that ends at s[end], and where it starts. If the name is the word for a
+// password in another language, the result is "password".
 func name(s string, end int) (string, int) {
 	i := end
 	for i > 0 && nameBytes[s[i-1]] {
@@ -35,8 +35,8 @@ func name(s string, end int) (string, int) {
 	return key, i
 }
 
-// escapedName is name where s[i-1] begins an escape: \u0026code and %26code, whose escape
-// is no part of the name, or \u0070assword and pass%77ord, whose escape is.
+// escapedName is the same if s[i-1] begins an escape. The escape is a part of the name in
+// \u0070assword and pass%77ord, but not in \u0026code and %26code.
 func escapedName(s string, i, end int) (string, int) {
 	rest := ""
 	for {
@@ -56,30 +56,30 @@ func escapedName(s string, i, end int) (string, int) {
 	}
 }
 
-// escape reads the escape that s[i-1] begins, \uXXXX or %XX, or %25XX and so on. c is 0
-// where it is none.
+// escape reads the escape that begins at s[i-1]: \uXXXX, %XX, or repeatedly encoded as %25XX.
+// c is 0 if there is none.
 func escape(s string, i int) (c uint64, next int) {
-	digits := i + 2
-	if s[i-1] == '%' {
+	switch {
+	case s[i-1] == '%':
 		for strings.HasPrefix(s[i:], "25") {
 			i += 2
 		}
-		digits = i + 2
-	} else if i < len(s) && s[i] == 'u' {
+		next = i + 2
+	case i < len(s) && s[i] == 'u':
 		i++
-		digits = i + 4
-	} else {
-		return 0, i // a backslash of another kind
+		next = i + 4
+	default:
+		return 0, i // another escape
 	}
-	c, err := strconv.ParseUint(s[i:min(digits, len(s))], 16, 16)
+	c, err := strconv.ParseUint(s[i:min(next, len(s))], 16, 16)
 	if err != nil && s[i-1] == 'u' {
 		return 0, i - 1
 	}
-	return c, digits
+	return c, next
 }
 
-// assigned returns the name that stands before a "=" at s[end]: name, "name", list[name],
-// name[] and name[0], whose brackets may stand as %5B and %5D.
+// assigned returns the name before a "=" at s[end]: name, "name", list[name], name[] or name[0].
+// The brackets may be encoded as %5B and %5D.
 func assigned(s string, end int) (key string, at int) {
 	for range 4 {
 		end = beforeQuote(s, end)
@@ -98,7 +98,7 @@ func assigned(s string, end int) (key string, at int) {
 	return "", end
 }
 
-// beforeQuote steps back over a quote before s[end], and the backslashes before it.
+// beforeQuote returns the index before a quote and its backslashes that end at s[end], or end.
 func beforeQuote(s string, end int) int {
 	if end == 0 || s[end-1] != '"' && s[end-1] != '\'' {
 		return end
@@ -107,8 +107,8 @@ func beforeQuote(s string, end int) int {
 	return end - backslashes(s, end)
 }
 
-// beforeByte steps back over c before s[end], which may stand as %XX, or as %25XX and
-// so on; -1 where there is none. high and low are its digits, low in lower case.
+// beforeByte returns the index of the byte c that ends at s[end], or -1. c may be encoded as %XX
+// or %25XX and so on; high and low are its hexadecimal digits, low in lower case.
 func beforeByte(s string, end int, c, high, low byte) int {
 	switch {
 	case end > 0 && s[end-1] == c:
@@ -126,9 +126,8 @@ func beforeByte(s string, end int, c, high, low byte) int {
 	return -1
 }
 
-// escaped returns where s goes on after a byte that stands as %XX at s[i:], or
-// as %25XX and so on, in a URL inside URLs; -1 where there is none. high and
-// low are its digits, low in lower case.
+// escaped returns the index behind the byte that is encoded at s[i:] as %XX, or as %25XX and so
+// on, or -1. high and low are its hexadecimal digits, low in lower case.
 func escaped(s string, i int, high, low byte) int {
 	for i++; strings.HasPrefix(s[i:], "25"); i += 2 {
 	}

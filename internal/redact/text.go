@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Redacted stands where a secret stood.
+// Redacted replaces a secret.
 const Redacted = "[REDACTED]"
 
-// String cuts secrets out of free text: error and log messages, names.
+// String removes secrets from free text, such as error messages, log messages and names.
 func String(s string) string {
-	// What is left may make a new shape together with its neighbours.
+	// Text around a removed secret may form a new shape.
 	for range 4 {
 		out := cut(s)
 		if out == s {
@@ -22,8 +22,8 @@ func String(s string) string {
 	return Redacted
 }
 
-// Value cuts secrets out of a payload's string. JSON in a string goes as a
-// whole: cutting would leave text that no parser reads.
+// Value removes secrets from a string of a payload. JSON with a secret is replaced as a whole,
+// because the rest would not be valid JSON.
 func Value(s string) string {
 	if len(s) < minShape {
 		return s
@@ -46,7 +46,7 @@ func Value(s string) string {
 	return out
 }
 
-// Holds reports whether s holds a shape of a secret.
+// Holds reports whether s contains a secret.
 func Holds(s string) bool {
 	f := newFinder(s)
 	start, _ := f.next(0)
@@ -71,9 +71,8 @@ func cut(s string) string {
 	return b.String()
 }
 
-// Address keeps the scheme and the host of a URL to which ZITADEL sends
-// data; user, path, query and fragment may hold the credential. What is no
-// such URL goes as a whole.
+// Address keeps the scheme and the host of a URL to which ZITADEL sends data. User, path, query
+// and fragment may contain the credential. A string that is not such a URL is replaced as a whole.
 func Address(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok || !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
@@ -113,12 +112,12 @@ func isJSON(s string) bool {
 	return s != "" && (s[0] == '{' || s[0] == '[')
 }
 
-// longestEncoded bounds the base64 that is decoded to look inside: 64 KiB is
-// far beyond a user object of an identity provider.
+// longestEncoded limits the base64 that is decoded. A user object of an identity provider is
+// much smaller.
 const longestEncoded = 64 << 10
 
-// encodedSecret reports whether s is base64 of a PEM private key, or of JSON
-// that holds secrets. ZITADEL writes Go's []byte as base64.
+// encodedSecret reports whether s is base64 of a private key in PEM, or of JSON with secrets.
+// ZITADEL writes Go's []byte as base64.
 func encodedSecret(s string) bool {
 	switch {
 	case strings.HasPrefix(s, "LS0tLS1CRUdJT"): // "-----BEGIN"
@@ -132,7 +131,7 @@ func encodedSecret(s string) bool {
 	return false
 }
 
-// decode64 decodes base64 in either alphabet, padded or not, as far as it goes.
+// decode64 decodes base64 in either alphabet, with or without padding, up to the first error.
 func decode64(s string) []byte {
 	s = strings.TrimRight(s, "=")
 	encoding := base64.RawStdEncoding

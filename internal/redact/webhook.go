@@ -2,13 +2,12 @@ package redact
 
 import "strings"
 
-// webhook finds the secret in the path of a chat's webhook, whose URL is all that is needed to
-// post there: https://hooks.slack.com/services/T0/B0/SECRET. s[i] begins the "/" before one of the path's
-// words, which may stand as \/ or %2F, and v is behind it.
+// webhook finds the secret in the path of a chat's webhook. Everybody who has the URL can post:
+// https://hooks.slack.com/services/T0/B0/SECRET. s[i:v] is the "/" before a word of the path,
+// also as \/ or %2F.
 func webhook(s string, i, v int) (start, end int) {
 	word := span(s, v, wordBytes)
 	if s[v:min(len(s), v+3)] == "bot" { // Telegram
-		end = span(s, v+3, tokenBytes)
 		if colon := span(s, v+3, digitBytes); colon > v+5 && colon < len(s) {
 			if next := afterColon(s, colon); next > 0 {
 				if end = span(s, next, tokenBytes); end-next >= 20 {
@@ -28,7 +27,7 @@ func webhook(s string, i, v int) (start, end int) {
 		if host := s[:i]; !strings.HasSuffix(host, ".slack.com") && !strings.HasSuffix(host, ".slack-gov.com") {
 			return -1, -1
 		}
-	case "webhooks": // Discord: the id stays
+	case "webhooks": // Discord: the id is kept
 		id := span(s, start, digitBytes)
 		if id == start {
 			if !hasLongSegment(s[start:end]) {
@@ -50,23 +49,10 @@ func webhook(s string, i, v int) (start, end int) {
 	return unlessKnown(s, start, end)
 }
 
-// webhookWord has the first letters of the words that [webhook] knows.
-var webhookWord = func() (t [256]bool) {
-	for _, c := range []byte("swtbhik") {
-		t[c] = true
-	}
-	return
-}()
+// webhookWord has the first letters of the words that [webhook] recognizes.
+var webhookWord = *bytesOf("swtbhik")
 
-var digitBytes = func() *[256]bool {
-	var t [256]bool
-	for c := '0'; c <= '9'; c++ {
-		t[c] = true
-	}
-	return &t
-}()
-
-// afterColon returns what is behind the ":" at s[i:], which may stand as %3A, or -1.
+// afterColon returns the index behind the ":" at s[i:], also as %3A, or -1.
 func afterColon(s string, i int) int {
 	switch {
 	case s[i] == ':':
@@ -77,7 +63,7 @@ func afterColon(s string, i int) int {
 	return -1
 }
 
-// separator returns what is behind the "/" at s[i:], which may stand as \/ or %2F, or -1.
+// separator returns the index behind the "/" at s[i:], also as \/ or %2F, or -1.
 func separator(s string, i int) int {
 	from := i
 	for i < len(s) && s[i] == '\\' {
@@ -93,10 +79,11 @@ func separator(s string, i int) int {
 	return -1
 }
 
-// longestPath is longer than that of any webhook, and keeps many beginnings from sharing one end.
+// longestPath is longer than the path of any webhook. It keeps the search linear when many paths
+// have the same end.
 const longestPath = 1024
 
-// pathEnd returns where the path at s[i:] ends.
+// pathEnd returns the end of the path at s[i:].
 func pathEnd(s string, i int) int {
 	s = s[:min(len(s), i+longestPath)]
 	for i < len(s) {
@@ -115,7 +102,7 @@ func pathEnd(s string, i int) int {
 
 var pathBytes = setOf("-_.~@:=")
 
-// hasLongSegment reports whether a part of the path is as long as only ids and secrets are.
+// hasLongSegment reports whether a segment of the path is long enough to be an id or a secret.
 func hasLongSegment(path string) bool {
 	run := 0
 	for i := range len(path) {

@@ -25,6 +25,7 @@ import (
 	"github.com/zitadel/zitadel-go/v3/pkg/actions"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -81,7 +82,7 @@ func recordedEvents(tb testing.TB) (all []record.Event) {
 			tb.Fatal(name, err)
 		}
 		for _, e := range page.GetEvents() {
-			r := record.FromEvent(e, "demo", readAt)
+			r := events.FromEvent(e, "demo", readAt)
 			payload.Record(&r)
 			all = append(all, r)
 		}
@@ -122,7 +123,7 @@ func (s *spool) Append(_ context.Context, entries ...[]byte) error {
 }
 
 // recordedWebhooks are the records of the recorded requests, bodies included.
-func recordedWebhooks(tb testing.TB) (events []record.Event, logins []parser.Record) {
+func recordedWebhooks(tb testing.TB) (all []record.Event, logins []parser.Record) {
 	tb.Helper()
 	keys := tb.TempDir()
 	if err := os.CopyFS(keys, os.DirFS("../webhook/testdata/keys")); err != nil {
@@ -159,23 +160,23 @@ func recordedWebhooks(tb testing.TB) (events []record.Event, logins []parser.Rec
 		}
 		switch m := m.(type) {
 		case *webhook.Event:
-			events = append(events, record.FromEvent(m.Event, "demo", readAt))
+			all = append(all, events.FromEvent(m.Event, "demo", readAt))
 		case *webhook.Execution:
 			// The id and the times come from the signature, which is new in each run.
 			r := m.Record("demo")
 			r.AggregateID, r.Time, r.Read = "d93a68d29d3a7ee347d458588ffd8933", readAt.Add(-time.Second), readAt
-			events = append(events, r)
+			all = append(all, r)
 		case *webhook.Login:
 			logins = append(logins, m.Record)
 		}
 	}
-	if len(events) < 90 {
-		tb.Fatalf("only %d recorded webhooks", len(events))
+	if len(all) < 90 {
+		tb.Fatalf("only %d recorded webhooks", len(all))
 	}
-	for i := range events {
-		payload.Record(&events[i])
+	for i := range all {
+		payload.Record(&all[i])
 	}
-	return events, logins
+	return all, logins
 }
 
 // eventKey is a key of a payload, as ZITADEL's source has it.

@@ -20,8 +20,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
-// wakeUp is the interval of looks at the pipe while nothing comes: each retries
-// the commit of a state that could not be renamed into place.
+// wakeUp is the interval of checks of the pipe while nothing comes. Each check retries a failed
+// commit of the state.
 const wakeUp = time.Second
 
 // Feed is one source and its sink.
@@ -87,7 +87,7 @@ func (f *Feed) handOver(reading, sending context.Context) error {
 		case f.endOnError, sink.IsFinal(failed), sending.Err() != nil:
 			return failed
 		}
-		pausing := reading // its end calls for a last attempt at most
+		pausing := reading // when it ends, one last attempt follows
 		if reading.Err() != nil {
 			pausing = sending
 		}

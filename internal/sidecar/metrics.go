@@ -48,10 +48,10 @@ type Metrics struct {
 func ListenMetrics(addr string, feeds []*Feed, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("metrics_listen %q: %w; stop who has it, or give another port", addr, err)
+		return nil, fmt.Errorf("metrics_listen %q: %w; stop the process that uses it, or give another port", addr, err)
 	}
 	if err != nil {
-		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it wants HOST:PORT, for example 127.0.0.1:9464", addr, err)}
+		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it must be HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now()}
 	registry := prometheus.NewRegistry()
@@ -64,7 +64,7 @@ func ListenMetrics(addr string, feeds []*Feed, log *slog.Logger) (*Metrics, erro
 		Handler:     mux,
 		ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout, IdleTimeout: metricsTimeout,
 		MaxHeaderBytes: metricsHeaders,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // bad requests of strangers are not worth a line
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // bad requests are not logged by default
 	}
 	return m, nil
 }
@@ -108,7 +108,7 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(status)
 	out := json.NewEncoder(w)
 	for _, h := range lines {
-		_ = out.Encode(h) // the asker went away
+		_ = out.Encode(h) // an error means that the client is gone
 	}
 }
 
@@ -150,7 +150,7 @@ type collector struct{ feeds []*Feed }
 const metricPrefix = "zitadel_siem_"
 
 var errorsTotal = prometheus.NewDesc(metricPrefix+"errors_total",
-	"errors by kind: a gRPC code of ZITADEL's, or refused for the side that takes the records", []string{"instance", "kind"}, nil)
+	"errors by kind: a gRPC code of ZITADEL, or refused for the receiver of the records", []string{"instance", "kind"}, nil)
 
 // Describe sends nothing: the metrics of a source come and go, so the registry
 // must not check them beforehand.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/durable"
@@ -74,12 +75,9 @@ func (s *Spool) enqueue(r *request) error {
 func (s *Spool) withdraw(r *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, q := range s.queue {
-		if q == r {
-			s.queue = append(s.queue[:i], s.queue[i+1:]...)
-			s.queued -= r.size
-			return
-		}
+	if i := slices.Index(s.queue, r); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		s.queued -= r.size
 	}
 }
 

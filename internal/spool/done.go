@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -62,11 +63,7 @@ func openDone(dir string) (d *doneFile, number uint64, found bool, err error) {
 	if n == len(b) || err == nil {
 		return nil, 0, false, errDone(path)
 	}
-	zero := true
-	for _, c := range b[:n] {
-		zero = zero && c == 0
-	}
-	if zero {
+	if len(bytes.Trim(b[:n], "\x00")) == 0 {
 		if _, err := f.WriteAt(append(slotOf(0), slotOf(0)...), 0); err != nil {
 			return nil, 0, false, err
 		}

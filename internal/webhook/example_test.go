@@ -8,7 +8,7 @@ import (
 	"net"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -48,7 +48,7 @@ func Example() {
 		}
 		switch m := message.(type) {
 		case *webhook.Event:
-			r := record.FromEvent(m.Event, "demo", m.Received)
+			r := events.FromEvent(m.Event, "demo", m.Received)
 			payload.Record(&r)
 			fmt.Println(r.ID())
 		case *webhook.Execution:

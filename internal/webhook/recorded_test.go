@@ -11,6 +11,7 @@ import (
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
@@ -106,7 +107,7 @@ func TestRecorded_AlteredAreRefused(t *testing.T) {
 func TestRecorded_EventsAreThoseOfTheAPI(t *testing.T) {
 	api := map[record.Key]*eventpb.Event{}
 	for _, e := range zitadeltest.Recorded() {
-		api[record.FromEvent(e, "demo", time.Time{}).Key] = e
+		api[events.FromEvent(e, "demo", time.Time{}).Key] = e
 	}
 	w := newWorld(t, nil)
 	for _, r := range recordings(t) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
@@ -22,7 +23,7 @@ func sent(t *testing.T, bodies bool, payload string) webhook.Message {
 
 // eventRecord is the record that a reader makes of an event.
 func eventRecord(e *webhook.Event) record.Event {
-	r := record.FromEvent(e.Event, "demo", e.Received)
+	r := events.FromEvent(e.Event, "demo", e.Received)
 	r.Source = webhook.Source
 	return r
 }

@@ -1,5 +1,5 @@
-// Package host is what both plugins ask of the Fluent Bit that loaded them,
-// beyond fluent-bit-go: its logger, and the names of instances and threads.
+// Package host has the functions of Fluent Bit that both plugins use beyond fluent-bit-go: its
+// logger, and the names of instances and threads.
 package host
 
 /*
@@ -17,7 +17,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/hostlog"
 )
 
-// Role says of which kind the instances are.
+// Role is the kind of the instances.
 type Role string
 
 // The roles, as Fluent Bit's functions are named.
@@ -26,7 +26,7 @@ const (
 	Output Role = "output"
 )
 
-// Find looks the host's functions up. Call it before anything else here.
+// Find finds the functions of the host. Call it before all other functions.
 func Find(role Role) {
 	s := C.CString(string(role))
 	defer C.free(unsafe.Pointer(s))
@@ -34,7 +34,7 @@ func Find(role Role) {
 }
 
 // Log describes the logger of an instance, a struct flb_input_instance or
-// flb_output_instance of the host's.
+// flb_output_instance of the host.
 func Log(role Role, instance unsafe.Pointer) hostlog.Host {
 	h := hostlog.Host{Name: "zitadel", Level: slog.LevelInfo, Stderr: os.Stderr}
 	if s := Name(instance); s != nil {
@@ -49,8 +49,8 @@ func Log(role Role, instance unsafe.Pointer) hostlog.Host {
 	return h
 }
 
-// Name returns the host's own C string, or nil where it does not tell: the alias
-// of the instance, or its numbered name.
+// Name returns the alias of the instance, or its numbered name, as a C string of the host. It is
+// nil if the host does not provide it.
 func Name(instance unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(C.host_name(instance))
 }
@@ -70,7 +70,7 @@ func printLine(role Role, name string, level slog.Level, line string) {
 	C.host_print(C.int(number), crole, cname, cline)
 }
 
-// Thread returns the name of the host's thread that called, 15 bytes at most.
+// Thread returns the name of the calling thread, at most 15 bytes.
 func Thread() string {
 	var name [16]C.char
 	C.host_thread(&name[0])

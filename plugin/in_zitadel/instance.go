@@ -30,7 +30,7 @@ type registry struct {
 	generation int // loads of the configuration
 	last       uintptr
 	live       map[uintptr]*instance
-	exits      map[int]int // by generation, the calls of FLBPluginExit to come
+	exits      map[int]int // expected calls of FLBPluginExit, by generation
 }
 
 var instances = registry{live: make(map[uintptr]*instance), exits: make(map[int]int)}
@@ -47,7 +47,7 @@ func (r *registry) get(id uintptr) *instance {
 	return r.live[id]
 }
 
-// only returns the one instance of a host that cannot have two.
+// only returns the instance of a host that supports only one.
 func (r *registry) only() *instance {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,8 +59,8 @@ func (r *registry) only() *instance {
 	return nil
 }
 
-// start opens an instance; what is wrong is in the host's log when it fails.
-// All properties are read here: later the host answers for another instance.
+// start opens an instance. If it fails, the errors are in the host's log. All properties are read
+// here, because later the host would return those of another instance.
 func (r *registry) start(p unsafe.Pointer) bool {
 	plugin := (*C.struct_host_plugin)(p)
 	about := describe(plugin)
@@ -90,8 +90,8 @@ func (r *registry) start(p unsafe.Pointer) bool {
 	return true
 }
 
-// exit stops the instances of the oldest load: with the first of the calls that
-// are to come for it, all of them, since the call does not say which.
+// exit stops the instances of the oldest load. The host calls it once for each, but does not say
+// for which one. So the first call stops all of them.
 func (r *registry) exit() {
 	r.mu.Lock()
 	oldest := 0
@@ -130,12 +130,12 @@ func describe(plugin *C.struct_host_plugin) input.Host {
 	return h
 }
 
-// onInputThread says that this is an input's own thread rather than the engine's.
+// onInputThread reports whether this is a thread of an input, and not that of the engine.
 // Fluent Bit names them flb-in-<instance>-w<n> (src/flb_input_thread.c).
 func onInputThread() bool { return strings.HasPrefix(host.Thread(), "flb-in-") }
 
-// collect hands over what is ready. It returns bytes, allocated in C, only to
-// a host without an append of its own.
+// collect hands over the ready records. It returns bytes, allocated in C, only for a host without
+// flb_input_log_append.
 func (i *instance) collect() (unsafe.Pointer, C.size_t) {
 	if C.host_can_append() != 0 {
 		i.input.Collect(onInputThread(), i.append)

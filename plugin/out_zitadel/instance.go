@@ -41,8 +41,8 @@ type registry struct {
 
 var instances = registry{live: make(map[uintptr]*output.Output)}
 
-// start opens an instance; what is wrong is in the host's log when it fails.
-// All properties are read here: later the host answers for another instance.
+// start opens an instance. If it fails, the errors are in the host's log. All properties are read
+// here, because later the host would return those of another instance.
 func (r *registry) start(p unsafe.Pointer) bool {
 	plugin := (*C.struct_host_plugin)(p)
 	get := func(key string) string { return flb.FLBPluginConfigKey(p, key) } // "" for NULL
@@ -66,7 +66,7 @@ func (r *registry) get(id uintptr) *output.Output {
 
 func (r *registry) oldest() *output.Output { return r.get(r.oldestID()) }
 
-// oldestID is 0, the id of nothing, where there is no instance.
+// oldestID is 0 if there is no instance. No instance has the id 0.
 func (r *registry) oldestID() (oldest uintptr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
@@ -15,12 +16,12 @@ import (
 // What one recorded event costs from the decoded message to msgpack. Redaction
 // changes its payload, so that each round starts from copies, untimed.
 func BenchmarkRecord(b *testing.B) {
-	events := allRecorded(b)
-	records := make([]record.Event, len(events))
+	list := allRecorded(b)
+	records := make([]record.Event, len(list))
 	size := 0
 	fresh := func() {
-		for i, e := range events {
-			records[i] = record.FromEvent(e, "demo", readAt)
+		for i, e := range list {
+			records[i] = events.FromEvent(e, "demo", readAt)
 			if e.GetPayload() != nil {
 				records[i].Payload = proto.Clone(e.GetPayload()).(*structpb.Struct)
 			}

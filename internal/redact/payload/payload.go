@@ -1,5 +1,40 @@
-// Package payload removes the secrets from the payloads of events, in place, before any encoder
-// sees them: by event type (table.txt), by key and by shape, as [redact] says.
+// Package payload removes the secrets from the payloads of events, in place, before they are encoded.
+//
+// # What it promises
+//
+// After [Redact], no value of a payload contains what ZITADEL treats as a secret: password and secret
+// hashes, encrypted values, codes, tokens, cookies, keys, nonces and challenges, free metadata values,
+// action scripts, and the part behind the host in callback URLs. Removed values are replaced by
+// [redact.Redacted]. The keys around them, empty values, booleans, and the shape of lists and maps are
+// kept. Three rules work together, at any depth:
+//
+//   - by event type: table.txt lists the secret paths of every event type in ZITADEL's source
+//     (560 types), see gen;
+//   - by key, for types and fields that the table does not have: password, clientSecret,
+//     client_secret, idToken, code, nonce and so on, in any case, with any separators and final
+//     digits; names that contain "password" or "secret" (passwordValue, newPasswordRepeat), unless
+//     they end in a property (passwordPolicy, secretId); HTTP headers other than a short list of
+//     harmless ones, in a map, a list of pairs or a list of lines; a "value" beside a "key", "name",
+//     "id", "field" or "type" that is such a name; objects of the form {CryptoType, Algorithm, KeyID,
+//     Crypted} under any key; the private members of a JWK;
+//   - by shape, in every string: see package redact. Only the secret part of the string is replaced,
+//     but a string that is itself JSON, or base64 of it, is replaced as a whole.
+//
+// A type that ZITADEL adds later is redacted by key and by shape.
+//
+// # Its limits
+//
+//   - Personal data is kept: an audit trail needs names, e-mail addresses, phone numbers, IP addresses
+//     and user agents.
+//   - A secret of no known shape under a harmless key is kept, such as a password that a user typed
+//     as the user name.
+//   - Booleans are kept, and so are numbers under keys that name a count (maxPassword), or that only
+//     end in token, key or the like (maxToken).
+//   - A callback URL (target, SMTP and SMS provider) keeps its scheme, host and port, which tell where
+//     data went. A credential in the host name is kept.
+//   - Of the other fields of a record, [Record] checks only the display name of the editor, by shape.
+//     ZITADEL or the operator sets type, ids, sequence, times, resource owner and instance. An API
+//     client may choose the id of an aggregate, but it is a part of the record's identity.
 package payload
 
 import (
@@ -11,7 +46,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
 
-// Shared by all payloads; nothing changes a Value, values are replaced.
+// All payloads share these. That is safe because a Value is replaced and never changed.
 var (
 	redacted = structpb.NewStringValue(redact.Redacted)
 	tooDeep  = structpb.NewStringValue(record.TooDeep)
@@ -46,11 +81,11 @@ const (
 	open    mode = iota // by key and by shape
 	texts               // every string is a secret
 	all                 // every string and number is a secret
-	headers             // HTTP headers, a map or a list: secret but for harmless names
-	address             // a URL: what follows the host is secret
+	headers             // HTTP headers, a map or a list: secret except for harmless names
+	address             // a URL: the part behind the host is secret
 )
 
-// walk counts what it replaces.
+// walk goes through a payload and counts the values that it replaces.
 type walk struct{ removed int }
 
 func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth int) {
@@ -72,8 +107,8 @@ func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth
 			next = all
 		}
 		replaced := w.value(v, child, next, depth)
-		// The key itself may be a secret, where a client chose it. Most keys
-		// are too short to be one.
+		// A key that a client has chosen may be a secret itself. Most keys are too short
+		// for that.
 		if len(key) >= minKeyShape && redact.Holds(key) {
 			delete(fields, key)
 			fields[redact.Redacted] = redacted
@@ -86,12 +121,12 @@ func (w *walk) object(fields map[string]*structpb.Value, n *node, in mode, depth
 	}
 }
 
-// minKeyShape is the length from which a map's key is searched for shapes: no
-// hash, JWT or key is shorter.
+// minKeyShape is the least length of a key that is searched for secrets: hashes, JWTs and keys
+// are longer.
 const minKeyShape = 20
 
-// valueMode decides how the value v under key is treated. The table, where it
-// knows the path, overrules the name.
+// valueMode decides how the value v under key is treated. If the table has the path, it
+// overrules the name.
 func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value, child *node, in mode) mode {
 	switch {
 	case in == texts || in == all:
@@ -152,8 +187,8 @@ func valueMode(fields map[string]*structpb.Value, key string, v *structpb.Value,
 	return open
 }
 
-// value returns what stands in the place of v: v itself where nothing in it
-// is a secret, or where it was changed in place.
+// value returns the replacement of v. It is v itself if nothing in it is a secret, or if it was
+// changed in place.
 func (w *walk) value(v *structpb.Value, n *node, in mode, depth int) *structpb.Value {
 	switch kind := v.GetKind().(type) {
 	case *structpb.Value_StringValue:
@@ -186,12 +221,12 @@ func (w *walk) value(v *structpb.Value, n *node, in mode, depth int) *structpb.V
 			}
 		}
 	}
-	return v // booleans and nulls tell nothing
+	return v // booleans and nulls are not secrets
 }
 
 func (w *walk) text(v *structpb.Value, s string, in mode) *structpb.Value {
 	if s == "" || s == redact.Redacted {
-		return v // an empty value says that there was none
+		return v // an empty value tells that there was none
 	}
 	if in == texts || in == all {
 		w.removed++
@@ -230,8 +265,7 @@ func encrypted(fields map[string]*structpb.Value) bool {
 	return false
 }
 
-// privateJWK names the members of a JSON Web Key that are private (RFC 7518,
-// section 6).
+// privateJWK reports whether a member of a JSON Web Key is private (RFC 7518, section 6).
 func privateJWK(key string) bool {
 	switch key {
 	case "d", "p", "q", "dp", "dq", "qi", "k", "oth":
@@ -266,8 +300,8 @@ func isPairValue(key string) bool {
 	return key == "v" || key == "V" || len(key) <= len("values") && redact.ClassOf(key) == redact.PairValue
 }
 
-// headerPair returns the header's name in {"name": "X-Auth", "value": "..."},
-// "" where fields are no such pair.
+// headerPair returns the header's name in {"name": "X-Auth", "value": "..."}, or "" if fields are
+// not such a pair.
 func headerPair(fields map[string]*structpb.Value) (name string) {
 	value := false
 	for key, v := range fields {
@@ -275,7 +309,7 @@ func headerPair(fields map[string]*structpb.Value) (name string) {
 		case isPairValue(key):
 			value = true
 		case isPairName(key) && v.GetStringValue() != "" && (name == "" || redact.HarmlessHeader(name)):
-			name = v.GetStringValue() // of several the one that is no harmless header
+			name = v.GetStringValue() // of several, one that is not a harmless header
 		}
 	}
 	if !value {
@@ -284,8 +318,8 @@ func headerPair(fields map[string]*structpb.Value) (name string) {
 	return name
 }
 
-// authRequest reports whether the "state" among fields is the one of an OAuth
-// request, and not of a user or a process.
+// authRequest reports whether the "state" among fields is that of an OAuth request, and not that of
+// a user or a process.
 func authRequest(fields map[string]*structpb.Value) bool {
 	for _, name := range [...]string{"redirect_uri", "redirectUri", "redirectURI", "nonce", "code_challenge", "codeChallenge", "response_type", "responseType"} {
 		if _, ok := fields[name]; ok {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
@@ -75,7 +76,7 @@ func TestRecorded_NoSecretSurvives(t *testing.T) {
 	}
 	rawMarkers, rawValues, removed := map[string]int{}, 0, 0
 	for _, e := range allRecorded(t) {
-		r := record.FromEvent(e, "demo", readAt)
+		r := events.FromEvent(e, "demo", readAt)
 		values := map[string]bool{}
 		if r.Payload != nil {
 			secretValues(structpb.NewStructValue(r.Payload), "", secretPaths[r.Type], values)
@@ -149,7 +150,7 @@ func TestRecorded_NothingElseIsRemoved(t *testing.T) {
 		}
 	}
 	for _, e := range allRecorded(t) {
-		r := record.FromEvent(e, "demo", readAt)
+		r := events.FromEvent(e, "demo", readAt)
 		if r.Payload == nil {
 			continue
 		}
@@ -191,7 +192,7 @@ func TestRecord_Golden(t *testing.T) {
 	var got []byte
 	seen := map[string]bool{}
 	for _, e := range allRecorded(t) {
-		r := record.FromEvent(e, "demo", readAt)
+		r := events.FromEvent(e, "demo", readAt)
 		if payload.Record(&r) > 0 && !seen[r.Type] {
 			seen[r.Type] = true
 			got = append(record.AppendJSON(got, &r), '\n')

@@ -8,20 +8,20 @@ import (
 
 //go:generate go run ./gen -o table.txt testdata/events.json.gz
 
-// table.txt holds a line per event type: its name, then the paths of its
-// secret keys; a path behind "!" is no secret although its name looks like one.
+// table.txt has a line for each event type: its name, then the paths of its secret keys. A path
+// with "!" is not a secret although its name looks like one.
 //
 //go:embed table.txt
 var tableText string
 
-// node is a key of a payload on the way to a known path.
+// node is a key on a path of the table.
 type node struct {
-	secret bool // everything from here on is secret
-	known  bool // known to be no secret itself
+	secret bool // everything below is secret
+	known  bool // known not to be a secret itself
 	keys   map[string]*node
 }
 
-// child returns the node of a key, nil where the table has none.
+// child returns the node of a key, or nil.
 func (n *node) child(key string) *node {
 	if n == nil {
 		return nil
@@ -31,7 +31,7 @@ func (n *node) child(key string) *node {
 
 func (n *node) add(path string, mark func(*node)) {
 	for key := range strings.SplitSeq(path, ".") {
-		key = strings.TrimSuffix(key, "[]") // lists are passed through
+		key = strings.TrimSuffix(key, "[]") // lists have no node
 		if n.keys == nil {
 			n.keys = map[string]*node{}
 		}
@@ -65,8 +65,8 @@ func parseTable(text string) map[string]*node {
 	return t
 }
 
-// metadataSet is the rule for a "…metadata.set" that the table does not know:
-// metadata is free text, as in those that it knows.
+// metadataSet is the rule for a "…metadata.set" that the table does not have. Metadata is free text,
+// as in those that it has.
 var metadataSet = parseTable("any value metadata")["any"]
 
 func tableFor(eventType string) *node {

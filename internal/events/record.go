@@ -1,22 +1,23 @@
-package record
+package events
 
 import (
 	"time"
 
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
-// FromEvent turns an event of the Events API into a record. gRPC and REST both
-// arrive as this message, so that one path decodes them. Whatever is absent in
-// e, e itself too, is empty in the record. The record shares e's payload.
+// FromEvent converts an event of the Events API to a record. gRPC and REST both use this
+// message. Fields that e does not have are empty in the record; e may be nil. The record
+// shares the payload of e.
 //
-// instance is the configured label of the ZITADEL instance, which the answer
-// does not hold; read is when the answer came.
-func FromEvent(e *eventpb.Event, instance string, read time.Time) Event {
+// instance is the configured label of the ZITADEL instance, and read the time of the answer.
+func FromEvent(e *eventpb.Event, instance string, read time.Time) record.Event {
 	// The getters of generated code accept nil receivers.
 	aggregate, editor, typ := e.GetAggregate(), e.GetEditor(), e.GetType()
-	r := Event{
-		Key: Key{
+	r := record.Event{
+		Key: record.Key{
 			Instance:      instance,
 			AggregateType: aggregate.GetType().GetType(),
 			AggregateID:   aggregate.GetId(),
@@ -26,15 +27,15 @@ func FromEvent(e *eventpb.Event, instance string, read time.Time) Event {
 		Type:          typ.GetType(),
 		LocalizedType: typ.GetLocalized().GetLocalizedMessage(),
 		ResourceOwner: aggregate.GetResourceOwner(),
-		Editor: Editor{
+		Editor: record.Editor{
 			ID:      editor.GetUserId(),
 			Name:    editor.GetDisplayName(),
 			Service: editor.GetService(),
 		},
 		Payload: e.GetPayload(),
-		Source:  SourceEventsAPI,
+		Source:  record.SourceEventsAPI,
 	}
-	// A timestamp out of range would turn into a wrong time: leave it out.
+	// A timestamp out of range would become a wrong time, so it is left out.
 	if created := e.GetCreationDate(); created.IsValid() {
 		r.Time = created.AsTime()
 	}
