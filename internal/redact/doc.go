@@ -1,8 +1,6 @@
 // Package redact removes secrets from text before it leaves, and knows the names of keys whose values
 // are secrets. It depends on no protobuf; [payload] is for the payloads of events.
 //
-// [payload]: https://pkg.go.dev/github.com/zitadel-siem/zitadel-siem/internal/redact/payload
-//
 // # What it promises
 //
 // After payload.Redact no value of a payload holds what ZITADEL knows to be a
@@ -67,4 +65,6 @@
 //     alone, by shape. Type, ids, sequence, times, resource owner and instance
 //     are not touched: ZITADEL or the operator makes them, and the id of an
 //     aggregate, which an API client may choose, is the record's identity.
+//
+// [payload]: https://pkg.go.dev/github.com/zitadel-siem/zitadel-siem/internal/redact/payload
 package redact
