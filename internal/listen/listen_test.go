@@ -37,6 +37,7 @@ type rig struct {
 	t    *testing.T
 	log  *testkit.Text
 	stop func() error // Run's result
+	wait func() error // for its own end
 }
 
 func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
@@ -70,7 +71,8 @@ func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	r.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	r.wait = sync.OnceValue(func() error { return <-ended })
+	r.stop = func() error { cancel(); return r.wait() }
 	r.t.Cleanup(func() { _ = r.stop() })
 }
 
@@ -197,7 +199,7 @@ func TestRun_AgainAfterTheServerFailed(t *testing.T) {
 	r.send(1, 2, 3)
 	one := r.want(1, 2)
 	listener.Close()
-	if err := r.stop(); !errors.Is(err, net.ErrClosed) {
+	if err := r.wait(); !errors.Is(err, net.ErrClosed) {
 		t.Fatalf("the server ended with %v", err)
 	}
 	r.run()
