@@ -79,7 +79,7 @@ func TestLaw10_NoPanicReachesTheHost(t *testing.T) {
 			if now && !done {
 				done = true
 				var m map[string]int
-				m["the token is s3cr3t"] = 1
+				m["the token is s3cr3t"] = 1 //lint:ignore SA5000 it is to panic
 			}
 		}
 	}
