@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test scripts bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test scripts docs bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,10 @@ test: fmt-check build ## every test, with the race detector
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts
+
+docs: ## docs/events.md from the table of event types, and the tables of options and metrics
+	$(GO) run ./cmd/zitadel-siem explain --docs > build/events.md && mv build/events.md docs/events.md
+	$(GO) test ./cmd/zitadel-siem -run Docs -update
 
 bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -202,7 +202,7 @@ func (w *work) decode(chunk []byte) (err, broken error, at int) {
 func (w *work) event(e event) (err error) {
 	line, key := w.split(e.body)
 	switch {
-	case (line == nil || w.isReserved(key)) && w.isOurs():
+	case w.isOurs(line, key):
 		w.counts.Loops++
 		return nil
 	case line == nil:
@@ -248,33 +248,6 @@ func (w *work) split(body []byte) (line, key []byte) {
 		}
 	}
 	return nil, nil
-}
-
-// isOurs reports whether the fields, with or without the line, are those of a
-// record of this package: it came back by a match that is too wide. A line of
-// ZITADEL's that a filter took apart has no such keys. A record that has its line under
-// a key that ours do not have is no such thing, whatever it holds besides.
-func (w *work) isOurs() bool {
-	found := 0
-	for _, f := range w.fields {
-		switch string(f.name) {
-		case "source":
-			if text, _ := readText(f.value); string(text) == parser.Source {
-				found++
-			}
-		case "event":
-			if msgp.NextType(f.value) == msgp.MapType {
-				if id, _ := readText(msgp.Locate("id", f.value)); bytes.Contains(id, []byte("/"+parser.Source+"/")) {
-					found++
-				}
-			}
-		case "trust":
-			if msgp.NextType(f.value) == msgp.StrType {
-				found++
-			}
-		}
-	}
-	return found == 3
 }
 
 // isReserved reports whether a record of ours has a field of that name, or whoever
