@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials scripts bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test trials scripts docs receivers bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,14 @@ trials: build ## the real Fluent Bit with every configuration that zitadel-siem 
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts
+
+docs: ## docs/events.md from the table of event types, and the tables of options and metrics
+	$(GO) run ./cmd/zitadel-siem explain --docs > build/events.md && mv build/events.md docs/events.md
+	$(GO) test ./cmd/zitadel-siem -run Docs -update
+
+# VictoriaLogs has a go.mod of its own, so that it is no dependency of the program.
+receivers: build ## build a real VictoriaLogs, and find in it what Fluent Bit sent
+	$(GO) -C conf/receivers test -count 1 ./...
 
 bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...

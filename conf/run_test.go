@@ -177,24 +177,6 @@ func logFile(id string) string {
 	return "containers/" + id + "/" + id + "-json.log"
 }
 
-// record is what the tests look at.
-type record struct {
-	Source string         `json:"source"`
-	Event  map[string]any `json:"event"`
-	Trust  string         `json:"trust"`
-	Login  map[string]any `json:"login"`
-}
-
-// id is the event id; "" where it is made of the time of reading, since the line
-// tells none.
-func (r record) id() string {
-	id, _ := r.Event["id"].(string)
-	if r.Event["time"] == nil {
-		return ""
-	}
-	return id
-}
-
 // decode reads lines of JSON, and passes over other lines.
 func decode(t *testing.T, text string, inner ...string) (records []record) {
 	t.Helper()
@@ -212,7 +194,12 @@ func decode(t *testing.T, text string, inner ...string) (records []record) {
 		}
 		var s string
 		if json.Unmarshal(raw, &s) == nil {
-			raw = json.RawMessage(strings.TrimPrefix(s, "\ufeff")) // syslog begins with it
+			s = strings.TrimPrefix(s, "\ufeff") // syslog begins with it
+			if r, ok := syslogRecord(t, s); ok {
+				records = append(records, r)
+				continue
+			}
+			raw = json.RawMessage(s)
 		}
 		var r record
 		if err := json.Unmarshal(raw, &r); err != nil {

@@ -30,10 +30,12 @@ var siems = []struct {
 	holds            string // what the receiver gets beside the record
 }{
 	{"splunk.yaml", "splunk.example.com", "8088", []string{"SPLUNK_HEC_TOKEN=11111111-2222-3333-4444-555555555555"}, receiveSplunk, `"sourcetype":"zitadel:audit","fields":{"event_id":"`},
-	{"elasticsearch.yaml", "elastic.example.com", "9200", []string{"ELASTIC_USER=writer", "ELASTIC_PASSWORD=of-the-writer"}, receiveBulk, `"@timestamp":"`},
-	{"opensearch.yaml", "opensearch.example.com", "9200", []string{"OPENSEARCH_USER=writer", "OPENSEARCH_PASSWORD=of-the-writer"}, receiveBulk, `"@timestamp":"`},
+	{"elasticsearch.yaml", "elastic.example.com", "9200", []string{"ELASTIC_USER=writer", "ELASTIC_PASSWORD=of-the-writer"}, receiveBulk, `"ecs":{"version":"`},
+	{"opensearch.yaml", "opensearch.example.com", "9200", []string{"OPENSEARCH_USER=writer", "OPENSEARCH_PASSWORD=of-the-writer"}, receiveBulk, `"ecs":{"version":"`},
 	{"loki.yaml", "loki.example.com", "3100", nil, receiveLoki, ""},
 	{"syslog-tls.yaml", "syslog.example.com", "6514", nil, receiveSyslog, `"type":"user.human.added"`},
+	{"syslog-cef.yaml", "syslog.example.com", "6514", nil, receiveOldSyslog, `"message":"CEF:0|ZITADEL|ZITADEL|`},
+	{"syslog-leef.yaml", "syslog.example.com", "6514", nil, receiveOldSyslog, `"message":"LEEF:2.0|ZITADEL|ZITADEL|`},
 	{"http.yaml", "siem.example.com", "443", []string{"HTTP_AUTHORIZATION=Bearer of-the-sender"}, receiveHTTP, ""},
 }
 
@@ -56,6 +58,11 @@ func TestFluentBit_DeliversBothStreams(t *testing.T) {
 
 			lines := logLines(t)
 			want := actionIDs(lines)
+			if s.file == "syslog-cef.yaml" || s.file == "syslog-leef.yaml" {
+				want = hashed(want)
+				slices.Sort(want)
+			}
+			p.change = append(p.change, "format: ${ZITADEL_FORMAT:-raw}", "format: ${ZITADEL_FORMAT:-raw}\n      tier: noise")
 			p.write(logFile("c0ffee01"), docker(lines, "zitadel"))
 			p.change = append(p.change, s.host, "localhost", "port: "+s.port, "port: "+port, "      tls.verify: on\n", "      tls.verify: on\n      tls.ca_file: "+cert.file+"\n")
 			f := p.run(s.file, s.env...)
@@ -147,6 +154,22 @@ parsers:
 `), "message")
 }
 
+func receiveOldSyslog(t *testing.T, p *place, port string, cert certificate) delivery {
+	return printed(t, receiver(t, p, port, `
+    - name: syslog
+      mode: tcp
+      listen: 127.0.0.1
+      port: `+port+`
+      parser: rfc3164
+      buffer_chunk_size: 128k
+      buffer_max_size: 1M`+cert.options, `
+parsers:
+  - name: rfc3164
+    format: regex
+    regex: '^<(?<pri>10[6-9]|110)>(?<time>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8}) (?<host>[!-~]+) (?<message>(CEF|LEEF):.+)$'
+`), "message")
+}
+
 func receiveHTTP(t *testing.T, p *place, port string, cert certificate) delivery {
 	var got testkit.Text
 	serve(t, port, cert, func(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +204,11 @@ func receiveLoki(t *testing.T, p *place, port string, cert certificate) delivery
 				t.Errorf("labels %v", s.Stream)
 			}
 			for _, v := range s.Values { // what became a label has left the line
-				fmt.Fprintf(&got, `{"source":%q,%s`+"\n", s.Stream["source"], v[1][1:])
+				line := strings.Replace(v[1], `"event":{`, `"event":{"provider":"`+s.Stream["source"]+`",`, 1)
+				if line == v[1] || strings.Count(line, `"provider":`) != 1 || strings.Contains(line, `"instance":"`) {
+					t.Errorf("line %.300s", line)
+				}
+				fmt.Fprintln(&got, line)
 			}
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -273,6 +300,9 @@ func (b *bulk) key(line []byte, doc record) string {
 	}
 	if id, _ := doc.Event["id"].(string); action.Index.ID != id || id == "" {
 		b.t.Errorf("the document %q has the id %q", id, action.Index.ID)
+	}
+	if bytes.Count(line, []byte(`"@timestamp"`)) > 1 {
+		b.t.Errorf("two times in %s", line)
 	}
 	if day, _ := doc.Event["time"].(string); day != "" && action.Index.Index != "zitadel-"+strings.ReplaceAll(day[:10], "-", ".") {
 		b.t.Errorf("a document of %s goes to %s", day, action.Index.Index)

@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -64,6 +65,20 @@ func TestDocsHaveTheOptionsAndMetricsOfTheCode(t *testing.T) {
 		default:
 			t.Errorf("docs/%s: the table of %s differs from the code: go test ./cmd/zitadel-siem -run Docs -update", table.file, table.name)
 		}
+	}
+}
+
+func TestDocsHaveTheEventTypesOfTheTable(t *testing.T) {
+	table, err := format.Table("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	if err := table.WriteDocs(&want); err != nil {
+		t.Fatal(err)
+	}
+	if readFile(t, docsDir+"events.md") != want.String() {
+		t.Error("docs/events.md is not what the table gives: make docs")
 	}
 }
 

@@ -45,6 +45,7 @@ type commands struct {
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state and the files for webhooks."`
 	Setup   setupCommand   `cmd:"" help:"Make ZITADEL send events to the endpoint for webhooks: create target, executions and signing key."`
+	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -94,6 +94,7 @@ func checkSource(ctx context.Context, r *report, s config.PullSettings, offline 
 	r.say(passes, "options", s.String(), "")
 	checkState(r, s.Settings)
 	checkListen(r, s.Settings)
+	checkFormat(r, "", s.Format)
 	if !offline {
 		checkServer(ctx, r, s.Settings)
 		checkForward(ctx, r, s.Out)

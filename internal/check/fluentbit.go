@@ -37,6 +37,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 		r.secrets = append(r.secrets, out.Settings.SharedKey.Reveal())
 		if out.Usable {
 			r.say(passes, "output", fmt.Sprintf("%s:%d: match=%s %s", out.File, out.Line, out.Match, out.Settings), "")
+			checkFormat(r, fmt.Sprintf("%s:%d: ", out.File, out.Line), out.Settings.Format)
 		}
 	}
 	for _, in := range found.Inputs {
@@ -49,6 +50,7 @@ func checkFluentBit(ctx context.Context, r *report, path string, offline bool) e
 		r.say(passes, "input", where+": "+in.Settings.String(), "")
 		checkState(r, in.Settings)
 		checkListen(r, in.Settings)
+		checkFormat(r, where+": ", in.Settings.Format)
 		if !offline {
 			checkServer(ctx, r, in.Settings)
 		}

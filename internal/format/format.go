@@ -41,11 +41,8 @@ func Raw() *Format { return &Format{raw: true, tier: schema.Noise} }
 // Open reads the files that the settings name.
 func Open(s config.FormatSettings) (*Format, error) {
 	f := &Format{raw: s.Raw()}
-	overlay, err := readOverlay(s.SchemaFile)
-	if err != nil {
-		return nil, err
-	}
-	if f.table, err = schema.Load(overlay, s.SchemaFile); err != nil {
+	var err error
+	if f.table, err = Table(s.SchemaFile); err != nil {
 		return nil, fmt.Errorf("schema_file: %w", err)
 	}
 	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
@@ -61,15 +58,17 @@ func Open(s config.FormatSettings) (*Format, error) {
 	return f, nil
 }
 
-func readOverlay(path string) ([]byte, error) {
+// Table returns the table of event types, changed by the schema_file at path; "" is
+// none. It joins the errors of all wrong rows.
+func Table(path string) (*schema.Table, error) {
 	if path == "" {
-		return nil, nil
+		return schema.Load(nil, "")
 	}
 	overlay, _, err := bounded.ReadFile(path, maxOverlay)
 	if err != nil {
-		return nil, fmt.Errorf("schema_file %q: %w", path, bounded.WithoutPath(err))
+		return nil, fmt.Errorf("%q: %w", path, bounded.WithoutPath(err))
 	}
-	return overlay, nil
+	return schema.Load(overlay, path)
 }
 
 // Reserved reports whether name is a top-level key of the records: what stands beside

@@ -203,7 +203,7 @@ func (w *work) decode(chunk []byte) (at int, broken, err error) {
 func (w *work) event(e event) (err error) {
 	line, key := w.split(e.body)
 	switch {
-	case (line == nil || w.isReserved(key)) && w.isOurs():
+	case w.isOurs(line, key):
 		w.counts.Loops++
 		return nil
 	case line == nil:
@@ -249,31 +249,6 @@ func (w *work) split(body []byte) (line, key []byte) {
 		}
 	}
 	return nil, nil
-}
-
-// isOurs reports whether the fields are those of a record that this package has made. It
-// came back because `match` is too wide. Other records do not have all three keys.
-func (w *work) isOurs() bool {
-	found := 0
-	for _, f := range w.fields {
-		switch string(f.name) {
-		case "source":
-			if text, _ := readText(f.value); string(text) == parser.Source {
-				found++
-			}
-		case "event":
-			if msgp.NextType(f.value) == msgp.MapType {
-				if id, _ := readText(msgp.Locate("id", f.value)); bytes.Contains(id, []byte("/"+parser.Source+"/")) {
-					found++
-				}
-			}
-		case "trust":
-			if msgp.NextType(f.value) == msgp.StrType {
-				found++
-			}
-		}
-	}
-	return found == 3
 }
 
 // isReserved reports whether our records have a field of that name, or of its first part:

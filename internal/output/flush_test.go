@@ -299,24 +299,6 @@ func TestFlush_AStopIsNoTrouble(t *testing.T) {
 	}
 }
 
-func TestFlush_OurOwnRecordsDoNotGoRound(t *testing.T) {
-	w := newWorld(t, forwardtest.Options{}, nil)
-	lines := recorded(t, "00*.stderr")
-	w.flush(t, OK, chunkOf(t, lines...))
-	var back []byte
-	for _, r := range w.Records() {
-		back = appendEvent(t, back, nil, r.Body)
-	}
-	w.flush(t, OK, back)
-	w.flush(t, OK, back)
-	if c := w.Counts(); c.Loops != uint64(2*len(lines)) || len(w.Records()) != len(lines) {
-		t.Errorf("%d records, counts %+v", len(w.Records()), c)
-	}
-	if n := strings.Count(w.log.String(), "`tag_prefix: parsed.`"); n != 1 {
-		t.Errorf("log: %s", w.log)
-	}
-}
-
 func TestFlush_PartialLinesAreJoined(t *testing.T) {
 	w := newWorld(t, forwardtest.Options{}, nil)
 	line := recorded(t, "001*.stderr")[1]

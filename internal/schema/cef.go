@@ -53,7 +53,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 	c.Field("dhost", a.Call.Host, cefID) // no host name is longer than 253
 	c.Field("externalId", w.hashedID(a), cefUnique)
 	c.Field("deviceExternalId", a.Instance, cefID)
-	c.Field("dvchost", a.Instance, cefHost)
+	c.Field("dvchost", hostOf(a.Instance), cefHost)
 	c.Field("msg", a.Message, cefText)
 	for _, f := range [...]struct{ key, label, title, value string }{
 		{"cs1", "cs1Label", "Organization", a.Organization.ID},

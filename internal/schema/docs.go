@@ -11,7 +11,7 @@ func (t *Table) WriteDocs(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# Event types
 
-Generated from ` + "`internal/schema/mapping.yaml`" + `. Do not edit.
+Generated from ` + "`internal/schema/mapping.yaml` by `make docs`" + `. Do not edit.
 
 What each event type of ZITADEL becomes in ECS ` + ecsVersion + ` and OCSF 1.8.0. ` + "`zitadel-siem explain TYPE`" + ` shows an example
 of a type in every format, and where each field comes from.
@@ -61,6 +61,10 @@ func (r *Row) docs(b *strings.Builder) {
 	if r.Legacy {
 		title += " (old versions)"
 	}
-	fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s / %s | %s | %s | %s |\n", r.Type, title, r.Tier, r.Severity, r.Outcome,
-		strings.Join(r.Category, ", "), strings.Join(r.Kinds, ", "), r.OCSF, next, strings.ReplaceAll(user, "|", ", "))
+	ecs := ""
+	if len(r.Category) > 0 {
+		ecs = strings.Join(r.Category, ", ") + " / " + strings.Join(r.Kinds, ", ")
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Type, title, r.Tier, r.Severity, r.Outcome,
+		ecs, r.OCSF, next, strings.ReplaceAll(user, "|", ", "))
 }

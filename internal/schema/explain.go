@@ -8,46 +8,69 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
-// Explain writes what the table says of a type, and what an event of that type
+// Explain writes what the table says of a type, and what an example of that type
 // becomes in each format, with the origin of each field. o gives the version of
 // OCSF; its format is not used.
 func (t *Table) Explain(w io.Writer, typ string, o Options) error {
+	var a Activity
+	if r := exampleLine(typ); r != nil {
+		t.Line(&a, r)
+		return t.explain(w, &a, originsOfLine(r), o)
+	}
+	if typ == heartbeatType {
+		t.Heartbeat(&a, exampleHeartbeat())
+		return t.explain(w, &a, nil, o)
+	}
 	return t.ExplainRecord(w, t.Example(typ), o)
 }
 
 // ExplainRecord is Explain for an event that is given. Its secrets must be redacted.
 func (t *Table) ExplainRecord(w io.Writer, r *record.Event, o Options) error {
-	row, known := t.Row(r.Type)
-	var b strings.Builder
-	b.WriteString(row.describe(r.Type, known))
 	var a Activity
 	t.Event(&a, r)
-	origins := originsOf(r)
+	return t.explain(w, &a, originsOf(r), o)
+}
+
+func (t *Table) explain(w io.Writer, a *Activity, origins map[string]string, o Options) error {
+	var b strings.Builder
+	b.WriteString(a.Row.describe(plain(a.Type), a.Known))
 	for _, f := range []Format{ECS, OCSF, CEF, LEEF} {
 		o.Format = f
-		line := NewWriter(o).AppendLine(nil, &a)
+		line := NewWriter(o).AppendLine(nil, a)
 		fmt.Fprintf(&b, "\n%s\n", f)
 		if f == CEF || f == LEEF {
-			fmt.Fprintf(&b, "  %s\n", line)
+			fmt.Fprintf(&b, "  %s\n", plain(string(line)))
 			continue
 		}
 		fields, err := flatten(line)
 		if err != nil {
-			return fmt.Errorf("the example of %s in %s: %w", r.Type, f, err)
+			return fmt.Errorf("the example of %s in %s: %w", plain(a.Type), f, err)
 		}
 		for _, field := range fields {
-			text := fmt.Sprintf("  %-34s %-42s %s", field.name, field.value, originOf(origins, field.value))
+			text := fmt.Sprintf("  %-34s %-42s %s", plain(field.name), plain(field.value), originOf(origins, field.value))
 			b.WriteString(strings.TrimRight(text, " ") + "\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// plain makes s safe for a terminal: a record may be an attacker's. Tabs stay, because
+// LEEF separates its attributes by them.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // describe says in lines what a row means.
@@ -69,15 +92,22 @@ func (r *Row) describe(typ string, known bool) string {
 	}
 	line("group", "%s", r.Group)
 	line("tier", "%s: %s", r.Tier, [...]string{"always written", "written by default", "written only with tier: noise"}[r.Tier])
-	line("severity", "%s", r.Severity)
-	line("outcome", "%s", r.Outcome)
+	if r.Group == "own_login" {
+		line("severity", "%s, %s after a failure", r.Severity, Low)
+		line("outcome", "what login.outcome says")
+	} else {
+		line("severity", "%s", r.Severity)
+		line("outcome", "%s", r.Outcome)
+	}
 	line("ECS", "category %s, type %s", strings.Join(r.Category, ", "), strings.Join(r.Kinds, ", "))
 	line("OCSF 1.8.0", "%s", r.OCSF)
 	if r.OCSF19 != r.OCSF {
 		line("OCSF 1.9.0", "%s", r.OCSF19)
 	}
-	line("actor", "the event's editor; parts of ZITADEL such as LOGIN are no users")
-	line("user", "%s", r.userSays())
+	if !r.own {
+		line("actor", "the event's editor; parts of ZITADEL such as LOGIN are no users")
+		line("user", "%s", r.userSays())
+	}
 	if r.Client != "" {
 		line("client", "%s", choose(r.Client == "flat", "payload.remoteIP, payload.userAgent", "payload."+r.Client+".ip, payload."+r.Client+".description"))
 	}
@@ -132,10 +162,9 @@ func (t *Table) Example(typ string) *record.Event {
 		p[row.Client] = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"ip": structpb.NewStringValue(ip), "description": structpb.NewStringValue(agent)}})
 	}
 	aggregate, _, _ := strings.Cut(typ, ".")
-	at := time.Date(2026, 11, 22, 9, 24, 30, 935802000, time.UTC)
 	r := &record.Event{
 		Key:  record.Key{Instance: "example", AggregateType: aggregate, AggregateID: "200000000000000001", Sequence: 7},
-		Time: at, Read: at.Add(1500 * time.Millisecond), Type: typ, ResourceOwner: "100000000000000001",
+		Time: exampleAt, Read: exampleAt.Add(1500 * time.Millisecond), Type: typ, ResourceOwner: "100000000000000001",
 		Editor: record.Editor{ID: "200000000000000002", Name: "Minnie Mouse"}, Source: record.SourceEventsAPI,
 	}
 	if len(p) > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -166,7 +167,7 @@ func (w *Writer) record(d *document.Doc, a *Activity) {
 // syslog writes w.line with what a syslog output asks for.
 func (w *Writer) syslog(d *document.Doc, a *Activity) {
 	d.TextBytes("message", w.line)
-	w.scratch = appendName(w.scratch[:0], a.Instance, maxHost)
+	w.scratch = appendName(w.scratch[:0], hostOf(a.Instance), maxHost)
 	d.TextBytes("host", w.scratch)
 	d.Text("app", "zitadel")
 	w.scratch = appendName(w.scratch[:0], a.Type, maxMsgID)
@@ -182,6 +183,26 @@ const (
 
 // syslogSeverity is RFC 5424's severity.
 var syslogSeverity = [...]uint8{Informational: 6, Low: 5, Medium: 4, High: 3, Critical: 2}
+
+// hostOf is the label of an instance without the port that a URL gave it: receivers
+// such as syslog-ng do not take host:port for a host.
+func hostOf(instance string) string {
+	i := strings.LastIndexByte(instance, ':')
+	if i < 0 {
+		return instance
+	}
+	if port, err := strconv.ParseUint(instance[i+1:], 10, 16); err != nil || port == 0 {
+		return instance
+	}
+	host := instance[:i]
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1]
+	}
+	if strings.IndexByte(host, ':') >= 0 {
+		return instance // an address of IPv6
+	}
+	return host
+}
 
 // appendName appends s as a name of RFC 5424: printable ASCII without spaces.
 func appendName(b []byte, s string, limit int) []byte {

@@ -1,0 +1,70 @@
+package schema
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/parser"
+)
+
+// heartbeatType is event.type of a heartbeat.
+const heartbeatType = "heartbeat"
+
+// exampleAt is the time of every example.
+var exampleAt = time.Date(2026, 11, 22, 9, 24, 30, 935802000, time.UTC)
+
+// exampleLine makes the record of a line, or returns nil where no line has the type.
+func exampleLine(typ string) *parser.Record {
+	r := &parser.Record{Time: exampleAt, Read: exampleAt.Add(1500 * time.Millisecond), Instance: "example", Level: "info", Trust: parser.TrustFull, Format: parser.FormatText}
+	switch typ {
+	case "action.login":
+		r.Kind, r.Format = parser.Log, parser.FormatPostAuthLog
+		r.Login = parser.Login{
+			Outcome: "failure", Error: "ID=COMMAND-3M0fs Message=Password is invalid", Method: "password", AuthRequestID: "300000000000000003", AgentID: "300000000000000004",
+			UserID: "300000000000000001", LoginName: "minnie@example.com", ResourceOwner: "100000000000000001", ApplicationID: "300000000000000005@example",
+			RemoteAddr: "192.0.2.10:40000", ForwardedFor: "203.0.113.7", UserAgent: "Mozilla/5.0 (X11; Linux x86_64)",
+		}
+	case "action.log":
+		r.Kind, r.Message = parser.Log, "text of a script"
+	case "action.run.started":
+		r.Kind = parser.RunStarted
+	case "action.run.succeeded":
+		r.Kind, r.Took = parser.RunSucceeded, 3*time.Millisecond
+	case "action.run.failed":
+		r.Kind, r.Took, r.Error = parser.RunFailed, 3*time.Millisecond, "TypeError: value is undefined"
+	case "access":
+		r.Kind = parser.Access
+		r.Access = parser.Request{Protocol: "http", URL: "/ui/login/login", Host: "zitadel.example.com", Status: 200, UserAgent: "Mozilla/5.0 (X11; Linux x86_64)", ForwardedFor: "203.0.113.7"}
+	case "log.malformed":
+		r.Kind, r.Trust, r.Raw = parser.Malformed, parser.TrustNone, "level=info msg=\"log record emitted\" record=\"{broken"
+	case "log.other":
+		r.Kind, r.Trust, r.Raw = parser.Other, parser.TrustNone, "starting"
+	default:
+		return nil
+	}
+	return r
+}
+
+func exampleHeartbeat() *Heartbeat {
+	return &Heartbeat{
+		Type: heartbeatType, Source: "zitadel_siem", Instance: "example", At: exampleAt,
+		Metrics: []Metric{{"events", 2881}, {"lag_seconds", 0.4}}, Errors: map[string]uint64{"unavailable": 1},
+	}
+}
+
+// originsOfLine are the values of a line's record and where each of them is.
+func originsOfLine(r *parser.Record) map[string]string {
+	l := &r.Login
+	m := map[string]string{
+		r.ID(): "time, instance and a hash of the line", r.Instance: "instance", r.Level: "event.level", r.EventType(): "event.type", r.Trust.String(): "trust",
+		stamp(r.Time): "event.time", stamp(r.Read): "event.read_at", fmt.Sprint(r.Time.UnixMilli()): "event.time", fmt.Sprint(r.Read.UnixMilli()): "event.read_at",
+		l.Outcome: "login.outcome", l.Error: "login.error", l.AuthRequestID: "login.auth_request_id", l.AgentID: "login.agent_id", l.UserID: "login.user_id", l.LoginName: "login.login_name",
+		l.ResourceOwner: "login.resource_owner", l.ApplicationID: "login.application_id", l.ForwardedFor: "login.forwarded_for", l.UserAgent: "login.user_agent",
+		r.Message: "message", r.Raw: "raw", r.Error: "run.error", r.Access.URL: "access.url", r.Access.Host: "access.host",
+	}
+	if r.Kind == parser.Access {
+		m[r.Access.UserAgent], m[r.Access.ForwardedFor] = "access.user_agent", "access.forwarded_for"
+	}
+	delete(m, "")
+	return m
+}
