@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -30,7 +31,7 @@ var syslogds = map[string]syslogd{
 		program: "rsyslogd", args: []string{"-n", "-f", "DIR/daemon.conf", "-i", "DIR/daemon.pid"}, needs: "/usr/lib/*/rsyslog/lmnsd_ossl.so",
 		config: `
 global(maxMessageSize="64k" workDirectory="DIR" parser.escapeControlCharactersOnReceive="off"
-  defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="DIR/server.crt" defaultNetstreamDriverCertFile="DIR/server.crt" defaultNetstreamDriverKeyFile="DIR/server.key")
+  defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="DIR/ca.crt" defaultNetstreamDriverCertFile="DIR/server.crt" defaultNetstreamDriverKeyFile="DIR/server.key")
 module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon")
 input(type="imtcp" port="PORT" address="127.0.0.1")
 template(name="parsed" type="string" string="%hostname% %syslogseverity% %syslogtag%%msg%\n")
@@ -106,10 +107,11 @@ func TestFluentBit_RealSyslogDaemonsGetEveryAwkwardEvent(t *testing.T) {
 				p.server = server
 				p.change = append([]string{"https://zitadel.example.com", server.URL()}, p.change...)
 				p.write("token", server.Token())
-				cert := newCertificate(t, p)
-				port := freePort(t)
-				p.startDaemon(program, d, port)
-				p.change = append(p.change, "syslog.example.com", "localhost", "port: 6514", "port: "+port, "      tls.verify: on\n", "      tls.verify: on\n      tls.ca_file: "+cert.file+"\n")
+				ca := testkit.NewAuthority(t)
+				cert, key := ca.Issue(t, "localhost")
+				port := testkit.FreePort(t)
+				p.startDaemon(program, d, port, strings.NewReplacer("PORT", port, "DIR/ca.crt", ca.File(), "DIR/server.crt", cert, "DIR/server.key", key, "DIR", p.dir))
+				p.change = append(p.change, "syslog.example.com", "localhost", "port: 6514", "port: "+port, "      tls.verify: on\n", "      tls.verify: on\n      tls.ca_file: "+ca.File()+"\n")
 				p.write(logFile("c0ffee01"), "")
 				f := p.run(file)
 				received := func() []string {
@@ -119,44 +121,30 @@ func TestFluentBit_RealSyslogDaemonsGetEveryAwkwardEvent(t *testing.T) {
 					}
 					return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 				}
-				f.until("everything is there", func() bool { return len(received()) >= awkwardEvents })
-				f.stop()
+				f.Until("everything is there", func() bool { return len(received()) >= awkwardEvents })
+				f.Stop()
 				wantAwkward(t, received(), want)
 			})
 		}
 	}
 }
 
-func (p *place) startDaemon(program string, d syslogd, port string) {
+// startDaemon starts a receiver, and returns once it listens at port.
+func (p *place) startDaemon(program string, d syslogd, port string, replace *strings.Replacer) {
 	p.t.Helper()
-	replace := strings.NewReplacer("DIR", p.dir, "PORT", port)
 	p.write("daemon.conf", replace.Replace(d.config))
 	var args []string
 	for _, a := range d.args {
 		args = append(args, replace.Replace(a))
 	}
-	var said text
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if p.t.Failed() {
-			p.t.Logf("%s said:\n%.3000s", program, said.String())
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+	daemon := testkit.Start(p.t, exec.Command(program, args...), nil)
+	daemon.Until(program+" listens", func() bool {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
 			c.Close()
-			return
 		}
-		if time.Now().After(deadline) {
-			p.t.Fatalf("%s does not listen", program)
-		}
-	}
+		return err == nil
+	})
 }
 
 // shown is a value as both formats can hold it: white space is spaces, what acts on a
