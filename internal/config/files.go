@@ -28,6 +28,8 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return data, mode, nil
 }
 
+const missing = "does not exist"
+
 // fileError explains err without the path: a secret may have been given in its
 // place.
 func fileError(err error) error {
@@ -39,7 +41,7 @@ func fileError(err error) error {
 	case errors.Is(err, bounded.ErrTooLarge):
 		return &valueError{"is larger than 1 MiB", "check that it is the right file"}
 	case errors.Is(err, fs.ErrNotExist):
-		return &valueError{"does not exist", "check the path; a path that does not begin with / is relative to the directory in which the process was started"}
+		return &valueError{missing, "check the path; a path that does not begin with / is relative to the directory in which the process was started"}
 	case errors.Is(err, fs.ErrPermission):
 		return &valueError{"cannot be read by this user", "make it readable for the user that runs Fluent Bit or zitadel-siem"}
 	}
@@ -55,6 +57,11 @@ func (p *parser) checkFile(o Option, path string) {
 	data, mode, err := readFile(path)
 	if err == nil {
 		err = o.fileContent(data)
+	} else if o.make != nil {
+		var why *valueError
+		if errors.As(err, &why) && why.why == missing {
+			err = &valueError{missing, o.make(path)}
+		}
 	}
 	if err != nil {
 		p.refuse(o, path, err)

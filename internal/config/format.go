@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -19,6 +20,9 @@ type FormatSettings struct {
 	Tier         string // core, useful or noise
 	KeepOriginal bool
 	SchemaFile   string // empty: none
+
+	Pseudonyms        bool
+	PseudonymsKeyFile string // set with Pseudonyms
 }
 
 // Raw reports whether records keep ZITADEL's own form.
@@ -29,7 +33,7 @@ func (s *OutputSettings) format() *FormatSettings { return &s.Format }
 
 // formatOptions are the options for the form of records. of finds their settings.
 func formatOptions[S any](of func(*S) *FormatSettings) Options {
-	return lift(grouped("Options for the format of records", Options{
+	return lift(grouped("Options for the format of records", slices.Concat(Options{
 		{
 			Name: "format", Kind: KindEnum, Default: "raw", Values: []string{"raw", "ecs", "ocsf", "cef", "leef"}, Example: "ecs",
 			Doc:   "Format of the records: `raw` is ZITADEL's own, `ecs` the Elastic Common Schema 9.4, `ocsf` the Open Cybersecurity Schema Framework, `cef` and `leef` are lines for ArcSight and QRadar",
@@ -61,7 +65,7 @@ func formatOptions[S any](of func(*S) *FormatSettings) Options {
 			public: true, content: yamlContent,
 			field: in(func(s *FormatSettings) any { return &s.SchemaFile }),
 		},
-	}), of)
+	}, pseudonymOptions())), of)
 }
 
 // formatting completes and compares the options for the form of records.

@@ -6,8 +6,8 @@ import "slices"
 var Input = Table[Settings]{
 	Title:   "Options of the reader",
 	Options: inputOptions,
-	rules: append([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening},
-		liftRules([]func(*parser, *FormatSettings){formatting}, (*Settings).format)...),
+	rules: append([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening, enriching},
+		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*Settings).format)...),
 }
 
 var inputOptions = slices.Concat(Options{
@@ -226,4 +226,4 @@ var inputOptions = slices.Concat(Options{
 		text:  languageTag,
 		field: in(func(s *Settings) any { return &s.Language }),
 	},
-}, formatOptions((*Settings).format), listenOptions)
+}, formatOptions((*Settings).format), enrichOptions, listenOptions)

@@ -51,6 +51,8 @@ type Option struct {
 	field func(settings any) any
 	// public: the File contains nothing secret.
 	public bool
+	// make returns the command that makes a File which does not exist.
+	make func(path string) string
 	// text says what else is wrong with a Text or a Token, content with the
 	// content of a File, and items with a List.
 	text    func(v string) error

@@ -10,7 +10,7 @@ var Output = Table[OutputSettings]{
 	Title:   "Options of the parser",
 	Options: outputOptions,
 	rules: append([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
-		liftRules([]func(*parser, *FormatSettings){formatting}, (*OutputSettings).format)...),
+		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*OutputSettings).format)...),
 }
 
 // kinds are what a line can be; allKinds means all of them.

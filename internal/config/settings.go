@@ -48,6 +48,7 @@ type Settings struct {
 	Heartbeat time.Duration // 0: never
 
 	Format FormatSettings
+	Enrich EnrichSettings
 	Listen ListenSettings
 }
 

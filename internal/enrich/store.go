@@ -85,6 +85,9 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// New returns a store without a file: what it knows ends with the process.
+func New(o Options) (*Store, error) { return newStore(o) }
+
 func newStore(o Options) (*Store, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultBytes
@@ -126,7 +129,7 @@ func (s *Store) address(k kind, id string) (r *ring, hash uint64) {
 
 // learn merges n into what is known and keeps the change for the file.
 func (s *Store) learn(n *entry) {
-	if s.apply(n) {
+	if s.apply(n) && s.file != nil {
 		s.body = appendKey(s.body[:0], n.kind, n.id)
 		s.body = n.appendBody(s.body, nil)
 		s.pending = appendEntry(s.pending, s.body)
@@ -191,6 +194,9 @@ func (s *Store) replay(b []byte) error {
 // Sync makes what was learned durable. After an error it may be called again: nothing
 // that was learned is lost meanwhile.
 func (s *Store) Sync() error {
+	if s.file == nil {
+		return nil
+	}
 	if err := s.sync(); err != nil {
 		return fmt.Errorf("names %q cannot be written: %w; make room or repair the directory", s.file.path, err)
 	}
@@ -238,15 +244,21 @@ func (s *Store) snapshot(yield func(entry []byte) bool) {
 
 // Stats returns how much is known.
 func (s *Store) Stats() Stats {
-	return Stats{
+	x := Stats{
 		Entries: s.names.index.count + s.flows.index.count,
 		Bytes:   s.names.bytes() + s.flows.bytes() + s.dict.bytes,
-		File:    s.file.size,
 		Evicted: s.names.evicted + s.flows.evicted,
 	}
+	if s.file != nil {
+		x.File = s.file.size
+	}
+	return x
 }
 
 // Close syncs and closes the file.
 func (s *Store) Close() error {
+	if s.file == nil {
+		return nil
+	}
 	return errors.Join(s.Sync(), s.file.close())
 }

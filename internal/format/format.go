@@ -2,17 +2,21 @@
 // OCSF, CEF or LEEF, as Fluent Bit events or as lines. It is the one place where a
 // format is chosen.
 //
-// Encoders expect redacted records.
+// Encoders expect redacted records. Where the settings ask for pseudonyms, they change the
+// payloads of events, which are encoded once.
 package format
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+	"github.com/zitadel-siem/zitadel-siem/internal/pseudonym"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 	"github.com/zitadel-siem/zitadel-siem/internal/version"
@@ -29,6 +33,9 @@ type Format struct {
 	options schema.Options
 	raw     bool
 	tier    schema.Tier
+	tokens  *pseudonym.Tokens // nil: personal values stay
+
+	names atomic.Pointer[Names] // nil: records say what they say
 
 	// LeftOut counts records that the setting tier leaves out, Unknown those of an event
 	// type that the table does not know.
@@ -47,6 +54,11 @@ func Open(s config.FormatSettings) (*Format, error) {
 	}
 	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
 		return nil, fmt.Errorf("tier: %w", err)
+	}
+	if s.Pseudonyms {
+		if f.tokens, err = pseudonym.Load(s.PseudonymsKeyFile); err != nil {
+			return nil, err
+		}
 	}
 	if f.raw {
 		return f, nil
@@ -80,6 +92,12 @@ func (f *Format) Reserved(name string) bool {
 	return f.options.Format.Reserved(name)
 }
 
+// Remember makes encoders learn from events, and complete records by what was learned.
+func (f *Format) Remember(n *Names) { f.names.Store(n) }
+
+// Names is what was remembered; nil without [Format.Remember].
+func (f *Format) Names() *Names { return f.names.Load() }
+
 // Msgpack returns an encoder of Fluent Bit events, [EventTime, map].
 func (f *Format) Msgpack() record.Encoder {
 	e := f.NewEncoder()
@@ -96,11 +114,16 @@ type Encoder struct {
 	mu       sync.Mutex // heartbeats come from another goroutine
 	activity schema.Activity
 	writer   *schema.Writer
+	event    record.Event  // with pseudonyms
+	line     parser.Record // with pseudonyms
+	finish   func(*enrich.Store)
 }
 
 // NewEncoder returns an encoder.
 func (f *Format) NewEncoder() *Encoder {
-	return &Encoder{Format: f, writer: schema.NewWriter(f.options)}
+	e := &Encoder{Format: f, writer: schema.NewWriter(f.options)}
+	e.finish = e.complete // one closure for all records
+	return e
 }
 
 // AppendMsgpack appends r to b as one Fluent Bit event, whose map gets more further
@@ -108,8 +131,9 @@ func (f *Format) NewEncoder() *Encoder {
 func (e *Encoder) AppendMsgpack(b []byte, r record.Record, more int, pairs []byte) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	r, wanted := e.fill(r)
 	switch line, isLine := r.(*parser.Record); {
-	case !e.fill(r):
+	case !wanted:
 		return b
 	case !e.raw:
 		return e.writer.AppendMsgpack(b, &e.activity, more, pairs)
@@ -125,8 +149,9 @@ func (e *Encoder) AppendMsgpack(b []byte, r record.Record, more int, pairs []byt
 func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	r, wanted := e.fill(r)
 	switch {
-	case !e.fill(r):
+	case !wanted:
 		return b
 	case e.raw:
 		return record.AppendLine(b, r)
@@ -135,30 +160,70 @@ func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
 	}
 }
 
-// fill fills the activity, if it is needed, and reports whether r is wanted.
-func (e *Encoder) fill(r record.Record) bool {
-	if e.raw && e.tier == schema.Noise {
-		return true
+// fill fills the activity, if it is needed. It returns r, or its copy with pseudonyms, and
+// reports whether it is wanted. What a tier leaves out teaches as well.
+func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
+	names := e.Names()
+	if event, ok := r.(*record.Event); ok && names != nil {
+		names.Learn(event)
 	}
-	switch r := r.(type) {
-	case *record.Event:
-		e.table.Event(&e.activity, r)
-	case *parser.Record:
-		e.table.Line(&e.activity, r)
-	case *pipe.Heartbeat:
-		h := heartbeat(r)
-		e.table.Heartbeat(&e.activity, &h)
-	default:
-		panic(fmt.Sprintf("no format for a %T", r))
+	if e.raw && e.tier == schema.Noise && e.tokens == nil {
+		return r, true
+	}
+	r = e.activityOf(r)
+	if names != nil {
+		names.contained(e.finish)
 	}
 	if !e.activity.Known {
 		e.Unknown.Add(1)
 	}
 	if !e.activity.Wanted(e.tier) {
 		e.LeftOut.Add(1)
-		return false
+		return r, false
 	}
-	return true
+	return r, true
+}
+
+// activityOf fills the activity. With pseudonyms it returns a copy of r that has them.
+func (e *Encoder) activityOf(r record.Record) record.Record {
+	switch r := r.(type) {
+	case *record.Event:
+		e.table.Event(&e.activity, r)
+		if e.tokens == nil {
+			return r
+		}
+		ip, from := e.activity.IP, e.activity.IPSource
+		e.event = *r // its payload is changed in place, its editor is not
+		e.tokens.Event(&e.event)
+		e.table.Event(&e.activity, &e.event)
+		e.setAddress(ip, from)
+		return &e.event
+	case *parser.Record:
+		e.table.Line(&e.activity, r)
+		if e.tokens == nil {
+			return r
+		}
+		ip, from := e.activity.IP, e.activity.IPSource
+		e.line = *r
+		e.tokens.Line(&e.line)
+		e.table.Line(&e.activity, &e.line)
+		e.setAddress(ip, from)
+		return &e.line
+	case *pipe.Heartbeat:
+		h := heartbeat(r)
+		e.table.Heartbeat(&e.activity, &h)
+		return r
+	default:
+		panic(fmt.Sprintf("no format for a %T", r))
+	}
+}
+
+// setAddress puts a token in the place of the address that was found in the clear.
+func (e *Encoder) setAddress(ip netip.Addr, from schema.IPSource) {
+	e.activity.IP = netip.Addr{}
+	if ip.IsValid() {
+		e.activity.Address, e.activity.IPSource = e.tokens.Token(pseudonym.IP, ip.String()), from
+	}
 }
 
 func heartbeat(h *pipe.Heartbeat) schema.Heartbeat {

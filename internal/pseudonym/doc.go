@@ -18,7 +18,10 @@
 // # What it does not promise
 //
 //   - Ids stay, since they are the identity of the record. An API client may choose the id of
-//     a user; who puts a name there has it in the clear.
+//     a user; who puts a name there has it in the clear. The client id of a machine is its
+//     user name, and stays where it is the client id.
+//   - The event.id of a log line is a hash of the line without a key: who guesses a whole line
+//     can confirm the guess.
 //   - A personal value inside a longer text of a harmless key stays, such as a name in the
 //     name of a project.
 //   - Two spellings of one name in different Unicode normal forms give two tokens.

@@ -48,6 +48,7 @@ type Activity struct {
 	Entity       Object // what it was done to
 
 	IP           netip.Addr
+	Address      string // where the address is a pseudonym: its token, and IP is empty
 	IPSource     IPSource
 	ForwardedFor string
 	UserAgent    string
@@ -235,6 +236,12 @@ var authMethods = [...]Factor{
 	1: {7, "OTP"}, 2: {9, "U2F"}, 3: passkey, 4: {11, "Password"}, 5: {99, "Identity Provider"}, 6: {1, "SMS"}, 7: {8, "Email"},
 	8: {7, "OTP"}, 9: {99, "Private Key"}, 11: {99, "Recovery Code"},
 }
+
+// HasAddress reports whether the address, or its pseudonym, is known.
+func (a *Activity) HasAddress() bool { return a.IP.IsValid() || a.Address != "" }
+
+// SetIP takes an address if s is one, with or without a port.
+func (a *Activity) SetIP(s string, source IPSource) bool { return a.setIP(s, source) }
 
 // setIP takes an address if s is one, with or without a port.
 func (a *Activity) setIP(s string, source IPSource) bool {

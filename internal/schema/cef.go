@@ -47,6 +47,8 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 		w.scratch = a.IP.AppendTo(w.scratch[:0])
 		c.Field("c6a2", text(w.scratch), cefShort)
 		c.Field("c6a2Label", "Source IPv6 Address", cefText)
+	default:
+		c.Field("shost", a.Address, cefText)
 	}
 	c.Field("requestClientApplication", a.UserAgent, cefText)
 	c.Field("request", a.Call.Path, cefText)

@@ -123,9 +123,12 @@ func ecsUser(d *document.Doc, u *User, roles []string) {
 
 // ecsFrom writes where it came from.
 func (w *Writer) ecsFrom(d *document.Doc, a *Activity) {
-	if a.IP.IsValid() {
+	if a.HasAddress() {
 		d.Map("source")
-		w.ip(d, "ip", a)
+		if a.IP.IsValid() {
+			w.ip(d, "ip", a)
+		}
+		d.Some("address", a.Address)
 		d.End()
 	}
 	if a.UserAgent != "" {

@@ -40,6 +40,7 @@ func (w *Writer) leef(b []byte, a *Activity) []byte {
 		w.scratch = a.IP.AppendTo(w.scratch[:0])
 		l.Field("src", text(w.scratch), leefName)
 	}
+	l.Field("identHostName", a.Address, leefName)
 	l.Field("userAgent", a.UserAgent, leefText)
 	l.Field("resource", a.Entity.ID, leefName)
 	if a.Row.Entity.ID == 5 {

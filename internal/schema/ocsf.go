@@ -238,6 +238,10 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 		d.Map("src_endpoint")
 		w.ip(d, "ip", a)
 		d.End()
+	} else if a.Address != "" {
+		d.Map("src_endpoint")
+		d.Text("uid", a.Address)
+		d.End()
 	} else if c.Class == classAPI {
 		d.Map("src_endpoint")
 		d.Text("name", "unknown") // required

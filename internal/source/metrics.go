@@ -35,6 +35,15 @@ var formatMetrics = []metric.Definition[*format.Format]{
 	metric.Counter("types_unknown", "records of an event type that this version does not know", func(f *format.Format) uint64 { return f.Unknown.Load() }),
 }
 
+var namesMetrics = []metric.Definition[*format.Names]{
+	metric.Gauge("names_known", "ids that names, or the like, are known of; metrics of names exist only with enrich", func(n *format.Names) uint64 { return uint64(n.Stats().Entries) }),
+	metric.Gauge("names_bytes", "bytes of memory that they need", func(n *format.Names) uint64 { return uint64(n.Stats().Bytes) }),
+	metric.Counter("names_evicted", "ids that were forgotten because enrich_size was reached", func(n *format.Names) uint64 { return n.Stats().Evicted }),
+	metric.Gauge("names_to_learn", "event types whose past is not read yet; see learn", func(n *format.Names) uint64 { return n.ToLearn.Load() }),
+	metric.Counter("names_learned", "events that learn has read", func(n *format.Names) uint64 { return n.Learned.Load() }),
+	metric.Counter("names_failed", "panics while names were learned or looked up; the records came out", func(n *format.Names) uint64 { return n.Failed.Load() }),
+}
+
 var webhookMetrics = []metric.Definition[*listen.Listener]{
 	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
@@ -46,7 +55,8 @@ var webhookMetrics = []metric.Definition[*listen.Listener]{
 
 // Legend returns every metric of a source and its pipe, without values.
 func Legend() []metric.Metric {
-	return metric.Legend(metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics), webhookMetrics)
+	list := metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics)
+	return metric.Legend(metric.Legend(list, namesMetrics), webhookMetrics)
 }
 
 // Metrics returns the metrics of s and its pipe as of now.
@@ -56,6 +66,9 @@ func (s *Source) Metrics() metric.Snapshot { return s.Pipe.Metrics(time.Now()) }
 func (s *Source) addMetrics(to *metric.Snapshot) {
 	to.List = metric.Read(to.List, readerMetrics, &s.Reader, to.At)
 	to.List = metric.Read(to.List, formatMetrics, s.opts.Format, to.At)
+	if names := s.opts.Format.Names(); names != nil {
+		to.List = metric.Read(to.List, namesMetrics, names, to.At)
+	}
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
 	}

@@ -62,14 +62,18 @@ type Source struct {
 
 	opts   Options
 	client *zitadel.Client
-	state  *cursor.File // nil without state_path, and while another reader has it
-	last   cursor.State // after the last batch that the pipe took
+	state  *cursor.File  // nil without state_path, and while another reader has it
+	names  *format.Names // nil without enrich, and while another reader has the state
+	last   cursor.State  // after the last batch that the pipe took
+	// learned is closed once nothing waits for what learn reads.
+	learned     chan struct{}
+	learnedOnce sync.Once
 }
 
 // Open opens the state, the client and the files of webhooks. It uses no
 // network yet.
 func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, err error) {
-	s := &Source{Settings: settings, opts: o}
+	s := &Source{Settings: settings, opts: o, learned: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -126,13 +130,17 @@ func encoder(settings config.Settings, next record.Encoder) record.Encoder {
 
 func (s *Source) openState() error {
 	if s.Settings.StatePath == "" {
-		return nil
+		return s.openNames()
 	}
 	file, state, err := cursor.Open(s.Settings.StatePath, s.Settings.Instance)
-	if err == nil {
-		s.state, s.last = file, state
+	if err != nil {
+		return err
 	}
-	return err
+	if err := s.openNames(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	s.state, s.last = file, state
+	return nil
 }
 
 const (
@@ -177,6 +185,7 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 	defer stopReading()
 	var readError error
 	var read sync.WaitGroup
+	s.startLearning(reading, &read)
 	read.Go(func() {
 		readError = fault.Contain(func() error { return s.Pipe.Run(reading, s.read) })
 	})
@@ -204,12 +213,13 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 	if s.Listener != nil {
 		o.Pushes = s.Listener.Pushes()
 	}
+	s.awaitLearning(ctx)
 	reader, err := events.NewReader(s.client, s.Settings, s.last, o)
 	if err != nil {
 		return err
 	}
 	return reader.Run(ctx, func(ctx context.Context, b events.Batch) error {
-		err := emit(ctx, pipe.Batch{Records: b.Records, Newest: b.Newest, State: state{s.state, b.State}, Done: b.Done})
+		err := emit(ctx, pipe.Batch{Records: b.Records, Newest: b.Newest, State: state{s, b.State}, Done: b.Done})
 		if err == nil {
 			s.last = b.State
 		}
@@ -219,15 +229,19 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 
 // state is a [pipe.State].
 type state struct {
-	file *cursor.File // nil: nothing is remembered
+	source *Source
 	cursor.State
 }
 
+// Prepare writes the names first: what a committed event taught is never forgotten.
 func (s state) Prepare() (pipe.Pending, error) {
-	if s.file == nil {
+	if err := s.source.syncNames(); err != nil {
+		return nil, err
+	}
+	if s.source.state == nil {
 		return forgotten{}, nil
 	}
-	return s.file.Prepare(s.State)
+	return s.source.state.Prepare(s.State)
 }
 
 // forgotten is the prepared state of a source that remembers nothing.
@@ -240,6 +254,9 @@ func (s *Source) Close() error {
 	var errs []error
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
+	}
+	if s.names != nil {
+		errs = append(errs, s.names.Close())
 	}
 	if s.state != nil {
 		errs = append(errs, s.state.Close())

@@ -57,6 +57,10 @@ var kinds = map[string]string{
 // type alone.
 var idKeys = []string{"userId", "previousId", "newId", "user", "schema", "description"}
 
+// machineNames are the display names of machines. The catalogue does not call them personal,
+// but they are the editor's name in other events, which is.
+var machineNames = map[string]string{"user.machine.added": "name=name", "user.machine.changed": "name=name"}
+
 type eventType struct {
 	Type string
 	Keys []struct {
@@ -91,6 +95,9 @@ func makeTable(path string) ([]byte, error) {
 	lines := []string{}
 	for _, t := range types {
 		var words []string
+		if name, ok := machineNames[t.Type]; ok {
+			words = append(words, name)
+		}
 		for _, k := range t.Keys {
 			name := last(k.Name)
 			switch {
