@@ -31,7 +31,8 @@ func (d *Demo) Help() string {
 	return "Without ZITADEL_URL a fake ZITADEL server is started on loopback. It serves 2,881 events that a real ZITADEL wrote, and adds " +
 		"new ones; logins run its actions, which write to a log. The real pipeline reads both: Fluent Bit ($FLUENT_BIT, or fluent-bit on " +
 		"PATH) with the built plugins and conf/sources.yaml, otherwise zitadel-siem pull and parse. With ZITADEL_URL and ZITADEL_TOKEN " +
-		"the events are those of that instance."
+		"the events are those of that instance. Each line says when, with which outcome, what, who, to whom, and from where. With ZITADEL_FORMAT " +
+		"(raw, ecs, ocsf, cef, leef) the records are shown in that format, as they are."
 }
 
 // ErrUsage marks an error of the command line.
@@ -62,7 +63,11 @@ func (d *Demo) Run(ctx context.Context, console *terminal.Console) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
 	values := config.Input.FromEnv(os.Getenv)
-	ledger := newLedger()
+	view, err := newView(values)
+	if err != nil {
+		return err
+	}
+	ledger := newLedger(view)
 	var server *fakeServer
 	if values["url"] == "" {
 		if server, err = startFakeServer(ledger, d.Rate, filepath.Join(dir, actionsFile)); err != nil {
@@ -72,6 +77,7 @@ func (d *Demo) Run(ctx context.Context, console *terminal.Console) (err error) {
 		if values, err = server.options(dir, values); err != nil {
 			return err
 		}
+		values["tier"] = "noise" // the sum at the end counts every event
 		console.Line(fmt.Sprintf("fake ZITADEL server at %s: %s recorded events, and new ones all the time; logins run its actions, which print", values["url"], terminal.Thousands(ledger.written())))
 	}
 	if values["state_path"] == "" {
@@ -133,7 +139,7 @@ func (d *Demo) pipeline(dir string, values map[string]string, console *terminal.
 func (d *Demo) watch(ctx context.Context, console *terminal.Console, p pipeline, server *fakeServer, ledger *ledger) error {
 	pipelineCtx, stopPipeline := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPipeline()
-	began, screen := time.Now(), newScreen(console)
+	began, screen := time.Now(), newScreen(console, ledger.view)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- p.run(pipelineCtx, func(line []byte) {

@@ -26,7 +26,7 @@ func TestTheEnvironmentOfTheChildHasTheOptionsOfThisRunAlone(t *testing.T) {
 }
 
 func TestLaw6_CredentialsOfAnInstanceDoNotGoToTheFakeServer(t *testing.T) {
-	server, err := startFakeServer(newLedger(), 1, t.TempDir()+"/"+actionsFile)
+	server, err := startFakeServer(newLedger(view{format: "ecs"}), 1, t.TempDir()+"/"+actionsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestLaw6_CredentialsOfAnInstanceDoNotGoToTheFakeServer(t *testing.T) {
 }
 
 func TestTheLedgerCountsLostRepeatedAndForeignRecords(t *testing.T) {
-	l := newLedger()
+	l := newLedger(view{format: "ecs"})
 	at := time.Unix(1, 0)
 	for _, id := range []string{"a", "b", "c"} {
 		l.add(id, at)
@@ -63,8 +63,24 @@ func TestTheLedgerCountsLostRepeatedAndForeignRecords(t *testing.T) {
 }
 
 func TestALineOfAnAttackerCannotMoveTheCursor(t *testing.T) {
-	line := short([]byte(`{"event":{"type":"a\u001b[2J","time":"x\n"},"editor":{"name":"\u202eevil"},"payload":{"k":"\u009b31m"}}`), false)
-	if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || r == '\u202e' }) {
-		t.Errorf("%q", line)
+	const evil = `a\u001b[2J\n\u202e\u009b31m`
+	line := `{"@timestamp":"` + evil + `","message":"` + evil + `","event":{"outcome":"` + evil + `"},"user":{"name":"` + evil + `","target":{"id":"` + evil + `"}},"source":{"ip":"` + evil + `"}}`
+	for _, v := range []view{{"ecs", false}, {"ecs", true}, {"raw", true}, {"ocsf", true}, {"cef", true}, {"leef", true}} {
+		got := v.show([]byte(line), false)
+		if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || r == '\u202e' }) || got == "" {
+			t.Errorf("%s: %q", v.format, got)
+		}
+	}
+}
+
+func TestTheScreenShowsWhoDidWhatToWhomFromWhere(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"message":"User locked","event":{"outcome":"success"},"user":{"id":"7","full_name":"Ann","target":{"id":"42"}}}`:                       "success  User locked Ann -> 42",
+		`{"message":"Login","event":{"outcome":"failure"},"user":{"name":"bob@example.com"},"source":{"ip":"203.0.113.7"}}`:                      "failure  Login bob@example.com from 203.0.113.7",
+		`{"message":"Project added","event":{"outcome":"success"},"zitadel":{"actor":{"system":"SYSTEM"},"entity":{"type":"Project","id":"5"}}}`: "success  Project added SYSTEM -> Project 5",
+	} {
+		if got := strings.Join(strings.Fields(view{"ecs", false}.show([]byte(line), false)), " "); got != strings.Join(strings.Fields(want), " ") {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -103,9 +103,11 @@ func fluentBitConfig(pluginDir, dir string, values map[string]string) ([]byte, e
 		named(c.Pipeline.Inputs, "tail")[name] = value
 	}
 	named(c.Pipeline.Inputs, "forward")["unix_path"] = socket
-	named(c.Pipeline.Outputs, "zitadel")["forward"] = "unix:" + socket
+	output := named(c.Pipeline.Outputs, "zitadel")
+	output["forward"], output["format"], output["tier"] = "unix:"+socket, values["format"], "noise"
 	stdout := named(start.Pipeline.Outputs, "stdout")
 	stdout["match"] = "zitadel.*"
+	stdout["json_date_key"] = false // records are shown as they are
 	c.Pipeline.Outputs = append(c.Pipeline.Outputs, stdout)
 	return yaml.Marshal(c)
 }

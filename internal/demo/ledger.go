@@ -6,14 +6,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // ledger compares what the fake server wrote with what arrives, by event.id. For a
 // real instance, only the arrivals are known.
 type ledger struct {
+	view    view
 	mu      sync.Mutex
 	ids     []string // written, in the order of creation
 	created []time.Time
@@ -22,12 +21,12 @@ type ledger struct {
 	records uint64         // arrived in total
 }
 
-func newLedger() *ledger { return &ledger{arrived: map[string]int{}} }
+func newLedger(v view) *ledger { return &ledger{view: v, arrived: map[string]int{}} }
 
 func (l *ledger) add(id string, created time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ids, l.created = append(l.ids, id), append(l.created, created)
+	l.ids, l.created = append(l.ids, l.view.key(id)), append(l.created, created)
 }
 
 // take counts one record at the end of the pipeline.
@@ -35,7 +34,7 @@ func (l *ledger) take(line []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records++
-	l.arrived[gjson.GetBytes(line, "event.id").String()]++
+	l.arrived[l.view.id(line)]++
 }
 
 func (l *ledger) written() uint64 {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -76,16 +77,20 @@ func (p *program) follow(ctx context.Context, r io.Reader) (last []string) {
 	return last
 }
 
-// records reads JSON lines. Fluent Bit prints its banner to standard output too.
+// records reads lines of JSON, CEF or LEEF. Fluent Bit prints its banner to standard output too.
 func records(r io.Reader, show func([]byte)) {
 	lines := bufio.NewReaderSize(r, 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && line[0] == '{' {
+		if isRecord(line) {
 			show(line)
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+func isRecord(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("{")) || bytes.HasPrefix(line, []byte("CEF:")) || bytes.HasPrefix(line, []byte("LEEF:"))
 }

@@ -21,7 +21,7 @@ import (
 // server.
 type sidecar struct {
 	program
-	values map[string]string // options of pull; parse has none
+	values map[string]string // options of pull; parse has the format alone
 	log    string            // its path; a real instance has its log elsewhere
 }
 
@@ -58,7 +58,9 @@ func (s *sidecar) run(ctx context.Context, show func([]byte)) error {
 		defer log.Close()
 		// It ends with its input, so that it writes what it has read.
 		all := context.WithoutCancel(ctx)
-		parsing.Go(func() { parsed = s.child(all, show, s.command(all, "parse", nil, growing{ctx, log})) })
+		parsing.Go(func() {
+			parsed = s.child(all, show, s.command(all, "parse", map[string]string{"format": s.values["format"], "tier": "noise"}, growing{ctx, log}))
+		})
 	}
 	err := s.child(ctx, show, s.command(ctx, "pull", s.values, nil))
 	cancel()
