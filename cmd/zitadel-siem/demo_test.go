@@ -30,6 +30,22 @@ func TestDemoDeliversEachEventOnce(t *testing.T) {
 	wantLines(t, got.stderr, "pipeline: the sidecar")
 }
 
+func TestDemoShowsTheRecordsOfAFormatAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"raw": `"type":"instance.added"`, "ocsf": `"event_code":"instance.added"`, "cef": "CEF:0|ZITADEL|ZITADEL|", "leef": "LEEF:2.0|ZITADEL|ZITADEL|"} {
+		got := finish(t, demoProgram(t, []string{"ZITADEL_FORMAT=" + format}, "--for", "1s"))
+		if got.status != 0 {
+			t.Errorf("%s: %v", format, got)
+		}
+		wantLines(t, got.stderr, " 0 lost, 0 repeated")
+		wantLines(t, got.stdout, want)
+		wantNoSecret(t, format, got.stdout)
+	}
+	if got := finish(t, demoProgram(t, []string{"ZITADEL_FORMAT=ecz"})); got.status != exitUsage || !strings.Contains(got.stderr, "use raw, ecs, ocsf, cef or leef") {
+		t.Error(got)
+	}
+}
+
 func TestDemoThroughFluentBit(t *testing.T) {
 	t.Parallel()
 	fluentBit := testkit.FluentBit(t)
@@ -80,7 +96,7 @@ func TestDemoEndsCleanlyAtCtrlC(t *testing.T) {
 		}
 		said.WriteString(line)
 	}
-	testkit.Until(t, "the first login", func() bool { return strings.Contains(shown(), "trust full, official") })
+	testkit.Until(t, "the first login", func() bool { return strings.Contains(shown(), "  Login  ") })
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +129,7 @@ func wantDemo(t *testing.T, got result) {
 		t.Fatal(got)
 	}
 	wantLines(t, got.stderr, "/s  lag ", "errors 0", " events and action records, ", " 0 lost, 0 repeated")
-	wantLines(t, got.stdout, "instance.added", " more\n", "action.login", "trust full, official")
+	wantLines(t, got.stdout, "  success  Instance added ", " more\n", "  Login  ", " alice ", " from 127.0.0.1\n")
 	wantNoSecret(t, "the demo", got.stdout+got.stderr)
 	if strings.Contains(got.stdout, "\x1b") {
 		t.Error("colours without a terminal")

@@ -27,7 +27,7 @@ func newView(values map[string]string) (view, error) {
 	default:
 		return v, fmt.Errorf("%w: ZITADEL_FORMAT is %q: use raw, ecs, ocsf, cef or leef", ErrUsage, v.format)
 	}
-	values["format"] = v.format
+	values["format"], values["tier"] = v.format, cmp.Or(values["tier"], "noise")
 	return v, nil
 }
 
