@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -111,6 +112,23 @@ func (w *written) ends(status int, part string, env []string, stdin string, args
 	}
 }
 
+// fullPipe is the end for writing of a pipe that takes no byte more.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { read.Close(); write.Close() })
+	if err := write.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := write.Write(make([]byte, 1<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the pipe took %d bytes and is not full: %v", n, err)
+	}
+	return write
+}
+
 // secretEvent holds one in each way that ZITADEL's own events do not.
 func secretEvent(w *written) zitadeltest.Event {
 	payload, err := structpb.NewStruct(map[string]any{
@@ -195,12 +213,10 @@ func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 	server.RemoveUser(userID)
 	w.ends(exitFailed, "", env("ZITADEL_KEY_FILE="+keyFile), "", "pull", "--once")
 
-	// Killed with a prepared state: nobody reads what it prints.
+	// Killed with a prepared state: its standard output is a pipe that is full, so
+	// the first batch is prepared and can never be committed.
 	stuck := program(t, env("ZITADEL_TOKEN_FILE="+token), "pull", "--state-path", "stuck.state")
-	stuck.Dir = w.dir
-	if _, err := stuck.StdoutPipe(); err != nil {
-		t.Fatal(err)
-	}
+	stuck.Dir, stuck.Stdout = w.dir, fullPipe(t)
 	if err := stuck.Start(); err != nil {
 		t.Fatal(err)
 	}
