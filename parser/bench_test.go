@@ -2,6 +2,7 @@ package parser_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/parser"
@@ -60,6 +61,36 @@ func BenchmarkParseAndEncode(b *testing.B) {
 		}
 		out = parser.AppendMsgpack(out[:0], &r, 0, nil)
 	})
+}
+
+// BenchmarkEncode is a record to msgpack and to JSON, beside encoding/json on the same
+// record, which is what a user would write first.
+func BenchmarkEncode(b *testing.B) {
+	p := parser.New(parser.Options{})
+	var records []parser.Record
+	for _, line := range benchLines(b) {
+		var r parser.Record
+		if !p.Parse(line, &r) {
+			b.Fatal("not wanted")
+		}
+		records = append(records, r)
+	}
+	var out []byte
+	for _, c := range []struct {
+		name   string
+		encode func(*parser.Record)
+	}{
+		{"msgpack", func(r *parser.Record) { out = parser.AppendMsgpack(out[:0], r, 0, nil) }},
+		{"json", func(r *parser.Record) { out = parser.AppendJSON(out[:0], r) }},
+		{"encoding-json", func(r *parser.Record) { out, _ = json.Marshal(r) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				c.encode(&records[i%len(records)])
+			}
+		})
+	}
 }
 
 // BenchmarkParseWrapped is BenchmarkParse of the lines as Docker and Kubernetes keep them.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
 // ParseDocument reads the document that actions-scripts/post_auth_webhook.js sends. It is the
@@ -33,19 +33,22 @@ func (p *Parser) ParseDocument(doc []byte, r *Record) bool {
 // AppendDocument appends the document of a record of FormatPostAuthLog with TrustFull. It
 // contains no secret that [Parser.ParseDocument] removed. Parsing it gives the same record.
 func AppendDocument(b []byte, r *Record) []byte {
-	b = append(b, litPostAuthLog[0]...)
-	b = append(b, r.Login.Outcome...)
-	b = append(b, '"')
+	var d document.Doc
+	d.Reset(b, document.JSON)
+	d.Map("")
+	d.Uint("post_auth_log", 1)
+	d.Text("outcome", r.Login.Outcome)
 	for i := range postAuthLogFields {
 		field := &loginFields[1+i]
-		if value := *field.of(&r.Login); value != "" {
-			b = encode.JSON.Text(encode.JSON.Field(b, 1, field.name), value)
-		}
+		d.Some(field.name, *field.of(&r.Login))
 	}
 	if r.Login.CutFields != "" {
-		b = append(b, `,"cut":["`...)
-		b = append(b, strings.ReplaceAll(r.Login.CutFields, ",", `","`)...)
-		b = append(b, `"]`...)
+		d.List("cut")
+		for name := range strings.SplitSeq(r.Login.CutFields, ",") {
+			d.Text("", name)
+		}
+		d.End()
 	}
-	return append(b, '}')
+	d.End()
+	return d.Bytes()
 }

@@ -4,25 +4,19 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unsafe"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
 // AppendJSON appends r to b as one line of JSON without the newline.
-func AppendJSON(b []byte, r *Record) []byte {
-	return appendRecord(b, encode.JSON, r, 0, nil)
-}
+func AppendJSON(b []byte, r *Record) []byte { return document.AppendJSON(b, r) }
 
 // AppendMsgpack appends r to b as one Fluent Bit event, [EventTime, map]. pairs holds the
 // encoded keys and values of more entries that are added to the map. Their keys must not be
 // [Reserved].
 func AppendMsgpack(b []byte, r *Record, more int, pairs []byte) []byte {
-	return appendRecord(encode.AppendEventHead(b, r.Timestamp()), encode.Msgpack, r, more, pairs)
+	return document.AppendEvent(b, r, more, pairs)
 }
-
-// AppendMap appends the fields of r to b, as one map in the format f.
-func (r *Record) AppendMap(b []byte, f encode.Format) []byte { return appendRecord(b, f, r, 0, nil) }
 
 // Timestamp is when the line was logged, or when it was read if the line does
 // not say.
@@ -36,7 +30,7 @@ func (r *Record) Timestamp() time.Time {
 // Reserved reports whether name is a top-level key of records.
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
 
-// reserved are the keys that appendRecord writes; a test compares them.
+// reserved are the keys that WriteFields writes; a test compares them.
 var reserved = []string{"event", "login", "unverified", "message", "run", "access", "raw", "cut", "format", "trust", "action_id", "instance", "source"}
 
 // eventTypes are the values of event.type by kind, except for logins; see EventType.
@@ -52,12 +46,10 @@ func (r *Record) EventType() string {
 
 // ID identifies the line: the same line always has the same id. If the line has no time,
 // the id uses Read, because two such lines may be equal. ID is empty if both are zero.
-func (r *Record) ID() string { return string(r.appendID(nil)) }
+func (r *Record) ID() string { return string(r.AppendID(nil)) }
 
 // AppendID appends [Record.ID] to b.
-func (r *Record) AppendID(b []byte) []byte { return r.appendID(b) }
-
-func (r *Record) appendID(b []byte) []byte {
+func (r *Record) AppendID(b []byte) []byte {
 	at := r.Timestamp()
 	if at.IsZero() {
 		return b
@@ -100,156 +92,69 @@ var loginFields = [...]struct {
 	{"cut_fields", func(l *Login) *string { return &l.CutFields }},
 }
 
-// counter counts the entries of a map.
-type counter int
-
-func (c *counter) add(present bool) bool {
-	if present {
-		*c++
+// WriteFields writes the fields of r into the open map of d.
+func (r *Record) WriteFields(d *document.Doc) {
+	r.writeEvent(d)
+	writeLogin(d, "login", &r.Login)
+	writeLogin(d, "unverified", &r.Unverified)
+	if r.Kind == Log && r.Format == FormatText {
+		d.Text("message", r.Message)
 	}
-	return present
-}
-
-// appendRecord appends all fields in either format.
-func appendRecord(b []byte, f encode.Format, r *Record, more int, pairs []byte) []byte {
-	n := counter(3 + more) // event, instance or source, trust
-	n.add(r.Instance != "")
-	login, unverified := r.Login != Login{}, r.Unverified != Login{}
-	n.add(login)
-	n.add(unverified)
-	message := n.add(r.Kind == Log && r.Format == FormatText)
-	run := n.add(r.Kind == RunSucceeded || r.Kind == RunFailed)
-	access := n.add(r.Kind == Access)
-	raw := n.add(r.Raw != "")
-	n.add(r.Cut)
-	format := n.add(r.Kind == Log)
-	n.add(r.ActionID != "")
-
-	b = f.OpenMap(b, int(n))
-	b = f.Field(b, 0, "event")
-	b = appendEvent(b, f, r)
-	if login {
-		b = f.Field(b, 1, "login")
-		b = appendLogin(b, f, &r.Login)
+	if r.Kind == RunSucceeded || r.Kind == RunFailed {
+		d.Map("run")
+		d.Uint("took_ns", uint64(max(r.Took, 0)))
+		d.Some("error", r.Error)
+		d.End()
 	}
-	if unverified {
-		b = f.Field(b, 1, "unverified")
-		b = appendLogin(b, f, &r.Unverified)
+	if r.Kind == Access {
+		writeAccess(d, &r.Access)
 	}
-	if message {
-		b = appendText(b, f, "message", r.Message)
-	}
-	if run {
-		b = f.Field(b, 1, "run")
-		b = appendRun(b, f, r)
-	}
-	if access {
-		b = f.Field(b, 1, "access")
-		b = appendAccess(b, f, &r.Access)
-	}
-	if raw {
-		b = appendText(b, f, "raw", r.Raw)
-	}
+	d.Some("raw", r.Raw)
 	if r.Cut {
-		b = f.Field(b, 1, "cut")
-		b = f.Bool(b, true)
+		d.Bool("cut", true)
 	}
-	if format {
-		b = appendText(b, f, "format", r.Format.String())
+	if r.Kind == Log {
+		d.Text("format", r.Format.String())
 	}
-	b = appendText(b, f, "trust", r.Trust.String())
-	if r.ActionID != "" {
-		b = appendText(b, f, "action_id", r.ActionID)
-	}
-	if r.Instance != "" {
-		b = appendText(b, f, "instance", r.Instance)
-	}
-	b = appendText(b, f, "source", Source)
-	b = append(b, pairs...)
-	return f.CloseMap(b)
+	d.Text("trust", r.Trust.String())
+	d.Some("action_id", r.ActionID)
+	d.Some("instance", r.Instance)
+	d.Text("source", Source)
 }
 
-func appendText(b []byte, f encode.Format, name, value string) []byte {
-	b = f.Field(b, 1, name)
-	return f.Text(b, value)
+func (r *Record) writeEvent(d *document.Doc) {
+	d.Map("event")
+	d.Text("type", r.EventType())
+	var room [128]byte
+	if id := r.AppendID(room[:0]); len(id) > 0 {
+		d.TextBytes("id", id)
+	}
+	d.TimeNano("time", r.Time)
+	d.TimeNano("read_at", r.Read)
+	d.Some("level", r.Level)
+	d.End()
 }
 
-func appendEvent(b []byte, f encode.Format, r *Record) []byte {
-	n := counter(1)
-	at := n.add(!r.Time.IsZero())
-	read := n.add(!r.Read.IsZero())
-	id := n.add(at || read)
-	n.add(r.Level != "")
-	b = f.OpenMap(b, int(n))
-	b = f.Field(b, 0, "type")
-	b = f.Text(b, r.EventType())
-	if id {
-		var room [128]byte
-		s := r.appendID(room[:0])
-		b = appendText(b, f, "id", unsafe.String(unsafe.SliceData(s), len(s)))
+func writeLogin(d *document.Doc, key string, l *Login) {
+	if *l == (Login{}) {
+		return
 	}
-	if at {
-		b = appendTime(b, f, "time", r.Time)
-	}
-	if read {
-		b = appendTime(b, f, "read_at", r.Read)
-	}
-	if r.Level != "" {
-		b = appendText(b, f, "level", r.Level)
-	}
-	return f.CloseMap(b)
-}
-
-func appendTime(b []byte, f encode.Format, name string, t time.Time) []byte {
-	b = f.Field(b, 1, name)
-	return f.TimeNano(b, t)
-}
-
-func appendLogin(b []byte, f encode.Format, l *Login) []byte {
-	n := counter(0)
+	d.Map(key)
 	for i := range loginFields {
-		n.add(*loginFields[i].of(l) != "")
+		d.Some(loginFields[i].name, *loginFields[i].of(l))
 	}
-	b = f.OpenMap(b, int(n))
-	i := 0
-	for j := range loginFields {
-		if s := *loginFields[j].of(l); s != "" {
-			b = f.Field(b, i, loginFields[j].name)
-			b = f.Text(b, s)
-			i++
-		}
-	}
-	return f.CloseMap(b)
+	d.End()
 }
 
-func appendRun(b []byte, f encode.Format, r *Record) []byte {
-	n := counter(1)
-	failed := n.add(r.Error != "")
-	b = f.OpenMap(b, int(n))
-	b = f.Field(b, 0, "took_ns")
-	b = f.Uint(b, uint64(max(r.Took, 0)))
-	if failed {
-		b = appendText(b, f, "error", r.Error)
-	}
-	return f.CloseMap(b)
-}
-
-func appendAccess(b []byte, f encode.Format, a *Request) []byte {
-	fields := [...]struct{ name, value string }{
-		{"protocol", a.Protocol}, {"url", a.URL}, {"host", a.Host}, {"domain", a.Domain},
-		{"project_id", a.ProjectID}, {"user_agent", a.UserAgent}, {"forwarded_for", a.ForwardedFor},
-	}
-	n := counter(1)
-	for _, field := range fields {
-		n.add(field.value != "")
-	}
-	b = f.OpenMap(b, int(n))
-	b = f.Field(b, 0, "status")
-	b = f.Uint(b, uint64(max(a.Status, 0)))
-	for _, field := range fields {
-		if field.value != "" {
-			b = appendText(b, f, field.name, field.value)
-		}
-	}
-	return f.CloseMap(b)
+func writeAccess(d *document.Doc, a *Request) {
+	d.Map("access")
+	d.Uint("status", uint64(max(a.Status, 0)))
+	d.Some("protocol", a.Protocol)
+	d.Some("url", a.URL)
+	d.Some("host", a.Host)
+	d.Some("domain", a.Domain)
+	d.Some("project_id", a.ProjectID)
+	d.Some("user_agent", a.UserAgent)
+	d.Some("forwarded_for", a.ForwardedFor)
+	d.End()
 }

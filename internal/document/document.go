@@ -10,34 +10,60 @@
 package document
 
 import (
-	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 	"unsafe"
-
-	"google.golang.org/protobuf/types/known/structpb"
-
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
-const (
-	// MaxDepth is how many levels of lists and maps of a payload are written,
-	// the payload itself being the first.
-	MaxDepth = 64
-	// TooDeep stands where a list or map lay deeper than [MaxDepth].
-	TooDeep = "[TOO DEEP]"
-)
+// Record is what writes itself as a document.
+type Record interface {
+	// Timestamp is the time of the Fluent Bit event that holds the record.
+	Timestamp() time.Time
+	// WriteFields writes the fields of the record into the map that is open.
+	WriteFields(*Doc)
+}
+
+// docs keeps documents between records, so that none is allocated.
+var docs = sync.Pool{New: func() any { return new(Doc) }}
+
+// AppendEvent appends r to b as one Fluent Bit event, [EventTime, map]. The map gets more
+// further entries, whose keys and values are encoded in pairs.
+func AppendEvent(b []byte, r Record, more int, pairs []byte) []byte {
+	d := docs.Get().(*Doc)
+	d.Reset(b, Msgpack)
+	d.Event(r.Timestamp())
+	return d.whole(r, more, pairs)
+}
+
+// AppendJSON appends r to b as one line of JSON without the newline.
+func AppendJSON(b []byte, r Record) []byte {
+	d := docs.Get().(*Doc)
+	d.Reset(b, JSON)
+	return d.whole(r, 0, nil)
+}
+
+// whole writes r as the one map of d, and gives d back. A document in which a record
+// panicked is not given back.
+func (d *Doc) whole(r Record, more int, pairs []byte) []byte {
+	d.Map("")
+	r.WriteFields(d)
+	d.Pairs(more, pairs)
+	d.End()
+	b := d.Bytes()
+	docs.Put(d)
+	return b
+}
 
 // Doc is a document that is being written. Reset begins a new one. The methods that
-// take a key write one entry of the open map; in a list, and for the outermost
-// value, the key is ignored. Keys must need no escape: they are names in the
-// code, never foreign text. Only [Doc.Struct] and [Doc.Foreign] take foreign keys.
+// take a key write one entry of the open map; in a list, for the outermost value
+// and after [Doc.Key], the key is ignored. Keys must need no escape: they are names in
+// the code, never foreign text. Only [Doc.Key] takes a foreign key.
 type Doc struct {
-	b    []byte
-	f    encode.Format
-	in   frame   // the map or list that is open
-	out  []frame // those around it
-	keys []string
+	b   []byte
+	f   Format
+	in  frame   // the map or list that is open
+	out []frame // those around it
 }
 
 // frame is an open map or list. It is small because every map copies one.
@@ -55,17 +81,18 @@ const (
 	root kind = iota
 	inMap
 	inList
+	keyed // a map in which the key of the next entry is written
 )
 
 // Reset begins a document that is appended to b.
-func (d *Doc) Reset(b []byte, f encode.Format) {
-	d.b, d.f, d.in, d.out, d.keys = b, f, frame{}, d.out[:0], d.keys[:0]
+func (d *Doc) Reset(b []byte, f Format) {
+	d.b, d.f, d.in, d.out = b, f, frame{}, d.out[:0]
 }
 
 // Event begins a Fluent Bit event, [EventTime, map], in msgpack. In JSON it writes nothing.
 func (d *Doc) Event(t time.Time) {
-	if d.f == encode.Msgpack {
-		d.b = encode.AppendEventHead(d.b, t)
+	if d.f == Msgpack {
+		d.b = AppendEventHead(d.b, t)
 	}
 }
 
@@ -95,9 +122,9 @@ func (d *Doc) push(key string, k kind, optional bool) {
 	d.out = append(d.out, d.in)
 	d.in = frame{start: int32(start), header: int32(len(d.b)), kind: k, optional: optional}
 	switch {
-	case d.f == encode.Msgpack && k == inMap:
+	case d.f == Msgpack && k == inMap:
 		d.b = append(d.b, fixmap)
-	case d.f == encode.Msgpack:
+	case d.f == Msgpack:
 		d.b = append(d.b, fixarray)
 	case k == inMap:
 		d.b = append(d.b, '{')
@@ -117,9 +144,9 @@ func (d *Doc) End() {
 		return
 	}
 	switch {
-	case d.f == encode.Msgpack && f.n < 16:
+	case d.f == Msgpack && f.n < 16:
 		d.b[f.header] |= byte(f.n)
-	case d.f == encode.Msgpack:
+	case d.f == Msgpack:
 		d.widen(f)
 	case f.kind == inMap:
 		d.b = append(d.b, '}')
@@ -162,33 +189,49 @@ func (d *Doc) widen(f frame) {
 func (d *Doc) key(name string) {
 	n := d.in.n
 	d.in.n = n + 1
-	if d.in.kind == inMap {
-		if d.f == encode.Msgpack && len(name) < 32 {
+	switch d.in.kind {
+	case inMap:
+		if d.f == Msgpack && len(name) < 32 {
 			d.b = append(d.b, fixstr|byte(len(name)))
 			d.b = append(d.b, name...)
 			return
 		}
-		d.b = d.f.Field(d.b, int(n), name)
-		return
+		d.b = d.f.field(d.b, int(n), name)
+	case inList:
+		d.b = d.f.element(d.b, int(n))
+	case keyed:
+		d.in.kind = inMap
 	}
-	if d.in.kind == inList {
-		d.b = d.f.Element(d.b, int(n))
+}
+
+// Key writes a key that may need an escape. The next call writes its value, which must
+// not be optional.
+func (d *Doc) Key(name string) {
+	d.b = d.f.element(d.b, int(d.in.n))
+	d.text(name)
+	if d.f == JSON {
+		d.b = append(d.b, ':')
 	}
+	d.in.kind = keyed
 }
 
 // Text writes a string. Bytes of it that are not UTF-8 become U+FFFD.
 func (d *Doc) Text(key, v string) {
 	d.key(key)
+	d.text(v)
+}
+
+func (d *Doc) text(v string) {
 	switch {
-	case d.f == encode.Msgpack && len(v) < 32 && utf8.ValidString(v):
+	case d.f == Msgpack && len(v) < 32 && utf8.ValidString(v):
 		d.b = append(d.b, fixstr|byte(len(v)))
 		d.b = append(d.b, v...)
-	case d.f == encode.JSON && encode.Plain(v):
+	case d.f == JSON && plain(v):
 		d.b = append(d.b, '"')
 		d.b = append(d.b, v...)
 		d.b = append(d.b, '"')
 	default:
-		d.b = d.f.Text(d.b, v)
+		d.b = d.f.text(d.b, v)
 	}
 }
 
@@ -204,29 +247,35 @@ func (d *Doc) TextBytes(key string, v []byte) {
 	d.Text(key, unsafe.String(unsafe.SliceData(v), len(v)))
 }
 
+// Null writes null.
+func (d *Doc) Null(key string) {
+	d.key(key)
+	d.b = d.f.null(d.b)
+}
+
 // Bool writes a boolean.
 func (d *Doc) Bool(key string, v bool) {
 	d.key(key)
-	d.b = d.f.Bool(d.b, v)
+	d.b = d.f.bool(d.b, v)
 }
 
 // Uint writes an integer.
 func (d *Doc) Uint(key string, v uint64) {
 	d.key(key)
-	d.b = d.f.Uint(d.b, v)
+	d.b = d.f.uint(d.b, v)
 }
 
 // Number writes a float64, as an integer where it is one.
 func (d *Doc) Number(key string, v float64) {
 	d.key(key)
-	d.b = d.f.Number(d.b, v)
+	d.b = d.f.number(d.b, v)
 }
 
 // Time writes RFC 3339 with six fractional digits, or nothing for the zero time.
 func (d *Doc) Time(key string, t time.Time) {
 	if !t.IsZero() {
 		d.key(key)
-		d.b = d.f.Time(d.b, t)
+		d.b = d.f.time(d.b, t)
 	}
 }
 
@@ -234,20 +283,13 @@ func (d *Doc) Time(key string, t time.Time) {
 func (d *Doc) TimeNano(key string, t time.Time) {
 	if !t.IsZero() {
 		d.key(key)
-		d.b = d.f.TimeNano(d.b, t)
+		d.b = d.f.timeNano(d.b, t)
 	}
 }
 
 // Millis writes t as the milliseconds since 1970.
 func (d *Doc) Millis(key string, t time.Time) {
 	d.Number(key, float64(t.UnixMilli()))
-}
-
-// Foreign writes a number under a key that may need an escape.
-func (d *Doc) Foreign(key string, v uint64) {
-	d.b = d.f.Key(d.b, int(d.in.n), key)
-	d.in.n++
-	d.b = d.f.Uint(d.b, v)
 }
 
 // Fragment is entries of a map that many documents share, encoded once.
@@ -257,7 +299,7 @@ type Fragment struct {
 }
 
 // NewFragment returns the entries that write makes.
-func NewFragment(f encode.Format, write func(*Doc)) *Fragment {
+func NewFragment(f Format, write func(*Doc)) *Fragment {
 	var d Doc
 	d.Reset(nil, f)
 	d.Map("")
@@ -268,90 +310,17 @@ func NewFragment(f encode.Format, write func(*Doc)) *Fragment {
 // Paste writes a fragment of the same format into the open map.
 func (d *Doc) Paste(f *Fragment) {
 	if d.in.n > 0 && f.n > 0 {
-		d.b = d.f.Element(d.b, 1)
+		d.b = d.f.element(d.b, 1)
 	}
 	d.in.n += f.n
 	d.b = append(d.b, f.b...)
 }
 
 // Format is the format of the document.
-func (d *Doc) Format() encode.Format { return d.f }
+func (d *Doc) Format() Format { return d.f }
 
 // Pairs adds n entries that are encoded already, in msgpack.
 func (d *Doc) Pairs(n int, pairs []byte) {
 	d.in.n += int32(n)
 	d.b = append(d.b, pairs...)
-}
-
-// Struct writes a payload with its keys sorted. Nil is left out.
-func (d *Doc) Struct(key string, s *structpb.Struct) {
-	if s == nil {
-		return
-	}
-	d.key(key)
-	d.object(s.Fields, 1)
-	if cap(d.keys) > 256 {
-		// A stack that one huge payload grew is let go.
-		d.keys = nil
-		return
-	}
-	clear(d.keys[:cap(d.keys)])
-	d.keys = d.keys[:0]
-}
-
-// object writes a map of the given depth.
-func (d *Doc) object(fields map[string]*structpb.Value, depth int) {
-	from := len(d.keys)
-	d.keys = appendSorted(d.keys, fields)
-	d.b = d.f.OpenMap(d.b, len(fields))
-	for i := range len(fields) {
-		// By index: a nested map may have moved the stack.
-		k := d.keys[from+i]
-		d.b = d.f.Key(d.b, i, k)
-		d.value(fields[k], depth)
-	}
-	d.keys = d.keys[:from]
-	d.b = d.f.CloseMap(d.b)
-}
-
-// value writes a value that is in a list or map of the given depth.
-func (d *Doc) value(v *structpb.Value, depth int) {
-	switch v := v.GetKind().(type) {
-	case *structpb.Value_StringValue:
-		d.b = d.f.Text(d.b, v.StringValue)
-	case *structpb.Value_NumberValue:
-		d.b = d.f.Number(d.b, v.NumberValue)
-	case *structpb.Value_BoolValue:
-		d.b = d.f.Bool(d.b, v.BoolValue)
-	case *structpb.Value_StructValue:
-		if depth == MaxDepth {
-			d.b = d.f.Text(d.b, TooDeep)
-			return
-		}
-		d.object(v.StructValue.GetFields(), depth+1)
-	case *structpb.Value_ListValue:
-		if depth == MaxDepth {
-			d.b = d.f.Text(d.b, TooDeep)
-			return
-		}
-		values := v.ListValue.GetValues()
-		d.b = d.f.OpenList(d.b, len(values))
-		for i, element := range values {
-			d.b = d.f.Element(d.b, i)
-			d.value(element, depth+1)
-		}
-		d.b = d.f.CloseList(d.b)
-	default: // null, or a value without a kind
-		d.b = d.f.Null(d.b)
-	}
-}
-
-// appendSorted appends the keys of fields, sorted.
-func appendSorted(keys []string, fields map[string]*structpb.Value) []string {
-	from := len(keys)
-	for k := range fields {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys[from:])
-	return keys
 }

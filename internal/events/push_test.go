@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -196,10 +196,10 @@ func TestPush_IsBounded(t *testing.T) {
 // note is a record that is no event.
 type note string
 
-func (n note) EventType() string                          { return "note" }
-func (n note) ID() string                                 { return string(n) }
-func (n note) Timestamp() time.Time                       { return epoch }
-func (n note) AppendMap(b []byte, _ encode.Format) []byte { return append(b, n...) }
+func (n note) EventType() string           { return "note" }
+func (n note) ID() string                  { return string(n) }
+func (n note) Timestamp() time.Time        { return epoch }
+func (n note) WriteFields(d *document.Doc) { d.Text("note", string(n)) }
 
 func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -9,7 +9,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/plugin/plugintest"
@@ -40,7 +40,7 @@ func TestFluentBit_HandshakeAndAck(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		record := encode.AppendEventHead(nil, time.Unix(1_750_000_000, 0))
+		record := document.AppendEventHead(nil, time.Unix(1_750_000_000, 0))
 		record = msgp.AppendMapHeader(record, 1)
 		record = msgp.AppendString(msgp.AppendString(record, "key"), "value")
 		return s.Send(t.Context(), "a.tag", record, 1)

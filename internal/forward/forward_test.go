@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // records encodes n records that count from first.
 func records(first, n int) (b []byte) {
 	for i := range n {
-		b = encode.AppendEventHead(b, time.Unix(1_700_000_000, 5))
+		b = document.AppendEventHead(b, time.Unix(1_700_000_000, 5))
 		b = msgp.AppendMapHeader(b, 1)
 		b = msgp.AppendString(b, "n")
 		b = msgp.AppendInt(b, first+i)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 )
@@ -69,37 +69,26 @@ func (h *Heartbeat) ID() string {
 // Timestamp implements [record.Record].
 func (h *Heartbeat) Timestamp() time.Time { return h.At }
 
-// AppendMap implements [record.Record].
-func (h *Heartbeat) AppendMap(b []byte, f encode.Format) []byte {
-	b = f.OpenMap(b, 4)
-	b = f.Field(b, 0, "event")
-	b = f.OpenMap(b, 3)
-	b = f.Field(b, 0, "id")
-	b = f.Text(b, h.ID())
-	b = f.Field(b, 1, "type")
-	b = f.Text(b, HeartbeatType)
-	b = f.Field(b, 1, "time")
-	b = f.Time(b, h.At)
-	b = f.CloseMap(b)
+// WriteFields implements [record.Record].
+func (h *Heartbeat) WriteFields(d *document.Doc) {
+	d.Map("event")
+	d.Text("id", h.ID())
+	d.Text("type", HeartbeatType)
+	d.Time("time", h.At)
+	d.End()
 
-	b = f.Field(b, 1, HeartbeatType)
-	b = f.OpenMap(b, len(h.List)+1)
-	for i, m := range h.List {
-		b = f.Field(b, i, m.Name)
-		b = f.Number(b, m.Value)
+	d.Map(HeartbeatType)
+	for _, m := range h.List {
+		d.Number(m.Name, m.Value)
 	}
-	b = f.Field(b, len(h.List), "errors")
-	b = f.OpenMap(b, len(h.Errors))
-	for i, kind := range slices.Sorted(maps.Keys(h.Errors)) {
-		b = f.Key(b, i, kind)
-		b = f.Uint(b, h.Errors[kind])
+	d.Map("errors")
+	for _, kind := range slices.Sorted(maps.Keys(h.Errors)) {
+		d.Key(kind)
+		d.Uint("", h.Errors[kind])
 	}
-	b = f.CloseMap(b)
-	b = f.CloseMap(b)
+	d.End()
+	d.End()
 
-	b = f.Field(b, 1, "instance")
-	b = f.Text(b, h.Instance)
-	b = f.Field(b, 1, "source")
-	b = f.Text(b, HeartbeatSource)
-	return f.CloseMap(b)
+	d.Text("instance", h.Instance)
+	d.Text("source", HeartbeatSource)
 }

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -180,11 +180,11 @@ type pushed int
 func (o pushed) EventType() string    { return "api.request" }
 func (o pushed) ID() string           { return fmt.Sprint("pushed/", int(o)) }
 func (o pushed) Timestamp() time.Time { return time.Time{} }
-func (o pushed) AppendMap(b []byte, _ encode.Format) []byte {
+func (o pushed) WriteFields(d *document.Doc) {
 	if o < 0 {
 		panic("s3cr3t")
 	}
-	return fmt.Appendf(b, "%d \n", int(o))
+	d.Uint("pushed", uint64(o))
 }
 
 // Who sent a push has its answer: one that cannot be encoded takes no other along.
@@ -200,7 +200,11 @@ func TestEncode_APushThatCannotBeIsLeftOutAlone(t *testing.T) {
 				return ctx.Err()
 			}
 		}, &memory{}, func(o *Options) {
-			o.Encode = func(b []byte, r record.Record) []byte { return record.AppendJSON(append(b, "half"...)[:len(b)], r) }
+			o.Encode = func(b []byte, r record.Record) []byte {
+				n := len(b)
+				b = record.AppendJSON(append(b, "half"...)[:n], r)
+				return fmt.Appendf(b[:n], "%d \n", r)
+			}
 		})
 		defer r.stop()
 		h := &host{}

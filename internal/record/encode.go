@@ -2,13 +2,11 @@ package record
 
 import (
 	"slices"
-	"strconv"
 	"sync"
-	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
 const (
@@ -19,98 +17,37 @@ const (
 	TooDeep = "[TOO DEEP]"
 )
 
-// AppendMap implements [Record].
-func (e *Event) AppendMap(b []byte, f encode.Format) []byte {
-	hasEditor := e.Editor != Editor{}
-	b = f.OpenMap(b, 4+count(hasEditor)+count(e.Payload != nil))
+// WriteFields implements [Record].
+func (e *Event) WriteFields(d *document.Doc) {
+	d.Map("event")
+	var room [128]byte
+	d.TextBytes("id", e.AppendID(room[:0]))
+	d.Text("type", e.Type)
+	d.Some("type_localized", e.LocalizedType)
+	d.Uint("sequence", e.Sequence)
+	d.Time("time", e.Time)
+	d.Time("read_at", e.Read)
+	d.End()
 
-	b = f.Field(b, 0, "event")
-	b = f.OpenMap(b, 3+count(e.LocalizedType != "")+count(!e.Time.IsZero())+count(!e.Read.IsZero()))
-	b = f.Field(b, 0, "id")
-	b = appendID(b, f, e.Key)
-	b = f.Field(b, 1, "type")
-	b = f.Text(b, e.Type)
-	if e.LocalizedType != "" {
-		b = f.Field(b, 1, "type_localized")
-		b = f.Text(b, e.LocalizedType)
-	}
-	b = f.Field(b, 1, "sequence")
-	b = f.Uint(b, e.Sequence)
-	b = appendTime(b, f, "time", e.Time)
-	b = appendTime(b, f, "read_at", e.Read)
-	b = f.CloseMap(b)
+	d.Map("aggregate")
+	d.Text("type", e.AggregateType)
+	d.Text("id", e.AggregateID)
+	d.Some("resource_owner", e.ResourceOwner)
+	d.End()
 
-	b = f.Field(b, 1, "aggregate")
-	b = f.OpenMap(b, 2+count(e.ResourceOwner != ""))
-	b = f.Field(b, 0, "type")
-	b = f.Text(b, e.AggregateType)
-	b = f.Field(b, 1, "id")
-	b = f.Text(b, e.AggregateID)
-	if e.ResourceOwner != "" {
-		b = f.Field(b, 1, "resource_owner")
-		b = f.Text(b, e.ResourceOwner)
-	}
-	b = f.CloseMap(b)
+	d.Optional("editor")
+	d.Some("id", e.Editor.ID)
+	d.Some("name", e.Editor.Name)
+	d.Some("service", e.Editor.Service)
+	d.End()
 
-	if hasEditor {
-		b = f.Field(b, 1, "editor")
-		b = appendEditor(b, f, &e.Editor)
-	}
 	if e.Payload != nil {
-		b = f.Field(b, 1, "payload")
 		s := scratchPool.Get().(*scratch)
-		b = s.appendMap(b, f, e.Payload.Fields, 1)
+		s.writeMap(d, "payload", e.Payload.Fields, 1)
 		s.release()
 	}
-	b = f.Field(b, 1, "instance")
-	b = f.Text(b, e.Instance)
-	b = f.Field(b, 1, "source")
-	b = f.Text(b, e.Source)
-	return f.CloseMap(b)
-}
-
-// appendID writes [Key.ID] without building it apart where no part needs a change.
-func appendID(b []byte, f encode.Format, k Key) []byte {
-	if !encode.Plain(k.Instance) || !encode.Plain(k.AggregateType) || !encode.Plain(k.AggregateID) {
-		return f.Text(b, k.ID())
-	}
-	var room [20]byte
-	sequence := strconv.AppendUint(room[:0], k.Sequence, 10)
-	if f == encode.Msgpack {
-		b = encode.AppendStringHeader(b, len(k.Instance)+len(k.AggregateType)+len(k.AggregateID)+3+len(sequence))
-		return k.AppendID(b)
-	}
-	b = append(b, '"')
-	b = k.AppendID(b)
-	return append(b, '"')
-}
-
-func appendEditor(b []byte, f encode.Format, e *Editor) []byte {
-	n := 0
-	b = f.OpenMap(b, count(e.ID != "")+count(e.Name != "")+count(e.Service != ""))
-	for _, m := range [...]struct{ name, value string }{{"id", e.ID}, {"name", e.Name}, {"service", e.Service}} {
-		if m.value != "" {
-			b = f.Field(b, n, m.name)
-			b = f.Text(b, m.value)
-			n++
-		}
-	}
-	return f.CloseMap(b)
-}
-
-func appendTime(b []byte, f encode.Format, name string, t time.Time) []byte {
-	if t.IsZero() {
-		return b
-	}
-	b = f.Field(b, 1, name)
-	return f.Time(b, t)
-}
-
-func count(present bool) int {
-	if present {
-		return 1
-	}
-	return 0
+	d.Text("instance", e.Instance)
+	d.Text("source", e.Source)
 }
 
 // scratch is a stack of map keys: each open map owns a piece of it, sorted.
@@ -129,50 +66,51 @@ func (s *scratch) release() {
 	scratchPool.Put(s)
 }
 
-func (s *scratch) appendMap(b []byte, f encode.Format, fields map[string]*structpb.Value, depth int) []byte {
+// writeMap writes a map of the given depth.
+func (s *scratch) writeMap(d *document.Doc, key string, fields map[string]*structpb.Value, depth int) {
 	from := len(s.keys)
 	for k := range fields {
 		s.keys = append(s.keys, k)
 	}
 	slices.Sort(s.keys[from:])
 
-	b = f.OpenMap(b, len(fields))
+	d.Map(key)
 	for i := range len(fields) {
 		// By index: a nested map may have moved the stack.
 		k := s.keys[from+i]
-		b = f.Key(b, i, k)
-		b = s.appendValue(b, f, fields[k], depth)
+		d.Key(k)
+		s.writeValue(d, fields[k], depth)
 	}
 	s.keys = s.keys[:from]
-	return f.CloseMap(b)
+	d.End()
 }
 
-// appendValue writes a value that stands in a list or map of the given depth.
-func (s *scratch) appendValue(b []byte, f encode.Format, v *structpb.Value, depth int) []byte {
+// writeValue writes a value that is in a list, or behind a key of a map, of the given depth.
+func (s *scratch) writeValue(d *document.Doc, v *structpb.Value, depth int) {
 	switch v := v.GetKind().(type) {
 	case *structpb.Value_StringValue:
-		return f.Text(b, v.StringValue)
+		d.Text("", v.StringValue)
 	case *structpb.Value_NumberValue:
-		return f.Number(b, v.NumberValue)
+		d.Number("", v.NumberValue)
 	case *structpb.Value_BoolValue:
-		return f.Bool(b, v.BoolValue)
+		d.Bool("", v.BoolValue)
 	case *structpb.Value_StructValue:
 		if depth == MaxDepth {
-			return f.Text(b, TooDeep)
+			d.Text("", TooDeep)
+			return
 		}
-		return s.appendMap(b, f, v.StructValue.GetFields(), depth+1)
+		s.writeMap(d, "", v.StructValue.GetFields(), depth+1)
 	case *structpb.Value_ListValue:
 		if depth == MaxDepth {
-			return f.Text(b, TooDeep)
+			d.Text("", TooDeep)
+			return
 		}
-		values := v.ListValue.GetValues()
-		b = f.OpenList(b, len(values))
-		for i, element := range values {
-			b = f.Element(b, i)
-			b = s.appendValue(b, f, element, depth+1)
+		d.List("")
+		for _, element := range v.ListValue.GetValues() {
+			s.writeValue(d, element, depth+1)
 		}
-		return f.CloseList(b)
+		d.End()
 	default: // null, or a value without a kind
-		return f.Null(b)
+		d.Null("")
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 )
 
 // Record is what a source hands over and an [Encoder] writes: an [*Event], a
@@ -16,22 +16,17 @@ type Record interface {
 	EventType() string
 	// ID is what stands in event.id.
 	ID() string
-	// Timestamp is the time of the Fluent Bit event that holds the record.
-	Timestamp() time.Time
-	// AppendMap appends the fields of the record to b, as one map in the format f.
-	AppendMap(b []byte, f encode.Format) []byte
+	document.Record
 }
 
 // Encoder appends one record to b in the form that a sink takes.
 type Encoder func(b []byte, r Record) []byte
 
 // AppendMsgpack is the [Encoder] of Fluent Bit events: [EventTime, map].
-func AppendMsgpack(b []byte, r Record) []byte {
-	return r.AppendMap(encode.AppendEventHead(b, r.Timestamp()), encode.Msgpack)
-}
+func AppendMsgpack(b []byte, r Record) []byte { return document.AppendEvent(b, r, 0, nil) }
 
 // AppendJSON appends r to b as one line of JSON without the newline.
-func AppendJSON(b []byte, r Record) []byte { return r.AppendMap(b, encode.JSON) }
+func AppendJSON(b []byte, r Record) []byte { return document.AppendJSON(b, r) }
 
 // AppendLine is the [Encoder] of JSON lines.
 func AppendLine(b []byte, r Record) []byte { return append(AppendJSON(b, r), '\n') }

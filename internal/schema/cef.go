@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
 // cefSeverity serves LEEF and ECS too.
@@ -169,7 +168,7 @@ func (w *Writer) joined(list []string) string {
 // text, nothing else keeps them apart.
 func (w *Writer) detailsJSON(a *Activity) string {
 	d := &w.inner
-	d.Reset(w.json[:0], encode.JSON)
+	d.Reset(w.json[:0], document.JSON)
 	d.Map("")
 	w.details.write(d, "details", a)
 	w.details.unverified(d, "unverified", a)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -55,8 +56,8 @@ func (w *details) write(d *document.Doc, key string, a *Activity) {
 }
 
 func (w *details) value(v *structpb.Value) {
-	if w.depth == document.MaxDepth {
-		w.text(document.TooDeep)
+	if w.depth == record.MaxDepth {
+		w.text(record.TooDeep)
 		return
 	}
 	w.depth++

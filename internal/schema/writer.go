@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -87,7 +86,7 @@ type staticKey struct {
 	activity uint8
 	outcome  Outcome
 	severity Severity
-	format   encode.Format
+	format   document.Format
 }
 
 // part is a part of a record.
@@ -123,7 +122,7 @@ func (w *Writer) paste(d *document.Doc, a *Activity, p part, c Class, write func
 // keys and values are encoded in pairs.
 func (w *Writer) AppendMsgpack(b []byte, a *Activity, more int, pairs []byte) []byte {
 	d := &w.doc
-	d.Reset(b, encode.Msgpack)
+	d.Reset(b, document.Msgpack)
 	d.Event(a.at())
 	d.Map("")
 	w.record(d, a)
@@ -142,7 +141,7 @@ func (w *Writer) AppendLine(b []byte, a *Activity) []byte {
 		return w.leef(b, a)
 	}
 	d := &w.doc
-	d.Reset(b, encode.JSON)
+	d.Reset(b, document.JSON)
 	d.Map("")
 	w.record(d, a)
 	d.End()
@@ -335,7 +334,8 @@ func metrics(d *document.Doc, key string, a *Activity) {
 	}
 	d.Optional("errors")
 	for _, c := range a.Errors {
-		d.Foreign(c.Name, c.N)
+		d.Key(c.Name)
+		d.Uint("", c.N)
 	}
 	d.End()
 	d.End()

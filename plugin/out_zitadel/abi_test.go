@@ -9,7 +9,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/leaktest"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
@@ -35,7 +35,7 @@ func chunk(t *testing.T, h *plugintest.Host, n int, lines []string) string {
 	t.Helper()
 	var b []byte
 	for _, line := range lines {
-		b = encode.AppendEventHead(b, time.Unix(1_750_000_000, 0))
+		b = document.AppendEventHead(b, time.Unix(1_750_000_000, 0))
 		b = msgp.AppendMapHeader(b, 1)
 		b = msgp.AppendString(msgp.AppendString(b, "log"), line)
 	}

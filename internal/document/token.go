@@ -1,7 +1,4 @@
-// Package encode writes the tokens of records: msgpack as Fluent Bit takes it, or
-// JSON in which no foreign text can break a line or drive a terminal. Every
-// record has one walk over its fields, and both encodings come from it.
-package encode
+package document
 
 import (
 	"math"
@@ -13,8 +10,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// Format says into what the walk writes its tokens. Only here do the two
-// encodings differ.
+// Format is the encoding of a document.
 type Format bool
 
 // The formats.
@@ -35,85 +31,44 @@ func AppendEventHead(b []byte, t time.Time) []byte {
 		byte(nanos>>24), byte(nanos>>16), byte(nanos>>8), byte(nanos))
 }
 
-// OpenMap begins a map of n entries.
-func (f Format) OpenMap(b []byte, n int) []byte {
-	if f == Msgpack {
-		return msgp.AppendMapHeader(b, uint32(n))
-	}
-	return append(b, '{')
-}
-
-// CloseMap ends a map.
-func (f Format) CloseMap(b []byte) []byte {
-	if f == Msgpack {
-		return b
-	}
-	return append(b, '}')
-}
-
-// OpenList begins a list of n elements.
-func (f Format) OpenList(b []byte, n int) []byte {
-	if f == Msgpack {
-		return msgp.AppendArrayHeader(b, uint32(n))
-	}
-	return append(b, '[')
-}
-
-// CloseList ends a list.
-func (f Format) CloseList(b []byte) []byte {
-	if f == Msgpack {
-		return b
-	}
-	return append(b, ']')
-}
-
-// Element comes before the i-th element of a list.
-func (f Format) Element(b []byte, i int) []byte {
+// element comes before the i-th entry of a list or map.
+func (f Format) element(b []byte, i int) []byte {
 	if f == Msgpack || i == 0 {
 		return b
 	}
 	return append(b, ',')
 }
 
-// Key writes the i-th key of a map; only whether i is zero matters.
-func (f Format) Key(b []byte, i int, name string) []byte {
-	b = f.Element(b, i)
-	b = f.Text(b, name)
-	if f == Msgpack {
-		return b
-	}
-	return append(b, ':')
-}
-
-// Field is key for a name that is known to need no escape.
-func (f Format) Field(b []byte, i int, name string) []byte {
+// field writes the i-th key of a map, a name that needs no escape. Only whether i is
+// zero matters.
+func (f Format) field(b []byte, i int, name string) []byte {
 	if f == Msgpack {
 		return msgp.AppendString(b, name)
 	}
-	b = f.Element(b, i)
+	b = f.element(b, i)
 	b = append(b, '"')
 	b = append(b, name...)
 	return append(b, '"', ':')
 }
 
-// Null writes null or nil.
-func (f Format) Null(b []byte) []byte {
+// null writes null or nil.
+func (f Format) null(b []byte) []byte {
 	if f == Msgpack {
 		return msgp.AppendNil(b)
 	}
 	return append(b, "null"...)
 }
 
-// Bool writes a boolean.
-func (f Format) Bool(b []byte, v bool) []byte {
+// bool writes a boolean.
+func (f Format) bool(b []byte, v bool) []byte {
 	if f == Msgpack {
 		return msgp.AppendBool(b, v)
 	}
 	return strconv.AppendBool(b, v)
 }
 
-// Uint writes an unsigned integer.
-func (f Format) Uint(b []byte, v uint64) []byte {
+// uint writes an unsigned integer.
+func (f Format) uint(b []byte, v uint64) []byte {
 	if f == Msgpack {
 		return msgp.AppendUint64(b, v)
 	}
@@ -123,8 +78,8 @@ func (f Format) Uint(b []byte, v uint64) []byte {
 // maxExact is the largest number up to which a float64 holds every integer.
 const maxExact = 1 << 53
 
-// Number writes a float64, as an integer where it is one; NaN and the infinities as text.
-func (f Format) Number(b []byte, v float64) []byte {
+// number writes a float64, as an integer where it is one; NaN and the infinities as text.
+func (f Format) number(b []byte, v float64) []byte {
 	if math.Abs(v) <= maxExact && v == math.Trunc(v) {
 		if f == Msgpack {
 			return msgp.AppendInt64(b, int64(v))
@@ -133,11 +88,11 @@ func (f Format) Number(b []byte, v float64) []byte {
 	}
 	switch {
 	case math.IsNaN(v):
-		return f.Text(b, "NaN") // the names that protobuf's JSON uses
+		return f.text(b, "NaN") // the names that protobuf's JSON uses
 	case math.IsInf(v, 1):
-		return f.Text(b, "Infinity")
+		return f.text(b, "Infinity")
 	case math.IsInf(v, -1):
-		return f.Text(b, "-Infinity")
+		return f.text(b, "-Infinity")
 	case f == Msgpack:
 		return msgp.AppendFloat64(b, v)
 	case math.Abs(v) < 1e-6 || math.Abs(v) > maxExact:
@@ -148,12 +103,12 @@ func (f Format) Number(b []byte, v float64) []byte {
 	}
 }
 
-// Time writes RFC 3339 in UTC with six fractional digits, the precision of
+// time writes RFC 3339 in UTC with six fractional digits, the precision of
 // ZITADEL's events.
-func (f Format) Time(b []byte, t time.Time) []byte { return f.timestamp(b, t, 6) }
+func (f Format) time(b []byte, t time.Time) []byte { return f.timestamp(b, t, 6) }
 
-// TimeNano is Time with nine fractional digits, the precision of ZITADEL's log.
-func (f Format) TimeNano(b []byte, t time.Time) []byte { return f.timestamp(b, t, 9) }
+// timeNano is time with nine fractional digits, the precision of ZITADEL's log.
+func (f Format) timeNano(b []byte, t time.Time) []byte { return f.timestamp(b, t, 9) }
 
 // timestamp writes t with 6 or 9 fractional digits.
 func (f Format) timestamp(b []byte, t time.Time, precision int) []byte {
@@ -162,7 +117,7 @@ func (f Format) timestamp(b []byte, t time.Time, precision int) []byte {
 	hour, minute, second := t.Clock()
 	if year < 0 || year > 9999 {
 		// RFC 3339 has four digits for the year; this is no time at all.
-		return f.Text(b, t.Format("2006-01-02T15:04:05.000000Z"))
+		return f.text(b, t.Format("2006-01-02T15:04:05.000000Z"))
 	}
 	var room [30]byte
 	s := room[:21+precision]
@@ -195,22 +150,8 @@ func digits(b []byte, v int) {
 	}
 }
 
-// AppendStringHeader writes what goes before the bytes of a msgpack str.
-func AppendStringHeader(b []byte, n int) []byte {
-	switch {
-	case n < 1<<5:
-		return append(b, 0xa0|byte(n))
-	case n < 1<<8:
-		return append(b, 0xd9, byte(n))
-	case n < 1<<16:
-		return append(b, 0xda, byte(n>>8), byte(n))
-	default:
-		return append(b, 0xdb, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	}
-}
-
-// Text writes a string. What is no UTF-8 in it becomes U+FFFD.
-func (f Format) Text(b []byte, s string) []byte {
+// text writes a string. What is no UTF-8 in it becomes U+FFFD.
+func (f Format) text(b []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
@@ -222,8 +163,8 @@ func (f Format) Text(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// Plain reports whether s stands in JSON as it is, and is ASCII.
-func Plain(s string) bool {
+// plain reports whether s stands in JSON as it is, and is ASCII.
+func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || escapes[c] {
 			return false
@@ -247,7 +188,7 @@ const hex = "0123456789abcdef"
 // misleading reports whether r makes a line look other than it is: U+2028 and
 // U+2029, which some line readers take for an end of line; bidirectional
 // controls (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), which turn
-// Text around; U+200B to U+200D, which have no width.
+// text around; U+200B to U+200D, which have no width.
 func misleading(r rune) bool {
 	return 0x200b <= r && r <= 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
