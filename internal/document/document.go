@@ -275,7 +275,7 @@ func (d *Doc) Number(key string, v float64) {
 func (d *Doc) Time(key string, t time.Time) {
 	if !t.IsZero() {
 		d.key(key)
-		d.b = d.f.time(d.b, t)
+		d.b = d.f.timestamp(d.b, t, 6)
 	}
 }
 
@@ -283,7 +283,7 @@ func (d *Doc) Time(key string, t time.Time) {
 func (d *Doc) TimeNano(key string, t time.Time) {
 	if !t.IsZero() {
 		d.key(key)
-		d.b = d.f.timeNano(d.b, t)
+		d.b = d.f.timestamp(d.b, t, 9)
 	}
 }
 

@@ -103,14 +103,8 @@ func (f Format) number(b []byte, v float64) []byte {
 	}
 }
 
-// time writes RFC 3339 in UTC with six fractional digits, the precision of
-// ZITADEL's events.
-func (f Format) time(b []byte, t time.Time) []byte { return f.timestamp(b, t, 6) }
-
-// timeNano is time with nine fractional digits, the precision of ZITADEL's log.
-func (f Format) timeNano(b []byte, t time.Time) []byte { return f.timestamp(b, t, 9) }
-
-// timestamp writes t with 6 or 9 fractional digits.
+// timestamp writes RFC 3339 in UTC with 6 fractional digits, the precision of ZITADEL's
+// events, or 9, that of its log.
 func (f Format) timestamp(b []byte, t time.Time, precision int) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
