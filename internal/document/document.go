@@ -25,7 +25,14 @@ type Record interface {
 }
 
 // docs keeps documents between records, so that none is allocated.
-var docs = sync.Pool{New: func() any { return new(Doc) }}
+var docs = sync.Pool{New: func() any {
+	var d struct {
+		Doc
+		room [8]frame // deeper than most records, in one allocation with the document
+	}
+	d.out = d.room[:0]
+	return &d.Doc
+}}
 
 // AppendEvent appends r to b as one Fluent Bit event, [EventTime, map]. The map gets more
 // further entries, whose keys and values are encoded in pairs.

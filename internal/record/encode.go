@@ -44,27 +44,23 @@ func (e *Event) WriteFields(d *document.Doc) {
 	if e.Payload != nil {
 		s := scratchPool.Get().(*scratch)
 		s.writeMap(d, "payload", e.Payload.Fields, 1)
-		s.release()
+		scratchPool.Put(s)
 	}
 	d.Text("instance", e.Instance)
 	d.Text("source", e.Source)
 }
 
 // scratch is a stack of map keys: each open map owns a piece of it, sorted.
-type scratch struct{ keys []string }
-
-var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
-
-// release gives s back to the pool without the strings it pointed to. A
-// stack that one huge payload grew is let go, so that clearing stays cheap.
-func (s *scratch) release() {
-	if cap(s.keys) > 256 {
-		return
-	}
-	clear(s.keys[:cap(s.keys)])
-	s.keys = s.keys[:0]
-	scratchPool.Put(s)
+type scratch struct {
+	keys []string
+	room [32]string
 }
+
+var scratchPool = sync.Pool{New: func() any {
+	s := new(scratch)
+	s.keys = s.room[:0]
+	return s
+}}
 
 // writeMap writes a map of the given depth.
 func (s *scratch) writeMap(d *document.Doc, key string, fields map[string]*structpb.Value, depth int) {
@@ -81,6 +77,7 @@ func (s *scratch) writeMap(d *document.Doc, key string, fields map[string]*struc
 		d.Key(k)
 		s.writeValue(d, fields[k], depth)
 	}
+	clear(s.keys[from:]) // the pool must not keep the strings
 	s.keys = s.keys[:from]
 	d.End()
 }
