@@ -1,5 +1,7 @@
 package enrich
 
+import "strings"
+
 // kind says what an id is the id of. Kinds are part of the file format: add at the end.
 type kind uint8
 
@@ -131,7 +133,9 @@ func (e *entry) merge(n *entry) (changed bool) {
 		}
 		e.order[g] = n.order[g]
 		for _, f := range fs {
-			e.f[f] = n.f[f]
+			if e.f[f] != n.f[f] {
+				e.f[f] = strings.Clone(n.f[f]) // an event's texts may be parts of something larger
+			}
 		}
 		changed = true
 	}

@@ -44,15 +44,15 @@ func (l *leaving) sort() {
 	slices.SortFunc(l.queue, func(a, b left) int { return cmp.Compare(a.at, b.at) })
 }
 
-// owner keeps in mind whether an organisation or a project is forgotten.
-func (l *leaving) owner(e *entry) {
+// owner keeps in mind whether an organisation or a project is forgotten, and returns it.
+func (l *leaving) owner(e *entry) (forgotten bool) {
 	if e.kind != kindOrg && e.kind != kindProject {
-		return
+		return false
 	}
 	o := owner{e.kind, e.id}
 	if !e.forgotten {
 		delete(l.owners, o)
-		return
+		return false
 	}
 	if l.owners == nil {
 		l.owners = make(map[owner]struct{})
@@ -64,6 +64,14 @@ func (l *leaving) owner(e *entry) {
 		}
 	}
 	l.owners[o] = struct{}{}
+	return true
+}
+
+// owner keeps it in mind, and makes what belongs to it be forgotten too.
+func (s *Store) owner(e *entry) {
+	if s.leaving.owner(e) {
+		s.epoch++
+	}
 }
 
 // left reports whether e is forgotten with its organisation or project.
@@ -126,6 +134,9 @@ func (s *Store) forget(q left) {
 	}
 	e.forget()
 	s.put(r, hash, e)
-	s.leaving.owner(e)
+	if slot := s.hot.get(s.hot.hash(q.kind, q.id), q.kind, q.id); slot != nil {
+		slot.e.kind = 0
+	}
+	s.owner(e)
 	s.leaving.forgotten = true
 }

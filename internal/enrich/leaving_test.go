@@ -49,7 +49,7 @@ func TestRemoved_NameStaysForTheRemovalThenGoes(t *testing.T) {
 
 	// The same id again is somebody else.
 	s.Learn(what("user.machine.added", "user", "1", 3, after(9000), map[string]any{"userName": "robot", "name": "Robot"}))
-	if u, _ := s.User("1"); u != (User{ID: "1", Name: "robot", DisplayName: "Robot", Kind: "machine", Org: org}) {
+	if u, _ := s.User("1"); u != (User{ID: "1", Name: "robot", LoginName: "robot", DisplayName: "Robot", Kind: "machine", Org: org}) {
 		t.Errorf("%+v", u)
 	}
 	s.Learn(what("user.human.email.changed", "user", "1", 1, after(0), map[string]any{"email": "ann@example.com"}))
@@ -79,7 +79,7 @@ func TestRemoved_AnyOrder(t *testing.T) {
 		what("user.removed", "user", "1", 3, after(2), nil),
 		what("user.machine.added", "user", "1", 4, after(3), map[string]any{"userName": "robot", "name": "R"}),
 	}
-	want := User{ID: "1", Name: "robot", DisplayName: "R", Kind: "machine", Org: org}
+	want := User{ID: "1", Name: "robot", LoginName: "robot", DisplayName: "R", Kind: "machine", Org: org}
 	permute(events, func(events []*event) {
 		s := fresh(t, Options{})
 		for _, e := range events {

@@ -7,9 +7,13 @@ import "strings"
 
 // User is a person or a machine.
 type User struct {
-	ID    string
-	Name  string // the user name, unique in its organisation or instance
-	Email string
+	ID   string
+	Name string // the user name, unique in its organisation or instance
+	// LoginName is the user name, behind which the primary domain of the organisation
+	// stands where the domain policy asks for it. It is "" where the user name or that
+	// domain is not known.
+	LoginName string
+	Email     string
 	// DisplayName of a person, name of a machine.
 	DisplayName string
 	Kind        string // "human", "machine"
@@ -77,17 +81,25 @@ type Token struct {
 
 // User looks up a user id.
 func (s *Store) User(id string) (User, bool) {
-	e, ok := s.find(kindUser, id)
-	if !ok {
+	slot := s.look(kindUser, id)
+	if slot.unknown {
 		return User{}, false
 	}
-	return User{ID: e.id, Name: e.f[fName], Email: e.f[fEmail], DisplayName: e.f[fDisplay], Kind: e.f[fKind], Org: e.f[fOrg]}, true
+	e := &slot.e
+	u := User{ID: e.id, Name: e.f[fName], Email: e.f[fEmail], DisplayName: e.f[fDisplay], Kind: e.f[fKind], Org: e.f[fOrg]}
+	if slot.hasLogin {
+		u.LoginName = slot.login
+		return u, true
+	}
+	u.LoginName = s.loginName(u)
+	if e.kind == kindUser && e.id == u.ID { // nothing else took its slot
+		slot.login, slot.hasLogin = u.LoginName, true
+	}
+	return u, true
 }
 
-// LoginName returns the name by which u logs in: the user name, behind which the primary
-// domain of the organisation stands where the domain policy asks for it. It is "" where
-// the user name or that domain is not known.
-func (s *Store) LoginName(u User) string {
+// loginName returns the name by which u logs in.
+func (s *Store) loginName(u User) string {
 	policy, ok := s.find(kindPolicy, u.Org)
 	if !ok {
 		policy, ok = s.find(kindPolicy, "")

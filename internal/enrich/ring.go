@@ -30,6 +30,9 @@ type ring struct {
 	handAt     int // and where in it
 	index      index
 	evicted    uint64
+	// spare reports whether an entry was used in a way that the ring did not see, and is
+	// told that the entry goes where it was not.
+	spare func(key []byte) bool
 }
 
 type segment struct {
@@ -59,7 +62,7 @@ func newRing(maxBytes, maxEntries int) *ring {
 	size := 1 << shift
 	r := &ring{
 		seed: maphash.MakeSeed(), shift: shift, segSize: size, maxSegs: room / size, maxEntries: maxEntries,
-		index: index{max: slots},
+		index: index{max: slots}, spare: func([]byte) bool { return false },
 	}
 	r.index.grow(r.hashAt)
 	return r
@@ -220,6 +223,9 @@ func (r *ring) evict() {
 		case head&used != 0:
 			binary.LittleEndian.PutUint16(b, head&^used)
 		default:
+			if r.spare(r.keyAt(place)) {
+				continue
+			}
 			r.drop(r.index.slotOf(r.hashAt(place), place))
 			r.evicted++
 			return

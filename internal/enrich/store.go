@@ -3,6 +3,7 @@ package enrich
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"time"
 )
@@ -59,9 +60,12 @@ type Store struct {
 	names    *ring // what lasts
 	flows    *ring // what comes and goes with a login
 	dict     *dict
-	recent   recent
+	hot      hot
 	leaving  leaving
 	file     *journal
+	// epoch counts the changes on which more depends than one entry: of what login names
+	// are made of, and of organisations and projects that are forgotten. It begins at 1.
+	epoch uint64
 
 	pending       []byte // entries that the file lacks
 	key, body     []byte // scratch, as the rest
@@ -106,11 +110,14 @@ func newStore(o Options) (*Store, error) {
 	}
 	dictBytes := min(o.MaxBytes/dictShare, maxDict)
 	flowBytes, flowEntries := o.MaxBytes/flowShare, o.MaxEntries/flowShare
-	return &Store{
-		instance: o.Instance, log: o.Log, rules: compiled().byType, dict: newDict(dictBytes),
+	s := &Store{
+		instance: o.Instance, log: o.Log, epoch: 1, rules: compiled().byType, dict: newDict(dictBytes),
 		names: newRing(o.MaxBytes-flowBytes-dictBytes, o.MaxEntries-flowEntries),
 		flows: newRing(flowBytes, flowEntries),
-	}, nil
+	}
+	s.hot.seed = maphash.MakeSeed()
+	s.names.spare, s.flows.spare = s.hot.spare, s.hot.spare
+	return s, nil
 }
 
 func (s *Store) ringOf(k kind) *ring {
@@ -138,25 +145,41 @@ func (s *Store) learn(n *entry) {
 
 // apply merges n into what is known.
 func (s *Store) apply(n *entry) (changed bool) {
-	r, hash := s.address(n.kind, n.id)
 	e := n
-	if body, ok := r.get(s.key, hash); ok {
+	r, at := s.address(n.kind, n.id)
+	slot := s.hot.get(s.hot.hash(n.kind, n.id), n.kind, n.id)
+	if slot != nil && slot.unknown {
+		slot.e.kind, slot = 0, nil
+	}
+	domain := ""
+	if slot != nil {
+		e = &slot.e
+	} else if body, ok := r.get(s.key, at); ok {
 		e = &s.known
 		e.read(n.kind, n.id, body, s)
-		if !e.merge(n) {
-			return false
-		}
-	} else {
+	}
+	if e == n {
 		e.settle()
+	} else if domain = e.f[fDomain]; !e.merge(n) {
+		return false
+	}
+	if e.kind == kindPolicy || e.f[fDomain] != domain {
+		s.epoch++ // login names change
 	}
 	if e.gone > 0 && e.kind == kindPolicy {
 		e.forget() // no name, and it would go on to decide
 	}
-	s.put(r, hash, e)
+	s.put(r, at, e)
 	if e.gone > 0 && !e.forgotten {
 		s.leaving.add(e)
 	} else {
-		s.leaving.owner(e)
+		s.owner(e)
+	}
+	if slot != nil {
+		slot.epoch = 0
+		if e.forgotten {
+			e.kind = 0
+		}
 	}
 	return true
 }
@@ -165,7 +188,6 @@ func (s *Store) apply(n *entry) (changed bool) {
 func (s *Store) put(r *ring, hash uint64, e *entry) {
 	s.body = e.appendBody(s.body[:0], s.dict)
 	r.put(s.key, hash, s.body)
-	s.recent.drop(hash)
 }
 
 // read decodes a body of the store.

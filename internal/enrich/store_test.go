@@ -34,7 +34,7 @@ func TestLearn_Recorded(t *testing.T) {
 	}
 	u, ok := s.User("400712317102984230")
 	show("user", u, ok)
-	got["login name"] = s.LoginName(u)
+	got["login name"] = u.LoginName
 	u, ok = s.User("400712690395253798")
 	show("renamed user", u, ok)
 	u, ok = s.User("400712317102787622")
@@ -60,10 +60,10 @@ func TestLearn_Recorded(t *testing.T) {
 	k, ok = s.Token("rt_400713790410329126")
 	show("refresh token", k, ok)
 	want := map[string]any{
-		"user":         User{ID: "400712317102984230", Name: "zitadel-admin@zitadel.localhost", Email: "zitadel-admin@zitadel.localhost", DisplayName: "ZITADEL Admin", Kind: "human", Org: "400712317102263334"},
+		"user":         User{ID: "400712317102984230", Name: "zitadel-admin@zitadel.localhost", LoginName: "zitadel-admin@zitadel.localhost", Email: "zitadel-admin@zitadel.localhost", DisplayName: "ZITADEL Admin", Kind: "human", Org: "400712317102263334"},
 		"login name":   "zitadel-admin@zitadel.localhost",
-		"renamed user": User{ID: "400712690395253798", Name: "user4-Владимир-renamed", Email: "new3@example.net", DisplayName: "Владимир Иванов", Kind: "human", Org: "400712683113942054"},
-		"machine":      User{ID: "400712317102787622", Name: "lab-admin", DisplayName: "Lab Admin", Kind: "machine", Org: "400712317102263334"},
+		"renamed user": User{ID: "400712690395253798", Name: "user4-Владимир-renamed", LoginName: "user4-Владимир-renamed", Email: "new3@example.net", DisplayName: "Владимир Иванов", Kind: "human", Org: "400712683113942054"},
+		"machine":      User{ID: "400712317102787622", Name: "lab-admin", LoginName: "lab-admin", DisplayName: "Lab Admin", Kind: "machine", Org: "400712317102263334"},
 		"org":          Org{Name: "Acme GmbH", Domain: "d42054.example.com"},
 		"project":      Project{Name: "Projekt 0 umbenannt", Org: "400712683113942054"},
 		"client":       App{ID: "400712317102591014", Name: "Management Console", Client: "400712317270166566", Project: "400712317102328870", Org: "400712317102263334"},
@@ -138,7 +138,7 @@ func TestLearn_OlderNeverOverwritesNewer(t *testing.T) {
 	mail := what("user.human.email.changed", "user", "1", 4, after(2), map[string]any{"email": "new@example.com"})
 	name := what("user.username.changed", "user", "1", 6, after(3), map[string]any{"userName": "anna"})
 	older := what("user.username.changed", "user", "1", 5, after(3), map[string]any{"userName": "anne"})
-	want := User{ID: "1", Name: "anna", Email: "new@example.com", DisplayName: "Ann", Kind: "human", Org: org}
+	want := User{ID: "1", Name: "anna", LoginName: "anna", Email: "new@example.com", DisplayName: "Ann", Kind: "human", Org: org}
 	permute([]*event{added, mail, name, older}, func(events []*event) {
 		s := fresh(t, Options{})
 		for _, e := range events {
@@ -194,24 +194,27 @@ func TestLearn_NameChanged(t *testing.T) {
 func TestLoginName_FollowsThePolicy(t *testing.T) {
 	s := fresh(t, Options{})
 	s.Learn(human("1", 1, after(0), "ann", "", ""))
-	u, _ := s.User("1")
-	if got := s.LoginName(u); got != "ann" {
+	login := func() string {
+		u, _ := s.User("1")
+		return u.LoginName
+	}
+	if got := login(); got != "ann" {
 		t.Errorf("without a policy: %q", got)
 	}
 	s.Learn(what("instance.policy.domain.added", "instance", "7", 1, after(0), map[string]any{"userLoginMustBeDomain": true}))
-	if got := s.LoginName(u); got != "" {
+	if got := login(); got != "" {
 		t.Errorf("the domain is not known: %q", got)
 	}
 	s.Learn(what("org.domain.primary.set", "org", org, 1, after(0), map[string]any{"domain": "acme.example.com"}))
-	if got := s.LoginName(u); got != "ann@acme.example.com" {
+	if got := login(); got != "ann@acme.example.com" {
 		t.Errorf("with the domain: %q", got)
 	}
 	s.Learn(what("org.policy.domain.added", "org", org, 2, after(1), map[string]any{}))
-	if got := s.LoginName(u); got != "ann" {
+	if got := login(); got != "ann" {
 		t.Errorf("with a policy of the organisation: %q", got)
 	}
 	s.Learn(what("org.policy.domain.removed", "org", org, 3, after(2), nil))
-	if got := s.LoginName(u); got != "ann@acme.example.com" {
+	if got := login(); got != "ann@acme.example.com" {
 		t.Errorf("the policy of the organisation is removed: %q", got)
 	}
 }

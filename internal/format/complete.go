@@ -97,7 +97,7 @@ func (e *Encoder) completeUser(s *enrich.Store, u *schema.User) {
 		return
 	}
 	if u.Name == "" {
-		name := s.LoginName(known)
+		name := known.LoginName
 		set(&name, known.Name)
 		e.setPersonal(&u.Name, pseudonym.User, name)
 	}

@@ -1,0 +1,149 @@
+package enrich
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"strconv"
+	"strings"
+)
+
+// hot keeps the entries that were looked up last, decoded, and the ids of which nothing is
+// known. A lookup that finds its id here needs one hash, reads neither the index nor the
+// ring, and allocates nothing.
+//
+// A set has two places. What comes in takes the place of the one that was not asked for
+// last.
+type hot struct {
+	seed maphash.Seed
+	sets [hotSets]hotSet
+	id   []byte // scratch
+}
+
+// hotSets make 800 KiB: more does not fit the cache of a processor.
+const hotSets = 1024
+
+type hotSet struct {
+	slots [2]hotSlot
+	last  uint8 // was asked for last
+}
+
+type hotSlot struct {
+	hash    uint64
+	unknown bool // there is no such entry
+	// asked: since the hand of the ring came by.
+	asked bool
+	// epoch is the one of the store for which the entry is not forgotten with its
+	// organisation or project, and login, where there is one, is right.
+	epoch    uint64
+	login    string
+	hasLogin bool
+	e        entry // of kind 0: none
+}
+
+func (s *hotSlot) is(hash uint64, k kind, id string) bool {
+	return s.hash == hash && s.e.kind == k && s.e.id == id
+}
+
+// spread tells the kinds of one id apart: 2^64 divided by the golden ratio.
+const spread = 0x9e3779b97f4a7c15
+
+func (h *hot) hash(k kind, id string) uint64 { return maphash.String(h.seed, id) ^ uint64(k)*spread }
+
+func (h *hot) set(hash uint64) *hotSet { return &h.sets[hash%hotSets] }
+
+// get returns the slot of an id, and nil where it is not hot.
+func (h *hot) get(hash uint64, k kind, id string) *hotSlot {
+	set := h.set(hash)
+	if s := &set.slots[0]; s.is(hash, k, id) {
+		set.last, s.asked = 0, true
+		return s
+	}
+	if s := &set.slots[1]; s.is(hash, k, id) {
+		set.last, s.asked = 1, true
+		return s
+	}
+	return nil
+}
+
+// take empties a slot.
+func (h *hot) take(hash uint64) *hotSlot {
+	set := h.set(hash)
+	if set.slots[set.last].e.kind != 0 {
+		set.last = 1 - set.last
+	}
+	s := &set.slots[set.last]
+	s.hash, s.unknown, s.asked, s.epoch, s.e.kind = hash, false, false, 0, 0
+	return s
+}
+
+// spare reports whether the entry of a key was asked for since it was spared last.
+// Otherwise it is no longer hot: it is about to be evicted.
+func (h *hot) spare(key []byte) bool {
+	k := kind(key[0] &^ numeric)
+	if key[0]&numeric != 0 {
+		h.id = strconv.AppendUint(h.id[:0], binary.BigEndian.Uint64(key[1:]), 10)
+	} else {
+		h.id = append(h.id[:0], key[2:]...)
+	}
+	hash := maphash.Bytes(h.seed, h.id) ^ uint64(k)*spread
+	set := h.set(hash)
+	for i := range set.slots {
+		s := &set.slots[i]
+		if s.hash != hash || s.e.kind != k || s.e.id != string(h.id) {
+			continue
+		}
+		if s.asked {
+			s.asked = false
+			return true
+		}
+		s.e.kind = 0
+	}
+	return false
+}
+
+// find returns what is known under an id. The entry holds until the next call of find or
+// [Store.Learn]; its strings hold for ever.
+func (s *Store) find(k kind, id string) (e *entry, ok bool) {
+	slot := s.look(k, id)
+	return &slot.e, !slot.unknown
+}
+
+// nothing is what is known of an id that no entry can have.
+var nothing = hotSlot{unknown: true}
+
+// look is find, and returns the slot of the entry.
+func (s *Store) look(k kind, id string) *hotSlot {
+	if len(id) > maxID || id == "" && k != kindPolicy {
+		return &nothing
+	}
+	hash := s.hot.hash(k, id)
+	slot := s.hot.get(hash, k, id)
+	if slot == nil {
+		slot = s.hot.take(hash)
+		s.warm(slot, k, id)
+	}
+	if slot.epoch != s.epoch {
+		if !slot.unknown && s.leaving.left(&slot.e) {
+			r, at := s.address(k, id)
+			r.remove(s.key, at)
+			slot.empty(k, strings.Clone(id))
+		}
+		slot.epoch, slot.hasLogin = s.epoch, false
+	}
+	return slot
+}
+
+// warm brings what is known into a slot.
+func (s *Store) warm(slot *hotSlot, k kind, id string) {
+	r, at := s.address(k, id)
+	if body, ok := r.get(s.key, at); ok {
+		if slot.e.read(k, id, body, s); !slot.e.forgotten && slot.e.order != [maxGroups]uint64{} {
+			return
+		}
+	}
+	slot.empty(k, strings.Clone(id)) // an id may be a part of something larger
+}
+
+func (s *hotSlot) empty(k kind, id string) {
+	s.unknown, s.e = true, entry{kind: k, id: id}
+}
