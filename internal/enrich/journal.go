@@ -24,7 +24,7 @@ type journal struct {
 	live           int64  // size after the last rewrite
 	unsynced       bool   // a rename is not yet fsynced
 	buf            []byte
-	sync           func(*os.File) error // for tests that make the disk fail
+	sync           func(*os.File) error
 }
 
 // slack is what may be outdated in a file of any size.
@@ -33,12 +33,12 @@ const slack = 1 << 20
 // maxFile refuses what no store can have written.
 const maxFile = 16 << 30
 
-func openJournal(path, instance string, log *slog.Logger, entry func([]byte) error) (*journal, error) {
+func openJournal(path, instance string, fsync func(*os.File) error, log *slog.Logger, entry func([]byte) error) (*journal, error) {
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{path: path, instance: instance, lock: lock, sync: (*os.File).Sync}
+	j := &journal{path: path, instance: instance, lock: lock, sync: fsync}
 	if err := j.open(log, entry); err != nil {
 		if j.f != nil {
 			j.f.Close()
@@ -166,31 +166,52 @@ func uvarintLen(n int) int {
 	return 2 // no entry is longer than maxEntry
 }
 
-// rewrite puts a new file with these entries into place. Where it fails before the rename,
-// the old one stays.
+// rewrite puts a new file with these entries into place.
 func (j *journal) rewrite(entries iter.Seq[[]byte]) error {
-	name := j.fresh()
-	os.Remove(name)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	d, err := j.draft(entries)
 	if err != nil {
 		return err
 	}
-	size, next, err := writeAll(f, j.instance, entries)
-	if err == nil {
-		err = j.sync(f)
+	return j.replace(d)
+}
+
+// draft is a file that is written, and not yet durable or in place.
+type draft struct {
+	f    *os.File
+	size int64
+	next uint64
+}
+
+// draft writes these entries under another name.
+func (j *journal) draft(entries iter.Seq[[]byte]) (d draft, err error) {
+	os.Remove(j.fresh())
+	d.f, err = os.OpenFile(j.fresh(), os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return draft{}, err
 	}
+	if d.size, d.next, err = writeAll(d.f, j.instance, entries); err != nil {
+		d.f.Close()
+		os.Remove(j.fresh())
+	}
+	return d, err
+}
+
+// replace makes a draft durable and puts it into place. Where it fails before the rename,
+// the old file stays.
+func (j *journal) replace(d draft) error {
+	err := j.sync(d.f)
 	if err == nil {
-		err = os.Rename(name, j.path)
+		err = os.Rename(j.fresh(), j.path)
 	}
 	if err != nil {
-		f.Close()
-		os.Remove(name)
+		d.f.Close()
+		os.Remove(j.fresh())
 		return err
 	}
 	if j.f != nil {
 		j.f.Close()
 	}
-	j.f, j.size, j.next, j.live, j.unsynced = f, size, next, size, true
+	j.f, j.size, j.next, j.live, j.unsynced = d.f, d.size, d.next, d.size, true
 	return j.syncDir()
 }
 

@@ -259,6 +259,42 @@ func TestSync_DiskFails(t *testing.T) {
 	wantUser(t, s, "2", "bob")
 }
 
+// What is learned while a sync is under way is neither lost nor written too early, also where
+// the sync writes the whole file anew, and where it fails.
+func TestSync_LearnedMeanwhile(t *testing.T) {
+	broken := errors.New("broken")
+	for _, rewrite := range []bool{false, true} {
+		for _, want := range []error{nil, broken} {
+			t.Run(fmt.Sprint("rewrite ", rewrite, ", ", want), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "names")
+				s := open(t, path, Options{})
+				s.Learn(human("1", 1, after(0), "ann", "", ""))
+				s.leaving.forgotten, s.leaving.rewritten = rewrite, s.leaving.now-2*Day.Microseconds()
+				write := s.BeginSync()
+				s.Learn(human("2", 1, after(0), "bob", "", ""))
+				if want != nil {
+					s.file.sync = func(*os.File) error { return broken }
+				}
+				if err := s.EndSync(write()); !errors.Is(err, want) {
+					t.Fatal(err)
+				}
+				if again := s.leaving.stale(); again != (rewrite && want != nil) {
+					t.Errorf("to be rewritten again: %v", again)
+				}
+				s.file.sync = (*os.File).Sync
+				s.Learn(human("3", 1, after(0), "eve", "", ""))
+				mustSync(t, s)
+				crash(s)
+				s = open(t, path, Options{})
+				defer s.Close()
+				for id, name := range map[string]string{"1": "ann", "2": "bob", "3": "eve"} {
+					wantUser(t, s, id, name)
+				}
+			})
+		}
+	}
+}
+
 // The file does not grow beyond about twice what is known, and a rewrite keeps all of it.
 func TestSync_FileStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "names")

@@ -95,8 +95,6 @@ func (l *leaving) stale() bool {
 	return l.forgotten && l.now-l.rewritten > Day.Microseconds()
 }
 
-func (l *leaving) cleaned() { l.forgotten, l.rewritten = false, l.now }
-
 // tick is told of every event's time, and forgets what was removed long before. Nothing
 // of at itself is forgotten, whatever the clocks do: that is the transaction of the
 // removal.

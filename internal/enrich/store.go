@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"os"
 	"time"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	MaxBytes int
 	// MaxEntries bounds the number of ids; 0 is one for each 64 of MaxBytes.
 	MaxEntries int
+	// Fsync makes a file or a directory durable; nil is (*os.File).Sync.
+	Fsync func(*os.File) error
 	// Log is told of a file that a crash had cut; nil is silence.
 	Log *slog.Logger
 }
@@ -68,6 +71,9 @@ type Store struct {
 	epoch uint64
 
 	pending       []byte // entries that the file lacks
+	writing       []byte // the same, older: a sync writes them, or failed to
+	rewriting     int64  // since when, by leaving.now, a sync writes the file anew; 0: none does
+	fileSize      int64  // as of the last sync
 	key, body     []byte // scratch, as the rest
 	reader        reader
 	taught, known entry
@@ -81,10 +87,14 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("names %q: %w", path, err)
 	}
-	s.file, err = openJournal(path, o.Instance, s.log, s.replay)
+	if o.Fsync == nil {
+		o.Fsync = (*os.File).Sync
+	}
+	s.file, err = openJournal(path, o.Instance, o.Fsync, s.log, s.replay)
 	if err != nil {
 		return nil, fmt.Errorf("names %q: %w", path, err)
 	}
+	s.fileSize = s.file.size
 	s.leaving.sort() // the file has another order
 	return s, nil
 }
@@ -215,32 +225,45 @@ func (s *Store) replay(b []byte) error {
 
 // Sync makes what was learned durable. After an error it may be called again: nothing
 // that was learned is lost meanwhile.
-func (s *Store) Sync() error {
+func (s *Store) Sync() error { return s.EndSync(s.BeginSync()()) }
+
+// BeginSync and EndSync are [Store.Sync] in three steps, for a store that is behind a lock.
+// The function that BeginSync returns uses the disk, and may run beside every other method
+// but these two and Close. EndSync gets its error.
+func (s *Store) BeginSync() (write func() error) {
+	s.writing, s.pending = append(s.writing, s.pending...), s.pending[:0]
+	switch {
+	case s.file == nil:
+		return func() error { return nil }
+	case s.file.due(s.leaving.stale(), s.names, s.flows):
+		draft, err := s.file.draft(s.snapshot)
+		s.leaving.forgotten, s.rewriting = false, max(1, s.leaving.now)
+		return func() error {
+			if err != nil {
+				return err
+			}
+			return s.file.replace(draft)
+		}
+	case len(s.writing) == 0:
+		return func() error { return nil }
+	}
+	return func() error { return s.file.append(s.writing) }
+}
+
+// EndSync ends what BeginSync began.
+func (s *Store) EndSync(err error) error {
 	if s.file == nil {
 		return nil
 	}
-	if err := s.sync(); err != nil {
+	rewriting := s.rewriting
+	s.rewriting, s.fileSize = 0, s.file.size
+	if err != nil {
+		s.leaving.forgotten = s.leaving.forgotten || rewriting > 0
 		return fmt.Errorf("names %q cannot be written: %w; make room or repair the directory", s.file.path, err)
 	}
-	return nil
-}
-
-func (s *Store) sync() error {
-	if s.file.due(s.leaving.stale(), s.names, s.flows) {
-		if err := s.file.rewrite(s.snapshot); err != nil {
-			return err
-		}
-		s.leaving.cleaned()
-		s.pending = s.pending[:0]
-		return nil
+	if s.writing = s.writing[:0]; rewriting > 0 {
+		s.leaving.rewritten = rewriting
 	}
-	if len(s.pending) == 0 {
-		return nil
-	}
-	if err := s.file.append(s.pending); err != nil {
-		return err
-	}
-	s.pending = s.pending[:0]
 	return nil
 }
 
@@ -272,7 +295,7 @@ func (s *Store) Stats() Stats {
 		Evicted: s.names.evicted + s.flows.evicted,
 	}
 	if s.file != nil {
-		x.File = s.file.size
+		x.File = s.fileSize
 	}
 	return x
 }

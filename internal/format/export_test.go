@@ -47,7 +47,7 @@ func (e *Encoder) Filled(r *record.Event) (f Filled) {
 		before[i] = *p
 	}
 	entity := a.Entity.ID
-	e.Names().contained(e.finish)
+	e.Names().contained(e.complete)
 	for i, p := range fields(a) {
 		if *p != before[i] {
 			f.texts = append(f.texts, filledText{i, *p})

@@ -116,13 +116,14 @@ type Encoder struct {
 	writer   *schema.Writer
 	event    record.Event  // with pseudonyms
 	line     parser.Record // with pseudonyms
+	lesson   *record.Event // is still to be learned
 	finish   func(*enrich.Store)
 }
 
 // NewEncoder returns an encoder.
 func (f *Format) NewEncoder() *Encoder {
 	e := &Encoder{Format: f, writer: schema.NewWriter(f.options)}
-	e.finish = e.complete // one closure for all records
+	e.finish = e.learnAndComplete // one closure for all records
 	return e
 }
 
@@ -164,14 +165,16 @@ func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
 // reports whether it is wanted. What a tier leaves out teaches as well.
 func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	names := e.Names()
-	if event, ok := r.(*record.Event); ok && names != nil {
-		names.Learn(event)
+	e.lesson, _ = r.(*record.Event)
+	if names != nil && e.lesson != nil && (e.raw || e.tokens != nil) {
+		names.Learn(e.lesson) // before its values become pseudonyms
+		e.lesson = nil
 	}
 	if e.raw && e.tier == schema.Noise && e.tokens == nil {
 		return r, true
 	}
 	r = e.activityOf(r)
-	if names != nil {
+	if names != nil && !e.raw {
 		names.contained(e.finish)
 	}
 	if !e.activity.Known {
@@ -184,26 +187,34 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	return r, true
 }
 
+// learnAndComplete needs the lock of the names once for both.
+func (e *Encoder) learnAndComplete(s *enrich.Store) {
+	if e.lesson != nil {
+		s.Learn(e.lesson)
+	}
+	e.complete(s)
+}
+
 // activityOf fills the activity. With pseudonyms it returns a copy of r that has them.
 func (e *Encoder) activityOf(r record.Record) record.Record {
 	switch r := r.(type) {
 	case *record.Event:
-		e.table.Event(&e.activity, r)
 		if e.tokens == nil {
+			e.table.Event(&e.activity, r)
 			return r
 		}
-		ip, from := e.activity.IP, e.activity.IPSource
+		ip, from := e.table.EventAddress(r)
 		e.event = *r // its payload is changed in place, its editor is not
 		e.tokens.Event(&e.event)
 		e.table.Event(&e.activity, &e.event)
 		e.setAddress(ip, from)
 		return &e.event
 	case *parser.Record:
-		e.table.Line(&e.activity, r)
 		if e.tokens == nil {
+			e.table.Line(&e.activity, r)
 			return r
 		}
-		ip, from := e.activity.IP, e.activity.IPSource
+		ip, from := schema.LineAddress(r)
 		e.line = *r
 		e.tokens.Line(&e.line)
 		e.table.Line(&e.activity, &e.line)

@@ -19,10 +19,11 @@ type Names struct {
 	// past is not read yet.
 	Learned, ToLearn atomic.Uint64
 
-	log   *slog.Logger
-	warn  sync.Once
-	mu    sync.Mutex
-	store *enrich.Store
+	log     *slog.Logger
+	warn    sync.Once
+	syncing sync.Mutex // held by who uses the disk; before mu
+	mu      sync.Mutex // not held while the disk makes something durable
+	store   *enrich.Store
 }
 
 // OpenNames opens the file of names at path. Without a path, names end with the process.
@@ -64,11 +65,22 @@ func (n *Names) failed(err *fault.Error) {
 	})
 }
 
-// Sync makes what was learned durable.
+// Sync makes what was learned before it durable. Records are encoded while the disk works.
 func (n *Names) Sync() error {
+	n.syncing.Lock()
+	defer n.syncing.Unlock()
+	var write func() error
+	if err := n.locked(func() error { write = n.store.BeginSync(); return nil }); err != nil {
+		return err
+	}
+	err := fault.Contain(write)
+	return n.locked(func() error { return n.store.EndSync(err) })
+}
+
+func (n *Names) locked(f func() error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return fault.Contain(n.store.Sync)
+	return fault.Contain(f)
 }
 
 // Stats says how much is known.
@@ -80,7 +92,7 @@ func (n *Names) Stats() enrich.Stats {
 
 // Close syncs and closes the file.
 func (n *Names) Close() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return fault.Contain(n.store.Close)
+	n.syncing.Lock()
+	defer n.syncing.Unlock()
+	return n.locked(n.store.Close)
 }

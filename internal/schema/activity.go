@@ -272,7 +272,12 @@ func parseIP(s string) (netip.Addr, bool) {
 // its own; IPForwarded says that the address is not proved.
 func (a *Activity) setForwarded(list string) {
 	a.ForwardedFor = list
-	last := netip.Addr{}
+	if ip := forwarded(list); ip.IsValid() {
+		a.IP, a.IPSource = ip, IPForwarded
+	}
+}
+
+func forwarded(list string) (last netip.Addr) {
 	for rest := list; rest != ""; {
 		i := strings.LastIndexByte(rest, ',')
 		ip, ok := parseIP(rest[i+1:])
@@ -288,9 +293,7 @@ func (a *Activity) setForwarded(list string) {
 			break
 		}
 	}
-	if last.IsValid() {
-		a.IP, a.IPSource = last, IPForwarded
-	}
+	return last
 }
 
 // cut returns at most n bytes of s, whole characters.

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 )
 
@@ -53,6 +56,52 @@ func TestAddress_APseudonymIsValid(t *testing.T) {
 			}
 		}
 	})
+	if n < 50 {
+		t.Errorf("only %d addresses", n)
+	}
+}
+
+// What finds the address alone finds the one that filling finds.
+func TestAddress_AloneIsTheSame(t *testing.T) {
+	table := load(t)
+	var a schema.Activity
+	n := 0
+	check := func(name string, ip netip.Addr, from schema.IPSource) {
+		if ip != a.IP || from != a.IPSource {
+			t.Errorf("%s: %v from %q, want %v from %q", name, ip, from, a.IP, a.IPSource)
+		}
+		if ip.IsValid() {
+			n++
+		}
+	}
+	odd := func(typ string, fields map[string]any) record.Event {
+		p, err := structpb.NewStruct(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := synthetic(typ, nil)
+		e.Payload = p
+		return e
+	}
+	events := recordedEvents(t)
+	for _, typ := range []string{"api.request", "api.response", "user.something"} {
+		for _, aggregate := range []string{"webhook", "user"} {
+			e := odd(typ, map[string]any{"forwarded_for": "203.0.113.7, 10.0.0.1", "userAgent": map[string]any{"ip": "203.0.113.8"}})
+			e.AggregateType = aggregate
+			events = append(events, e)
+		}
+	}
+	events = append(events, odd("session.added", map[string]any{"remoteIP": "no address", "user_agent": map[string]any{"ip": "[2001:db8::1]:4711"}}))
+	for i := range events {
+		table.Event(&a, &events[i])
+		ip, from := table.EventAddress(&events[i])
+		check(events[i].Type, ip, from)
+	}
+	for _, r := range recordedLines(t) {
+		table.Line(&a, &r)
+		ip, from := schema.LineAddress(&r)
+		check(a.Type, ip, from)
+	}
 	if n < 50 {
 		t.Errorf("only %d addresses", n)
 	}
