@@ -26,6 +26,14 @@ func (s *Store) Learn(e *record.Event) {
 	}
 }
 
+// Pass is Learn for an event of a type that does not teach, see [Teaches]: names that were
+// removed long before it are forgotten.
+func (s *Store) Pass(e *record.Event) {
+	if e.Instance == s.instance && e.AggregateID != "" {
+		s.tick(e.Time)
+	}
+}
+
 // read puts into n what the rule takes from an event.
 func (r *rule) read(e *record.Event, n *entry) (ok bool) {
 	id := e.AggregateID

@@ -23,12 +23,12 @@ type hot struct {
 const hotSets = 1024
 
 type hotSet struct {
-	slots [2]hotSlot
+	hash  [2]uint64
 	last  uint8 // was asked for last
+	slots [2]hotSlot
 }
 
 type hotSlot struct {
-	hash    uint64
 	unknown bool // there is no such entry
 	// asked: since the hand of the ring came by.
 	asked bool
@@ -38,10 +38,6 @@ type hotSlot struct {
 	login    string
 	hasLogin bool
 	e        entry // of kind 0: none
-}
-
-func (s *hotSlot) is(hash uint64, k kind, id string) bool {
-	return s.hash == hash && s.e.kind == k && s.e.id == id
 }
 
 // spread tells the kinds of one id apart: 2^64 divided by the golden ratio.
@@ -54,25 +50,33 @@ func (h *hot) set(hash uint64) *hotSet { return &h.sets[hash%hotSets] }
 // get returns the slot of an id, and nil where it is not hot.
 func (h *hot) get(hash uint64, k kind, id string) *hotSlot {
 	set := h.set(hash)
-	if s := &set.slots[0]; s.is(hash, k, id) {
-		set.last, s.asked = 0, true
-		return s
+	i := 0
+	if set.hash[0] != hash {
+		if i = 1; set.hash[1] != hash {
+			return nil
+		}
 	}
-	if s := &set.slots[1]; s.is(hash, k, id) {
-		set.last, s.asked = 1, true
-		return s
+	s := &set.slots[i]
+	if s.e.kind != k || s.e.id != id {
+		return nil
 	}
-	return nil
+	set.last, s.asked = uint8(i), true
+	return s
 }
 
-// take empties a slot.
+// take empties the slot that an id gets.
 func (h *hot) take(hash uint64) *hotSlot {
 	set := h.set(hash)
-	if set.slots[set.last].e.kind != 0 {
-		set.last = 1 - set.last
+	i := 1 - set.last
+	for n, of := range set.hash { // of the id itself, or of nothing
+		if of == hash || set.slots[n].e.kind == 0 {
+			i = uint8(n)
+			break
+		}
 	}
-	s := &set.slots[set.last]
-	s.hash, s.unknown, s.asked, s.epoch, s.e.kind = hash, false, false, 0, 0
+	s := &set.slots[i]
+	set.last, set.hash[i] = i, hash
+	s.unknown, s.asked, s.epoch, s.e.kind = false, false, 0, 0
 	return s
 }
 
@@ -89,7 +93,7 @@ func (h *hot) spare(key []byte) bool {
 	set := h.set(hash)
 	for i := range set.slots {
 		s := &set.slots[i]
-		if s.hash != hash || s.e.kind != k || s.e.id != string(h.id) {
+		if set.hash[i] != hash || s.e.kind != k || s.e.id != string(h.id) {
 			continue
 		}
 		if s.asked {

@@ -188,8 +188,8 @@ const v1Session = "V1_"
 // does not say is taken from the session behind it, and for Login V1 from the last check of
 // a factor in the same user agent.
 func (s *Store) Session(aggregateType, id string) (Session, bool) {
-	k := kindNames[aggregateType]
-	if k < kindSession || k > kindIntent {
+	k, ok := flowKind(aggregateType)
+	if !ok {
 		return Session{}, false
 	}
 	e, ok := s.find(k, id)
@@ -213,6 +213,27 @@ func (s *Store) Session(aggregateType, id string) (Session, bool) {
 		x.IP, _ = s.UserAgent(x.Fingerprint)
 	}
 	return x, true
+}
+
+// flowKind is kindNames for the aggregates of [Store.Session], without a map's hash.
+func flowKind(aggregateType string) (kind, bool) {
+	switch aggregateType {
+	case "session":
+		return kindSession, true
+	case "oidc_session":
+		return kindOIDCSession, true
+	case "saml_session":
+		return kindSAMLSession, true
+	case "auth_request":
+		return kindAuthRequest, true
+	case "saml_request":
+		return kindSAMLRequest, true
+	case "device_auth":
+		return kindDeviceAuth, true
+	case "idpintent":
+		return kindIntent, true
+	}
+	return 0, false
 }
 
 func fill(s *string, from string) {

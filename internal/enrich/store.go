@@ -147,13 +147,12 @@ func (s *Store) address(k kind, id string) (r *ring, hash uint64) {
 // learn merges n into what is known and keeps the change for the file.
 func (s *Store) learn(n *entry) {
 	if s.apply(n) && s.file != nil {
-		s.body = appendKey(s.body[:0], n.kind, n.id)
-		s.body = n.appendBody(s.body, nil)
+		s.body = n.appendBody(append(s.body[:0], s.key...), nil)
 		s.pending = appendEntry(s.pending, s.body)
 	}
 }
 
-// apply merges n into what is known.
+// apply merges n into what is known. s.key is then the one of n.
 func (s *Store) apply(n *entry) (changed bool) {
 	e := n
 	r, at := s.address(n.kind, n.id)

@@ -52,6 +52,9 @@ func Open(s config.FormatSettings) (*Format, error) {
 	if f.table, err = Table(s.SchemaFile); err != nil {
 		return nil, fmt.Errorf("schema_file: %w", err)
 	}
+	for _, row := range f.table.Rows() {
+		row.Teaches = enrich.Teaches(row.Type)
+	}
 	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
 		return nil, fmt.Errorf("tier: %w", err)
 	}
@@ -189,7 +192,11 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 
 // learnAndComplete needs the lock of the names once for both.
 func (e *Encoder) learnAndComplete(s *enrich.Store) {
-	if e.lesson != nil {
+	switch {
+	case e.lesson == nil:
+	case e.activity.Known && !e.activity.Row.Teaches:
+		s.Pass(e.lesson)
+	default:
 		s.Learn(e.lesson)
 	}
 	e.complete(s)

@@ -94,6 +94,7 @@ type Row struct {
 	Note     string
 	Rule     string // the rule that gave the group; empty: the table did
 	Overlay  bool   // the overlay made or changed it
+	Teaches  bool   // names are learned from it; package format says which
 
 	own   bool
 	auth  bool   // ECS user is the subject and not the editor
