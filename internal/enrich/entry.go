@@ -168,6 +168,10 @@ func (e *entry) settle() {
 	}
 }
 
+// hidden reports whether lookups do not return e: it is forgotten, or all that is known is
+// its removal.
+func (e *entry) hidden() bool { return e.forgotten || e.order == [maxGroups]uint64{} }
+
 // forget drops the values of something removed.
 func (e *entry) forget() {
 	e.forgotten = true

@@ -141,7 +141,7 @@ func (s *Store) look(k kind, id string) *hotSlot {
 func (s *Store) warm(slot *hotSlot, k kind, id string) {
 	r, at := s.address(k, id)
 	if body, ok := r.get(s.key, at); ok {
-		if slot.e.read(k, id, body, s); !slot.e.forgotten && slot.e.order != [maxGroups]uint64{} {
+		if slot.e.read(k, id, body, s); !slot.e.hidden() {
 			return
 		}
 	}

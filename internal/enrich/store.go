@@ -154,24 +154,47 @@ func (s *Store) learn(n *entry) {
 
 // apply merges n into what is known. s.key is then the one of n.
 func (s *Store) apply(n *entry) (changed bool) {
-	e := n
 	r, at := s.address(n.kind, n.id)
-	slot := s.hot.get(s.hot.hash(n.kind, n.id), n.kind, n.id)
-	if slot != nil && slot.unknown {
-		slot.e.kind, slot = 0, nil
+	slot := s.warmed(n, r, at)
+	if slot == nil {
+		n.settle()
+		s.learned(n, r, at, "")
+		return true
 	}
-	domain := ""
+	e := &slot.e
+	domain := e.f[fDomain]
+	if changed = e.merge(n); changed {
+		slot.epoch = 0
+		s.learned(e, r, at, domain)
+	}
+	if e.hidden() {
+		e.kind = 0
+	}
+	return changed
+}
+
+// warmed returns the slot of an entry that is known, also where it is hidden: what is taught
+// once is taught again, and asked for.
+func (s *Store) warmed(n *entry, r *ring, at uint64) *hotSlot {
+	hash := s.hot.hash(n.kind, n.id)
+	slot := s.hot.get(hash, n.kind, n.id)
+	if slot != nil && !slot.unknown {
+		return slot
+	}
 	if slot != nil {
-		e = &slot.e
-	} else if body, ok := r.get(s.key, at); ok {
-		e = &s.known
-		e.read(n.kind, n.id, body, s)
+		slot.e.kind = 0
 	}
-	if e == n {
-		e.settle()
-	} else if domain = e.f[fDomain]; !e.merge(n) {
-		return false
+	body, ok := r.get(s.key, at)
+	if !ok {
+		return nil
 	}
+	slot = s.hot.take(hash)
+	slot.e.read(n.kind, n.id, body, s)
+	return slot
+}
+
+// learned keeps a changed entry. domain is the one before.
+func (s *Store) learned(e *entry, r *ring, at uint64, domain string) {
 	if e.kind == kindPolicy || e.f[fDomain] != domain {
 		s.epoch++ // login names change
 	}
@@ -184,13 +207,6 @@ func (s *Store) apply(n *entry) (changed bool) {
 	} else {
 		s.owner(e)
 	}
-	if slot != nil {
-		slot.epoch = 0
-		if e.forgotten {
-			e.kind = 0
-		}
-	}
-	return true
 }
 
 // put writes e under the key that address made.
