@@ -73,7 +73,7 @@ func BenchmarkMillionUsers(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms-rewrite")
-		b.ReportMetric(float64(s.Stats().File)/(1<<20), "MiB-file")
+		b.ReportMetric(float64(s.file.size)/(1<<20), "MiB-file")
 		crash(s)
 		began = time.Now()
 		again := open(b, path, Options{})

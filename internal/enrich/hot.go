@@ -123,8 +123,9 @@ func (s *Store) look(k kind, id string) *hotSlot {
 	hash := s.hot.hash(k, id)
 	slot := s.hot.get(hash, k, id)
 	if slot == nil {
-		slot = s.hot.take(hash)
-		s.warm(slot, k, id)
+		if slot = s.warm(hash, k, id); slot == nil {
+			return &nothing
+		}
 	}
 	if slot.epoch != s.epoch {
 		if !slot.unknown && s.leaving.left(&slot.e) {
@@ -137,15 +138,22 @@ func (s *Store) look(k kind, id string) *hotSlot {
 	return slot
 }
 
-// warm brings what is known into a slot.
-func (s *Store) warm(slot *hotSlot, k kind, id string) {
+// warm brings what is known into a slot. That an organisation has no policy is not kept: it
+// is asked for when a user becomes hot, and few have one.
+func (s *Store) warm(hash uint64, k kind, id string) *hotSlot {
 	r, at := s.address(k, id)
-	if body, ok := r.get(s.key, at); ok {
+	body, ok := r.get(s.key, at)
+	if !ok && k == kindPolicy {
+		return nil
+	}
+	slot := s.hot.take(hash)
+	if ok {
 		if slot.e.read(k, id, body, s); !slot.e.hidden() {
-			return
+			return slot
 		}
 	}
 	slot.empty(k, strings.Clone(id)) // an id may be a part of something larger
+	return slot
 }
 
 func (s *hotSlot) empty(k kind, id string) {

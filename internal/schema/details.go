@@ -146,8 +146,8 @@ var loginFields = [...]struct {
 
 // unverified writes what a line says in places that an attacker may have written.
 func (w *details) unverified(d *document.Doc, key string, a *Activity) {
-	if a.Unverified == (parser.Login{}) {
-		return
+	if a.line == nil || a.Unverified == (parser.Login{}) {
+		return // of an event it is always empty, and comparing is not free
 	}
 	d.OptionalList(key)
 	for _, f := range loginFields {
