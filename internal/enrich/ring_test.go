@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -98,5 +99,46 @@ func TestStore_SessionsEvictNoNames(t *testing.T) {
 	wantUser(t, s, "1", "ann")
 	if s.Stats().Evicted == 0 {
 		t.Error("nothing was evicted")
+	}
+}
+
+// What is asked for again and again is answered without the ring, and stays in it even so.
+func TestStore_WhatIsHotStays(t *testing.T) {
+	s := fresh(t, Options{MaxBytes: MinBytes, MaxEntries: 100})
+	for i := range 2000 {
+		for _, id := range []string{"1", "V2_x"} {
+			if i == 0 {
+				s.Learn(human(id, 1, start, "ann", "", ""))
+			}
+			wantUser(t, s, id, "ann")
+			r, at := s.address(kindUser, id)
+			if _, ok := r.find(s.key, at); !ok {
+				t.Fatalf("%s was evicted after %d others", id, i)
+			}
+		}
+		s.Learn(human(fmt.Sprint(1000+i), 1, start, "bob", "", ""))
+	}
+	if s.Stats().Evicted < 1000 {
+		t.Error(s.Stats())
+	}
+}
+
+// Ids are told apart by their text, whatever their form as a number.
+func TestNumber_AgainstStrconv(t *testing.T) {
+	digits := []byte("0123456789")
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 200_000 {
+		b := make([]byte, 1+random.IntN(21))
+		for i := range b {
+			b[i] = digits[random.IntN(10)]
+		}
+		if random.IntN(3) == 0 {
+			b[random.IntN(len(b))] = byte(random.IntN(256))
+		}
+		want, err := strconv.ParseUint(string(b), 10, 64)
+		valid := err == nil && len(b) <= maxDigits && b[0] != '0' && b[0] != '+'
+		if n, ok := number(string(b)); ok != valid || ok && n != want {
+			t.Fatalf("%q is %d, %v", b, n, ok)
+		}
 	}
 }

@@ -199,7 +199,9 @@ func (e *Encoder) learnAndComplete(s *enrich.Store) {
 	default:
 		s.Learn(e.lesson)
 	}
-	e.complete(s)
+	if e.activity.Wanted(e.tier) {
+		e.complete(s)
+	}
 }
 
 // activityOf fills the activity. With pseudonyms it returns a copy of r that has them.
