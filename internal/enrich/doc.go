@@ -39,5 +39,6 @@
 //   - Now and then Sync writes the whole file anew, which takes about as long as the disk
 //     needs for it.
 //
-// A Store is used by one goroutine, the one that emits the events.
+// A Store is used by one goroutine, the one that emits the events. Only the function that
+// [Store.BeginSync] returns may run on another one.
 package enrich
