@@ -19,6 +19,7 @@ type failure struct {
 	retryAfter time.Duration
 	cause      error
 	setup      bool // see endpoint
+	scripts    bool // see endpoint
 }
 
 // speaker is the origin of a failure's text.
@@ -38,6 +39,7 @@ type rule struct {
 	statuses []int
 	texts    []string // any of them, in upper or lower case
 	setup    bool     // only of such endpoints
+	scripts  bool     // only of such endpoints
 
 	class   Class
 	fix     string // {login} is the option, {location} the target of a redirect, {skew} a hint about clocks
@@ -56,8 +58,11 @@ const (
 	fixRole  = "grant the service user the role IAM_OWNER_VIEWER (instance settings, managers)"
 	fixOwner = "grant the service user the role IAM_OWNER (instance settings, managers), or another one that may read and write targets and executions of actions; " +
 		"once they are set up, IAM_OWNER_VIEWER is enough to read events"
-	fixHTTP = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
-	fixTLS  = "this port speaks TLS: use https:// in url"
+	fixScripts = "grant the service user the role ORG_OWNER in the organization (organization settings, managers), or IAM_OWNER for all organizations (instance settings, managers). " +
+		"ORG_OWNER_VIEWER and IAM_OWNER_VIEWER may only read actions; only IAM_OWNER and IAM_OWNER_VIEWER may list all organizations"
+	fixAgain = "somebody changed it at this moment, or ZITADEL's list is still older than the change: run this again in a few seconds"
+	fixHTTP  = "this port speaks plain HTTP: use http:// in url, or the port that speaks TLS"
+	fixTLS   = "this port speaks TLS: use https:// in url"
 )
 
 // rules maps each error to its class and its fix. The texts are those of ZITADEL,
@@ -149,6 +154,22 @@ var rules = []rule{
 	{setup: true, codes: []codes.Code{codes.Unimplemented},
 		class: Stop, fix: "this ZITADEL has no targets and executions (Actions V2, API v2): it is too old, or url does not lead to its API"},
 
+	// ZITADEL's own answers about Actions V1. The ids in the texts are the same in every
+	// language.
+	{scripts: true, codes: []codes.Code{codes.PermissionDenied}, texts: []string{"AUTH-Bs7Ds", "Organisation doesn't exist"},
+		class: Stop, fix: "there is no such organization in this instance: check the id"},
+	{scripts: true, codes: []codes.Code{codes.NotFound}, texts: []string{"membership not found"},
+		class: Stop, fix: "the user of the token has no role in this organization: " + fixScripts},
+	{scripts: true, codes: []codes.Code{codes.PermissionDenied},
+		class: Stop, fix: "the role of the token's user is too small: " + fixScripts},
+	{scripts: true, codes: []codes.Code{codes.AlreadyExists}, class: Stop, fix: fixAgain},
+	{scripts: true, codes: []codes.Code{codes.FailedPrecondition, codes.NotFound}, texts: []string{"COMMAND-dg422", "COMMAND-Sfg2t", "COMMAND-Dgh4h", "COMMAND-Aa22g"},
+		class: Stop, fix: fixAgain},
+	{scripts: true, codes: []codes.Code{codes.InvalidArgument, codes.FailedPrecondition, codes.ResourceExhausted}, texts: []string{"Action", "Script", "Timeout"},
+		class: Stop, fix: "ZITADEL refuses the action: an old version takes shorter scripts, or the organization may have no more actions"},
+	{scripts: true, codes: []codes.Code{codes.Unimplemented},
+		class: Stop, fix: "this ZITADEL has no Actions V1, or url does not lead to its API"},
+
 	// ZITADEL's own answers, and those of its token endpoint.
 	{codes: []codes.Code{codes.Unauthenticated}, texts: []string{"invalid_grant"},
 		class: Stop, fix: "the key in {login} was removed, has expired or is of another instance, or its user is locked or deactivated{skew}: make a new key for the service user"},
@@ -191,7 +212,7 @@ func classify(f *failure) *rule {
 }
 
 func (r *rule) matches(f *failure, text string) bool {
-	return (!r.setup || f.setup) &&
+	return (!r.setup || f.setup) && (!r.scripts || f.scripts) &&
 		(len(r.said) == 0 || slices.Contains(r.said, f.said)) &&
 		(len(r.codes) == 0 || slices.Contains(r.codes, f.code)) &&
 		(len(r.statuses) == 0 || slices.Contains(r.statuses, f.status)) &&

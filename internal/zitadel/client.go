@@ -218,7 +218,7 @@ func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (proto
 func (c *Client) ask(ctx context.Context, m endpoint, token string, req proto.Message) (resp proto.Message, err error) {
 	err = c.bounded(ctx, func(ctx context.Context) (f *failure) {
 		if resp, f = c.transport.call(ctx, m, token, req); f != nil {
-			f.setup = m.setup
+			f.setup, f.scripts = m.setup, m.scripts
 		}
 		return f
 	})

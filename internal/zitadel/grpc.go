@@ -88,7 +88,10 @@ func (t *grpcTransport) close() error { return t.client.Close() }
 
 func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure) {
 	if t.language != "" {
-		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs("accept-language", t.language))
+		ctx = metadata.AppendToOutgoingContext(ctx, "accept-language", t.language)
+	}
+	if org := orgOf(ctx); org != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, orgHeader, org)
 	}
 	var header, trailer metadata.MD
 	codec := newBoundedCodec(eventsAsked(req))

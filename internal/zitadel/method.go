@@ -20,10 +20,11 @@ type endpoint struct {
 	rpc   func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error)
 	empty func() proto.Message // an answer to decode into
 	verb  string
-	path  string // {id} is that of the request
+	path  string // {id} is the field id of the request
 
-	setup bool // of setup, which needs another role than reading
-	once  bool // must not be sent twice
+	setup   bool // of setup, which needs another role than reading
+	scripts bool // of Actions V1, which need roles in an organization
+	once    bool // must not be sent twice
 }
 
 var (

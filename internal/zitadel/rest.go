@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -56,10 +57,7 @@ type restTransport struct {
 func (t *restTransport) close() error { return nil }
 
 func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg proto.Message) (proto.Message, *failure) {
-	path := m.path
-	if about, ok := msg.(interface{ GetId() string }); ok {
-		path = strings.Replace(path, "{id}", url.PathEscape(about.GetId()), 1)
-	}
+	path := pathOf(m.path, msg)
 	var body io.Reader
 	if m.verb != http.MethodGet && m.verb != http.MethodDelete {
 		text, err := protojson.Marshal(msg)
@@ -75,6 +73,9 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 	req.Header.Set("Authorization", "Bearer "+token)
 	if t.language != "" {
 		req.Header.Set("Accept-Language", t.language)
+	}
+	if org := orgOf(ctx); org != "" {
+		req.Header.Set(orgHeader, org)
 	}
 	if !m.once {
 		repeatable(req)
@@ -93,6 +94,18 @@ func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg 
 		return nil, f
 	}
 	return resp, nil
+}
+
+// field matches a field of the request in a path.
+var field = regexp.MustCompile(`\{\w+\}`)
+
+// pathOf puts fields of the request, which are strings, into a path.
+func pathOf(path string, msg proto.Message) string {
+	m := msg.ProtoReflect()
+	return field.ReplaceAllStringFunc(path, func(name string) string {
+		f := m.Descriptor().Fields().ByName(protoreflect.Name(strings.Trim(name, "{}")))
+		return url.PathEscape(m.Get(f).String())
+	})
 }
 
 // decode reads an answer into its message. Unknown fields are ignored, as over gRPC.

@@ -83,11 +83,6 @@ func (a *Actions) Executions() map[string][]string {
 // Do changes something for another user.
 func (a *Actions) Do(req proto.Message) (proto.Message, error) { return a.serve(req) }
 
-// writesActions reports whether a method needs more than the role of a viewer.
-func writesActions(method string) bool {
-	return slices.Contains([]string{"CreateTarget", "UpdateTarget", "DeleteTarget", "SetExecution"}, method)
-}
-
 // serve returns nil for a request that is not for this service.
 func (a *Actions) serve(req proto.Message) (proto.Message, error) {
 	a.mu.Lock()

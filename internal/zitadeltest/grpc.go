@@ -28,6 +28,7 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 		authorization: first(auth),
 		authorized:    len(auth) > 0,
 		lang:          language(first(md.Get("accept-language"))),
+		org:           first(md.Get("x-zitadel-orgid")),
 	}
 	return s.serve(ctx, c, path.Base(info.FullMethod), req.(proto.Message))
 }

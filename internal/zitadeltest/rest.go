@@ -12,6 +12,7 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -43,6 +44,15 @@ func (s *Server) rest() http.Handler {
 		{http.MethodDelete, "/v2/actions/targets/{id}", "DeleteTarget", func() proto.Message { return new(actionpb.DeleteTargetRequest) }},
 		{http.MethodPost, "/v2/actions/executions/search", "ListExecutions", func() proto.Message { return new(actionpb.ListExecutionsRequest) }},
 		{http.MethodPut, "/v2/actions/executions", "SetExecution", func() proto.Message { return new(actionpb.SetExecutionRequest) }},
+		{http.MethodPost, "/admin/v1/orgs/_search", "ListOrgs", func() proto.Message { return new(adminpb.ListOrgsRequest) }},
+		{http.MethodGet, "/management/v1/orgs/me", "GetMyOrg", func() proto.Message { return new(managementpb.GetMyOrgRequest) }},
+		{http.MethodPost, "/management/v1/actions", "CreateAction", func() proto.Message { return new(managementpb.CreateActionRequest) }},
+		{http.MethodPost, "/management/v1/actions/_search", "ListActions", func() proto.Message { return new(managementpb.ListActionsRequest) }},
+		{http.MethodPut, "/management/v1/actions/{id}", "UpdateAction", func() proto.Message { return new(managementpb.UpdateActionRequest) }},
+		{http.MethodPost, "/management/v1/actions/{id}/_reactivate", "ReactivateAction", func() proto.Message { return new(managementpb.ReactivateActionRequest) }},
+		{http.MethodDelete, "/management/v1/actions/{id}", "DeleteAction", func() proto.Message { return new(managementpb.DeleteActionRequest) }},
+		{http.MethodGet, "/management/v1/flows/{type}", "GetFlow", func() proto.Message { return new(managementpb.GetFlowRequest) }},
+		{http.MethodPost, "/management/v1/flows/{flow_type}/trigger/{trigger_type}", "SetTriggerActions", func() proto.Message { return new(managementpb.SetTriggerActionsRequest) }},
 	} {
 		err := mux.HandlePath(route.verb, route.path, func(w http.ResponseWriter, r *http.Request, params map[string]string) {
 			s.forward(mux, w, r, route.method, route.request(), params)
@@ -91,6 +101,7 @@ func (s *Server) forward(mux *runtime.ServeMux, w http.ResponseWriter, r *http.R
 		authorization: first(auth),
 		authorized:    len(auth) > 0,
 		lang:          language(r.Header.Get("Accept-Language")),
+		org:           r.Header.Get("x-zitadel-orgid"),
 	}
 	resp, err := s.serve(ctx, c, method, req)
 	md := metadata.Join(s.metadata(), metadata.Pairs("content-type", "application/grpc"))

@@ -17,6 +17,7 @@ import (
 
 	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 )
@@ -41,6 +42,7 @@ type Server struct {
 	now     func() time.Time
 	pat     string
 	actions *Actions
+	orgs    *Orgs
 
 	mu       sync.Mutex
 	faults   Faults
@@ -69,7 +71,7 @@ func NewServer(store *Store, opts Options) *Server {
 		opts.TokenLifetime = 12 * time.Hour
 	}
 	s := &Server{
-		store: store, opts: opts, now: opts.Now, pat: rand.Text(), actions: &Actions{now: opts.Now},
+		store: store, opts: opts, now: opts.Now, pat: rand.Text(), actions: &Actions{now: opts.Now}, orgs: newOrgs(),
 		tokens: map[string]token{}, users: map[string]serviceUser{}, conns: map[net.Conn]struct{}{},
 		counters: map[string]*counter{"ListEvents": {}, "ListEventTypes": {}, "ListAggregateTypes": {}},
 	}
@@ -103,6 +105,7 @@ func (s *Server) Start(addr string) error {
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.intercept), grpc.ForceServerCodecV2(codec{}))
 	adminpb.RegisterAdminServiceServer(s.grpc, adminpb.UnimplementedAdminServiceServer{})
 	actionpb.RegisterActionServiceServer(s.grpc, actionpb.UnimplementedActionServiceServer{})
+	managementpb.RegisterManagementServiceServer(s.grpc, managementpb.UnimplementedManagementServiceServer{})
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

@@ -1,6 +1,7 @@
 package zitadeltest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -9,9 +10,9 @@ import (
 type Role int
 
 const (
-	Viewer   Role = iota // IAM_OWNER_VIEWER: may read events, targets and executions
-	Owner                // IAM_OWNER: may write targets and executions too
-	OrgOwner             // ORG_OWNER: 7 / 403
+	Viewer   Role = iota // IAM_OWNER_VIEWER: may read events, targets, executions and scripts
+	Owner                // IAM_OWNER: may write targets, executions and scripts too
+	OrgOwner             // ORG_OWNER of the first organization: its scripts; else 7 / 403
 	NoRole               // no role at all: 5 / 404
 )
 
@@ -39,7 +40,18 @@ func (s *Server) RemoveToken(value string) {
 	delete(s.tokens, value)
 }
 
-func (s *Server) authorize(c caller, writes bool) error {
+// ofOrg are the methods that a role in the organization is enough for.
+var ofOrg = []string{
+	"GetMyOrg", "ListActions", "GetFlow",
+	"CreateAction", "UpdateAction", "ReactivateAction", "DeactivateAction", "DeleteAction", "SetTriggerActions",
+}
+
+// writes are the methods that need more than the role of a viewer.
+func writes(method string) bool {
+	return slices.Contains(ofOrg[3:], method) || slices.Contains([]string{"CreateTarget", "UpdateTarget", "DeleteTarget", "SetExecution"}, method)
+}
+
+func (s *Server) authorize(c caller, method string) error {
 	if !c.authorized {
 		return errNoToken
 	}
@@ -50,12 +62,20 @@ func (s *Server) authorize(c caller, writes bool) error {
 	s.mu.Lock()
 	t, known := s.tokens[value]
 	s.mu.Unlock()
+	// The recordings name organizations that this server does not have, so only methods
+	// that are about one look at it.
+	org := ""
+	if slices.Contains(ofOrg, method) {
+		org = c.org
+	}
 	switch {
 	case !known, !t.expires.IsZero() && !s.now().Before(t.expires):
 		return errToken
-	case t.role == NoRole:
+	case org != "" && !s.orgs.exists(org):
+		return errOrgUnknown
+	case t.role == NoRole, t.role == OrgOwner && org != "" && org != s.orgs.First():
 		return errNoMembership
-	case t.role == OrgOwner, writes && t.role != Owner:
+	case t.role == OrgOwner && !slices.Contains(ofOrg, method), t.role == Viewer && writes(method):
 		return errPermission
 	}
 	return nil
