@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -9,6 +10,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
@@ -24,7 +30,7 @@ func TestCheckFindsEverythingRight(t *testing.T) {
 		t.Fatal(got, got.stdout)
 	}
 	wantLines(t, got.stdout, "ok    url ", "ok    grpc ", "ok    rest ", "ok    token ", "ok    role ", "ok    clock ",
-		"ok    retention  nothing is hidden;", "ok    state ", " does not exist yet", " 0 failed")
+		"ok    retention  nothing is hidden;", "ok    actions    no script that prints passwords in 1 organizations", "ok    state ", " does not exist yet", " 0 failed")
 
 	finish(t, program(t, env, "pull", "--once"))
 	got = finish(t, program(t, env, "check"))
@@ -189,4 +195,39 @@ func TestCheckReadsAFileOfSources(t *testing.T) {
 	if r.status != exitUsage || !strings.Contains(r.stderr, "line 1: `sources:` must be a list") {
 		t.Error(r)
 	}
+}
+
+// The token of a reader may look at actions. What it finds does not concern the reader.
+func TestCheckFindsScriptsThatPrintPasswords(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	orgs := server.Orgs()
+	in := orgs.Add("Acme")
+	resp, err := orgs.Do(in, &managementpb.CreateActionRequest{Name: "log",
+		Script: `let logger = require("zitadel/log"); function log(ctx, api) { logger.log("login: request/" + JSON.stringify(ctx.v1.httpRequest)) }`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orgs.Do(in, &managementpb.SetTriggerActionsRequest{FlowType: "3", TriggerType: "1", ActionIds: []string{resp.(*managementpb.CreateActionResponse).GetId()}}); err != nil {
+		t.Fatal(err)
+	}
+	got := finish(t, program(t, environment(server), "check"))
+	if got.status != 0 {
+		t.Error(got)
+	}
+	wantLines(t, got.stdout, "warn  actions    DANGER: organization Acme ("+in+"): action log (", "in the flow Internal Authentication, Post Authentication", "-> take it out of the flow")
+
+	server.Update(func(f *zitadeltest.Faults) {
+		f.BeforeQuery = func(_ context.Context, method string, _ proto.Message) error {
+			if method == "ListActions" {
+				return status.Error(codes.PermissionDenied, "No matching permissions found (AUTH-5mWD2)")
+			}
+			return nil
+		}
+	})
+	got = finish(t, program(t, environment(server), "check"))
+	if got.status != 0 {
+		t.Error(got)
+	}
+	wantLines(t, got.stdout, "skip  actions    could not look for scripts that print passwords", "may not read actions")
 }

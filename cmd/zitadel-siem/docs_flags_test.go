@@ -16,16 +16,23 @@ import (
 func flagsTable() string {
 	var b strings.Builder
 	b.WriteString("| command | flag | meaning |\n|---|---|---|\n")
-	for _, command := range kong.Must(&commands{}).Model.Children {
+	for _, command := range kong.Must(&commands{}).Model.Leaves(false) {
+		path := command.Name
+		if parent := command.Parent; parent.Type == kong.CommandNode {
+			path = parent.Name
+			if command != parent.DefaultCmd {
+				path += " " + command.Name
+			}
+		}
 		for _, flag := range command.Flags {
-			if flag.Name == "help" {
+			if flag.Hidden {
 				continue
 			}
 			name := "--" + flag.Name
 			if !flag.IsBool() {
 				name += " " + flag.FormatPlaceHolder()
 			}
-			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", command.Name, name, strings.TrimSuffix(flag.Help, "."))
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", path, name, strings.TrimSuffix(flag.Help, "."))
 		}
 	}
 	return b.String()

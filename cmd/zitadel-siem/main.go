@@ -43,8 +43,8 @@ var errReported = errors.New("reported")
 type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
-	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state and the files for webhooks."`
-	Setup   setupCommand   `cmd:"" help:"Make ZITADEL send events to the endpoint for webhooks: create target, executions and signing key."`
+	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state, the files for webhooks, and scripts in ZITADEL that print passwords."`
+	Setup   setupCommands  `cmd:"" help:"Set ZITADEL up: the target for events (the default), or scripts that report logins (setup log, setup webhook-v1)."`
 	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -74,7 +74,7 @@ func run(args []string) int {
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
-	cli.Setup.Plugins = newOptionFlags(config.SetupAccess)
+	cli.Setup = newSetupCommands()
 	exited := -1
 	command, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),

@@ -63,6 +63,7 @@ func checkServer(ctx context.Context, r *report, s config.Settings) {
 		r.say(passes, "token", "accepted"+who, "")
 		r.say(passes, "role", "the user may read events", "")
 		checkRetention(r, s, page)
+		checkScripts(ctx, r, client)
 	}
 	checkClock(r, client)
 }

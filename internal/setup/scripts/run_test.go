@@ -1,0 +1,341 @@
+package scripts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+func TestFirstRunInstallsAndTheSecondChangesNothing(t *testing.T) {
+	for _, transport := range []string{zitadel.TransportGRPC, zitadel.TransportREST} {
+		t.Run(transport, func(t *testing.T) {
+			s := newScene(t, transport)
+			s.install(nil)
+			s.wantScript(s.first, Log())
+			s.wantFlows(s.first, LogName)
+			s.wantSaid("done ZITADEL ("+s.first+"): create action post_auth_log", "done", "put post_auth_log into the flow External Authentication", "flow Internal Authentication")
+			s.unchanged(func() { s.install(nil) })
+			s.wantSaid("kept ZITADEL ("+s.first+"): action post_auth_log", "post_auth_log is in the flow External", "post_auth_log is in the flow Internal")
+
+			if err := s.run(Remove, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.wantSaid("done", "delete action post_auth_log, which takes it out of the flow External Authentication, Post Authentication and of Internal")
+			s.wantFlows(s.first)
+			s.unchanged(func() {
+				if err := s.run(Remove, nil); err != nil {
+					t.Fatal(err)
+				}
+			})
+			s.wantSaid("kept", "there is no action post_auth_log")
+			s.install(nil) // after a removal as before it
+			s.wantFlows(s.first, LogName)
+		})
+	}
+}
+
+func TestDryRunSaysEverythingAndChangesNothing(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	s.client = s.connect(zitadel.TransportGRPC, viewer) // reading is enough
+	dry := func(o *Options) { o.DryRun, o.Orgs = true, []string{AllOrgs} }
+	s.action(s.first, "theirs", harmlessScript("theirs"))
+	s.unchanged(func() { s.install(dry) })
+	s.wantSaid("would", "create action post_auth_log", "put post_auth_log into the flow External", "put post_auth_log into the flow Internal")
+	s.client = s.connect(zitadel.TransportGRPC, owner)
+	s.install(nil)
+	s.unchanged(func() {
+		if err := s.run(Remove, dry); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.wantSaid("would", "delete action post_auth_log")
+}
+
+func TestOthersKeepTheirActionsInTheirOrder(t *testing.T) {
+	s := newScene(t, zitadel.TransportREST)
+	a, b, c := s.action(s.first, "a", harmlessScript("a")), s.action(s.first, "b", harmlessScript("b")), s.action(s.first, "c", harmlessScript("c"))
+	s.do(s.first, &managementpb.DeactivateActionRequest{Id: a}) // an inactive action keeps its place too
+	s.flow(s.first, "1", "1", c, a, b)
+	s.flow(s.first, "3", "1", b, c, a)
+	s.flow(s.first, "1", "2", b)
+	s.install(nil)
+	want := func(external, internal string) {
+		t.Helper()
+		got := strings.Join(s.orgs.Flow(s.first, "1", "1"), " ") + "/" + strings.Join(s.orgs.Flow(s.first, "3", "1"), " ") + "/" + strings.Join(s.orgs.Flow(s.first, "1", "2"), " ")
+		if got != external+"/"+internal+"/b" {
+			t.Error(got)
+		}
+	}
+	want("c a b "+LogName, "b c a "+LogName)
+	s.wantSaid("behind the 3 actions that are there")
+	s.unchanged(func() { s.install(nil) })
+	s.wantSaid("note", "action c runs before post_auth_log in the flow External Authentication and is not allowed to fail")
+	for _, said := range s.said {
+		if strings.Contains(said, "action a runs before") {
+			t.Error("an inactive action fails nothing:", said)
+		}
+	}
+
+	// A place that somebody chose is kept.
+	ours := s.orgs.Script(s.first, LogName).GetId()
+	s.flow(s.first, "1", "1", ours, c, a, b)
+	s.unchanged(func() { s.install(nil) })
+	if err := s.run(Remove, nil); err != nil {
+		t.Fatal(err)
+	}
+	want("c a b", "b c a")
+}
+
+func TestAChangedActionIsBroughtToDate(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	old := strings.Replace(Log().Source, "It reads no form", "It takes no form", 1)
+	id := s.action(s.first, LogName, old) // 10 s, not allowed to fail
+	s.do(s.first, &managementpb.DeactivateActionRequest{Id: id})
+	s.install(nil)
+	s.wantSaid("done", "change action post_auth_log: its script, which is another version of ours; its time limit from 10s to 1s; allow it to fail", "activate action post_auth_log")
+	s.wantScript(s.first, Log())
+	s.wantFlows(s.first, LogName)
+
+	// The console may end lines in its own way.
+	s.do(s.first, &managementpb.UpdateActionRequest{Id: id, Name: LogName, Script: strings.ReplaceAll(Log().Source, "\n", "\r\n"), Timeout: s.orgs.Script(s.first, LogName).GetTimeout(), AllowedToFail: true})
+	s.unchanged(func() { s.install(nil) })
+}
+
+func TestAForeignActionOfOurNameIsInTheWay(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	second := s.orgs.Add("Second")
+	theirs := strings.Replace(example, "function log(", "function "+LogName+"(", 1)
+	id := s.action(second, LogName, theirs)
+	s.flow(second, "3", "1", id)
+	err := s.run(Run, func(o *Options) { o.Orgs = []string{second} })
+	blocked, ok := errors.AsType[*InTheWayError](err)
+	if !ok || !blocked.Leaks || !strings.Contains(err.Error(), "--replace") {
+		t.Fatal(err)
+	}
+	s.wantSaid("danger Second (" + second + "): action post_auth_log (" + id + ", in the flow Internal Authentication, Post Authentication) prints or sends the whole request")
+
+	// The other organization is done.
+	err = s.run(Run, func(o *Options) { o.Orgs = []string{AllOrgs} })
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 organizations failed") {
+		t.Error(err)
+	}
+	s.wantSaid("FAIL Second", "done ZITADEL")
+	s.wantFlows(s.first, LogName)
+	if got := s.orgs.Script(second, LogName).GetScript(); got != theirs {
+		t.Error("a foreign script was changed")
+	}
+	s.unchanged(func() {
+		if err := s.run(Remove, func(o *Options) { o.Orgs = []string{second} }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.wantSaid("kept Second", "is not ours, and stays")
+
+	s.install(func(o *Options) { o.Orgs, o.Replace = []string{second}, true })
+	s.wantSaid("replace its script, which is not ours")
+	s.wantScript(second, Log())
+	s.wantFlows(second, LogName)
+}
+
+func TestZITADELsExampleIsADangerAndStays(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	id := s.action(s.first, "log", example)
+	s.flow(s.first, "3", "1", id)
+	s.action(s.first, "siem", Log().Source)
+	s.install(nil)
+	s.wantSaid("danger ZITADEL ("+s.first+"): action log ("+id+", in the flow Internal Authentication, Post Authentication) prints or sends the whole request",
+		"treat the passwords and sessions", "note", "action siem", "cannot run")
+	if got := s.orgs.Flow(s.first, "3", "1"); len(got) != 2 || got[0] != "log" || s.orgs.Script(s.first, "log").GetScript() != example {
+		t.Error(got)
+	}
+}
+
+// Whatever step fails, the flows work, and the next run completes it.
+func TestAFailureInTheMiddleLeavesAWorkingFlowAndTheNextRunCompletesIt(t *testing.T) {
+	for _, method := range []string{"ListActions", "GetFlow", "CreateAction", "SetTriggerActions"} {
+		for skip := range 3 {
+			s := newScene(t, zitadel.TransportGRPC)
+			theirs := s.action(s.first, "theirs", harmlessScript("theirs"))
+			s.flow(s.first, "1", "1", theirs)
+			s.flow(s.first, "3", "1", theirs)
+			calls := 0
+			s.server.Update(func(f *zitadeltest.Faults) {
+				f.BeforeQuery = func(_ context.Context, m string, _ proto.Message) error {
+					if m == method {
+						if calls++; calls > skip {
+							return errors.New("the database is away")
+						}
+					}
+					return nil
+				}
+			})
+			failed := s.run(Run, nil)
+			for _, flow := range flows {
+				if got := s.orgs.Flow(s.first, flow.id, "1"); got[0] != "theirs" || len(got) > 2 || len(got) == 2 && got[1] != LogName {
+					t.Errorf("%s %d: %q", method, skip, got)
+				}
+			}
+			s.server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
+			if failed != nil {
+				s.install(nil)
+			}
+			s.wantFlows(s.first, "theirs", LogName)
+		}
+	}
+}
+
+// Somebody edits a flow after we have looked: the list is read again before it is written.
+func TestAChangeBetweenLookingAndWritingIsKept(t *testing.T) {
+	s := newScene(t, zitadel.TransportREST)
+	a, b := s.action(s.first, "a", harmlessScript("a")), s.action(s.first, "b", harmlessScript("b"))
+	s.flow(s.first, "1", "1", a)
+	s.flow(s.first, "3", "1", a)
+	s.server.Update(func(f *zitadeltest.Faults) {
+		f.BeforeQuery = func(_ context.Context, m string, _ proto.Message) error {
+			if m == "CreateAction" { // after the first look
+				s.flow(s.first, "1", "1", b, a)
+				s.flow(s.first, "3", "1", b, a)
+			}
+			return nil
+		}
+	})
+	s.install(nil)
+	s.wantFlows(s.first, "b", "a", LogName)
+}
+
+// ZITADEL refuses a change that somebody has made a moment before.
+func TestNoChangesIsNoError(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	s.server.Update(func(f *zitadeltest.Faults) {
+		f.BeforeQuery = func(_ context.Context, m string, req proto.Message) error {
+			if m == "SetTriggerActions" || m == "UpdateAction" {
+				s.do(s.first, req) // the same, by somebody else
+			}
+			return nil
+		}
+	})
+	s.install(nil)
+	s.wantFlows(s.first, LogName)
+	s.do(s.first, &managementpb.UpdateActionRequest{Id: s.orgs.Script(s.first, LogName).GetId(), Name: LogName, Script: Log().Source + "// edited"})
+	s.install(nil)
+	s.wantScript(s.first, Log())
+}
+
+func TestErrorsNameTheRoleOrTheId(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	second := s.orgs.Add("Second")
+	for token, role := range map[string]zitadeltest.Role{"token-of-an-org-owner-012345": zitadeltest.OrgOwner, "token-without-a-role-0123456": zitadeltest.NoRole} {
+		s.server.AddToken(token, role, time.Time{})
+	}
+	for _, c := range []struct {
+		token string
+		orgs  []string
+		says  []string
+	}{
+		{viewer, nil, []string{"create action post_auth_log", "ORG_OWNER", "IAM_OWNER"}},
+		{"token-without-a-role-0123456", nil, []string{"has no role in this organization", "ORG_OWNER"}},
+		{"token-of-an-org-owner-012345", []string{second}, []string{"organization " + second, "has no role in this organization", "ORG_OWNER"}},
+		{"token-of-an-org-owner-012345", []string{AllOrgs}, []string{"only IAM_OWNER and IAM_OWNER_VIEWER may list all organizations"}},
+		{owner, []string{"12345"}, []string{"organization 12345", "no such organization", "check the id"}},
+		{"token-of-nobody-0123456789", nil, []string{"renew it"}},
+	} {
+		for _, transport := range []string{zitadel.TransportGRPC, zitadel.TransportREST} {
+			s.client = s.connect(transport, c.token)
+			s.unchanged(func() {
+				err := s.run(Run, func(o *Options) { o.Orgs = c.orgs })
+				for _, part := range c.says {
+					if err == nil || !strings.Contains(err.Error(), part) {
+						t.Errorf("%s %v: %q is missing in %v", transport, c.orgs, part, err)
+					}
+				}
+			})
+		}
+	}
+	s.client = s.connect(zitadel.TransportREST, "token-of-an-org-owner-012345")
+	s.install(nil)
+	s.wantFlows(s.first, LogName)
+}
+
+func TestTheWebhookScriptGetsEndpointAndKeyAndNothingShowsTheKey(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	const key, next = `first-"key"\u0041-0123456789`, "second-key-0123456789abc"
+	webhook := func(endpoint string, key config.Secret) zitadel.Script {
+		u, err := ParseEndpoint(endpoint, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Webhook(u, key)
+	}
+	var all strings.Builder
+	install := func(script zitadel.Script) {
+		t.Helper()
+		s.install(func(o *Options) { o.Script = script })
+		s.wantScript(s.first, script)
+		all.WriteString(strings.Join(s.said, "\n"))
+	}
+	script := webhook("https://siem.example.com/zitadel/post-auth", key)
+	if got, ok := variable(keyVariable, script.Source); !ok || got != key {
+		t.Error(got, ok)
+	}
+	install(script)
+	s.wantFlows(s.first, WebhookName)
+	s.unchanged(func() { install(script) })
+	install(webhook("https://other.example.com/zitadel/post-auth", key))
+	s.wantSaid("change action post_auth_webhook: its endpoint")
+	install(webhook("https://other.example.com/zitadel/post-auth", next))
+	s.wantSaid("change action post_auth_webhook: its key")
+	if strings.Contains(all.String(), "key-0123") || strings.Contains(all.String(), `\u0041`) {
+		t.Error("a key is shown:", all.String())
+	}
+	// ZITADEL repeats the script.
+	s.server.Update(func(f *zitadeltest.Faults) {
+		f.BeforeQuery = func(_ context.Context, m string, req proto.Message) error {
+			if r, ok := req.(*managementpb.UpdateActionRequest); ok {
+				_, line, _ := strings.Cut(r.GetScript(), "var KEY = ")
+				return errors.New(line[:60] + next)
+			}
+			return nil
+		}
+	})
+	s.client.Hide(key)
+	err := s.run(Run, func(o *Options) { o.Script = webhook("https://siem.example.com/zitadel/post-auth", key) })
+	if err == nil || strings.Contains(err.Error(), next) || strings.Contains(err.Error(), "0123456789") {
+		t.Error(err)
+	}
+	// Both scripts can be there.
+	s.server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
+	s.install(nil)
+	s.wantFlows(s.first, WebhookName, LogName)
+	if err := s.run(Remove, func(o *Options) { o.Script = zitadel.Script{Name: WebhookName} }); err != nil {
+		t.Fatal(err)
+	}
+	s.wantFlows(s.first, LogName)
+}
+
+func TestAWrongEndpointIsRefusedWithoutItsPassword(t *testing.T) {
+	for text, insecure := range map[string]bool{
+		"": false, "siem.example.com/zitadel": false, "ftp://siem.example.com/zitadel": false, "https://siem.example.com": false, "https://siem.example.com/": false,
+		"https://user:hunter2@siem.example.com/zitadel": false, "https://siem.example.com/zitadel?key=hunter2": true, "http://siem.example.com/zitadel": false,
+		"https://siem.example.com/zitadel#x": true, "https:///zitadel": true, "https://%zz:hunter2@x/": true,
+	} {
+		if u, err := ParseEndpoint(text, insecure); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "endpoint: ") {
+			t.Errorf("%q: %v %v", text, u, err)
+		}
+	}
+	for _, text := range []string{"https://siem.example.com:8443/zitadel/post-auth", "http://127.0.0.1:8443/zitadel"} {
+		if u, err := ParseEndpoint(text, false); err != nil || u.String() != text {
+			t.Error(u, err)
+		}
+	}
+}
+
+var _ Client = (*zitadel.Client)(nil)
