@@ -151,14 +151,16 @@ func (in *org) misplaced(s *zitadel.Script) (all []Finding) {
 // hidden are actions before ours that end the flow if they fail.
 func (in *org) hidden(s *zitadel.Script) (all []Finding) {
 	for _, flow := range flows {
-		for _, before := range in.at(flow.id) {
-			if before.ID == s.ID {
-				break
+		var before []string
+		list := in.at(flow.id)
+		for _, other := range list[:max(0, slices.IndexFunc(list, func(o zitadel.Script) bool { return o.ID == s.ID }))] {
+			if !other.AllowedToFail && !other.Inactive {
+				before = append(before, other.Name)
 			}
-			if !before.AllowedToFail && !before.Inactive {
-				all = append(all, note(in, fmt.Sprintf("action %s runs before %s in the flow %s and is not allowed to fail: where it fails, the attempt is not reported", before.Name, s.Name, flow.name),
-					"move "+s.Name+" to the beginning in the console (Actions, Flows); setup keeps that place"))
-			}
+		}
+		if len(before) > 0 {
+			all = append(all, note(in, fmt.Sprintf("in the flow %s, actions that are not allowed to fail run before %s: %s; where one fails, the attempt is not reported", flow.name, s.Name, strings.Join(before, ", ")),
+				"move "+s.Name+" to the beginning in the console (Actions, Flows); setup keeps that place"))
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -246,7 +247,39 @@ func (r *run) appendTo(ctx context.Context, org, flow, id string) error {
 	if has(there, id) {
 		return nil
 	}
-	return r.client.SetTrigger(ctx, org, flow, zitadel.TriggerPostAuthentication, append(idsOf(there), id))
+	if err := r.client.SetTrigger(ctx, org, flow, zitadel.TriggerPostAuthentication, append(idsOf(there), id)); err != nil {
+		return err
+	}
+	return shown(ctx, func() (bool, error) {
+		now, err := r.client.Flow(ctx, org, flow)
+		return has(now[zitadel.TriggerPostAuthentication], id), err
+	})
+}
+
+const (
+	// A real ZITADEL at rest showed a change after 40 ms, at most 165 ms.
+	lookAgain = 50 * time.Millisecond
+	showsIn   = 10 * time.Second
+)
+
+// shown waits until ZITADEL's lists show a change. Without that, a run that follows at
+// once would write an older list back. It fails where somebody has undone the change.
+func shown(ctx context.Context, look func() (bool, error)) error {
+	within, cancel := context.WithTimeout(ctx, showsIn)
+	defer cancel()
+	for {
+		if ok, err := look(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-within.Done():
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fmt.Errorf("ZITADEL has accepted the change, but does not show it after %s: it is under load, or somebody else changed it at the same time: run this again", showsIn)
+		case <-time.After(lookAgain):
+		}
+	}
 }
 
 func (r *run) remove(ctx context.Context, in *org) error {
@@ -264,5 +297,13 @@ func (r *run) remove(ctx context.Context, in *org) error {
 	if places := in.places(old.ID); len(places) > 0 {
 		text += ", which takes it out of the flow " + strings.Join(places, " and of ")
 	}
-	return r.do(in, text, func() error { return r.client.DeleteScript(ctx, in.ID, old.ID) })
+	return r.do(in, text, func() error {
+		if err := r.client.DeleteScript(ctx, in.ID, old.ID); err != nil {
+			return err
+		}
+		return shown(ctx, func() (bool, error) {
+			now, err := r.client.Scripts(ctx, in.ID)
+			return !has(now, old.ID), err
+		})
+	})
 }
