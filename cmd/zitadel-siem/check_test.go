@@ -30,7 +30,7 @@ func TestCheckFindsEverythingRight(t *testing.T) {
 		t.Fatal(got, got.stdout)
 	}
 	wantLines(t, got.stdout, "ok    url ", "ok    grpc ", "ok    rest ", "ok    token ", "ok    role ", "ok    clock ",
-		"ok    retention  nothing is hidden;", "ok    actions    no script that prints passwords in 1 organizations", "ok    state ", " does not exist yet", " 0 failed")
+		"ok    retention  nothing is hidden;", "ok    actions    no script that prints passwords; organizations looked at: 1", "ok    state ", " does not exist yet", " 0 failed")
 
 	finish(t, program(t, env, "pull", "--once"))
 	got = finish(t, program(t, env, "check"))
@@ -229,5 +229,5 @@ func TestCheckFindsScriptsThatPrintPasswords(t *testing.T) {
 	if got.status != 0 {
 		t.Error(got)
 	}
-	wantLines(t, got.stdout, "skip  actions    could not look for scripts that print passwords", "may not read actions")
+	wantLines(t, got.stdout, "skip  actions    could not look at 2 of 2 organizations", "may not read actions")
 }

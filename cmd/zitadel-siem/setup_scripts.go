@@ -23,6 +23,10 @@ type setupCommands struct {
 	WebhookV1 setupWebhookCommand `cmd:"" name:"webhook-v1" help:"Install the script post_auth_webhook (Actions V1), which sends logins to an endpoint."`
 }
 
+func (*setupCommands) Help() string {
+	return "Without one of the commands below it is setup events: zitadel-siem setup events --help shows the flags, which go without the word events too."
+}
+
 func newSetupCommands() setupCommands {
 	var c setupCommands
 	c.Events.Plugins = newOptionFlags(config.SetupAccess)

@@ -89,7 +89,7 @@ func TestAScriptThatPrintsNoSecretIsNoDanger(t *testing.T) {
 func TestAHostileScriptCostsLittle(t *testing.T) {
 	size := 40000 // ZITADEL's limit
 	if testkit.Race {
-		size /= 8
+		size /= 20
 	}
 	for name, source := range map[string]string{
 		"calls":      strings.Repeat("a(", size/3) + strings.Repeat(")", size/3),

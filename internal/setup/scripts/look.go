@@ -16,21 +16,18 @@ type Report struct {
 	Found        []Finding
 }
 
-// Look reads the actions of at most max organizations and changes nothing. Where ctx ends
-// first, the report has what was seen until then.
-func Look(ctx context.Context, client Reader, max int) (*Report, error) {
+// Look reads the actions of at most max organizations and changes nothing. With an error,
+// the report has what was seen until then.
+func Look(ctx context.Context, client Reader, max int) (Report, error) {
 	orgs, err := client.Orgs(ctx)
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
-	report := &Report{Orgs: len(orgs)}
+	report := Report{Orgs: len(orgs)}
 	for _, o := range orgs[:min(len(orgs), max)] {
 		in, err := readOrg(ctx, client, o)
 		if err != nil {
-			if ctx.Err() != nil && report.Looked > 0 {
-				break
-			}
-			return nil, err
+			return report, err
 		}
 		report.Looked++
 		report.add(in)
@@ -45,7 +42,7 @@ func (r *Report) add(in *org) {
 		switch {
 		case s == nil:
 		case !isOurs(name, s.Source):
-			if leaks(name, s.Source) == "" {
+			if in.leaks[s.ID] == "" {
 				r.Found = append(r.Found, note(in, fmt.Sprintf("action %s (%s) has a script that is not ours", name, s.ID), "look at it in the console (Actions)"))
 			}
 		default:

@@ -1,20 +1,24 @@
 package scripts
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
 func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	reader := s.connect(zitadel.TransportREST, viewer)
-	look := func(max int) *Report {
+	look := func(max int) Report {
 		t.Helper()
-		var report *Report
+		var report Report
 		var err error
 		s.unchanged(func() { report, err = Look(t.Context(), reader, max) })
 		if err != nil {
@@ -22,7 +26,7 @@ func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 		}
 		return report
 	}
-	want := func(report *Report, right int, texts ...string) {
+	want := func(report Report, right int, texts ...string) {
 		t.Helper()
 		var all []string
 		for _, f := range report.Found {
@@ -49,6 +53,9 @@ func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 	}
 	s.flow(second, "1", "1", id)
 	want(look(10), 1, "action log ("+id+", in the flow External Authentication, Post Authentication) prints or sends the whole request")
+	s.flow(second, "1", "1")
+	s.flow(second, "2", "5", id)
+	want(look(10), 1, "action log ("+id+", in the flow Complement Token, Pre Access Token Creation) prints or sends the whole request")
 	s.do(second, &managementpb.DeactivateActionRequest{Id: id})
 	want(look(10), 1, "deactivated")
 	s.do(second, &managementpb.DeleteActionRequest{Id: id})
@@ -61,5 +68,28 @@ func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 	// By name, Second comes before ZITADEL.
 	if report := look(1); report.Orgs != 2 || report.Looked != 1 || report.Right != 0 {
 		t.Errorf("%+v", report)
+	}
+}
+
+// What was found before an error is said.
+func TestLookKeepsWhatItFoundBeforeAnError(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	second := s.orgs.Add("Another") // comes first by name
+	s.action(second, "log", example)
+	s.install(nil)
+	calls := 0
+	s.server.Update(func(f *zitadeltest.Faults) {
+		f.BeforeQuery = func(_ context.Context, method string, _ proto.Message) error {
+			if method == "ListActions" {
+				if calls++; calls > 1 {
+					return errors.New("the database is away")
+				}
+			}
+			return nil
+		}
+	})
+	report, err := Look(t.Context(), s.client, 10)
+	if err == nil || report.Orgs != 2 || report.Looked != 1 || len(report.Found) != 1 || !report.Found[0].Danger {
+		t.Errorf("%+v %v", report, err)
 	}
 }

@@ -25,15 +25,28 @@ var triggers = []struct{ id, name string }{
 	{"3", "Post Creation"},
 }
 
+// otherFlows have no place for our scripts, but may have scripts that print secrets.
+var otherFlows = []struct{ id, name string }{
+	{"2", "Complement Token"},
+	{"4", "Complement SAMLResponse"},
+}
+
+var otherTriggers = []struct{ id, name string }{
+	{"4", "Pre Userinfo Creation"},
+	{"5", "Pre Access Token Creation"},
+	{"6", "Pre SAMLResponse Creation"},
+}
+
 // org is what one organization has.
 type org struct {
 	zitadel.Org
 	scripts []zitadel.Script
-	flows   map[string]zitadel.Flow // by id
+	leaks   map[string]string       // of the scripts that print secrets, by id
+	flows   map[string]zitadel.Flow // by id; otherFlows only if a script prints secrets
 }
 
 func readOrg(ctx context.Context, client Reader, o zitadel.Org) (*org, error) {
-	in := &org{Org: o, flows: map[string]zitadel.Flow{}}
+	in := &org{Org: o, leaks: map[string]string{}, flows: map[string]zitadel.Flow{}}
 	var err error
 	if in.scripts, err = client.Scripts(ctx, o.ID); err != nil {
 		return nil, err
@@ -42,11 +55,21 @@ func readOrg(ctx context.Context, client Reader, o zitadel.Org) (*org, error) {
 		if key, ok := variable(keyVariable, s.Source); ok {
 			client.Hide(config.Secret(key))
 		}
+		if leak := leaks(s.Name, s.Source); leak != "" {
+			in.leaks[s.ID] = leak
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
 	if len(in.scripts) == 0 { // then no flow can have one
 		return in, nil
 	}
-	for _, flow := range flows {
+	wanted := flows
+	if len(in.leaks) > 0 {
+		wanted = slices.Concat(flows, otherFlows)
+	}
+	for _, flow := range wanted {
 		if in.flows[flow.id], err = client.Flow(ctx, o.ID, flow.id); err != nil {
 			return nil, err
 		}
@@ -83,8 +106,8 @@ func idsOf(list []zitadel.Script) (ids []string) {
 
 // places names where an action stands in the flows.
 func (in *org) places(id string) (all []string) {
-	for _, flow := range flows {
-		for _, t := range triggers {
+	for _, flow := range slices.Concat(flows, otherFlows) {
+		for _, t := range slices.Concat(triggers, otherTriggers) {
 			if has(in.flows[flow.id][t.id], id) {
 				all = append(all, flow.name+", "+t.name)
 			}
@@ -106,7 +129,7 @@ type Finding struct {
 // dangers are the actions that print or send secrets.
 func (in *org) dangers() (all []Finding) {
 	for _, s := range in.scripts {
-		leak := leaks(s.Name, s.Source)
+		leak := in.leaks[s.ID]
 		if leak == "" {
 			continue
 		}

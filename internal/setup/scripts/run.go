@@ -194,7 +194,7 @@ func (r *run) install(ctx context.Context, in *org) error {
 // change brings an action to what it should be.
 func (r *run) change(ctx context.Context, in *org, old, script zitadel.Script) error {
 	if !isOurs(old.Name, old.Source) && !r.Replace {
-		return &InTheWayError{in.label(), old.Name, old.ID, leaks(old.Name, old.Source) != ""}
+		return &InTheWayError{in.label(), old.Name, old.ID, in.leaks[old.ID] != ""}
 	}
 	if what := differs(old, script); len(what) > 0 {
 		if err := r.do(in, "change action "+script.Name+": "+strings.Join(what, "; "), func() error { return r.client.ChangeScript(ctx, in.ID, script) }); err != nil {
