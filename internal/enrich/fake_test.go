@@ -7,10 +7,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
-	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+	corpus "github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
 
 const instance = "demo"
@@ -42,15 +40,8 @@ func human(id string, sequence uint64, at time.Time, name, email, display string
 	return what("user.human.added", "user", id, sequence, at, map[string]any{"userName": name, "email": email, "displayName": display})
 }
 
-// recorded returns the 2,881 events of a real ZITADEL, redacted, oldest first.
-func recorded() (all []*event) {
-	for _, e := range zitadeltest.Recorded() {
-		r := events.FromEvent(e, instance, start)
-		payload.Record(&r)
-		all = append(all, &r)
-	}
-	return all
-}
+// recorded returns the events of a real ZITADEL, redacted, oldest first.
+func recorded() []*event { return corpus.Records(start) }
 
 func open(tb testing.TB, path string, o Options) *Store {
 	tb.Helper()

@@ -1,46 +1,18 @@
 package enrich
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	corpus "github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
 
-type catalogueType struct {
-	Type, Aggregate string
-	Keys            []struct {
-		Name      string
-		GoType    string `json:"go_type"`
-		Sensitive any
-	}
-}
-
 // catalogue lists ZITADEL's event types and the keys of their payloads.
-func catalogue(tb testing.TB) map[string]catalogueType {
+func catalogue(tb testing.TB) map[string]corpus.Type {
 	tb.Helper()
-	raw, err := os.ReadFile("../redact/payload/testdata/events.json.gz")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	text, err := io.ReadAll(zip)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var list []catalogueType
-	if err := json.Unmarshal(text, &list); err != nil {
-		tb.Fatal(err)
-	}
-	types := map[string]catalogueType{}
-	for _, t := range list {
+	types := map[string]corpus.Type{}
+	for _, t := range corpus.Catalogue(tb) {
 		types[t.Type] = t
 	}
 	return types

@@ -7,13 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/pseudonym"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -38,9 +41,25 @@ func pseudonymous(t *testing.T, name string) *format.Format {
 	return f
 }
 
-// personalValues are the personal values of the recorded events and lines: of the keys
-// that the catalogue calls personal, of editors, and of the fields of a login.
-func personalValues(t *testing.T) []string {
+// corpus is what a real ZITADEL gave.
+type corpus struct {
+	events []*record.Event // pulled, pushed, and API calls
+	lines  []*parser.Record
+}
+
+func everything(t *testing.T) corpus {
+	t.Helper()
+	pushed := recorded.Webhooks(t, readAt)
+	return corpus{
+		slices.Concat(recorded.Records(readAt), pushed.Events, pushed.Calls),
+		append(recorded.Lines(t, readAt), pushed.Logins...),
+	}
+}
+
+// personalValues are the personal values of the corpus: of the keys that the catalogue calls
+// personal, of editors, of the fields of a login, and of the bodies of API calls as ZITADEL
+// sent them.
+func personalValues(t *testing.T, all corpus) []string {
 	t.Helper()
 	values := map[string]bool{}
 	add := func(s string) {
@@ -48,8 +67,8 @@ func personalValues(t *testing.T) []string {
 			values[s] = true
 		}
 	}
-	paths := personalPaths(t)
-	for _, e := range recordedEvents(t) {
+	paths := recorded.PersonalPaths(t)
+	for _, e := range all.events {
 		add(e.Editor.Name)
 		if e.Type == "user.machine.added" {
 			continue // the user name of a machine is its client id, and ids stay
@@ -63,7 +82,10 @@ func personalValues(t *testing.T) []string {
 			}
 		})
 	}
-	for _, r := range recordedLines(t) {
+	for _, body := range recorded.Bodies(t) {
+		callValues(t, body, add)
+	}
+	for _, r := range all.lines {
 		for _, l := range []*parser.Login{&r.Login, &r.Unverified} {
 			add(l.UserName)
 			add(l.LoginName)
@@ -80,7 +102,7 @@ func personalValues(t *testing.T) []string {
 		// Shorter ones are words and parts of ids, such as a first name of four letters.
 		// ZITADEL is the first name of its first user, and the name of much else. 127.0.0.1 is
 		// the host of the recorded targets too.
-		if len(v) >= 7 && v != "ZITADEL" && v != "127.0.0.1" {
+		if len(v) >= shortest && v != "ZITADEL" && v != "127.0.0.1" {
 			list = append(list, v)
 		}
 	}
@@ -88,35 +110,91 @@ func personalValues(t *testing.T) []string {
 	return list
 }
 
-// No personal value of a recorded event or line is in a record in the clear, in any format,
-// with names of earlier events and with the original.
+// shortest is the length of the shortest value that is looked for.
+const shortest = 7
+
+// found returns the values in text. They are in the map by their first bytes: one walk for
+// all of them.
+func found(text string, byBeginning map[string][]string) (values []string) {
+	for i := range max(0, len(text)-shortest+1) {
+		for _, v := range byBeginning[text[i:i+shortest]] {
+			if strings.HasPrefix(text[i:], v) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// personOfCall are the keys under which the API and functions have personal values.
+var personOfCall = []string{
+	"username", "loginname", "loginnames", "preferredloginname", "preferredusername", "email", "phone", "name", "displayname", "nickname", "firstname", "lastname", "givenname", "familyname", "xforwardedfor",
+}
+
+// callValues adds the personal values of the body of an API call or a function.
+func callValues(t *testing.T, body []byte, add func(string)) {
+	t.Helper()
+	fields := new(structpb.Struct)
+	if err := protojson.Unmarshal(body, fields); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	if fields.Fields["fullMethod"] == nil && fields.Fields["function"] == nil {
+		return // an event
+	}
+	texts(structpb.NewStructValue(fields), "", func(path, text string) {
+		key := path[strings.LastIndexByte(path, '.')+1:]
+		if key = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key)); slices.Contains(personOfCall, key) {
+			add(text)
+		}
+	})
+}
+
+// No personal value of a recorded event, webhook or line is in a record in the clear, in any
+// format, with names of earlier events and with the original.
 func TestPseudonyms_NoPersonalValueInTheClear(t *testing.T) {
-	personal := personalValues(t)
+	all := everything(t)
+	personal := personalValues(t, all)
 	if len(personal) < 300 {
 		t.Fatalf("only %d personal values", len(personal))
 	}
-	events, lines := recordedEvents(t), recordedLines(t)
+	// Of API calls, of a function and of pushed events.
+	for _, v := range []string{"v2webhook-ünï", "v2w@example.com", "u70460366@example.com", "Login Tester"} {
+		if !slices.Contains(personal, v) {
+			t.Errorf("%q is not looked for", v)
+		}
+	}
+	byBeginning := map[string][]string{}
+	for _, v := range personal {
+		byBeginning[v[:shortest]] = append(byBeginning[v[:shortest]], v)
+	}
+	for _, v := range personal {
+		if len(found("x "+v+" x", byBeginning)) == 0 {
+			t.Fatalf("%q would not be found", v)
+		}
+	}
 	for _, name := range formats {
 		encode := pseudonymous(t, name).Lines()
-		tokens := 0
-		check := func(id string, line []byte) {
+		tokens := map[string]int{} // by source
+		check := func(source, id string, line []byte) {
 			t.Helper()
 			text := string(line)
-			tokens += strings.Count(text, "user-") + strings.Count(text, "name-")
-			for _, v := range personal {
-				if strings.Contains(text, v) {
-					t.Errorf("%s: %q is in %s: %s", name, v, id, text)
-				}
+			tokens[source] += strings.Count(text, "user-") + strings.Count(text, "name-") + strings.Count(text, "mail-")
+			for _, v := range found(text, byBeginning) {
+				t.Errorf("%s: %q is in %s: %s", name, v, id, text)
 			}
 		}
-		for _, e := range events {
-			check(e.ID(), encode(nil, clone(e)))
+		for _, e := range all.events {
+			source := e.Source
+			if e.AggregateType == "webhook" {
+				source = "call"
+			}
+			check(source, e.ID(), encode(nil, clone(e)))
 		}
-		for _, r := range lines {
-			check(r.ID(), encode(nil, r))
+		for _, r := range all.lines {
+			check("line", r.ID(), encode(nil, r))
 		}
-		if tokens < 1000 {
-			t.Errorf("%s: %d tokens", name, tokens)
+		if tokens[record.SourceEventsAPI] < 1000 || tokens[record.SourceWebhook] < 5 || tokens["call"] < 5 || tokens["line"] < 50 {
+			t.Errorf("%s: %v tokens", name, tokens)
 		}
 	}
 }

@@ -41,13 +41,16 @@ func (t *Tokens) Payload(eventType string, p *structpb.Struct, known ...Value) (
 
 type walk struct {
 	tokens   *Tokens
-	known    map[string]Kind // in lower case
+	known    map[string]Kind // in lower case; nil in bodies, of which every text is replaced
 	made     map[*structpb.Value]struct{}
 	replaced int
 }
 
 // remember keeps a value that names a person or a place on the network.
 func (w *walk) remember(k Kind, s string) {
+	if w.known == nil {
+		return
+	}
 	switch k {
 	case User, Mail, Phone, IP, Name:
 		if len(s) >= minKnown && s != redact.Redacted {

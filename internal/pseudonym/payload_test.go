@@ -1,11 +1,6 @@
 package pseudonym
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,46 +12,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 	redaction "github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
-
-// personalPaths returns the personal keys of every type, by the catalogue and not by the
-// code under test.
-func personalPaths(tb testing.TB) map[string]map[string]bool {
-	tb.Helper()
-	raw, err := os.ReadFile("../redact/payload/testdata/events.json.gz")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	text, err := io.ReadAll(zip)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var types []struct {
-		Type string
-		Keys []struct {
-			Name      string
-			Sensitive any
-		}
-	}
-	if err := json.Unmarshal(text, &types); err != nil {
-		tb.Fatal(err)
-	}
-	paths := map[string]map[string]bool{}
-	for _, typ := range types {
-		paths[typ.Type] = map[string]bool{}
-		for _, k := range typ.Keys {
-			if k.Sensitive == "pii" {
-				paths[typ.Type][k.Name] = true
-			}
-		}
-	}
-	return paths
-}
 
 // leaves calls f for every string and number, with its path.
 func leaves(v *structpb.Value, path string, f func(path string, v *structpb.Value)) {
@@ -91,7 +49,7 @@ func personal(paths map[string]bool, path string) bool {
 // inside one; everything else is as it was.
 func TestEvent_NoPersonalValueSurvives(t *testing.T) {
 	tokens := New(testKey)
-	paths := personalPaths(t)
+	paths := recorded.PersonalPaths(t)
 	values, replaced := 0, 0
 	for _, e := range zitadeltest.Recorded() {
 		r := events.FromEvent(e, "demo", time.Time{})
@@ -235,5 +193,23 @@ func BenchmarkEvent(b *testing.B) {
 		r := list[i%len(list)] // its own values are tokens from the second round on: as many, and as new
 		tokens.Event(&r)
 		i++
+	}
+}
+
+// Of the body of an API call only ids stay, whatever its keys are called.
+func TestEvent_ABodyWithPersonalKeysKeepsOnlyIDs(t *testing.T) {
+	tokens := New(testKey)
+	body := payload(t, map[string]any{"method": "/zitadel.user.v2.UserService/AddHumanUser", "body": map[string]any{"request": map[string]any{
+		"username": "ann.schmidt", "email": map[string]any{"email": "ann@example.com"}, "profile": map[string]any{"givenName": "Ann"}, "orgId": "400712317102263334",
+	}}})
+	if n := tokens.Event(&record.Event{Key: record.Key{AggregateType: "webhook"}, Type: "api.request", Payload: body}); n != 3 {
+		t.Errorf("%d replaced", n)
+	}
+	request := body.Fields["body"].GetStructValue().Fields["request"].GetStructValue().Fields
+	if got := request["username"].GetStringValue(); got != tokens.Token(User, "ann.schmidt") {
+		t.Errorf("username is %q", got)
+	}
+	if got := request["orgId"].GetStringValue(); got != "400712317102263334" {
+		t.Errorf("orgId is %q", got)
 	}
 }

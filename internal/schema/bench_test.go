@@ -31,7 +31,7 @@ func BenchmarkEvents(b *testing.B) {
 		b.ReportAllocs()
 		defer cpu(b)()
 		for i := range b.N {
-			buf = record.AppendMsgpack(buf[:0], &events[i%len(events)])
+			buf = record.AppendMsgpack(buf[:0], events[i%len(events)])
 		}
 	})
 	for _, f := range formats {
@@ -41,7 +41,7 @@ func BenchmarkEvents(b *testing.B) {
 			b.ReportAllocs()
 			defer cpu(b)()
 			for i := range b.N {
-				table.Event(&a, &events[i%len(events)])
+				table.Event(&a, events[i%len(events)])
 				buf = w.AppendMsgpack(buf[:0], &a, 0, nil)
 			}
 		})
@@ -51,7 +51,7 @@ func BenchmarkEvents(b *testing.B) {
 // The same over the recorded logins of lines, without parsing.
 func BenchmarkLogins(b *testing.B) {
 	table := load(b)
-	var lines []parser.Record
+	var lines []*parser.Record
 	for _, r := range recordedLines(b) {
 		if r.EventType() == "action.login" {
 			lines = append(lines, r)
@@ -62,7 +62,7 @@ func BenchmarkLogins(b *testing.B) {
 		b.ReportAllocs()
 		defer cpu(b)()
 		for i := range b.N {
-			buf = parser.AppendMsgpack(buf[:0], &lines[i%len(lines)], 0, nil)
+			buf = parser.AppendMsgpack(buf[:0], lines[i%len(lines)], 0, nil)
 		}
 	})
 	for _, f := range formats {
@@ -72,7 +72,7 @@ func BenchmarkLogins(b *testing.B) {
 			b.ReportAllocs()
 			defer cpu(b)()
 			for i := range b.N {
-				table.Line(&a, &lines[i%len(lines)])
+				table.Line(&a, lines[i%len(lines)])
 				buf = w.AppendMsgpack(buf[:0], &a, 0, nil)
 			}
 		})
@@ -89,7 +89,7 @@ func TestWriters_AllocateNothing(t *testing.T) {
 		var a schema.Activity
 		i := 0
 		event := func() {
-			table.Event(&a, &events[i%len(events)])
+			table.Event(&a, events[i%len(events)])
 			buf = w.AppendMsgpack(buf[:0], &a, 0, nil)
 			i++
 		}
@@ -100,7 +100,7 @@ func TestWriters_AllocateNothing(t *testing.T) {
 			t.Errorf("%s: %v allocations per event", f, n)
 		}
 		line := func() {
-			table.Line(&a, &lines[i%len(lines)])
+			table.Line(&a, lines[i%len(lines)])
 			buf = w.AppendMsgpack(buf[:0], &a, 0, nil)
 			i++
 		}

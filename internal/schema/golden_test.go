@@ -16,6 +16,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -40,15 +41,15 @@ var told = []string{
 
 func TestGolden_TellingTypes(t *testing.T) {
 	table, keys := load(t), payloadKeys(t)
-	recorded := map[string]*record.Event{}
+	first := map[string]*record.Event{}
 	for _, r := range recordedEvents(t) {
-		if recorded[r.Type] == nil {
-			recorded[r.Type] = &r
+		if first[r.Type] == nil {
+			first[r.Type] = r
 		}
 	}
 	var a schema.Activity
 	for _, typ := range told {
-		r, from := recorded[typ], "recorded from ZITADEL main of 2026-07-10"
+		r, from := first[typ], "recorded from ZITADEL main of 2026-07-10"
 		if r == nil || len(r.Payload.GetFields()) == 0 && len(keys[typ]) > 0 {
 			s := synthetic(typ, keys[typ])
 			r, from = &s, "made of the keys of the type"
@@ -56,10 +57,9 @@ func TestGolden_TellingTypes(t *testing.T) {
 		table.Event(&a, r)
 		golden(t, typ, from, &a)
 	}
-	webhooks, _ := recordedWebhooks(t)
-	for i := range webhooks {
-		if r := &webhooks[i]; strings.HasPrefix(r.Type, "api.") && recorded[r.Type] == nil {
-			recorded[r.Type] = r
+	for _, r := range recorded.Webhooks(t, readAt).Calls {
+		if first[r.Type] == nil {
+			first[r.Type] = r
 			table.Event(&a, r)
 			golden(t, r.Type, "recorded from ZITADEL main of 2026-07-10", &a)
 		}
@@ -81,7 +81,7 @@ func TestGolden_Lines(t *testing.T) {
 			continue
 		}
 		seen[name] = true
-		table.Line(&a, &r)
+		table.Line(&a, r)
 		golden(t, name, "recorded from ZITADEL main of 2026-07-10", &a)
 	}
 	for _, want := range []string{"line.action.login.official.success.full", "line.action.login.official.failure.full", "line.action.run.failed", "line.access", "line.action.log"} {

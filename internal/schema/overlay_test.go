@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 )
 
 func TestOverlay_ChangesAndAddsRows(t *testing.T) {
@@ -31,7 +32,7 @@ events:
 	if r, known := table.Row("my.type"); !known || r.Severity != schema.Medium || r.Tier != schema.Core || r.Outcome != schema.Failure || r.Title != "my.type" {
 		t.Errorf("the group comes first, whatever the order: %+v", r)
 	}
-	e := synthetic("my.type", []eventKey{{Name: "who"}, {Name: "what", GoType: "[]string"}})
+	e := synthetic("my.type", []recorded.Key{{Name: "who"}, {Name: "what", GoType: "[]string"}})
 	var a schema.Activity
 	table.Event(&a, &e)
 	if !a.Known || a.User.ID != "who-1" || len(a.Roles) != 2 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -37,13 +38,12 @@ func everything(tb testing.TB, f func(name string, a *schema.Activity)) {
 		table.Line(&a, r)
 		f(r.EventType(), &a)
 	}
-	events := recordedEvents(tb)
-	webhooks, logins := recordedWebhooks(tb)
-	for _, r := range slices.Concat(events, webhooks) {
-		event(&r)
+	pushed := recorded.Webhooks(tb, readAt)
+	for _, r := range slices.Concat(recordedEvents(tb), pushed.Events, pushed.Calls) {
+		event(r)
 	}
-	for _, r := range slices.Concat(recordedLines(tb), logins) {
-		line(&r)
+	for _, r := range slices.Concat(recordedLines(tb), pushed.Logins) {
+		line(r)
 	}
 	keys := payloadKeys(tb)
 	for _, row := range table.Rows() {

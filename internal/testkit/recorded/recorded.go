@@ -1,4 +1,5 @@
-// Package recorded reads the recorded answers of the Events API for tests.
+// Package recorded reads for tests what a real ZITADEL gave: answers of its Events API, webhooks,
+// lines of its log, and the catalogue of its event types.
 package recorded
 
 import (
