@@ -33,9 +33,19 @@ func (t *Target) Happen(store *Store, events []Event) (taken int) {
 	keys := store.Keys()
 	for i, k := range keys[len(keys)-len(events):] {
 		e := events[i]
+		e.Sequence = k.Sequence
+		taken += t.Ahead(e)
+	}
+	return taken
+}
+
+// Ahead sends events that need not be stored yet, with the sequences that they have. It
+// returns how many of them were answered with 200.
+func (t *Target) Ahead(events ...Event) (taken int) {
+	for _, e := range events {
 		body, err := json.Marshal(map[string]any{
-			"aggregateID": k.AggregateID, "aggregateType": k.AggregateType, "resourceOwner": e.ResourceOwner, "instanceID": "1", "version": "v2",
-			"sequence": k.Sequence, "event_type": e.Type, "created_at": e.CreatedAt.UTC().Format(time.RFC3339Nano), "userID": e.EditorID, "event_payload": e.Payload.AsMap(),
+			"aggregateID": e.AggregateID, "aggregateType": e.AggregateType, "resourceOwner": e.ResourceOwner, "instanceID": "1", "version": "v2",
+			"sequence": e.Sequence, "event_type": e.Type, "created_at": e.CreatedAt.UTC().Format(time.RFC3339Nano), "userID": e.EditorID, "event_payload": e.Payload.AsMap(),
 		})
 		if err != nil {
 			panic("zitadeltest: payload of " + e.Type + ": " + err.Error())
