@@ -25,9 +25,10 @@ func TestPull_PushesHaveNamesAndComeOnce(t *testing.T) {
 		org    = "400712317102263334"
 		person = "900712317102263334"
 	)
+	recorded := zitadeltest.RecordedEvents(time.Time{})
 	server := startRecorded(t, zitadeltest.Options{})
 	store := server.Store()
-	editorName := userNames(zitadeltest.RecordedEvents(time.Time{}))[editor]
+	editorName := userNames(recorded)[editor]
 	if editorName == "" {
 		t.Fatal("choose another editor")
 	}
@@ -61,6 +62,7 @@ func TestPull_PushesHaveNamesAndComeOnce(t *testing.T) {
 		waitFor(t, listenTo(t, cmd), "webhooks are received")
 		file.Close()
 
+		arrived("the recorded log", recorded[len(recorded)-1]) // it names the editor
 		first := event("user.locked")
 		if restarts == 0 { // what names the person is a push of its own
 			first.Type = "user.human.added"

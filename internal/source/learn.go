@@ -2,19 +2,14 @@ package source
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
@@ -27,16 +22,20 @@ const (
 	// learnPatience is how long reading waits for learn. Afterwards the two go on side by
 	// side: the order in which names are learned does not matter.
 	learnPatience = 30 * time.Second
-	learnProgress = 10 * time.Second
+	learnProgress = 10 * time.Second // between two lines of the log, and two marks
 	learnFirst    = time.Minute
 	learnMost     = 5 * time.Minute
+	// clockSlack is how far ZITADEL's clock, as the reader knows it, may be wrong: its answers
+	// have whole seconds, and a skew of less than two is none.
+	clockSlack = 3 * time.Second
 )
 
-// learner reads the events of the past that teach names, without emitting them.
+// learner reads the events of the past that teach names, without emitting them, and the part
+// of the past that was young then a second time: ZITADEL may show events late.
 type learner struct {
 	s        *Source
 	todo     []string // event types
-	done     []string
+	mark     mark
 	notified time.Time
 }
 
@@ -52,15 +51,19 @@ func (s *Source) newLearner(fresh bool) *learner {
 	case !s.Settings.Enrich.Learn:
 		return l
 	case fresh && s.Settings.Start.Beginning && !s.Settings.FiltersEvents():
-		l.done = all // reading itself passes all of them
-		if err := l.mark(); err != nil {
+		l.mark.Done = all // reading itself passes all of them
+		if err := l.save(); err != nil {
 			s.opts.Log.Warn("the next start learns names of the past again: " + err.Error())
 		}
 		return l
-	case !fresh && s.names.Stats().Entries > 0:
-		l.done = readMark(s.markPath())
+	case s.names.Stats().Entries > 0:
+		// Without a state, reading begins later than it did, and what lies between is only
+		// learned where the last part still has to be read again.
+		if m := readMark(s.markPath()); !fresh || m.pending() {
+			l.mark = m
+		}
 	}
-	l.todo = slices.DeleteFunc(all, func(t string) bool { return slices.Contains(l.done, t) })
+	l.todo = slices.DeleteFunc(all, func(t string) bool { return slices.Contains(l.mark.Done, t) })
 	return l
 }
 
@@ -79,7 +82,7 @@ func (s *Source) startLearning(ctx context.Context, running *sync.WaitGroup) {
 func (l *learner) run(ctx context.Context) {
 	defer l.s.endWait()
 	backoff := retry.New(learnFirst, learnMost)
-	for len(l.todo) > 0 {
+	for len(l.todo) > 0 || l.mark.pending() {
 		err := fault.Contain(func() error { return l.learn(ctx) })
 		if err == nil || ctx.Err() != nil {
 			return
@@ -93,8 +96,18 @@ func (l *learner) run(ctx context.Context) {
 	}
 }
 
-// learn reads the types that ZITADEL knows, in lists that fit one request each.
 func (l *learner) learn(ctx context.Context) error {
+	if len(l.todo) > 0 {
+		if err := l.past(ctx); err != nil {
+			return err
+		}
+	}
+	l.s.endWait()
+	return l.again(ctx)
+}
+
+// past reads the types that ZITADEL knows, in lists that fit one request each.
+func (l *learner) past(ctx context.Context) error {
 	known, err := l.s.client.EventTypes(ctx)
 	if err != nil {
 		return err
@@ -110,13 +123,14 @@ func (l *learner) learn(ctx context.Context) error {
 	l.s.opts.Log.Info("names of the past are learned", "event_types", len(l.todo))
 	for len(l.todo) > 0 {
 		list := l.todo[:min(len(l.todo), enrich.MaxFilter)]
-		if err := l.read(ctx, list); err != nil {
+		if err := l.list(ctx, list); err != nil {
 			return err
 		}
-		l.done = append(l.done, list...)
+		l.mark.Done = append(l.mark.Done, list...)
+		l.mark.List, l.mark.UpTo = nil, time.Time{}
 		l.todo = l.todo[len(list):]
 		l.s.names.ToLearn.Store(uint64(len(l.todo)))
-		if err := l.mark(); err != nil {
+		if err := l.save(); err != nil {
 			return err
 		}
 	}
@@ -124,10 +138,71 @@ func (l *learner) learn(ctx context.Context) error {
 	return nil
 }
 
-// read reads all events of some types, once, up to now. What comes later is the reader's.
-func (l *learner) read(ctx context.Context, types []string) error {
+// list reads all events of some types, once, up to now. It goes on where an earlier call of
+// the same list stopped.
+func (l *learner) list(ctx context.Context, types []string) (err error) {
+	from := config.Start{Beginning: true}
+	if slices.Equal(l.mark.List, types) && !l.mark.UpTo.IsZero() {
+		from = config.Start{At: l.mark.UpTo}
+	} else {
+		l.mark.List, l.mark.UpTo = slices.Clone(types), time.Time{}
+	}
+	now := time.Now
+	if l.s.opts.Now != nil {
+		now = l.s.opts.Now
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.save())
+		}
+	}()
+	return l.read(ctx, types, from, now(), 0, func(b events.Batch) error {
+		// The first batch has ZITADEL's clock as it was before the first page.
+		l.mark.again(b.State.Updated.Add(-l.s.Settings.Overlap-clockSlack), b.State.Updated)
+		if b.State.Watermark.After(l.mark.UpTo) {
+			l.mark.UpTo = b.State.Watermark
+		}
+		if time.Since(l.notified) < l.s.learnProgress {
+			return l.s.names.Sync()
+		}
+		l.notified = time.Now()
+		l.s.opts.Log.Info("names of the past are learned", "event_types_left", len(l.todo), "events", l.s.names.Learned.Load(), "up_to", b.Newest)
+		return l.save()
+	})
+}
+
+// again reads a second time what was younger than overlap when it was read: events of that
+// time may have become visible afterwards. It reads up to where reading began, until no event
+// can become visible there any more. What is younger is the reader's own.
+func (l *learner) again(ctx context.Context) error {
+	if !l.mark.pending() {
+		return nil
+	}
+	select {
+	case <-l.s.begun:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	l.mark.again(l.mark.AgainFrom, l.s.begunAt.Add(time.Microsecond)) // the end of a range is exclusive
+	for list := range slices.Chunk(l.mark.Done, enrich.MaxFilter) {
+		err := l.read(ctx, list, config.Start{At: l.mark.AgainFrom}, l.mark.AgainTo, l.s.Settings.Overlap, func(events.Batch) error { return nil })
+		if err != nil {
+			return err
+		}
+	}
+	l.mark.AgainFrom, l.mark.AgainTo = time.Time{}, time.Time{}
+	return l.save()
+}
+
+// read learns from the events of some types, and calls after for each batch. It ends once
+// ZITADEL's clock has passed end by overlap; without overlap, that is after one pass.
+func (l *learner) read(ctx context.Context, types []string, start config.Start, end time.Time, overlap time.Duration, after func(events.Batch) error) error {
+	x := l.s.Settings
+	x.EventTypes, x.ExcludeEventTypes, x.AggregateTypes, x.AggregateIDs, x.ResourceOwners, x.EditorUserIDs = types, nil, nil, nil, nil, nil
+	x.ExcludeOwn = false
+	x.Start, x.End, x.Settle, x.Overlap = start, end, 0, overlap
 	o := events.Options{Log: slog.New(warnings{l.s.opts.Log.Handler()}), Now: l.s.opts.Now}
-	reader, err := events.NewReader(l.s.client, l.settings(types), cursor.State{}, o)
+	reader, err := events.NewReader(l.s.client, x, cursor.State{}, o)
 	if err != nil {
 		return err
 	}
@@ -141,26 +216,8 @@ func (l *learner) read(ctx context.Context, types []string) error {
 				l.s.names.Learned.Add(1)
 			}
 		}
-		if time.Since(l.notified) >= learnProgress {
-			l.notified = time.Now()
-			l.s.opts.Log.Info("names of the past are learned", "event_types_left", len(l.todo), "events", l.s.names.Learned.Load(), "up_to", b.Newest)
-		}
-		return l.s.names.Sync()
+		return after(b)
 	})
-}
-
-// settings are those of one short reader: every event of the types up to now.
-func (l *learner) settings(types []string) config.Settings {
-	x := l.s.Settings
-	x.EventTypes, x.ExcludeEventTypes, x.AggregateTypes, x.AggregateIDs, x.ResourceOwners, x.EditorUserIDs = types, nil, nil, nil, nil, nil
-	x.ExcludeOwn = false
-	now := time.Now
-	if l.s.opts.Now != nil {
-		now = l.s.opts.Now
-	}
-	// Without settle and overlap it ends after one pass.
-	x.Start, x.End, x.Settle, x.Overlap = config.Start{Beginning: true}, now(), 0, 0
-	return x
 }
 
 // warnings leaves out what a reader tells of its own progress.
@@ -185,57 +242,3 @@ func (s *Source) awaitLearning(ctx context.Context) {
 
 // endWait lets reading start.
 func (s *Source) endWait() { s.learnedOnce.Do(func() { close(s.learned) }) }
-
-// The mark lists the event types whose past was learned, so that a restart does not read
-// it again.
-const markSuffix = namesSuffix + ".learned"
-
-// maxMark is far more than all event types.
-const maxMark = 1 << 20
-
-func (s *Source) markPath() string {
-	if s.Settings.StatePath == "" {
-		return ""
-	}
-	return s.Settings.StatePath + markSuffix
-}
-
-// readMark returns the types of the mark. A mark that is missing or cannot be read back
-// costs reading the past again.
-func readMark(path string) (types []string) {
-	b, _, err := bounded.ReadFile(path, maxMark)
-	if err != nil || json.Unmarshal(b, &types) != nil {
-		return nil
-	}
-	return types
-}
-
-// mark writes the mark, after the names.
-func (l *learner) mark() error {
-	path := l.s.markPath()
-	if path == "" {
-		return nil
-	}
-	if err := l.s.names.Sync(); err != nil {
-		return err
-	}
-	b, err := json.Marshal(l.done)
-	if err != nil {
-		return err
-	}
-	draft, err := durable.Create(path + ".new")
-	if err == nil {
-		err = draft.Write(b)
-	}
-	if err == nil {
-		err = draft.Replace(path)
-	}
-	if err == nil {
-		err = durable.SyncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		os.Remove(path + ".new")
-		return fmt.Errorf("%s cannot be written: %w; make room or repair the directory", path, bounded.WithoutPath(err))
-	}
-	return nil
-}

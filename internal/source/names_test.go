@@ -209,7 +209,7 @@ func TestLearn_ReadsThePastOnce(t *testing.T) {
 	if _, again := run(); again != 0 {
 		t.Errorf("%d events were read again", again)
 	}
-	if err := os.WriteFile(path+markSuffix, []byte(`["user.human.added"]`), 0o600); err != nil {
+	if err := os.WriteFile(path+markSuffix, []byte(`{"done":["user.human.added"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, rest := run(); rest == 0 || rest >= first {

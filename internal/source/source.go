@@ -68,12 +68,18 @@ type Source struct {
 	// learned is closed once nothing waits for what learn reads.
 	learned     chan struct{}
 	learnedOnce sync.Once
+	// begun is closed once begunAt is set, the watermark at which reading began.
+	begun     chan struct{}
+	begunAt   time.Time
+	begunOnce sync.Once
+	// learnProgress is the constant of this name, except in tests.
+	learnProgress time.Duration
 }
 
 // Open opens the state, the client and the files of webhooks. It uses no
 // network yet.
 func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, err error) {
-	s := &Source{Settings: settings, opts: o, learned: make(chan struct{})}
+	s := &Source{Settings: settings, opts: o, learned: make(chan struct{}), begun: make(chan struct{}), learnProgress: learnProgress}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -218,12 +224,23 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 	if err != nil {
 		return err
 	}
+	if s.last.Version != 0 {
+		s.setBegun(s.last.Watermark)
+	}
 	return reader.Run(ctx, func(ctx context.Context, b events.Batch) error {
 		err := emit(ctx, pipe.Batch{Records: b.Records, Newest: b.Newest, State: state{s, b.State}, Done: b.Done})
 		if err == nil {
 			s.last = b.State
+			s.setBegun(b.State.Watermark) // a first start stores where it begins before it reads
 		}
 		return err
+	})
+}
+
+func (s *Source) setBegun(watermark time.Time) {
+	s.begunOnce.Do(func() {
+		s.begunAt = watermark
+		close(s.begun)
 	})
 }
 
