@@ -47,7 +47,7 @@ func TestAddress_APseudonymIsValid(t *testing.T) {
 				}
 			case schema.LEEF:
 				values, err := parseLEEF(string(line))
-				if err != nil || values["identHostName"] != token || values["src"] == ip {
+				if err != nil || values["srcToken"] != token || values["src"] == ip {
 					t.Errorf("%s: %v %s", name, err, line)
 				}
 			}

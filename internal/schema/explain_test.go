@@ -77,3 +77,17 @@ func TestDocs_NameEveryType(t *testing.T) {
 		}
 	}
 }
+
+// The example of a line has an id like a real one, which does not end in zeros.
+func TestExplain_IDsOfLinesLookReal(t *testing.T) {
+	table := load(t)
+	for _, typ := range []string{"action.login", "action.log", "action.run.failed", "access", "log.malformed", "log.other"} {
+		var b strings.Builder
+		if err := table.Explain(&b, typ, schema.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if text := b.String(); strings.Contains(text, "/00000000") || !strings.Contains(text, "example/action_log/1795339470935802000/") {
+			t.Errorf("%s:\n%s", typ, text)
+		}
+	}
+}

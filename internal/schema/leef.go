@@ -40,7 +40,9 @@ func (w *Writer) leef(b []byte, a *Activity) []byte {
 		w.scratch = a.IP.AppendTo(w.scratch[:0])
 		l.Field("src", text(w.scratch), leefName)
 	}
-	l.Field("identHostName", a.Address, leefName)
+	// A key of our own: QRadar takes identHostName for the name of a computer, and stores it
+	// as an asset.
+	l.Field("srcToken", a.Address, leefName)
 	l.Field("userAgent", a.UserAgent, leefText)
 	l.Field("resource", a.Entity.ID, leefName)
 	if a.Row.Entity.ID == 5 {
