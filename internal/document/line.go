@@ -13,10 +13,7 @@ import (
 // make a line look other than it is: a tab becomes a space, the others become
 // U+FFFD. Spaces at the ends of a value go, because a reader cannot tell them
 // from the separator.
-type CEF struct {
-	b []byte
-	n int
-}
+type CEF struct{ line }
 
 // The lengths that the standard allows, in bytes.
 const (
@@ -34,7 +31,7 @@ func (c *CEF) Reset(b []byte, vendor, product, version, class, name string, seve
 		limit int
 	}{{vendor, cefVendor}, {product, cefVendor}, {version, cefVersion}, {class, cefClass}, {name, cefName}} {
 		b = append(b, '|')
-		b = appendCEF(b, f.v, f.limit, '|', true)
+		b = cefHeader.append(b, f.v, f.limit)
 	}
 	b = append(b, '|')
 	b = strconv.AppendInt(b, int64(severity), 10)
@@ -48,10 +45,10 @@ func (c *CEF) Field(key, value string, limit int) bool {
 		return false
 	}
 	start := len(c.b)
-	c.key(key)
+	c.key(' ', key)
 	value = trim(value)
 	from := len(c.b)
-	c.b = appendCEF(c.b, value, limit, '=', false)
+	c.b = cefValue.append(c.b, value, limit)
 	for len(c.b) > from && c.b[len(c.b)-1] == ' ' {
 		c.b = c.b[:len(c.b)-1]
 	}
@@ -65,55 +62,8 @@ func (c *CEF) Field(key, value string, limit int) bool {
 
 // Int writes a number.
 func (c *CEF) Int(key string, v int64) {
-	c.key(key)
+	c.key(' ', key)
 	c.b = strconv.AppendInt(c.b, v, 10)
-}
-
-func (c *CEF) key(key string) {
-	if c.n > 0 {
-		c.b = append(c.b, ' ')
-	}
-	c.n++
-	c.b = append(c.b, key...)
-	c.b = append(c.b, '=')
-}
-
-// Bytes returns the line without a newline.
-func (c *CEF) Bytes() []byte { return c.b }
-
-// appendCEF appends at most limit bytes of s, with the special character, and
-// the backslash, escaped. A header has no newline.
-func appendCEF(b []byte, s string, limit int, special byte, header bool) []byte {
-	s = upTo(s, limit)
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c < 0x7f && c != special && c != '\\' {
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if c >= utf8.RuneSelf && !(r == utf8.RuneError && size == 1) && !unsafeRune(r) {
-			i += size
-			continue
-		}
-		b = append(b, s[from:i]...)
-		switch {
-		case c == special, c == '\\':
-			b = append(b, '\\', c)
-		case c == '\n' && !header:
-			b = append(b, '\\', 'n')
-		case c == '\r' && !header:
-			b = append(b, '\\', 'r')
-		case c == '\n', c == '\r', c == '\t':
-			b = append(b, ' ')
-		default:
-			b = append(b, "\uFFFD"...)
-		}
-		i += size
-		from = i
-	}
-	return append(b, s[from:]...)
 }
 
 // LEEF writes one event in IBM's Log Event Extended Format 2.0, one line:
@@ -121,10 +71,7 @@ func appendCEF(b []byte, s string, limit int, special byte, header bool) []byte 
 //
 // The format has no escapes: a tab or a line end in a value becomes a space, a
 // pipe in the header an underscore, other characters that a line must not hold U+FFFD.
-type LEEF struct {
-	b []byte
-	n int
-}
+type LEEF struct{ line }
 
 // leefID is the length of an event id.
 const leefID = 255
@@ -134,7 +81,7 @@ func (l *LEEF) Reset(b []byte, vendor, product, version, id string) {
 	b = append(b, "LEEF:2.0"...)
 	for _, v := range [...]string{vendor, product, version, id} {
 		b = append(b, '|')
-		b = appendLEEF(b, v, leefID, true)
+		b = leefHeader.append(b, v, leefID)
 	}
 	// The delimiter is given, so that no reader takes the first value for it.
 	l.b, l.n = append(b, "|x09|"...), 0
@@ -145,19 +92,25 @@ func (l *LEEF) Field(key, value string, limit int) {
 	if value = trim(value); value == "" {
 		return
 	}
-	l.key(key)
-	l.b = appendLEEF(l.b, value, limit, false)
+	l.key('\t', key)
+	l.b = leefValue.append(l.b, value, limit)
 }
 
 // Int writes a number.
 func (l *LEEF) Int(key string, v int64) {
-	l.key(key)
+	l.key('\t', key)
 	l.b = strconv.AppendInt(l.b, v, 10)
 }
 
-func (l *LEEF) key(key string) {
+// line is what the two formats share.
+type line struct {
+	b []byte
+	n int // fields
+}
+
+func (l *line) key(separator byte, key string) {
 	if l.n > 0 {
-		l.b = append(l.b, '\t')
+		l.b = append(l.b, separator)
 	}
 	l.n++
 	l.b = append(l.b, key...)
@@ -165,14 +118,29 @@ func (l *LEEF) key(key string) {
 }
 
 // Bytes returns the line without a newline.
-func (l *LEEF) Bytes() []byte { return l.b }
+func (l *line) Bytes() []byte { return l.b }
 
-func appendLEEF(b []byte, s string, limit int, header bool) []byte {
+// place is where a text stands: what must not stand there as it is.
+type place struct {
+	special  [2]byte // the same twice for one; 0 is none
+	escaped  bool    // by a backslash; otherwise it becomes an underscore
+	newlines bool    // are written as \n and \r; otherwise they become spaces
+}
+
+var (
+	cefHeader  = place{special: [2]byte{'|', '\\'}, escaped: true}
+	cefValue   = place{special: [2]byte{'=', '\\'}, escaped: true, newlines: true}
+	leefHeader = place{special: [2]byte{'|', '|'}}
+	leefValue  = place{}
+)
+
+// append appends at most limit bytes of s, counted before escapes.
+func (p *place) append(b []byte, s string, limit int) []byte {
 	s = upTo(s, limit)
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= 0x20 && c < 0x7f && (c != '|' || !header) {
+		if c >= 0x20 && c < 0x7f && c != p.special[0] && c != p.special[1] {
 			i++
 			continue
 		}
@@ -182,11 +150,17 @@ func appendLEEF(b []byte, s string, limit int, header bool) []byte {
 			continue
 		}
 		b = append(b, s[from:i]...)
-		switch c {
-		case '\n', '\r', '\t':
-			b = append(b, ' ')
-		case '|':
+		switch {
+		case c >= 0x20 && c < 0x7f && p.escaped:
+			b = append(b, '\\', c)
+		case c >= 0x20 && c < 0x7f:
 			b = append(b, '_')
+		case c == '\n' && p.newlines:
+			b = append(b, '\\', 'n')
+		case c == '\r' && p.newlines:
+			b = append(b, '\\', 'r')
+		case c == '\n', c == '\r', c == '\t':
+			b = append(b, ' ')
 		default:
 			b = append(b, "\uFFFD"...)
 		}
