@@ -121,30 +121,44 @@ var elasticPatterns = []struct {
 	{"geo_point or flattened", []string{"location", "*.location", "*structured_data", "*exports", "*imports"}},
 }
 
+// elasticType returns what the component template makes of a path, or "".
+func elasticType(t *testing.T, at string) string {
+	t.Helper()
+	for _, p := range elasticPatterns {
+		for _, pattern := range p.patterns {
+			// A path has no slash, so that * matches all of it.
+			switch ok, err := path.Match(pattern, at); {
+			case err != nil:
+				t.Fatal(err)
+			case ok:
+				return p.typ
+			}
+		}
+	}
+	return ""
+}
+
 func TestECS_FitsTheMappingThatElasticsearchHas(t *testing.T) {
 	if got := advised(t, "../../conf/elasticsearch.yaml").ComposedOf; len(got) != 1 || got[0] != "ecs@mappings" {
 		t.Errorf("composed of %v", got)
 	}
-	mapped := map[string]int{}
+	mapped, special := map[string]int{}, map[string]string{}
 	everyECS(t, func(name string, doc map[string]any) {
 		leavesOf(doc, "", func(at string, v any) {
-			for _, p := range elasticPatterns {
-				for _, pattern := range p.patterns {
-					// A path has no slash, so that * matches all of it.
-					if ok, err := path.Match(pattern, at); err != nil {
-						t.Fatal(err)
-					} else if !ok {
-						continue
-					}
-					if mapped[p.typ]++; strings.HasPrefix(p.typ, "geo") || !fits(p.typ, v) {
-						t.Errorf("%s: %s is mapped as %s and is %v", name, at, p.typ, v)
-					}
-					return
-				}
+			typ, known := special[at]
+			if !known {
+				typ = elasticType(t, at)
+				special[at] = typ
+			}
+			if typ == "" {
+				return
+			}
+			if mapped[typ]++; strings.HasPrefix(typ, "geo") || !fits(typ, v) {
+				t.Errorf("%s: %s is mapped as %s and is %v", name, at, typ, v)
 			}
 		})
 	})
-	if mapped["ip"] < 100 || mapped["date"] < 10000 || mapped["keyword"] < 1000 {
+	if mapped["ip"] < 100 || mapped["date"] < 3000 || mapped["keyword"] < 1000 {
 		t.Errorf("%v", mapped)
 	}
 }
@@ -177,13 +191,16 @@ func TestECS_FitsTheMappingForOpenSearch(t *testing.T) {
 	}
 }
 
-// everyECS calls f with every record of the corpus in ECS, and checks that a field has one
-// JSON type in all of them.
+// everyECS calls f with records of the corpus in ECS: some of the recorded ones, and one of each
+// type. It checks that a field has one JSON type in all of them.
 func everyECS(t *testing.T, f func(name string, doc map[string]any)) {
 	t.Helper()
 	w := schema.NewWriter(schema.Options{Format: schema.ECS, KeepOriginal: true})
-	types := map[string]string{}
+	types, n := map[string]string{}, 0
 	everything(t, func(name string, a *schema.Activity) {
+		if n++; n%5 != 0 && n < 7000 { // those that are made up are at the end
+			return
+		}
 		doc := decodeLine(t, w.AppendLine(nil, a))
 		leavesOf(doc, "", func(at string, v any) {
 			typ := "text"

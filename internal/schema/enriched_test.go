@@ -37,17 +37,17 @@ func TestEnriched_EverythingIsValid(t *testing.T) {
 		name     string
 		settings config.FormatSettings
 		check    func(map[string]any) []string
-		atLeast  map[string]int // records that gained a member
+		atLeast  map[string]int // records that gained a member, of every fourth that says more
 	}{
-		{"ecs", config.FormatSettings{Format: "ecs", KeepOriginal: true}, ecs.check, map[string]int{
-			"user.name": 2000, "user.email": 300, "user.target.name": 1000, "user.target.email": 1000, "user.target.roles": 40, "organization.name": 2000, "source.ip": 150, "user_agent.original": 150,
-			"zitadel.project.name": 1000, "zitadel.application.name": 100,
+		{"ecs", config.FormatSettings{Format: "ecs"}, ecs.check, map[string]int{
+			"user.name": 400, "user.email": 60, "user.target.name": 200, "user.target.email": 200, "user.target.roles": 8, "organization.name": 400, "source.ip": 30, "user_agent.original": 30,
+			"zitadel.project.name": 200, "zitadel.application.name": 20,
 		}},
-		{"ocsf 1.8.0", config.FormatSettings{Format: "ocsf", OCSFVersion: config.OCSF18, KeepOriginal: true}, ocsf18.check, map[string]int{
-			"actor.user.name": 2000, "user.name": 700, "user.email_addr": 700, "src_endpoint.ip": 150, "http_request.user_agent": 150, "session.uid": 60, "unmapped.organization.name": 2000,
+		{"ocsf 1.8.0", config.FormatSettings{Format: "ocsf", OCSFVersion: config.OCSF18}, ocsf18.check, map[string]int{
+			"actor.user.name": 400, "user.name": 140, "user.email_addr": 140, "src_endpoint.ip": 30, "http_request.user_agent": 30, "session.uid": 12, "unmapped.organization.name": 400,
 		}},
 		{"ocsf 1.9.0", config.FormatSettings{Format: "ocsf", OCSFVersion: config.OCSF19}, ocsf19.check, map[string]int{
-			"actor.user.name": 2000, "user.name": 700, "user.email_addr": 700, "src_endpoint.ip": 150, "http_request.user_agent": 150, "session.uid": 60, "unmapped.organization.name": 2000,
+			"actor.user.name": 400, "user.name": 140, "user.email_addr": 140, "src_endpoint.ip": 30, "http_request.user_agent": 30, "session.uid": 12, "unmapped.organization.name": 400,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -78,7 +78,9 @@ func TestEnriched_EverythingIsValid(t *testing.T) {
 				if wrong := c.check(doc); len(wrong) > 0 {
 					t.Errorf("%s: %s\n%s", name, strings.Join(wrong, "; "), with)
 				}
-				completed(decodeLine(t, []byte(without)), doc, "", gained)
+				if differ%4 == 0 {
+					completed(decodeLine(t, []byte(without)), doc, "", gained)
+				}
 			}
 			pushed := recorded.Webhooks(t, readAt)
 			for _, list := range [][]*record.Event{recordedEvents(t), pushed.Events, pushed.Calls} {
