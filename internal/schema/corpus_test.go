@@ -20,6 +20,7 @@ var readAt = time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC)
 var (
 	recordedEventsOnce []*record.Event
 	recordedLinesOnce  []*parser.Record
+	webhooksOnce       recorded.Pushed
 	payloadKeysOnce    map[string][]recorded.Key
 )
 
@@ -50,6 +51,15 @@ func recordedLines(tb testing.TB) []*parser.Record {
 		recordedLinesOnce = recorded.Lines(tb, readAt)
 	}
 	return recordedLinesOnce
+}
+
+// recordedWebhooks are the records of the recorded requests, bodies included.
+func recordedWebhooks(tb testing.TB) recorded.Pushed {
+	tb.Helper()
+	if webhooksOnce.Events == nil {
+		webhooksOnce = recorded.Webhooks(tb, readAt)
+	}
+	return webhooksOnce
 }
 
 // payloadKeys are the keys of the payloads by type, as ZITADEL's source has them.

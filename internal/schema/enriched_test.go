@@ -82,7 +82,7 @@ func TestEnriched_EverythingIsValid(t *testing.T) {
 					completed(decodeLine(t, []byte(without)), doc, "", gained)
 				}
 			}
-			pushed := recorded.Webhooks(t, readAt)
+			pushed := recordedWebhooks(t)
 			for _, list := range [][]*record.Event{recordedEvents(t), pushed.Events, pushed.Calls} {
 				for _, e := range list {
 					check(e.Type, e)

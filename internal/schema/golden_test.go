@@ -16,7 +16,6 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
-	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -57,7 +56,7 @@ func TestGolden_TellingTypes(t *testing.T) {
 		table.Event(&a, r)
 		golden(t, typ, from, &a)
 	}
-	for _, r := range recorded.Webhooks(t, readAt).Calls {
+	for _, r := range recordedWebhooks(t).Calls {
 		if first[r.Type] == nil {
 			first[r.Type] = r
 			table.Event(&a, r)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
-	"github.com/zitadel-siem/zitadel-siem/internal/testkit/recorded"
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
@@ -38,7 +37,7 @@ func everything(tb testing.TB, f func(name string, a *schema.Activity)) {
 		table.Line(&a, r)
 		f(r.EventType(), &a)
 	}
-	pushed := recorded.Webhooks(tb, readAt)
+	pushed := recordedWebhooks(tb)
 	for _, r := range slices.Concat(recordedEvents(tb), pushed.Events, pushed.Calls) {
 		event(r)
 	}
