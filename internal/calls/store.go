@@ -245,7 +245,7 @@ func (s *Store) Find(user, eventType string, created, read time.Time) (netip.Add
 		return netip.Addr{}, Unknown
 	}
 	var named, open, other addresses // by the creation date; may be it; named another date
-	unseen := false // a response without its request: requests are not set up, or one was lost
+	unseen := false                  // a response without its request: requests are not set up, or one was lost
 	longest := (Longest + 2*Slack).Microseconds() + 2*second
 	for _, k := range who.calls[who.search(date-longest):] {
 		if k.from > date {

@@ -80,6 +80,9 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 
 var errNotOpen = errors.New("the spool is not open yet")
 
+// OnCall has f called with each API call that is received, at once. Call it before Run.
+func (l *Listener) OnCall(f func(*webhook.Execution)) { l.endpoint.OnCall = f }
+
 // Append puts entries into the spool. It is for the endpoint.
 func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	s := l.spool.Load()

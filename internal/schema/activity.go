@@ -112,6 +112,8 @@ const (
 	IPPeer      IPSource = "peer"          // the TCP peer of ZITADEL: a proxy, where there is one
 	IPForwarded IPSource = "forwarded_for" // the client can choose it, where no proxy overwrites it
 	IPSession   IPSource = "session"       // what the login client said when the session began
+	IPCall      IPSource = "call"          // of the API call that wrote the event, like IPForwarded
+	IPAmbiguous IPSource = "ambiguous"     // no address: API calls from several fit
 )
 
 // Step is the part of a login that a record is.
@@ -272,12 +274,15 @@ func parseIP(s string) (netip.Addr, bool) {
 // its own; IPForwarded says that the address is not proved.
 func (a *Activity) setForwarded(list string) {
 	a.ForwardedFor = list
-	if ip := forwarded(list); ip.IsValid() {
+	if ip := Forwarded(list); ip.IsValid() {
 		a.IP, a.IPSource = ip, IPForwarded
 	}
 }
 
-func forwarded(list string) (last netip.Addr) {
+// Forwarded is the address that an activity takes of an X-Forwarded-For list; not valid if
+// there is none.
+func Forwarded(list string) netip.Addr {
+	last := netip.Addr{}
 	for rest := list; rest != ""; {
 		i := strings.LastIndexByte(rest, ',')
 		ip, ok := parseIP(rest[i+1:])

@@ -13,7 +13,7 @@ func (t *Table) EventAddress(r *record.Event) (netip.Addr, IPSource) {
 	fields := r.Payload.GetFields()
 	if row, _ := t.Row(r.Type); ofCall(row, r.AggregateType) {
 		list, _ := textOf(fields["forwarded_for"])
-		return found(forwarded(list), IPForwarded)
+		return found(Forwarded(list), IPForwarded)
 	}
 	if s, ok := textOf(fields["remoteIP"]); ok {
 		if ip, ok := parseIP(s); ok {
@@ -34,11 +34,11 @@ func (t *Table) EventAddress(r *record.Event) (netip.Addr, IPSource) {
 func LineAddress(r *parser.Record) (netip.Addr, IPSource) {
 	switch {
 	case r.Kind == parser.Access:
-		return found(forwarded(r.Access.ForwardedFor), IPForwarded)
+		return found(Forwarded(r.Access.ForwardedFor), IPForwarded)
 	case r.Kind != parser.Log || r.Format == parser.FormatText:
 		return netip.Addr{}, ""
 	}
-	if ip := forwarded(r.Login.ForwardedFor); ip.IsValid() {
+	if ip := Forwarded(r.Login.ForwardedFor); ip.IsValid() {
 		return ip, IPForwarded
 	}
 	ip, _ := parseIP(r.Login.RemoteAddr)

@@ -379,6 +379,9 @@ func (a *Activity) call(r *record.Event) {
 			case "user_agent":
 				a.UserAgent = s
 				continue
+			case "host":
+				a.Call.Host = s
+				continue
 			case "error":
 				a.Reason = s
 				a.Outcome = Failure

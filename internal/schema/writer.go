@@ -306,6 +306,7 @@ func (w *Writer) call(d *document.Doc, a *Activity) {
 	d.Optional("call")
 	if a.Call.Path == "" {
 		d.Some("operation", a.Call.Operation)
+		d.Some("host", a.Call.Host)
 	}
 	d.Some("target", a.Call.Target)
 	d.Some("protocol", a.Call.Protocol)

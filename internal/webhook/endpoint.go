@@ -48,6 +48,9 @@ type Spool interface {
 // Endpoint is an [http.Handler], and a server of it.
 type Endpoint struct {
 	Stats Stats
+	// OnCall, if not nil, is called with each verified request and response execution, before
+	// it is spooled and on the goroutine of its request. Set it before the first request.
+	OnCall func(*Execution)
 
 	settings config.ListenSettings
 	spool    Spool

@@ -78,9 +78,16 @@ type Execution struct {
 	UserID        string `json:"user_id,omitempty"`        // who called, or the function's user
 	ApplicationID string `json:"application_id,omitempty"` // of a function
 	ForwardedFor  string `json:"forwarded_for,omitempty"`  // the client can choose it
-	UserAgent     string `json:"user_agent,omitempty"`     // the client chooses it
+	UserAgent     string `json:"user_agent,omitempty"`     // the client chooses it; ZITADEL leaves it out so far
+	Host          string `json:"host,omitempty"`           // that the client asked for; it can choose it
 	Error         string `json:"error,omitempty"`          // of a response
-	Size          int    `json:"size"`                     // bytes of the payload
+	// ChangeDate is the date that a response gives the change, which is the creation date of
+	// the event.
+	ChangeDate time.Time `json:"change_date,omitzero"`
+	Size       int       `json:"size"` // bytes of the payload
+	// Pair is the same for the request and the response of one call, and tells nothing of
+	// them. It is zero in what [Decode] returns: its key ends with the process.
+	Pair [16]byte `json:"-"`
 	// Body has "request" and "response", if listen_bodies is on.
 	Body *structpb.Struct `json:"-"`
 }
@@ -92,7 +99,7 @@ func (x *Execution) Record(instance string) record.Event {
 	payload := &structpb.Struct{Fields: map[string]*structpb.Value{"size": structpb.NewNumberValue(float64(x.Size)), "target": structpb.NewStringValue(x.Target)}}
 	for _, f := range [...]struct{ name, value string }{
 		{"method", x.Method}, {"function", x.Function}, {"instance_id", x.InstanceID}, {"project_id", x.ProjectID}, {"application_id", x.ApplicationID},
-		{"forwarded_for", x.ForwardedFor}, {"user_agent", x.UserAgent}, {"error", x.Error},
+		{"forwarded_for", x.ForwardedFor}, {"user_agent", x.UserAgent}, {"host", x.Host}, {"change_date", dateText(x.ChangeDate)}, {"error", x.Error},
 	} {
 		if f.value != "" {
 			payload.Fields[f.name] = structpb.NewStringValue(f.value)
@@ -111,6 +118,14 @@ func (x *Execution) Record(instance string) record.Event {
 		Payload:       payload,
 		Source:        Source,
 	}
+}
+
+// dateText has microseconds, as the creation date of an event.
+func dateText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 func label(instance, id string) string {

@@ -123,6 +123,9 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 		if !e.pins.fits(target, reduced.instance) {
 			return OtherInstance
 		}
+		if reduced.call != nil && e.OnCall != nil {
+			e.OnCall(reduced.call)
+		}
 		return e.keep(r.Context(), reduced.entry, reduced.unknown)
 	})
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -33,8 +34,9 @@ const (
 // reduced is what is kept of a payload.
 type reduced struct {
 	entry    []byte
-	instance string // ZITADEL's id; empty if the payload names none
-	unknown  bool   // the payload has an unknown form
+	call     *Execution // a request or a response
+	instance string     // ZITADEL's id; empty if the payload names none
+	unknown  bool       // the payload has an unknown form
 }
 
 // reduce turns a verified payload into an entry of the spool: redacted, and of API
@@ -58,6 +60,10 @@ func reduce(d Delivery, key id, raw []byte, bodies bool) (r reduced, err error) 
 				x.takeBody(f)
 			}
 			r.instance = x.InstanceID
+			if x.Kind != KindFunction {
+				x.Pair = pairOf(x, raw)
+				r.call = x
+			}
 			r.entry, err = x.entry(key)
 			return r, err
 		}
@@ -135,6 +141,7 @@ func newExecution(d Delivery, f fields, size int) *Execution {
 	}
 	if _, ok := f["response"]; ok {
 		x.Kind = KindResponse
+		x.ChangeDate = changeDate(f.in("response"))
 	}
 	if f.has("function") {
 		x.Kind = KindFunction
@@ -143,8 +150,10 @@ func newExecution(d Delivery, f fields, size int) *Execution {
 		x.OrgID = plain(f.in("org").text("id"))
 		x.ApplicationID = plain(f.in("application").text("client_id"))
 	}
-	x.ForwardedFor = plain(headerOf(f.in("headers"), "x-forwarded-for"))
-	x.UserAgent = plain(headerOf(f.in("headers"), "user-agent"))
+	headers := f.in("headers")
+	x.ForwardedFor = plain(headerOf(headers, "x-forwarded-for"))
+	x.UserAgent = plain(cmp.Or(headerOf(headers, "grpcgateway-user-agent"), headerOf(headers, "user-agent")))
+	x.Host = plain(cmp.Or(headerOf(headers, "x-forwarded-host"), headerOf(headers, "host")))
 	x.Error = plain(errorOf(f["error"]))
 	return x
 }
