@@ -41,7 +41,7 @@ func TestDefaultsParse(t *testing.T) {
 		Transport: "grpc", Token: "secret-token", Instance: "zitadel.example.com", Start: Start{Beginning: true},
 		PollInterval: 5 * time.Second, Settle: 2 * time.Second, Overlap: 10 * time.Second,
 		RequestTimeout: 30 * time.Second, CommitDelay: 5 * time.Second, PageSize: 1000, BufferSize: 16_000_000,
-		TagBy: "none", Redact: true, Language: "en", Format: FormatSettings{Format: "raw", OCSFVersion: OCSF18, Tier: "noise"}, Enrich: EnrichSettings{Size: 80_000_000}, Listen: ListenSettings{SpoolSize: 256_000_000},
+		TagBy: "none", Redact: true, Language: "en", Format: FormatSettings{Format: "raw", OCSFVersion: OCSF18, Tier: "noise"}, Enrich: EnrichSettings{Size: 80_000_000}, Listen: ListenSettings{CallAddresses: true, SpoolSize: 256_000_000},
 	}
 	if d := cmp.Diff(want, s); d != "" {
 		t.Error(d)

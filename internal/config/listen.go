@@ -19,6 +19,7 @@ type ListenSettings struct {
 
 	PrivateKeyFile string // of JWE payloads
 	Bodies         bool   // keep the bodies of API calls, redacted
+	CallAddresses  bool   // give events the client address of the API call that wrote them
 
 	SpoolPath string // a directory; by default derived from the state's path
 	SpoolSize int    // limit in bytes
@@ -86,6 +87,12 @@ var listenOptions = grouped("Options for webhooks", Options{
 		Doc:   "Keep the request and response bodies of API calls that targets send, redacted",
 		also:  []string{"bodies", "listen_body", "request_bodies", "include_bodies"},
 		field: in(func(s *Settings) any { return &s.Listen.Bodies }),
+	},
+	{
+		Name: "call_addresses", Kind: KindSwitch, Default: "on", Example: "off", Advanced: true,
+		Doc:   "Give an event without a client address that of the API call that wrote it, if calls are received (`setup --calls`) and the format is not raw",
+		also:  []string{"calls"},
+		field: in(func(s *Settings) any { return &s.Listen.CallAddresses }),
 	},
 	{
 		Name: "listen_private_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/jwe.key", Advanced: true,

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/calls"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
@@ -35,7 +36,8 @@ type Format struct {
 	tier    schema.Tier
 	tokens  *pseudonym.Tokens // nil: personal values stay
 
-	names atomic.Pointer[Names] // nil: records say what they say
+	names atomic.Pointer[Names]       // nil: records say what they say
+	calls atomic.Pointer[calls.Store] // nil: so do addresses
 
 	// LeftOut counts records that the setting tier leaves out, Unknown those of an event
 	// type that the table does not know.
@@ -168,7 +170,8 @@ func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
 // reports whether it is wanted. What a tier leaves out teaches as well.
 func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	names := e.Names()
-	e.lesson, _ = r.(*record.Event)
+	event, isEvent := r.(*record.Event)
+	e.lesson = event
 	if names != nil && e.lesson != nil && (e.raw || e.tokens != nil) {
 		names.Learn(e.lesson) // before its values become pseudonyms
 		e.lesson = nil
@@ -186,6 +189,9 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	if !e.activity.Wanted(e.tier) {
 		e.LeftOut.Add(1)
 		return r, false
+	}
+	if calls := e.Calls(); calls != nil && isEvent && !e.raw {
+		e.completeAddress(calls, event)
 	}
 	return r, true
 }

@@ -249,7 +249,7 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 	}
 	d.Optional("http_request")
 	d.Some("user_agent", a.UserAgent)
-	if a.Call.Path != "" { // required; the host of an API call stands in call
+	if a.Call.Path != "" || a.Call.Host != "" && a.line != nil { // of an API call, the host stands in call
 		d.Map("url")
 		d.Some("path", a.Call.Path)
 		d.Some("hostname", a.Call.Host)

@@ -306,7 +306,9 @@ func (w *Writer) call(d *document.Doc, a *Activity) {
 	d.Optional("call")
 	if a.Call.Path == "" {
 		d.Some("operation", a.Call.Operation)
-		d.Some("host", a.Call.Host)
+		if a.event != nil { // a line without a path keeps its host where others have it
+			d.Some("host", a.Call.Host)
+		}
 	}
 	d.Some("target", a.Call.Target)
 	d.Some("protocol", a.Call.Protocol)

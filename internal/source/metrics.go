@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/calls"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -44,6 +45,13 @@ var namesMetrics = []metric.Definition[*format.Names]{
 	metric.Counter("names_failed", "panics while names were learned or looked up; the records came out", func(n *format.Names) uint64 { return n.Failed.Load() }),
 }
 
+var callMetrics = []metric.Definition[*calls.Store]{
+	metric.Gauge("api_calls_known", "API calls in memory, for the addresses of events; metrics of API calls exist only with listen and call_addresses", func(s *calls.Store) uint64 { return uint64(s.Stats().Calls) }),
+	metric.Counter("api_calls_forgotten", "API calls that were forgotten early, because there were too many", func(s *calls.Store) uint64 { return s.Stats().Forgotten }),
+	metric.Counter("call_addresses_found", "events that got the client address of their API call", func(s *calls.Store) uint64 { return s.Stats().Found }),
+	metric.Counter("call_addresses_ambiguous", "events without an address because API calls from several addresses fit", func(s *calls.Store) uint64 { return s.Stats().Ambiguous }),
+}
+
 var webhookMetrics = []metric.Definition[*listen.Listener]{
 	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
@@ -56,7 +64,7 @@ var webhookMetrics = []metric.Definition[*listen.Listener]{
 // Legend returns every metric of a source and its pipe, without values.
 func Legend() []metric.Metric {
 	list := metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics)
-	return metric.Legend(metric.Legend(list, namesMetrics), webhookMetrics)
+	return metric.Legend(metric.Legend(metric.Legend(list, namesMetrics), webhookMetrics), callMetrics)
 }
 
 // Metrics returns the metrics of s and its pipe as of now.
@@ -71,6 +79,9 @@ func (s *Source) addMetrics(to *metric.Snapshot) {
 	}
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
+	}
+	if c := s.opts.Format.Calls(); c != nil {
+		to.List = metric.Read(to.List, callMetrics, c, to.At)
 	}
 	maps.Copy(to.Errors, s.Reader.Errors())
 }

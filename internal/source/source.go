@@ -106,6 +106,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		if s.Listener, err = listen.Open(settings, o.Log); err != nil {
 			return nil, &SettingsError{err}
 		}
+		s.joinCalls()
 	}
 	s.Pipe = pipe.New(pipe.Options{
 		Log:        o.Log,
