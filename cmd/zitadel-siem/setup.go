@@ -20,10 +20,12 @@ type setupCommand struct {
 	Endpoint string `help:"URL at which ZITADEL reaches listen of this program: scheme, host and port, for example https://siem.example.com:8443." placeholder:"URL"`
 	Name     string `help:"Name of the target and its key file, and the path of its URL; default zitadel-siem." placeholder:"NAME"`
 	Events   string `help:"all, or event types and groups separated by commas; the group user means every type that begins with user. Default all." placeholder:"LIST"`
+	Calls    bool   `help:"Send API calls as well: before and after each call of METHODS. They show who called, from which address, and give events their address. It costs ZITADEL two requests a call."`
+	Methods  string `help:"With --calls: writing, or services and methods separated by commas. Default writing: every method that changes something, never one that only reads." placeholder:"LIST"`
 	KeysDir  string `help:"Directory of the key file: listen_keys_dir of the reader." placeholder:"DIR" env:"ZITADEL_LISTEN_KEYS_DIR"`
 	DryRun   bool   `help:"Print what would be done, and change nothing."`
 	Rotate   bool   `help:"Make ZITADEL sign with a new key, and append that key to the key file."`
-	Remove   bool   `help:"Remove the target from its executions, and delete it."`
+	Remove   bool   `help:"Remove the target from its executions, and delete it. With --calls: only from those for API calls."`
 
 	kong.Plugins
 }
@@ -39,8 +41,11 @@ func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error
 	if c.Rotate && c.Remove {
 		return fmt.Errorf("--rotate and --remove contradict each other: use one%w", silent{errUsage})
 	}
+	if c.Methods != "" && !c.Calls {
+		return fmt.Errorf("--methods has no effect without --calls: add --calls%w", silent{errUsage})
+	}
 	values := optionValues(config.SetupAccess, c.Plugins)
-	for name, value := range map[string]string{"endpoint": c.Endpoint, "name": c.Name, "events": c.Events, "keys_dir": c.KeysDir} {
+	for name, value := range map[string]string{"endpoint": c.Endpoint, "name": c.Name, "events": c.Events, "methods": c.Methods, "keys_dir": c.KeysDir} {
 		if value != "" {
 			values[name] = value
 		}
@@ -60,7 +65,7 @@ func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error
 	}
 	defer client.Close()
 
-	o := setup.Options{SetupSettings: s, Rotate: c.Rotate, DryRun: c.DryRun,
+	o := setup.Options{SetupSettings: s, Rotate: c.Rotate, DryRun: c.DryRun, Calls: c.Calls,
 		Say: func(verb setup.Verb, text string) {
 			fmt.Fprintf(os.Stdout, "%-5s  %s\n", verb, zitadel.Line(text, maxStep, s.Token.Reveal()))
 		}}
@@ -68,7 +73,9 @@ func (c *setupCommand) Run(ctx context.Context, console *terminal.Console) error
 		return setup.Remove(ctx, client, o)
 	}
 	err = setup.Run(ctx, client, o)
-	if _, wrong := errors.AsType[*setup.EventsError](err); wrong {
+	_, wrongEvents := errors.AsType[*setup.EventsError](err)
+	_, wrongMethods := errors.AsType[*setup.MethodsError](err)
+	if wrongEvents || wrongMethods {
 		return fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return err

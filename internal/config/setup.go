@@ -16,7 +16,11 @@ type SetupSettings struct {
 	Name     string   // of the target, and of the key file
 	Events   []string // all, event types, groups
 	KeysDir  string
+	Methods  []string // of calls: WritingMethods, services, methods
 }
+
+// WritingMethods is the item of the option methods that means all that write.
+const WritingMethods = "writing"
 
 func (s *SetupSettings) source() *Settings { return &s.Settings }
 
@@ -75,6 +79,12 @@ var setupOptions = Options{
 		also:  []string{"event_types", "event", "types", "groups"},
 		items: checkConditions,
 		field: in(func(s *SetupSettings) any { return &s.Events }),
+	},
+	{
+		Name: "methods", Kind: KindList, Default: WritingMethods, Example: "zitadel.session.v2.SessionService,zitadel.user.v2.UserService/AddHumanUser",
+		Doc:   "With `--calls`: `writing`, which is every method that changes something, or services and methods",
+		also:  []string{"method", "services", "call_methods"},
+		field: in(func(s *SetupSettings) any { return &s.Methods }),
 	},
 	{
 		Name: "keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",

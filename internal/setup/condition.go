@@ -12,7 +12,7 @@ import (
 )
 
 // A condition is that of an execution for events, as ZITADEL writes its id:
-// "event", "event/user.*" or "event/user.human.added".
+// "event", "event/user.*" or "event/user.human.added". For calls, see calls.go.
 type condition string
 
 const allEvents condition = "event"
@@ -37,6 +37,9 @@ func conditionOf(c *actionpb.Condition) (condition, bool) {
 }
 
 func (c condition) proto() *actionpb.Condition {
+	if kind, method := c.call(); kind != "" {
+		return callProto(kind, method)
+	}
 	event := &actionpb.EventExecution{}
 	name, isGroup := strings.CutSuffix(strings.TrimPrefix(string(c), ofEvents), groupEnd)
 	switch {

@@ -22,6 +22,7 @@ type Client interface {
 	Executions(ctx context.Context) ([]zitadel.Execution, error)
 	SetExecution(ctx context.Context, condition *actionpb.Condition, targets []string) error
 	EventTypes(ctx context.Context) ([]string, error)
+	Methods(ctx context.Context) ([]string, error)
 }
 
 // Options of a run.
@@ -29,6 +30,9 @@ type Options struct {
 	config.SetupSettings
 	Rotate bool // have ZITADEL sign with a new key
 	DryRun bool // change nothing
+	// Calls sends API calls as well, those of the setting methods. [Remove] then removes
+	// nothing else.
+	Calls bool
 	// Say takes each step as one line. The line may contain text of others.
 	Say func(verb Verb, text string)
 }
@@ -69,14 +73,31 @@ func Run(ctx context.Context, client Client, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	all, err := r.executions(ctx)
+	var methods []string
+	if o.Calls {
+		if methods, err = r.methods(ctx); err != nil {
+			return err
+		}
+	}
+	all, calls, err := r.executions(ctx)
 	if err != nil {
 		return err
 	}
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	return r.route(ctx, all, wanted)
+	if err := r.route(ctx, all, wanted); err != nil {
+		return err
+	}
+	if !o.Calls {
+		r.sayCallsStay(calls)
+		return nil
+	}
+	if err := r.routeCalls(ctx, calls, callConditions(methods)); err != nil {
+		return err
+	}
+	r.warnOfCalls(len(methods))
+	return nil
 }
 
 func (r *run) conditions(ctx context.Context) ([]condition, error) {
@@ -90,19 +111,21 @@ func (r *run) conditions(ctx context.Context) ([]condition, error) {
 	return conditions(r.Events, types)
 }
 
-// executions returns those for events.
-func (r *run) executions(ctx context.Context) (table, error) {
+// executions returns those for events, and those for calls.
+func (r *run) executions(ctx context.Context) (events, calls table, err error) {
 	list, err := r.client.Executions(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all := table{}
+	events, calls = table{}, table{}
 	for _, e := range list {
 		if c, ok := conditionOf(e.Condition); ok {
-			all[c] = e.Targets
+			events[c] = e.Targets
+		} else if c, ok := callConditionOf(e.Condition); ok {
+			calls[c] = e.Targets
 		}
 	}
-	return all, nil
+	return events, calls, nil
 }
 
 // do makes a step. A dry run only says it.
@@ -205,7 +228,8 @@ func (r *run) change(ctx context.Context) error {
 	return err
 }
 
-// Remove takes our target out of every execution, and then deletes it.
+// Remove takes our target out of every execution, and then deletes it. With [Options.Calls]
+// it takes it out of those for calls, and leaves the rest.
 func Remove(ctx context.Context, client Client, o Options) (err error) {
 	r := &run{Options: o, client: client}
 	if r.target, err = client.Target(ctx, o.Name); err != nil {
@@ -219,17 +243,22 @@ func Remove(ctx context.Context, client Client, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	all := table{}
+	all, calls := table{}, table{}
 	for _, e := range list {
 		if c, ok := conditionOf(e.Condition); ok {
 			all[c] = e.Targets
-		} else if slices.Contains(e.Targets, r.target.ID) {
+		} else if c, ok := callConditionOf(e.Condition); ok {
+			calls[c] = e.Targets
+		} else if slices.Contains(e.Targets, r.target.ID) && !o.Calls {
 			rest := without(e.Targets, r.target.ID)
 			text := fmt.Sprintf("take target %s out of the execution of %s%s", o.Name, e.Condition, others(rest, "which keeps"))
 			if err := r.do(text, func() error { return client.SetExecution(ctx, e.Condition, rest) }); err != nil {
 				return err
 			}
 		}
+	}
+	if err := r.routeCalls(ctx, calls, nil); err != nil || o.Calls {
+		return err
 	}
 	if err := r.route(ctx, all, nil); err != nil {
 		return err

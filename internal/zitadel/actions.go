@@ -58,6 +58,7 @@ var (
 	updateTarget   = setupMethod(actionpb.ActionServiceClient.UpdateTarget, http.MethodPost, "/v2/actions/targets/{id}", true)
 	deleteTarget   = setupMethod(actionpb.ActionServiceClient.DeleteTarget, http.MethodDelete, "/v2/actions/targets/{id}", false)
 	listExecutions = setupMethod(actionpb.ActionServiceClient.ListExecutions, http.MethodPost, "/v2/actions/executions/search", false)
+	listMethods    = setupMethod(actionpb.ActionServiceClient.ListExecutionMethods, http.MethodGet, "/v2/actions/executions/methods", false)
 	setExecution   = setupMethod(actionpb.ActionServiceClient.SetExecution, http.MethodPut, "/v2/actions/executions", false)
 )
 
@@ -159,6 +160,13 @@ func (c *Client) Executions(ctx context.Context) (all []Execution, err error) {
 			return all, nil
 		}
 	}
+}
+
+// Methods returns the methods of the API for which there can be executions, such as
+// /zitadel.user.v2.UserService/AddHumanUser.
+func (c *Client) Methods(ctx context.Context) ([]string, error) {
+	resp, err := invoke(ctx, c, listMethods, &actionpb.ListExecutionMethodsRequest{})
+	return resp.GetMethods(), err
 }
 
 // SetExecution sets the targets of the condition. Without targets the execution ends.

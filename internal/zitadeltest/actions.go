@@ -25,6 +25,8 @@ var (
 	errConditionInvalid = failure(codes.InvalidArgument, "ACTION-5r5Ju", "Execution condition is invalid")
 	errEventUnknown     = failure(codes.NotFound, "COMMAND-74aaqj8fv9", "Execution condition is invalid")
 	errGroupUnknown     = failure(codes.NotFound, "COMMAND-er5oneb5lz", "Execution condition is invalid")
+	errMethodUnknown    = failure(codes.NotFound, "COMMAND-vysplsevt8", "Execution condition is invalid")
+	errServiceUnknown   = failure(codes.NotFound, "COMMAND-qu6dfhiioq", "Execution condition is invalid")
 	errLimitExceeded    = failure(codes.InvalidArgument, "QUERY-4M0fs", "Limit exceeded")
 )
 
@@ -100,6 +102,8 @@ func (a *Actions) serve(req proto.Message) (proto.Message, error) {
 		return a.setExecution(r)
 	case *actionpb.ListExecutionsRequest:
 		return a.listExecutions(r)
+	case *actionpb.ListExecutionMethodsRequest:
+		return &actionpb.ListExecutionMethodsResponse{Methods: executionMethods()}, nil
 	}
 	return nil, nil
 }
@@ -256,6 +260,9 @@ func (a *Actions) setExecution(r *actionpb.SetExecutionRequest) (proto.Message, 
 				return nil, errGroupUnknown
 			}
 		}
+	}
+	if err := knownAPI(condition); err != nil {
+		return nil, err
 	}
 	id := conditionID(condition)
 	if id == "" {

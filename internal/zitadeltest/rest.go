@@ -43,6 +43,7 @@ func (s *Server) rest() http.Handler {
 		{http.MethodPost, "/v2/actions/targets", "CreateTarget", func() proto.Message { return new(actionpb.CreateTargetRequest) }},
 		{http.MethodDelete, "/v2/actions/targets/{id}", "DeleteTarget", func() proto.Message { return new(actionpb.DeleteTargetRequest) }},
 		{http.MethodPost, "/v2/actions/executions/search", "ListExecutions", func() proto.Message { return new(actionpb.ListExecutionsRequest) }},
+		{http.MethodGet, "/v2/actions/executions/methods", "ListExecutionMethods", func() proto.Message { return new(actionpb.ListExecutionMethodsRequest) }},
 		{http.MethodPut, "/v2/actions/executions", "SetExecution", func() proto.Message { return new(actionpb.SetExecutionRequest) }},
 		{http.MethodPost, "/admin/v1/orgs/_search", "ListOrgs", func() proto.Message { return new(adminpb.ListOrgsRequest) }},
 		{http.MethodGet, "/management/v1/orgs/me", "GetMyOrg", func() proto.Message { return new(managementpb.GetMyOrgRequest) }},
