@@ -20,7 +20,8 @@ type world struct {
 	kinds                   kinds
 	steps                   []step
 	events                  []*event
-	last                    map[string]change // by user and method: the last change
+	last                    map[string]change // by user and event type: the last change
+	most                    int               // calls in memory; 0: the usual
 }
 
 type change struct{ seen, date time.Time }
@@ -123,8 +124,9 @@ func (w *world) write(user, typ string, from netip.Addr, at time.Time) time.Time
 	w.events = append(w.events, e)
 	// settle and poll_interval, by this machine's clock; not before it is there
 	read := e.created.Add(-w.here).Add(2*time.Second + time.Duration(w.Int64N(int64(5*time.Second))))
-	if read.Before(at) {
-		read = at
+	if w.IntN(5) == 0 || read.Before(at) { // pushed
+		read = at.Add(w.few(100*time.Millisecond, time.Second))
+		e.pushed = true
 	}
 	e.read = read.Add(w.here)
 	w.steps = append(w.steps, step{read, func(s *calls.Store) { e.got, e.verdict = s.Find(e.user, e.typ, e.created, e.read) }})
@@ -157,6 +159,9 @@ func (w *world) run(writers, users int, pause time.Duration) (seen []*event) {
 	slices.SortStableFunc(w.steps, func(a, b step) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	now := began
 	s := calls.New(func() time.Time { return now.Add(w.here) })
+	if w.most > 0 {
+		s.Limit(w.most)
+	}
 	for _, step := range w.steps {
 		now = step.at
 		step.do(s)
@@ -164,16 +169,24 @@ func (w *world) run(writers, users int, pause time.Duration) (seen []*event) {
 	return w.events
 }
 
-type score struct{ events, right, ambiguous, wrong int }
+type score struct{ events, right, ambiguous, wrong, pushed, pushedRight int }
 
 func (s *score) count(t *testing.T, list []*event) {
 	for _, e := range list {
 		if e.created.Before(began.Add(20 * time.Second)) {
 			continue // the store was new
 		}
+		right := e.verdict == calls.Found && e.got == e.from
+		if e.pushed && (right || e.verdict != calls.Found) {
+			s.pushed++
+			if right {
+				s.pushedRight++
+			}
+			continue
+		}
 		s.events++
 		switch {
-		case e.verdict == calls.Found && e.got == e.from:
+		case right:
 			s.right++
 		case e.verdict == calls.Found:
 			s.wrong++
@@ -185,6 +198,11 @@ func (s *score) count(t *testing.T, list []*event) {
 }
 
 func (s *score) share() float64 { return 100 * float64(s.right) / float64(s.events) }
+
+func (s *score) String() string {
+	return fmt.Sprintf("%d events pulled: %.1f %% right, %.1f %% ambiguous; %d pushed: %.1f %% right; %d wrong",
+		s.events, s.share(), 100*float64(s.ambiguous)/float64(s.events), s.pushed, 100*float64(s.pushedRight)/float64(s.pushed), s.wrong)
+}
 
 // Whatever interleaves, no event gets the address of another call, with clocks that differ
 // by up to 2 s. At 50 writers, the share of events that get theirs is logged.
@@ -217,7 +235,7 @@ func TestNeverAWrongAddress(t *testing.T) {
 			if s.share() < c.least {
 				t.Errorf("%.1f %% got an address, want %.0f", s.share(), c.least)
 			}
-			t.Logf("%d events: %.1f %% right, %.1f %% ambiguous, %d wrong", s.events, s.share(), 100*float64(s.ambiguous)/float64(s.events), s.wrong)
+			t.Log(&s)
 		})
 	}
 }
