@@ -155,6 +155,8 @@ type Call struct {
 	Host      string
 	Status    int64
 	Target    string
+	// ChangeDate is that of what the call changed: the time of the event that it wrote.
+	ChangeDate string
 }
 
 // Metric is a number of a heartbeat.

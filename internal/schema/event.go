@@ -382,6 +382,9 @@ func (a *Activity) call(r *record.Event) {
 			case "host":
 				a.Call.Host = s
 				continue
+			case "change_date":
+				a.Call.ChangeDate = s
+				continue
 			case "error":
 				a.Reason = s
 				a.Outcome = Failure

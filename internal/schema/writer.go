@@ -311,6 +311,7 @@ func (w *Writer) call(d *document.Doc, a *Activity) {
 		}
 	}
 	d.Some("target", a.Call.Target)
+	d.Some("change_date", a.Call.ChangeDate)
 	d.Some("protocol", a.Call.Protocol)
 	if a.Call.Protocol == "grpc" {
 		d.Number("grpc_status", float64(a.Call.Status))
