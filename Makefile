@@ -22,7 +22,7 @@ sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
 
 # What the race detector makes too slow takes a part of its cases under it, and all without it.
-COMPUTES := ./parser ./internal/redact/... ./internal/events
+COMPUTES := ./parser ./internal/redact/... ./internal/events ./internal/calls
 # It tests with what build.sh has built, and lists what was skipped.
 REPORT := ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) run ./internal/testkit/report
 test: fmt-check build ## every test, with the race detector

@@ -14,22 +14,25 @@
 // An event gets the address of a call only if the call is of the same user, its method can
 // write this type of event (writes.txt), and
 //
-//   - the response names the creation date of the event. Other answered calls are then
-//     ruled out. A call that has no answer yet and has another address is not.
+//   - the response names the creation date of the event. Other calls are then ruled out;
+//     while the event is younger than [Arrival], only those that were answered.
 //   - or no response names it, and exactly one address is left among the calls in flight at
-//     that date: those whose end is not known, or whose answer names no date. A call whose
-//     answer names another date did not write the event. But if it has another address, the
-//     event gets none, since a few methods write at more than one date.
+//     that date: those without a response, and those whose response names no date. A call
+//     whose response names another date did not write the event. But if it has another
+//     address, the event gets none, since a few methods write at more than one date. The
+//     event must be older than [Arrival], and the requests of these calls received.
 //
 // A wrong address is not given, however users, calls and events interleave, if
 //
 //   - the clocks of ZITADEL and its database differ by [Slack] at most,
 //   - no call takes longer than [Longest],
-//   - a webhook is here within [Arrival] after ZITADEL sent it, and none is lost,
+//   - a webhook is here within a second after ZITADEL sent it, and none is lost,
+//   - a call is answered soon after its change: otherwise another call of the user, which
+//     changes nothing and names the date of that change, is taken for it,
 //   - every method that writes the type of event is reported (setup --calls does it).
 //
-// The clock of this machine decides nothing but how long calls are kept. Where calls may be
-// missing (at the start of the process, and where memory was full) no event gets an address.
+// The clock of this machine decides how long calls are kept, and which events are young; 2 s
+// by which it differs are allowed for. Where calls may be missing (at the start of the process, and where memory was full) no event gets an address.
 //
 // # What it does not promise
 //
