@@ -4,10 +4,28 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
 )
+
+// forwardedFor returns the last value of X-Forwarded-For. ZITADEL's gateway appends its own
+// as a new value behind one that a client sends as Grpc-Metadata-X-Forwarded-For.
+func forwardedFor(headers fields) (last string) {
+	for key, v := range headers {
+		if !strings.EqualFold(key, "x-forwarded-for") {
+			continue
+		}
+		if last != "" {
+			return "" // two spellings: nobody says which one is the gateway's
+		}
+		if list := v.GetListValue().GetValues(); len(list) > 0 {
+			last = list[len(list)-1].GetStringValue()
+		}
+	}
+	return last
+}
 
 // changeDates are the fields in which the responses of ZITADEL's API name the date of a
 // change: in details, or at the top.

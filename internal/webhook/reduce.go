@@ -151,7 +151,7 @@ func newExecution(d Delivery, f fields, size int) *Execution {
 		x.ApplicationID = plain(f.in("application").text("client_id"))
 	}
 	headers := f.in("headers")
-	x.ForwardedFor = plain(headerOf(headers, "x-forwarded-for"))
+	x.ForwardedFor = plain(forwardedFor(headers))
 	x.UserAgent = plain(cmp.Or(headerOf(headers, "grpcgateway-user-agent"), headerOf(headers, "user-agent")))
 	x.Host = plain(cmp.Or(headerOf(headers, "x-forwarded-host"), headerOf(headers, "host")))
 	x.Error = plain(errorOf(f["error"]))
