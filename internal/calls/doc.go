@@ -27,8 +27,8 @@
 //   - the clocks of ZITADEL and its database differ by [Slack] at most,
 //   - no call takes longer than [Longest],
 //   - a webhook is here within a second after ZITADEL sent it, and none is lost,
-//   - a call is answered soon after its change: otherwise another call of the user, which
-//     changes nothing and names the date of that change, is taken for it,
+//   - the response is here within a second after the change. Otherwise another call of the
+//     user, which changes nothing and names the date of that change, is taken for it,
 //   - every method that writes the type of event is reported (setup --calls does it).
 //
 // The clock of this machine decides how long calls are kept, and which events are young; 2 s

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/calls"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 const (
@@ -134,9 +135,13 @@ func TestNoAddressWhereCallsMayBeMissing(t *testing.T) {
 
 // With memory for a part of the calls, fewer events get an address, and none a wrong one.
 func TestNeverAWrongAddress_WhenMemoryIsFull(t *testing.T) {
+	worlds := uint64(6)
+	if testkit.Race {
+		worlds = 1
+	}
 	for _, most := range []int{2000, 200} { // of about 95 a second
 		var s score
-		for seed := range uint64(6) {
+		for seed := range worlds {
 			w := newWorld(seed, kinds{true, true})
 			w.most = most
 			s.count(t, w.run(50, 10, 500*time.Millisecond))
