@@ -14,13 +14,15 @@
 // An event gets the address of a call only if the call is of the same user, its method can
 // write this type of event (writes.txt), and
 //
-//   - the response names the creation date of the event. Other calls are then ruled out;
-//     while the event is younger than [Arrival], only those that were answered.
+//   - the response names the creation date of the event. It is then the call, or one that
+//     changed nothing after it. The event gets no address if a call from another address
+//     names the same date, was answered without a date, or, while the event is younger than
+//     [Arrival], has no answer.
 //   - or no response names it, and exactly one address is left among the calls in flight at
 //     that date: those without a response, and those whose response names no date. A call
 //     whose response names another date did not write the event. But if it has another
-//     address, the event gets none, since a few methods write at more than one date. The
-//     event must be older than [Arrival], and the requests of these calls received.
+//     address, the event gets none, since a few methods write at two dates. The event must be
+//     older than [Arrival], and the requests of these calls received.
 //
 // A wrong address is not given, however users, calls and events interleave, if
 //
@@ -29,6 +31,7 @@
 //   - a webhook is here within a second after ZITADEL sent it, and none is lost,
 //   - the response is here within a second after the change. Otherwise another call of the
 //     user, which changes nothing and names the date of that change, is taken for it,
+//   - a user does not write twice in the same microsecond,
 //   - every method that writes the type of event is reported (setup --calls does it).
 //
 // The clock of this machine decides how long calls are kept, and which events are young; 2 s

@@ -22,7 +22,9 @@ type world struct {
 	steps                   []step
 	events                  []*event
 	last                    map[string]change // by user and event type: the last change
-	most                    int               // calls in memory; 0: the usual
+	dates                   map[time.Time]bool
+	noops                   int // that name another call's date
+	most                    int // calls in memory; 0: the usual
 }
 
 type change struct{ seen, date time.Time }
@@ -47,7 +49,7 @@ type event struct {
 var began = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 func newWorld(seed uint64, k kinds) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 12)), kinds: k, last: map[string]change{}}
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 12)), kinds: k, last: map[string]change{}, dates: map[time.Time]bool{}}
 	skew := func() time.Duration { // any two differ by 2 s at most
 		if w.IntN(2) == 0 {
 			return []time.Duration{-time.Second, time.Second}[w.IntN(2)]
@@ -99,10 +101,9 @@ func (w *world) call(user string, address netip.Addr, start time.Time) (end time
 	key := user + m.typ
 	fails := false
 	switch n := w.IntN(100); {
-	case n < 6: // changes nothing, and names the date of the change before
-		if last := w.last[key]; last.seen.Before(start) {
-			c.Changed = last.date
-		}
+	case n < 6 && !w.last[key].date.IsZero() && w.last[key].seen.Before(start): // changes nothing, and names the date of the change before
+		c.Changed = w.last[key].date
+		w.noops++
 	case n < 10:
 		fails = true
 		if m.typ == "user.human.password.check.failed" {
@@ -131,7 +132,12 @@ func (w *world) call(user string, address netip.Addr, start time.Time) (end time
 
 // write commits an event and returns its date. It is read some seconds later, or pushed.
 func (w *world) write(user, typ string, from netip.Addr, at time.Time) time.Time {
-	e := &event{user: user, typ: typ, from: from, created: at.Add(w.database).Truncate(time.Microsecond)}
+	created := at.Add(w.database).Truncate(time.Microsecond)
+	for w.dates[created] { // see doc.go
+		created = created.Add(time.Microsecond)
+	}
+	w.dates[created] = true
+	e := &event{user: user, typ: typ, from: from, created: created}
 	w.events = append(w.events, e)
 	// settle and poll_interval, by this machine's clock; not before it is there
 	read := e.created.Add(-w.here).Add(2*time.Second + time.Duration(w.Int64N(int64(5*time.Second))))
@@ -164,12 +170,22 @@ func (w *world) run(writers, users int, pause time.Duration) (seen []*event) {
 	if testkit.Race {
 		length = 25 * time.Second // `make test` runs all of it without the race detector
 	}
-	for i := range writers {
-		user := fmt.Sprint("user-", i%users)
-		address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
-		for at := began.Add(w.few(pause, length)); at.Before(began.Add(length)); {
-			at = w.call(user, address, at).Add(w.few(pause, time.Minute))
+	next := make([]time.Time, writers) // when each writer calls
+	for i := range next {
+		next[i] = began.Add(w.few(pause, length))
+	}
+	for {
+		i := 0
+		for j := range next {
+			if next[j].Before(next[i]) {
+				i = j
+			}
 		}
+		if next[i].After(began.Add(length)) {
+			break
+		}
+		end := w.call(fmt.Sprint("user-", i%users), netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), next[i])
+		next[i] = end.Add(w.few(pause, length))
 	}
 	slices.SortStableFunc(w.steps, func(a, b step) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	now := began

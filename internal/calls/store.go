@@ -239,13 +239,32 @@ func (s *Store) Find(user, eventType string, created, read time.Time) (netip.Add
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who := s.callers[user]
-	date := created.UnixMicro()
+	who, date := s.callers[user], created.UnixMicro()
 	if who == nil || date <= s.horizon {
 		return netip.Addr{}, Unknown
 	}
-	var named, open, other addresses // by the creation date; may be it; named another date
-	unseen := false                  // a response without its request: requests are not set up, or one was lost
+	f := who.flight(set, date)
+	address, v := f.decide(read.Sub(created) >= Arrival)
+	switch v {
+	case Found:
+		s.stats.Found++
+	case Ambiguous:
+		s.stats.Ambiguous++
+	}
+	return address, v
+}
+
+// flight are the calls of one user that were in flight at a date and can write a type.
+type flight struct {
+	named   addresses // the response names the date
+	other   addresses // it names another one
+	undated addresses // it names none
+	open    addresses // there is no response
+	// A response without its request: requests are not set up, or this one is not here yet.
+	namedAlone, undatedAlone bool
+}
+
+func (who *caller) flight(set methodSet, date int64) (f flight) {
 	longest := (Longest + 2*Slack).Microseconds() + 2*second
 	for _, k := range who.calls[who.search(date-longest):] {
 		if k.from > date {
@@ -254,39 +273,47 @@ func (s *Store) Find(user, eventType string, created, read time.Time) (netip.Add
 		switch {
 		case k.to < date, !set.has(k.method):
 		case k.changed == date:
-			named.add(k.address)
+			f.named.add(k.address)
+			f.namedAlone = f.namedAlone || !k.request
 		case k.changed != 0:
-			other.add(k.address)
+			f.other.add(k.address)
+		case k.response:
+			f.undated.add(k.address)
+			f.undatedAlone = f.undatedAlone || !k.request
 		default:
-			open.add(k.address)
-			unseen = unseen || !k.request
+			f.open.add(k.address)
 		}
 	}
-	v := Unknown
-	settled := read.Sub(created) >= Arrival
-	switch {
-	case named.any:
-		// Another call may have written it, and this one named it and changed nothing. Once the
-		// other one is answered, it names the date too.
+	return f
+}
+
+// decide chooses. settled says that no webhook is on its way any more.
+func (f *flight) decide(settled bool) (netip.Addr, Verdict) {
+	if f.named.any {
+		// One that names the date may have changed nothing, and another one have written the
+		// event. That one then names the date too, when it is answered, or its method names none.
+		may := f.named
+		may.join(f.undated)
 		if !settled {
-			named.join(open)
+			may.join(f.open)
 		}
-		v = named.verdict()
-	case open.any && settled:
-		open.join(other)
-		if v = open.verdict(); v == Found && unseen {
-			v = Unknown // without requests, a call that failed is not known
+		address, v := may.verdict()
+		if v == Found && f.namedAlone && !settled {
+			return netip.Addr{}, Unknown // a request of another one may be on its way
 		}
-		named = open
+		return address, v
 	}
-	switch v {
-	case Found:
-		s.stats.Found++
-		return named.address, Found
-	case Ambiguous:
-		s.stats.Ambiguous++
+	may := f.open
+	may.join(f.undated)
+	if !may.any || !settled {
+		return netip.Addr{}, Unknown
 	}
-	return netip.Addr{}, v
+	may.join(f.other) // a few methods write at two dates, and name the second
+	address, v := may.verdict()
+	if v == Found && f.undatedAlone {
+		return netip.Addr{}, Unknown // without requests, a call that failed is not known
+	}
+	return address, v
 }
 
 // addresses is a set of which only matters whether it has one member. That a call has no
@@ -308,12 +335,12 @@ func (a *addresses) join(b addresses) {
 	}
 }
 
-func (a *addresses) verdict() Verdict {
+func (a *addresses) verdict() (netip.Addr, Verdict) {
 	switch {
 	case a.several:
-		return Ambiguous
+		return netip.Addr{}, Ambiguous
 	case a.address.IsValid():
-		return Found
+		return a.address, Found
 	}
-	return Unknown
+	return netip.Addr{}, Unknown
 }

@@ -54,6 +54,7 @@ func TestFind(t *testing.T) {
 		{name: "the response names the date", calls: list{request("u", setMeta, a, 10), response("u", setMeta, a, 10.1, 10)}, want: calls.Found},
 		{name: "the same, at once", calls: list{request("u", setMeta, a, 10), response("u", setMeta, a, 10.1, 10)}, age: 0.2, want: calls.Found},
 		{name: "the response alone", calls: list{response("u", setMeta, a, 10.1, 10)}, want: calls.Found},
+		{name: "the response alone, at once: another call may be on its way", calls: list{response("u", setMeta, a, 10.1, 10)}, age: 0.2, want: calls.Unknown},
 		{name: "the request alone: a call that failed", calls: list{request("u", setMeta, a, 10)}, want: calls.Found},
 		{name: "the request alone, at once: another may be on its way", calls: list{request("u", setMeta, a, 10)}, age: 0.2, want: calls.Unknown},
 		{name: "a response without a date, whose request was lost", calls: list{response("u", setMeta, a, 10.1, 0)}, want: calls.Unknown},
@@ -73,6 +74,7 @@ func TestFind(t *testing.T) {
 		{name: "both responses name the date", calls: list{response("u", setMeta, a, 10.1, 10), response("u", setMeta, b, 10.2, 10)}, want: calls.Ambiguous},
 		{name: "one names it, the other has no answer yet", calls: list{response("u", setMeta, a, 10.1, 10), request("u", setMeta, b, 10)}, age: 0.2, want: calls.Ambiguous},
 		{name: "one names it, the other never got an answer", calls: list{response("u", setMeta, a, 10.1, 10), request("u", setMeta, b, 10)}, want: calls.Found},
+		{name: "one names it, the other was answered without a date", calls: list{response("u", setMeta, a, 10.1, 10), response("u", setMeta, b, 10.1, 0)}, want: calls.Ambiguous},
 		{name: "one failed, the other one named a later date", calls: list{request("u", setMeta, a, 10), response("u", setMeta, b, 10.3, 10.2)}, want: calls.Ambiguous},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,7 +18,10 @@ func called(method string, date time.Time, from ...string) *calls.Store {
 	s := calls.New(func() time.Time { return now })
 	now = date
 	for _, ip := range from {
-		s.Add(calls.Call{Method: method, User: "8", Address: netip.MustParseAddr(ip), Response: true, Signed: date.Truncate(time.Second), Changed: date})
+		c := calls.Call{Method: method, User: "8", Address: netip.MustParseAddr(ip), Signed: date.Truncate(time.Second), Pair: [16]byte{1}}
+		s.Add(c)
+		c.Response, c.Changed = true, date
+		s.Add(c)
 	}
 	return s
 }
