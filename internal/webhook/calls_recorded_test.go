@@ -65,7 +65,7 @@ type drop struct{}
 
 func (drop) Append(context.Context, ...[]byte) error { return nil }
 
-// Calls of 8 and of 50 users of a real ZITADEL, each user with two addresses: no event gets
+// Calls of 8 and of 50 users of a real ZITADEL, every fourth with two addresses: no event gets
 // an address that is not that of its call. The share that gets one is logged, for events that
 // are pulled and for events that are pushed.
 func TestCallsOfARealZITADEL_NoWrongAddress(t *testing.T) {
