@@ -34,6 +34,11 @@ func TestSetupOfTheProgram(t *testing.T) {
 		{args: []string{endpoint}, out: []string{"done   create target zitadel-siem", "done   send all events"}},
 		{args: []string{endpoint, "--transport=rest"}, out: []string{"kept   target zitadel-siem", "kept   key file " + dir}},
 		{args: []string{endpoint, "--rotate", "--events=user,session.added"}, out: []string{"its signing key", "done   send events user.* to", "done   send events session.added to", "done   take target"}},
+		{args: []string{endpoint, "--methods=writing"}, status: exitUsage, out: []string{"--methods has no effect without --calls"}},
+		{args: []string{endpoint, "--calls", "--methods=zitadel.user.v2.UserService/GetUserByID"}, status: exitUsage, out: []string{"is a reading method"}},
+		{args: []string{endpoint, "--calls", "--dry-run"}, out: []string{"would  send requests of 128 methods of zitadel.admin.v1.AdminService", "note   this costs ZITADEL two more HTTP requests"}},
+		{args: []string{endpoint, "--calls", "--methods=zitadel.session.v2.SessionService"}, out: []string{"done   send responses of 3 methods of zitadel.session.v2.SessionService"}},
+		{args: []string{"--calls", "--remove"}, out: []string{"done   take target zitadel-siem out of the executions for requests of 3 methods"}},
 		{args: []string{"--remove"}, out: []string{"done   delete target"}},
 	} {
 		var keys []string
