@@ -28,6 +28,9 @@ type Alert struct {
 	f      *fields  // of the event that completed it
 }
 
+// Tag is the tag of alerts where nothing else is set.
+const Tag = "zitadel.alert"
+
 // Dataset stands in event.dataset of alerts.
 const Dataset = "zitadel.alert"
 
