@@ -130,6 +130,9 @@ func appendStateLine(b, text []byte) []byte {
 
 // replay reads the lines of the file.
 func (s *State) replay(content []byte) error {
+	if len(content) == 0 {
+		return ErrDamaged // it is never written without its first line
+	}
 	number := 0
 	for len(content) > 0 {
 		line, rest, whole := bytes.Cut(content, []byte{'\n'})
