@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
@@ -61,10 +59,10 @@ func (a *Alert) Clone() *Alert {
 	for i, id := range c.Events {
 		c.Events[i] = strings.Clone(id)
 	}
-	f := &fields{values: make([][]gjson.Result, len(ownFields))}
+	f := &fields{values: make([][]value, len(ownFields))}
 	for slot := range ownFields {
 		if s := a.f.text(slot); s != "" {
-			f.values[slot] = []gjson.Result{{Type: gjson.String, Str: strings.Clone(s)}}
+			f.values[slot] = []value{{isText, strings.Clone(s)}}
 		}
 	}
 	c.f = f

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/tidwall/gjson"
 )
 
 // node is a condition: of other conditions, or of one field.
@@ -71,7 +69,7 @@ func (n *node) matchField(f *fields) bool {
 	return n.anyTest(values, f)
 }
 
-func (n *node) anyTest(values []gjson.Result, f *fields) bool {
+func (n *node) anyTest(values []value, f *fields) bool {
 	for _, t := range n.tests {
 		if anyValue(t, values, f) {
 			return true
@@ -81,7 +79,7 @@ func (n *node) anyTest(values []gjson.Result, f *fields) bool {
 }
 
 // anyValue: a field that is absent is null.
-func anyValue(t test, values []gjson.Result, f *fields) bool {
+func anyValue(t test, values []value, f *fields) bool {
 	if len(values) == 0 {
 		_, isNull := t.(null)
 		return isNull

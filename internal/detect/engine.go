@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 	"unsafe"
-
-	"github.com/tidwall/gjson"
 )
 
 // Lateness is how much older than the newest event of its group an event may be, and
@@ -94,12 +92,10 @@ func New(set *Set, o Options) *Engine {
 // line is not kept. It reports whether it is such a record; alerts of ours are skipped.
 func (e *Engine) Record(line []byte, now time.Time) bool {
 	s := unsafe.String(unsafe.SliceData(line), len(line)) // all that outlives the call is cloned
-	object := gjson.Parse(s)
-	if !object.IsObject() || !gjson.Valid(s) {
+	if e.f.read(e.set.slots, s) != nil {
 		e.Stats.Malformed++
 		return false
 	}
-	e.f.read(e.set.slots, object)
 	action := e.f.text(slotAction)
 	e.id = e.f.text(slotID)
 	if e.f.text(slotKind) == "alert" {
@@ -171,8 +167,8 @@ func (e *Engine) feed(to feed, at time.Time, ids []string) {
 		return
 	}
 	for _, v := range e.f.values[c.field[to.part]] {
-		if value := text(v); value != "" && v.Type != gjson.JSON {
-			e.occur(to, occurrence{at: at.UnixNano(), id: e.id, value: value, part: to.part, ids: ids})
+		if text := v.text(); text != "" {
+			e.occur(to, occurrence{at: at.UnixNano(), id: e.id, value: text, part: to.part, ids: ids})
 		}
 	}
 }
@@ -283,4 +279,17 @@ func (e *Engine) forget(g *group) {
 	delete(e.groups, g.key)
 	e.Stats.Bytes -= g.bytes
 	e.Stats.Groups = len(e.groups)
+}
+
+// Matching returns the rules of single events that match a record, and nothing more.
+func (e *Engine) Matching(line []byte) (list []*Rule) {
+	if e.f.read(e.set.slots, string(line)) != nil {
+		return nil
+	}
+	for _, r := range e.candidates(e.f.text(slotAction)) {
+		if r.search.match(&e.f) {
+			list = append(list, r)
+		}
+	}
+	return list
 }

@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"strings"
-
-	"github.com/tidwall/gjson"
-)
+import "strings"
 
 // slots are the fields that the rules read, each with a number, as a tree of names. A
 // record is walked once, and only along this tree.
@@ -90,13 +86,13 @@ func (n *name) kid(text string) *name {
 
 // fields are the values of one record. They are valid until the next record is read.
 type fields struct {
-	values [][]gjson.Result // by slot
-	set    []int            // slots that have values
+	values [][]value // by slot
+	set    []int     // slots that have values
 }
 
 func (f *fields) reset(n int) {
 	if len(f.values) < n {
-		f.values = make([][]gjson.Result, n)
+		f.values = make([][]value, n)
 	}
 	for _, i := range f.set {
 		f.values[i] = f.values[i][:0]
@@ -104,51 +100,7 @@ func (f *fields) reset(n int) {
 	f.set = f.set[:0]
 }
 
-// read takes what the slots name from a JSON object.
-func (f *fields) read(s *slots, object gjson.Result) {
-	f.reset(len(s.names))
-	f.walk(&s.root, object)
-}
-
-func (f *fields) walk(n *name, object gjson.Result) {
-	object.ForEach(func(key, v gjson.Result) bool {
-		if k := n.kid(key.Str); k != nil {
-			f.take(k, v)
-		} else if strings.Contains(key.Str, ".") {
-			f.dotted(n, key.Str, v)
-		}
-		return true
-	})
-}
-
-// dotted takes a value whose key is a path, as in {"event.action": "user.locked"}.
-func (f *fields) dotted(n *name, path string, v gjson.Result) {
-	for part := range strings.SplitSeq(path, ".") {
-		if n = n.kid(part); n == nil {
-			return
-		}
-	}
-	f.take(n, v)
-}
-
-func (f *fields) take(n *name, v gjson.Result) {
-	switch {
-	case v.IsArray():
-		v.ForEach(func(_, e gjson.Result) bool {
-			if !e.IsArray() { // a list in a list has no meaning in ECS
-				f.take(n, e)
-			}
-			return true
-		})
-	case v.IsObject() && len(n.kids) > 0:
-		f.add(n, v)
-		f.walk(n, v)
-	default:
-		f.add(n, v)
-	}
-}
-
-func (f *fields) add(n *name, v gjson.Result) {
+func (f *fields) add(n *name, v value) {
 	if n.slot < 0 {
 		return
 	}
@@ -163,17 +115,5 @@ func (f *fields) text(slot int) string {
 	if slot < 0 || len(f.values[slot]) == 0 {
 		return ""
 	}
-	return text(f.values[slot][0])
-}
-
-// text is a scalar as Sigma compares it.
-func text(v gjson.Result) string {
-	switch v.Type {
-	case gjson.String:
-		return v.Str
-	case gjson.Null:
-		return ""
-	default:
-		return v.Raw
-	}
+	return f.values[slot][0].text()
 }

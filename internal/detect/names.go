@@ -3,8 +3,6 @@ package detect
 import (
 	"slices"
 	"strings"
-
-	"github.com/tidwall/gjson"
 )
 
 // Actions returns those of the event types that can match the rule, or a part of it.
@@ -60,6 +58,6 @@ func (s *Set) DeadActions(r *Rule, types []string) (dead []string) {
 func (s *Set) action(t string) *fields {
 	f := &fields{}
 	f.reset(len(s.slots.names))
-	f.add(&name{slot: slotAction}, gjson.Result{Type: gjson.String, Str: t})
+	f.add(&name{slot: slotAction}, value{isText, t})
 	return f
 }

@@ -5,13 +5,11 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // test is one value of a field in a rule.
 type test interface {
-	match(v gjson.Result, f *fields) bool
+	match(v value, f *fields) bool
 }
 
 type (
@@ -79,11 +77,11 @@ func newGlob(s string, before, behind, cased bool) *glob {
 	return g
 }
 
-func (g *glob) match(v gjson.Result, _ *fields) bool {
-	if v.Type == gjson.JSON || v.Type == gjson.Null {
+func (g *glob) match(v value, _ *fields) bool {
+	if !v.scalar() {
 		return false
 	}
-	return g.text(text(v))
+	return g.text(v.text())
 }
 
 func (g *glob) text(s string) bool {
@@ -168,17 +166,17 @@ func lower(s string) string {
 	return s
 }
 
-func (null) match(v gjson.Result, _ *fields) bool { return v.Type == gjson.Null }
+func (null) match(v value, _ *fields) bool { return v.kind == isNull }
 
-func (p pattern) match(v gjson.Result, _ *fields) bool {
-	return v.Type != gjson.JSON && v.Type != gjson.Null && p.MatchString(text(v))
+func (p pattern) match(v value, _ *fields) bool {
+	return v.scalar() && p.MatchString(v.text())
 }
 
-func (n network) match(v gjson.Result, _ *fields) bool {
-	if v.Type != gjson.String || len(v.Str) > maxAddress {
+func (n network) match(v value, _ *fields) bool {
+	if v.kind != isText || len(v.s) > maxAddress {
 		return false
 	}
-	ip, err := netip.ParseAddr(v.Str)
+	ip, err := netip.ParseAddr(v.s)
 	return err == nil && n.Contains(ip.Unmap().WithZone(""))
 }
 
@@ -186,28 +184,29 @@ func (n network) match(v gjson.Result, _ *fields) bool {
 // that repeats it.
 const maxAddress = 64
 
-func (c compare) match(v gjson.Result, _ *fields) bool {
-	if v.Type != gjson.Number {
+func (c compare) match(v value, _ *fields) bool {
+	n, ok := v.number()
+	if !ok {
 		return false
 	}
 	switch c.op {
 	case "lt":
-		return v.Num < c.n
+		return n < c.n
 	case "lte":
-		return v.Num <= c.n
+		return n <= c.n
 	case "gt":
-		return v.Num > c.n
+		return n > c.n
 	default:
-		return v.Num >= c.n
+		return n >= c.n
 	}
 }
 
-func (r reference) match(v gjson.Result, f *fields) bool {
-	if v.Type == gjson.JSON || v.Type == gjson.Null {
+func (r reference) match(v value, f *fields) bool {
+	if !v.scalar() {
 		return false
 	}
 	for _, other := range f.values[r.slot] {
-		if other.Type != gjson.JSON && other.Type != gjson.Null && strings.EqualFold(text(v), text(other)) {
+		if other.scalar() && strings.EqualFold(v.text(), other.text()) {
 			return true
 		}
 	}
