@@ -29,6 +29,7 @@ type detectCommand struct {
 	StatePath string   `help:"File that keeps what correlations have counted, over a restart." placeholder:"FILE" type:"path"`
 	MinLevel  string   `help:"Lowest level of rules that give alerts: informational, low, medium, high or critical." default:"low" enum:"informational,low,medium,high,critical"`
 	List      bool     `help:"List the rules, and exit."`
+	Docs      bool     `hidden:"" help:"Write docs/detections.md to standard output."`
 	Status    bool     `help:"Print at the end how many records and alerts there were, even if standard error is not a terminal."`
 
 	kong.Plugins
@@ -45,8 +46,11 @@ func (c *detectCommand) Run(ctx context.Context, console *terminal.Console) erro
 	if err != nil {
 		return err
 	}
-	if c.List {
+	switch {
+	case c.List:
 		return listRules(os.Stdout, set)
+	case c.Docs:
+		return writeDetectionDocs(os.Stdout, set)
 	}
 	settings, err := settingsOf(config.Detect, c.Plugins, console)
 	if err != nil {
@@ -91,6 +95,14 @@ func (c *detectCommand) Run(ctx context.Context, console *terminal.Console) erro
 		err = fmt.Errorf("none of the lines is a record in ECS: write them with zitadel-siem pull --format ecs%w", silent{errUsage})
 	}
 	return err
+}
+
+func writeDetectionDocs(w io.Writer, set *detect.Set) error {
+	table, err := format.Table("")
+	if err != nil {
+		return err
+	}
+	return detections.WriteDocs(w, set, table)
 }
 
 // loadRules reads the rules of a directory, or the built-in ones.

@@ -222,3 +222,16 @@ func reaches(from, r *Rule, seen map[*Rule]bool) bool {
 	}
 	return false
 }
+
+// FormatTimespan writes a timespan as rules have it.
+func FormatTimespan(d time.Duration) string {
+	for _, unit := range []struct {
+		letter string
+		of     time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}} {
+		if d%unit.of == 0 {
+			return strconv.Itoa(int(d/unit.of)) + unit.letter
+		}
+	}
+	return strconv.Itoa(int(d/time.Second)) + "s"
+}
