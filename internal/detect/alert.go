@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
-	"github.com/zitadel-siem/zitadel-siem/internal/encode"
 )
 
 // Alert is what a rule found. It is a record, in the Elastic Common Schema, and is valid
@@ -72,21 +71,16 @@ func (a *Alert) Clone() *Alert {
 // severities are those of ECS records by level, as the other records have them.
 var severities = [...]uint64{LevelNone: 1, Informational: 1, Low: 3, Medium: 5, High: 8, Critical: 10}
 
-// AppendMap writes the alert.
-func (a *Alert) AppendMap(b []byte, f encode.Format) []byte {
-	var d document.Doc
-	d.Reset(b, f)
-	d.Map("")
+// WriteFields implements [document.Record].
+func (a *Alert) WriteFields(d *document.Doc) {
 	d.Time("@timestamp", a.Last)
 	d.Text("message", a.Rule.Title)
-	head(&d)
-	a.event(&d)
-	a.rule(&d)
-	a.threat(&d)
-	a.who(&d)
-	a.own(&d)
-	d.End()
-	return d.Bytes()
+	head(d)
+	a.event(d)
+	a.rule(d)
+	a.threat(d)
+	a.who(d)
+	a.own(d)
 }
 
 func head(d *document.Doc) {
