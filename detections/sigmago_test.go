@@ -13,6 +13,7 @@ import (
 
 	"github.com/bradleyjkemp/sigma-go"
 	"github.com/bradleyjkemp/sigma-go/evaluator"
+	"golang.org/x/sys/unix"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 )
@@ -131,6 +132,15 @@ func TestSigmaGoAgrees(t *testing.T) {
 	t.Logf("%d of %d rules, %d comparisons, %d matches", len(theirs), single, compared, matched)
 }
 
+// cpuTime is what this process has used, so that the others of a busy machine do not count.
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkRules: all rules, with their correlations, on recorded events; one core.
 func BenchmarkRules(b *testing.B) {
 	set := rules(b)
@@ -142,14 +152,14 @@ func BenchmarkRules(b *testing.B) {
 	e := detect.New(set, detect.Options{})
 	b.SetBytes(int64(size / len(day)))
 	b.ReportAllocs()
-	began := time.Now()
+	began := cpuTime(b)
 	n := 0
 	for b.Loop() {
 		m := &day[n%len(day)]
 		e.Record(m.line, m.at)
 		n++
 	}
-	b.ReportMetric(float64(n)/time.Since(began).Seconds(), "records/s")
+	b.ReportMetric(float64(n)/(cpuTime(b)-began).Seconds(), "records/cpu-s")
 	b.ReportMetric(float64(len(set.Rules)), "rules")
 }
 
@@ -168,7 +178,7 @@ func BenchmarkLogins(b *testing.B) {
 	stamp := regexp.MustCompile(`"@timestamp":"([^"]*)"`).FindSubmatch(failed)[1]
 	b.SetBytes(int64(len(failed)))
 	b.ReportAllocs()
-	began := time.Now()
+	began := cpuTime(b)
 	n := 0
 	var line []byte
 	for b.Loop() {
@@ -182,7 +192,7 @@ func BenchmarkLogins(b *testing.B) {
 		e.Record(line, now)
 		n++
 	}
-	b.ReportMetric(float64(n)/time.Since(began).Seconds(), "records/s")
+	b.ReportMetric(float64(n)/(cpuTime(b)-began).Seconds(), "records/cpu-s")
 }
 
 // BenchmarkSigmaGo is what somebody would take instead: sigma-go's evaluator, which has no
@@ -201,7 +211,7 @@ func BenchmarkSigmaGo(b *testing.B) {
 	bundle := evaluator.ForRules(list, evaluator.WithConfig(mapping(set)))
 	b.SetBytes(int64(size / len(day)))
 	b.ReportAllocs()
-	began := time.Now()
+	began := cpuTime(b)
 	n := 0
 	for b.Loop() {
 		var event map[string]any
@@ -213,6 +223,6 @@ func BenchmarkSigmaGo(b *testing.B) {
 		}
 		n++
 	}
-	b.ReportMetric(float64(n)/time.Since(began).Seconds(), "records/s")
+	b.ReportMetric(float64(n)/(cpuTime(b)-began).Seconds(), "records/cpu-s")
 	b.ReportMetric(float64(len(list)), "rules")
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -119,6 +121,70 @@ func TestAnAttackThatARestartInterruptsIsFound(t *testing.T) {
 	if got, want := alertIDs(append(parts, rest...)), alertIDs(whole); len(want) < 3 || !slices.Equal(got, want) {
 		t.Errorf("in parts %q, in one run %q", got, want)
 	}
+}
+
+// TestAlertsGoToAFluentBitWithATagOfTheirOwn, from detect and from pull.
+func TestAlertsGoToAFluentBitWithATagOfTheirOwn(t *testing.T) {
+	server := startRecorded(t, zitadeltest.Options{})
+	records := finish(t, program(t, environment(server), "pull", "--once", "--format", "ecs", "--tier", "noise"))
+	lines, _ := alertsOf(t, finish(t, program(t, environment(server), "pull", "--once", "--format", "ecs", "--detect", "on")).stdout)
+	want := alertIDs(lines)
+	for _, command := range []string{"detect", "pull"} {
+		far := forwardtest.Start(t, forwardtest.Options{})
+		cmd := program(t, nil, "detect", "--forward", far.Forward().String())
+		cmd.Stdin = strings.NewReader(records.stdout)
+		if command == "pull" {
+			cmd = program(t, environment(server), "pull", "--once", "--format", "ecs", "--detect", "on", "--forward", far.Forward().String(), "--state-path", filepath.Join(t.TempDir(), "state"))
+		}
+		if got := finish(t, cmd); got.status != 0 || got.stdout != "" {
+			t.Fatal(command, got)
+		}
+		var ids []string
+		for _, r := range far.Records() {
+			event := r.Body["event"].(map[string]any)
+			if event["kind"] != "alert" {
+				continue
+			}
+			ids = append(ids, event["id"].(string))
+			if rule := r.Body["rule"].(map[string]any); rule["id"] == "" || r.Body["zitadel"].(map[string]any)["alert"] == nil {
+				t.Errorf("%s: %v", command, r.Body)
+			}
+		}
+		if slices.Sort(ids); !slices.Equal(ids, want) {
+			t.Errorf("%s: %d alerts, want %d", command, len(ids), len(want))
+		}
+		tagged := 0
+		for _, m := range far.Messages() {
+			if m.Tag == "zitadel.alert" {
+				tagged++
+			}
+		}
+		if tagged == 0 {
+			t.Errorf("%s: no message has the tag zitadel.alert", command)
+		}
+	}
+}
+
+// TestAlertsOfTheReaderItselfNeedNoEvents: the heartbeat of a reader that is behind.
+func TestAlertsOfTheReaderItselfNeedNoEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rule := "title: Beats\nid: beats\nlevel: high\nlogsource: {product: zitadel, service: audit}\ndetection: {a: {event.action: heartbeat, zitadel.heartbeat.events|gte: 0}, condition: a}\n"
+	if err := os.WriteFile(filepath.Join(dir, "beats.yml"), []byte(rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := startRecorded(t, zitadeltest.Options{})
+	server.Stop()
+	far := forwardtest.Start(t, forwardtest.Options{})
+	cmd := program(t, environment(server), "pull", "--format", "ecs", "--heartbeat", "1s", "--detect", dir, "--forward", far.Forward().String(), "--state-path", filepath.Join(dir, "state"))
+	listenTo(t, cmd)
+	testkit.Until(t, "an alert", func() bool {
+		return slices.ContainsFunc(far.Messages(), func(m forwardtest.Message) bool { return m.Tag == "zitadel.alert" })
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
 }
 
 func TestDetectSaysWhatIsWrong(t *testing.T) {

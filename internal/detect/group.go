@@ -184,10 +184,17 @@ func (g *group) complete(i int) []occurrence {
 	case TemporalOrdered:
 		return g.ordered()
 	}
-	for from := range i + 1 {
-		if g.list[i].at-g.list[from].at > int64(c.Timespan) {
-			continue
-		}
+	lo, hi := i, i+1
+	for lo > 0 && g.list[i].at-g.list[lo-1].at <= int64(c.Timespan) {
+		lo--
+	}
+	for hi < len(g.list) && g.list[hi].at-g.list[i].at <= int64(c.Timespan) {
+		hi++
+	}
+	if g.different(g.list[lo:hi]) < c.Count {
+		return nil // no window with i has more than all of them together
+	}
+	for from := lo; from <= i; from++ {
 		to := i + 1
 		for to < len(g.list) && g.list[to].at-g.list[from].at <= int64(c.Timespan) {
 			to++
