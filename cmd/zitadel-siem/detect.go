@@ -135,6 +135,7 @@ type detectRun struct {
 	state  *detect.State // nil: counts end with the process
 	out    *sink.Buffer
 	synced time.Time
+	ticked time.Time
 
 	table    *schema.Table
 	writer   *schema.Writer
@@ -170,6 +171,9 @@ func (run *detectRun) file(ctx context.Context, name string) error {
 const (
 	// idle is how often silences are looked for while nothing comes.
 	idle = time.Second
+	// current is how old the newest record may be in a stream that never pauses, if it is
+	// to count as up to date. A heartbeat that waits in a backlog is no silence.
+	current = time.Minute
 	// syncEvery bounds what a kill can lose of a stream that never pauses.
 	syncEvery = time.Second
 )
@@ -186,7 +190,7 @@ func (run *detectRun) read(ctx context.Context, in io.Reader, name string, live 
 		p, ok := run.await(ctx, pieces)
 		if !ok {
 			if live {
-				run.engine.Tick(time.Now())
+				run.tick(time.Now())
 			}
 			if err := run.deliver(ctx, true); err != nil {
 				return err
@@ -206,6 +210,9 @@ func (run *detectRun) read(ctx context.Context, in io.Reader, name string, live 
 		}
 		if p.err != nil && len(begun) > 0 {
 			run.line(begun)
+		}
+		if now := time.Now(); live && now.Sub(run.ticked) > idle && now.Sub(run.engine.Newest()) < current {
+			run.tick(now)
 		}
 		err := run.deliver(ctx, p.err != nil || len(pieces) == 0)
 		if p.err != nil && p.err != io.EOF {
@@ -235,6 +242,12 @@ func (run *detectRun) await(ctx context.Context, pieces <-chan piece) (piece, bo
 	default:
 		return piece{}, false
 	}
+}
+
+// tick looks for silences.
+func (run *detectRun) tick(now time.Time) {
+	run.ticked = now
+	run.engine.Tick(now)
 }
 
 // deliver sends the alerts, and then makes durable what led to them: after a crash in

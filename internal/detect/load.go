@@ -18,19 +18,21 @@ import (
 // maxRuleFile bounds a file of rules. The largest of SigmaHQ has about 100 kB.
 const maxRuleFile = 1 << 20
 
-// Load reads the rules of all .yml and .yaml files in dir, without its subdirectories. Its
-// error joins those of all files; each names file and line.
+// Load reads the rules of all .yml and .yaml files in dir and below it. It leaves out
+// directories that are hidden or called testdata. Its error joins those of all files; each
+// names file and line.
 func Load(dir fs.FS) (*Set, error) {
-	entries, err := fs.ReadDir(dir, ".")
-	if err != nil {
-		return nil, fmt.Errorf("rules: %w", err)
-	}
 	l := &loader{slots: newSlots(), byName: map[string]*Rule{}}
-	for _, e := range entries {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".yml") && !strings.HasSuffix(e.Name(), ".yaml") {
-			continue
+	err := fs.WalkDir(dir, ".", func(path string, e fs.DirEntry, err error) error {
+		switch name := e.Name(); {
+		case err != nil:
+			return err
+		case e.IsDir() && path != "." && (name == "testdata" || strings.HasPrefix(name, ".")):
+			return fs.SkipDir
+		case e.IsDir() || !strings.HasSuffix(name, ".yml") && !strings.HasSuffix(name, ".yaml"):
+			return nil
 		}
-		l.file = e.Name()
+		l.file = path
 		b, err := fs.ReadFile(dir, l.file)
 		switch {
 		case err != nil:
@@ -40,6 +42,10 @@ func Load(dir fs.FS) (*Set, error) {
 		default:
 			l.documents(b)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
 	}
 	if len(l.rules) == 0 && len(l.errs) == 0 {
 		return nil, errors.New("rules: there is no .yml file with a Sigma rule")

@@ -73,3 +73,16 @@ func TestAllErrorsComeAtOnce(t *testing.T) {
 		t.Error("a directory without rules is no error")
 	}
 }
+
+// TestRulesOfSubdirectoriesAreRead, but not evidence.
+func TestRulesOfSubdirectoriesAreRead(t *testing.T) {
+	rule := func(id string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(strings.ReplaceAll(ruleHead, "1", id) + "detection: {a: {f: 1}, condition: a}")}
+	}
+	a, b := rule("1"), rule("2")
+	b.Data = []byte(strings.Replace(string(b.Data), "one", "two", 1))
+	set, err := Load(fstest.MapFS{"x/a.yml": a, "x/y/b.yaml": b, "testdata/c.yml": {Data: []byte("positive: []")}, ".git/d.yml": {Data: []byte("-")}})
+	if err != nil || len(set.Rules) != 2 {
+		t.Error(set, err)
+	}
+}

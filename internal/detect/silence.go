@@ -4,8 +4,8 @@ import "time"
 
 // heard notes that the event that a silence waits for has come.
 func (e *Engine) heard(g *group, o occurrence) {
-	if g.firedBy == o.id {
-		return // read again
+	if g.firedBy != "" && (g.firedBy == o.id || o.at < g.last) {
+		return // read again, or held up on its way
 	}
 	o.own()
 	g.heard, g.reported, g.firedBy, g.last = e.now.UnixNano(), false, o.id, o.at
@@ -34,6 +34,9 @@ func (e *Engine) Start(now time.Time) {
 		}
 	}
 }
+
+// Newest is the time of the newest event.
+func (e *Engine) Newest() time.Time { return time.Unix(0, e.high) }
 
 // Tick gives the alerts of silences. now is this machine's time. Call it only while all
 // that has come was given to [Engine.Record]: a sink that holds the program up is no silence.
