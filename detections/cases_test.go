@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,17 @@ func readEvidence(tb testing.TB, path string) (e evidence) {
 	return e
 }
 
+var tableOnce = sync.OnceValues(func() (*schema.Table, error) { return schema.Load(nil, "") })
+
+func loadTable(tb testing.TB) *schema.Table {
+	tb.Helper()
+	table, err := tableOnce()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return table
+}
+
 type moment struct {
 	at   time.Time
 	line []byte
@@ -70,10 +82,7 @@ type moment struct {
 // play returns the records of a scene as lines, in the order in which they come.
 func (s *scene) play(tb testing.TB) (all []moment) {
 	tb.Helper()
-	table, err := schema.Load(nil, "")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	table := loadTable(tb)
 	writer := schema.NewWriter(schema.Options{Format: schema.ECS})
 	for n, st := range s.Steps {
 		for i := range max(1, st.Repeat) {

@@ -22,10 +22,7 @@ import (
 // time: its setup, a driver that used all of its functions, and logins.
 func recording(tb testing.TB, as func(*record.Event) bool) (all []moment) {
 	tb.Helper()
-	table, err := schema.Load(nil, "")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	table := loadTable(tb)
 	writer := schema.NewWriter(schema.Options{Format: schema.ECS})
 	for _, e := range recorded.Events(tb, "../internal/record/testdata/*.json.gz", 3) {
 		r := events.FromEvent(e, "demo", e.GetCreationDate().AsTime().Add(time.Second))

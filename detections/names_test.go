@@ -37,13 +37,17 @@ func TestNoRuleNamesAFieldOrAnEventTypeThatNoRecordHas(t *testing.T) {
 // known returns the fields of ECS records, and all event types.
 func known(t *testing.T) (fields map[string]bool, types []string) {
 	t.Helper()
-	table, err := schema.Load(nil, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := loadTable(t)
 	fields = map[string]bool{}
+	writer := schema.NewWriter(schema.Options{Format: schema.ECS})
 	for _, row := range table.Rows() {
 		types = append(types, row.Type)
+		if !strings.HasPrefix(row.Group, "own_") { // an event of ZITADEL
+			var a schema.Activity
+			table.Event(&a, table.Example(row.Type))
+			flat(fields, "", gjson.ParseBytes(writer.AppendLine(nil, &a)))
+			continue
+		}
 		var b bytes.Buffer
 		if err := table.Explain(&b, row.Type, schema.Options{}); err != nil {
 			t.Fatal(err)
