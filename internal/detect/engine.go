@@ -62,7 +62,6 @@ type Engine struct {
 	groups map[string]*group
 	lru    group // sentinel of the list, the group used last in front
 	key    []byte
-	values []string
 	alert  Alert
 	note   func(*entry) // takes what the state has to remember; nil: nothing
 }
@@ -154,28 +153,29 @@ func (e *Engine) matched(r *Rule) {
 // completed another correlation.
 func (e *Engine) feed(to feed, at time.Time, ids []string) {
 	c := to.to.Correlation
-	e.values = e.values[:0]
+	var room [4]string // of its own: what is completed feeds other correlations meanwhile
+	values := room[:0]
 	for _, slot := range c.paths[to.part] {
 		v := e.f.text(slot)
 		if v == "" {
 			return // it belongs to no group; all that lack the field are not one group
 		}
-		e.values = append(e.values, v)
+		values = append(values, v)
 	}
 	if c.Field == "" {
-		e.occur(to, occurrence{at: at.UnixNano(), id: e.id, part: to.part, ids: ids})
+		e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, part: to.part, ids: ids})
 		return
 	}
 	for _, v := range e.f.values[c.field[to.part]] {
 		if text := v.text(); text != "" {
-			e.occur(to, occurrence{at: at.UnixNano(), id: e.id, value: text, part: to.part, ids: ids})
+			e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, value: text, part: to.part, ids: ids})
 		}
 	}
 }
 
 // occur adds an occurrence to its group, and handles what it completes.
-func (e *Engine) occur(to feed, o occurrence) {
-	g := e.group(to.to, e.values, true)
+func (e *Engine) occur(to feed, values []string, o occurrence) {
+	g := e.group(to.to, values)
 	if to.to.Correlation.Silence {
 		e.heard(g, o)
 		return
@@ -234,18 +234,15 @@ func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.
 }
 
 // group returns the group of a correlation with these values, used last from now on.
-func (e *Engine) group(r *Rule, values []string, make bool) *group {
+func (e *Engine) group(r *Rule, values []string) *group {
 	e.key = binary.AppendUvarint(e.key[:0], uint64(r.index))
 	for _, v := range values {
 		e.key = append(binary.AppendUvarint(e.key, uint64(len(v))), v...)
 	}
 	g, ok := e.groups[string(e.key)]
-	switch {
-	case ok:
+	if ok {
 		g.unlink()
-	case !make:
-		return nil
-	default:
+	} else {
 		g = &group{rule: r, key: string(e.key), values: slices.Clone(values)}
 		for i, v := range g.values {
 			g.values[i] = strings.Clone(v)

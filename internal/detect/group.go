@@ -129,7 +129,9 @@ func (g *group) done(by string, used []occurrence) {
 	if g.alerted = g.last > g.quiet; g.alerted {
 		g.quiet = g.last + int64(c.Timespan)
 	}
-	g.list = nil
+	// What came too late for others can complete them while newer ones are there, which
+	// are no part of the alert.
+	g.list = slices.DeleteFunc(g.list, func(o occurrence) bool { return o.at <= g.muted })
 }
 
 func (g *group) addFired(id string) {

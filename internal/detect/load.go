@@ -24,9 +24,10 @@ const maxRuleFile = 1 << 20
 func Load(dir fs.FS) (*Set, error) {
 	l := &loader{slots: newSlots(), byName: map[string]*Rule{}}
 	err := fs.WalkDir(dir, ".", func(path string, e fs.DirEntry, err error) error {
-		switch name := e.Name(); {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		switch name := e.Name(); {
 		case e.IsDir() && path != "." && (name == "testdata" || strings.HasPrefix(name, ".")):
 			return fs.SkipDir
 		case e.IsDir() || !strings.HasSuffix(name, ".yml") && !strings.HasSuffix(name, ".yaml"):

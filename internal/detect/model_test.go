@@ -41,14 +41,15 @@ func (o *oracle) add(group string, e modelEvent) bool {
 	})
 	o.events[group] = list
 	if last, ok := o.window(list, e); ok {
-		o.events[group] = nil
 		o.muted[group] = last.Add(o.span)
+		o.events[group] = slices.DeleteFunc(list, func(e modelEvent) bool { return !e.at.After(o.muted[group]) })
 		return true
 	}
 	return false
 }
 
-// window looks for a span with enough in it that has e, and returns its end.
+// window looks for a span with enough in it that has e, and returns its end; where there is an
+// order, the earliest end.
 func (o *oracle) window(list []modelEvent, e modelEvent) (last time.Time, ok bool) {
 	for _, first := range list {
 		var in []modelEvent
@@ -59,11 +60,17 @@ func (o *oracle) window(list []modelEvent, e modelEvent) (last time.Time, ok boo
 				has = has || other.id == e.id
 			}
 		}
-		if has && o.enough(in) {
+		if !has || !o.enough(in) {
+			continue
+		}
+		if o.kind != TemporalOrdered {
 			return in[len(in)-1].at, true
 		}
+		if end, found := inOrder(in, 0, o.count, time.Time{}); found && (!ok || end.Before(last)) {
+			last, ok = end, true
+		}
 	}
-	return last, false
+	return last, ok
 }
 
 func (o *oracle) enough(in []modelEvent) bool {
@@ -78,26 +85,23 @@ func (o *oracle) enough(in []modelEvent) bool {
 			seen[strconv.Itoa(e.part)] = true
 		}
 	}
-	if len(seen) < o.count {
-		return false
-	}
-	if o.kind != TemporalOrdered {
-		return true
-	}
-	return inOrder(in, 0, o.count, time.Time{})
+	return len(seen) >= o.count
 }
 
-// inOrder tries every way to find parts from..count in their order.
-func inOrder(in []modelEvent, from, count int, after time.Time) bool {
+// inOrder tries every way to find parts from..count in their order, and returns the earliest end.
+func inOrder(in []modelEvent, from, count int, after time.Time) (end time.Time, ok bool) {
 	if from == count {
-		return true
+		return after, true
 	}
 	for _, e := range in {
-		if e.part == from && !e.at.Before(after) && inOrder(in, from+1, count, e.at) {
-			return true
+		if e.part != from || e.at.Before(after) {
+			continue
+		}
+		if at, found := inOrder(in, from+1, count, e.at); found && (!ok || at.Before(end)) {
+			end, ok = at, true
 		}
 	}
-	return false
+	return end, ok
 }
 
 func modelRules(tb testing.TB, kind string, count int, span time.Duration) *Set {

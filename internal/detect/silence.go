@@ -25,7 +25,7 @@ func (e *Engine) Start(now time.Time) {
 	e.now = now
 	for _, r := range e.set.Rules {
 		if c := r.Correlation; c != nil && c.Silence && len(c.GroupBy) == 0 {
-			e.group(r, nil, true)
+			e.group(r, nil)
 		}
 	}
 	for _, g := range e.groups {

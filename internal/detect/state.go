@@ -174,7 +174,7 @@ func (e *Engine) restore(n *entry) {
 		return
 	}
 	e.now = time.Unix(0, n.At)
-	g := e.group(r, n.Group, true)
+	g := e.group(r, n.Group)
 	switch {
 	case r.Correlation.Silence:
 		g.heard, g.reported, g.firedBy, g.last = n.Heard, n.Reported, n.ID, n.At
