@@ -37,7 +37,7 @@ func TestAlertsAreValidECS(t *testing.T) {
 	writer := schema.NewWriter(schema.Options{Format: schema.ECS})
 	for _, e := range recordedEvents(t) {
 		var a schema.Activity
-		table.Event(&a, &e)
+		table.Event(&a, e)
 		engine.Record(writer.AppendLine(nil, &a), time.Now())
 	}
 	if len(n) < 20 {
