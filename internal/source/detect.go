@@ -90,6 +90,13 @@ func (t *detector) derived(r record.Record) []record.Record {
 	return alerts
 }
 
+// stats is what the engine has counted.
+func (t *detector) stats() detect.Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.engine.Stats
+}
+
 // sync makes durable what the records before a state led to. It is done before the state
 // counts: a crash then repeats alerts, and forgets none.
 func (t *detector) sync() error {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -44,6 +45,14 @@ var namesMetrics = []metric.Definition[*format.Names]{
 	metric.Counter("names_failed", "panics while names were learned or looked up; the records came out", func(n *format.Names) uint64 { return n.Failed.Load() }),
 }
 
+var alertMetrics = []metric.Definition[detect.Stats]{
+	metric.Counter("alerts", "alerts that rules gave; metrics of alerts exist only with --detect", func(s detect.Stats) uint64 { return s.Alerts }),
+	metric.Gauge("alert_groups", "users, addresses and the like about which rules count events", func(s detect.Stats) uint64 { return uint64(s.Groups) }),
+	metric.Gauge("alert_bytes", "bytes of memory that they need", func(s detect.Stats) uint64 { return uint64(s.Bytes) }),
+	metric.Counter("alert_groups_evicted", "groups that were forgotten for lack of room while they still counted", func(s detect.Stats) uint64 { return s.Evicted }),
+	metric.Counter("alert_events_dropped", "events of groups that had too many", func(s detect.Stats) uint64 { return s.Dropped }),
+}
+
 var webhookMetrics = []metric.Definition[*listen.Listener]{
 	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
@@ -56,7 +65,7 @@ var webhookMetrics = []metric.Definition[*listen.Listener]{
 // Legend returns every metric of a source and its pipe, without values.
 func Legend() []metric.Metric {
 	list := metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics)
-	return metric.Legend(metric.Legend(list, namesMetrics), webhookMetrics)
+	return metric.Legend(metric.Legend(metric.Legend(list, namesMetrics), alertMetrics), webhookMetrics)
 }
 
 // Metrics returns the metrics of s and its pipe as of now.
@@ -68,6 +77,9 @@ func (s *Source) addMetrics(to *metric.Snapshot) {
 	to.List = metric.Read(to.List, formatMetrics, s.opts.Format, to.At)
 	if names := s.opts.Format.Names(); names != nil {
 		to.List = metric.Read(to.List, namesMetrics, names, to.At)
+	}
+	if s.detector != nil {
+		to.List = metric.Read(to.List, alertMetrics, s.detector.stats(), to.At)
 	}
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
