@@ -92,6 +92,22 @@ correlation:
 	}
 }
 
+// TestPseudonymsOfAddressesAreCountedAsAddresses: source.address holds the token then.
+func TestPseudonymsOfAddressesAreCountedAsAddresses(t *testing.T) {
+	set, err := load(t, chained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	e := New(set, Options{Emit: func(a *Alert) { got = append(got, fmt.Sprint(a.Rule.ID, a.values)) }})
+	for i := range 4 {
+		e.Record(fmt.Appendf(nil, `{"event":{"id":"e%d","action":"failed"},"user":{"id":"u%d"},"source":{"address":"ip-token"}}`, i, i), start)
+	}
+	if want := []string{"spray[ip-token]"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestMatching: modifiers and conditions, against records that match and such that do not.
 func TestMatching(t *testing.T) {
 	for _, c := range []struct {

@@ -156,7 +156,7 @@ func (e *Engine) feed(to feed, at time.Time, ids []string) {
 	var room [4]string // of its own: what is completed feeds other correlations meanwhile
 	values := room[:0]
 	for _, slot := range c.paths[to.part] {
-		v := e.f.text(slot)
+		v := e.f.text(e.instead(slot))
 		if v == "" {
 			return // it belongs to no group; all that lack the field are not one group
 		}
@@ -166,11 +166,20 @@ func (e *Engine) feed(to feed, at time.Time, ids []string) {
 		e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, part: to.part, ids: ids})
 		return
 	}
-	for _, v := range e.f.values[c.field[to.part]] {
+	for _, v := range e.f.values[e.instead(c.field[to.part])] {
 		if text := v.text(); text != "" {
 			e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, value: text, part: to.part, ids: ids})
 		}
 	}
+}
+
+// instead returns the slot of the token that stands for an address where addresses are
+// pseudonyms: source.ip takes only addresses.
+func (e *Engine) instead(slot int) int {
+	if slot == slotIP && len(e.f.values[slotIP]) == 0 {
+		return slotAddress
+	}
+	return slot
 }
 
 // occur adds an occurrence to its group, and handles what it completes.
