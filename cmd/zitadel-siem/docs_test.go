@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/zitadel-siem/zitadel-siem/detections"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -79,6 +80,20 @@ func TestDocsHaveTheEventTypesOfTheTable(t *testing.T) {
 	}
 	if readFile(t, docsDir+"events.md") != want.String() {
 		t.Error("docs/events.md is not what the table gives: make docs")
+	}
+}
+
+func TestDocsHaveTheDetectionsOfTheRules(t *testing.T) {
+	set, err := detections.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	if err := writeDetectionDocs(&want, set); err != nil {
+		t.Fatal(err)
+	}
+	if readFile(t, docsDir+"detections.md") != want.String() {
+		t.Error("docs/detections.md is not what the rules give: make docs")
 	}
 }
 

@@ -43,6 +43,7 @@ var errReported = errors.New("reported")
 type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
+	Detect  detectCommand  `cmd:"" help:"Evaluate Sigma rules on records, and print alerts."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state, the files for webhooks, and scripts in ZITADEL that print passwords."`
 	Setup   setupCommands  `cmd:"" help:"Set ZITADEL up: the target for events (the default), or scripts that report logins (setup log, setup webhook-v1)."`
 	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
@@ -73,6 +74,7 @@ func run(args []string) int {
 	var cli commands
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
+	cli.Detect.Plugins = newOptionFlags(config.Detect)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup = newSetupCommands()
 	exited := -1

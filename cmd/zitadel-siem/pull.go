@@ -12,7 +12,10 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -23,6 +26,8 @@ type pullCommand struct {
 	Once          bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
 	Config        string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
 	MetricsListen string `help:"Serve /metrics for Prometheus, /health and /live at HOST:PORT." placeholder:"HOST:PORT"`
+	Detect        string `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
+	MinLevel      string `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
 	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
@@ -133,7 +138,11 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 		if err != nil {
 			return feeds, err
 		}
-		o := source.Options{Log: console.Logger(), Format: f, Encode: encode, EndOnError: c.Once}
+		detection, err := c.detection(settings)
+		if err != nil {
+			return feeds, err
+		}
+		o := source.Options{Detect: detection, Log: console.Logger(), Format: f, Encode: encode, EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
@@ -157,6 +166,34 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 		return feeds, lines.EndCutLine()
 	}
 	return feeds, nil
+}
+
+// detection is what the flags say of alerts; nil: none.
+func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection, error) {
+	switch c.Detect {
+	case "", "off":
+		return nil, nil
+	}
+	if f := settings.Format; !f.Raw() && f.Format != schema.ECS.String() {
+		return nil, fmt.Errorf("--detect writes alerts in ECS, which do not fit --format %s: use ecs or raw%w", f.Format, silent{errUsage})
+	}
+	dir := c.Detect
+	if dir == "on" {
+		dir = ""
+	}
+	set, err := loadRules(dir)
+	if err != nil {
+		return nil, err
+	}
+	level, err := detect.ParseLevel(c.MinLevel)
+	if err != nil {
+		return nil, err
+	}
+	d := &source.Detection{Rules: set, MinLevel: level, Encode: record.AppendMsgpack}
+	if settings.Out.Forward == (config.Forward{}) {
+		d.Encode = record.AppendLine
+	}
+	return d, nil
 }
 
 // run runs the feeds and shows the progress meanwhile.

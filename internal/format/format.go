@@ -38,6 +38,7 @@ type Format struct {
 
 	names atomic.Pointer[Names]       // nil: records say what they say
 	calls atomic.Pointer[calls.Store] // nil: so do addresses
+	watch Watch                       // nil: nobody watches
 
 	// LeftOut counts records that the setting tier leaves out, Unknown those of an event
 	// type that the table does not know.
@@ -100,6 +101,13 @@ func (f *Format) Reserved(name string) bool {
 // Remember makes encoders learn from events, and complete records by what was learned.
 func (f *Format) Remember(n *Names) { f.names.Store(n) }
 
+// Watch is given a record and its line in ECS form, which is valid until it returns.
+type Watch func(r record.Record, line []byte)
+
+// Watch makes encoders give each record to watch, before they write it in the format, and
+// also if the tier leaves it out. It is called before anything is encoded.
+func (f *Format) Watch(watch Watch) { f.watch = watch }
+
 // Names is what was remembered; nil without [Format.Remember].
 func (f *Format) Names() *Names { return f.names.Load() }
 
@@ -123,6 +131,8 @@ type Encoder struct {
 	line     parser.Record // with pseudonyms
 	lesson   *record.Event // is still to be learned
 	finish   func(*enrich.Store)
+	watcher  *schema.Writer // for who watches
+	watched  []byte
 }
 
 // NewEncoder returns an encoder.
@@ -176,12 +186,19 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 		names.Learn(e.lesson) // before its values become pseudonyms
 		e.lesson = nil
 	}
-	if e.raw && e.tier == schema.Noise && e.tokens == nil {
+	if e.raw && e.tier == schema.Noise && e.tokens == nil && e.watch == nil {
 		return r, true
 	}
 	r = e.activityOf(r)
 	if names != nil && !e.raw {
 		names.contained(e.finish)
+	}
+	if e.watch != nil {
+		if e.watcher == nil {
+			e.watcher = schema.NewWriter(schema.Options{Format: schema.ECS})
+		}
+		e.watched = e.watcher.AppendLine(e.watched[:0], &e.activity)
+		e.watch(r, e.watched)
 	}
 	if !e.activity.Known {
 		e.Unknown.Add(1)

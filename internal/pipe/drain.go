@@ -120,7 +120,10 @@ func (p *Pipe) Next() []byte {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := p.beat
+	var out []byte
+	for _, c := range p.beat {
+		out = append(out, c.data...)
+	}
 	p.beat = nil
 	n, skip := 0, p.host.next
 	for _, s := range p.ready {

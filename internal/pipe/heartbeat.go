@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 )
 
@@ -31,26 +32,44 @@ func (p *Pipe) beatAtIntervals(ctx context.Context) error {
 		if err := retry.Sleep(ctx, p.o.Heartbeat); err != nil {
 			return err
 		}
-		tag, b := p.appendRecord(nil, &Heartbeat{p.Metrics(time.Now())})
+		beat := p.encodeBeat(&Heartbeat{p.Metrics(time.Now())})
 		p.mu.Lock()
-		if !p.closed && len(b) > 0 {
-			p.beat, p.beatTag = b, tag
+		if !p.closed && len(beat) > 0 {
+			p.beat = beat
 			p.signal()
 		}
 		p.mu.Unlock()
 	}
 }
 
+// encodeBeat encodes a heartbeat and what derives from it, each as a chunk.
+func (p *Pipe) encodeBeat(h *Heartbeat) (beat []chunk) {
+	one := func(r record.Record) {
+		if tag, b := p.appendRecord(nil, r); len(b) > 0 {
+			beat = append(beat, chunk{tag: tag, data: b, records: 1})
+		}
+	}
+	one(h)
+	if p.o.Derived != nil {
+		for _, d := range p.o.Derived(h) {
+			one(d)
+		}
+	}
+	return beat
+}
+
 // offerBeat gives the host the heartbeat that waits, and reports whether it took it.
 func (p *Pipe) offerBeat(add Add) bool {
 	p.mu.Lock()
-	b, tag := p.beat, p.beatTag
+	beat := p.beat
 	p.mu.Unlock()
-	if b == nil {
-		return true
+	for _, c := range beat {
+		if !add(c.tag, c.data, c.records) {
+			return false
+		}
 	}
-	if !add(tag, b, 1) {
-		return false
+	if beat == nil {
+		return true
 	}
 	p.mu.Lock()
 	p.beat = nil

@@ -84,6 +84,9 @@ type Options struct {
 	// Encode may panic: the record then comes out without its payload, or is
 	// left out, and both are logged and counted.
 	Encode record.Encoder
+	// Derived returns records that r gave rise to while it was encoded, such as alerts. They
+	// go into the step of r. May be nil.
+	Derived func(r record.Record) []record.Record
 	// Tag returns the tag of a record, or nothing for the host's own. Nil: always
 	// nothing.
 	Tag        func(record.Record) string
@@ -126,10 +129,9 @@ type Pipe struct {
 	ready    []*step    // prepared
 	bytes    int        // of both
 	waiting  time.Time  // since when the host takes none of them; zero: there are none
-	beat     []byte     // a heartbeat that the host has not taken
-	beatTag  string
-	readAll  bool // nothing more comes from the source
-	prepared bool // nothing more becomes ready
+	beat     []chunk    // a heartbeat that the host has not taken, and what derives from it
+	readAll  bool       // nothing more comes from the source
+	prepared bool       // nothing more becomes ready
 	closed   bool
 	changed  chan struct{} // closed and replaced when something above changes
 

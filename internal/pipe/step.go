@@ -97,17 +97,27 @@ func instead(earlier, later *step) *step {
 func (p *Pipe) encode(b Batch) *step {
 	s := &step{open: make(map[string]int), bytes: stepCost, state: b.State, newest: b.Newest, done: b.Done}
 	for _, r := range b.Records {
-		var tag string
-		if tag, p.scratch = p.appendRecord(p.scratch[:0], r); len(p.scratch) == 0 {
-			continue // it could not be encoded
+		p.encodeOne(s, r)
+		if p.o.Derived != nil {
+			for _, d := range p.o.Derived(r) {
+				p.encodeOne(s, d)
+			}
 		}
-		c := s.target(tag, len(p.scratch))
-		c.data = append(c.data, p.scratch...)
-		c.records++
-		s.records++
-		s.bytes += len(p.scratch)
 	}
 	return s
+}
+
+// encodeOne adds a record to the chunk of its tag.
+func (p *Pipe) encodeOne(s *step, r record.Record) {
+	var tag string
+	if tag, p.scratch = p.appendRecord(p.scratch[:0], r); len(p.scratch) == 0 {
+		return // it could not be encoded
+	}
+	c := s.target(tag, len(p.scratch))
+	c.data = append(c.data, p.scratch...)
+	c.records++
+	s.records++
+	s.bytes += len(p.scratch)
 }
 
 // appendRecord appends a record and returns its tag. A record that makes our code

@@ -231,6 +231,8 @@ var ecsAllowed = map[string][]string{
 	"api":            {"access", "admin", "allowed", "change", "creation", "deletion", "denied", "end", "info", "start", "user"},
 	"process":        {"access", "change", "end", "info", "start"},
 	"web":            {"access", "error", "info"},
+
+	"intrusion_detection": {"allowed", "denied", "info"},
 }
 
 // check returns what is wrong with a document. All that ECS does not have must

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/calls"
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -52,6 +53,14 @@ var callMetrics = []metric.Definition[*calls.Store]{
 	metric.Counter("call_addresses_ambiguous", "events without an address because API calls from several addresses fit", func(s *calls.Store) uint64 { return s.Stats().Ambiguous }),
 }
 
+var alertMetrics = []metric.Definition[detect.Stats]{
+	metric.Counter("alerts", "alerts that rules gave; metrics of alerts exist only with --detect", func(s detect.Stats) uint64 { return s.Alerts }),
+	metric.Gauge("alert_groups", "users, addresses and the like about which rules count events", func(s detect.Stats) uint64 { return uint64(s.Groups) }),
+	metric.Gauge("alert_bytes", "bytes of memory that they need", func(s detect.Stats) uint64 { return uint64(s.Bytes) }),
+	metric.Counter("alert_groups_evicted", "groups that were forgotten for lack of room while they still counted", func(s detect.Stats) uint64 { return s.Evicted }),
+	metric.Counter("alert_events_dropped", "events of groups that had too many", func(s detect.Stats) uint64 { return s.Dropped }),
+}
+
 var webhookMetrics = []metric.Definition[*listen.Listener]{
 	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
@@ -64,7 +73,7 @@ var webhookMetrics = []metric.Definition[*listen.Listener]{
 // Legend returns every metric of a source and its pipe, without values.
 func Legend() []metric.Metric {
 	list := metric.Legend(metric.Legend(pipe.Legend(), readerMetrics), formatMetrics)
-	return metric.Legend(metric.Legend(metric.Legend(list, namesMetrics), webhookMetrics), callMetrics)
+	return metric.Legend(metric.Legend(metric.Legend(metric.Legend(list, namesMetrics), alertMetrics), webhookMetrics), callMetrics)
 }
 
 // Metrics returns the metrics of s and its pipe as of now.
@@ -76,6 +85,9 @@ func (s *Source) addMetrics(to *metric.Snapshot) {
 	to.List = metric.Read(to.List, formatMetrics, s.opts.Format, to.At)
 	if names := s.opts.Format.Names(); names != nil {
 		to.List = metric.Read(to.List, namesMetrics, names, to.At)
+	}
+	if s.detector != nil {
+		to.List = metric.Read(to.List, alertMetrics, s.detector.stats(), to.At)
 	}
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)

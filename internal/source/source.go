@@ -33,7 +33,9 @@ type Options struct {
 	Format *format.Format
 	// Encode makes the records that the pipe hands over; nil: Fluent Bit events in Format.
 	Encode record.Encoder
-	// Tag is the base of the tags of the setting tag_by.
+	// Detect evaluates rules on the records, and adds alerts to them; nil: none.
+	Detect *Detection
+	// Tag is the base of the tags of the setting tag_by, and of alerts.
 	Tag string
 	// TokenName is what the user calls the option token; empty: token.
 	TokenName string
@@ -65,6 +67,8 @@ type Source struct {
 	state  *cursor.File  // nil without state_path, and while another reader has it
 	names  *format.Names // nil without enrich, and while another reader has the state
 	last   cursor.State  // after the last batch that the pipe took
+	// detector is nil without Options.Detect.
+	detector *detector
 	// learned is closed once nothing waits for what learn reads.
 	learned     chan struct{}
 	learnedOnce sync.Once
@@ -85,6 +89,9 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if o.Detect != nil {
+		s.detector = newDetector(o.Detect)
+	}
 	// First: a second reader is refused before anything else.
 	if err := s.openState(); o.WaitForState && errors.Is(err, cursor.ErrLocked) {
 		o.Log.Warn("another reader has the state, reading starts once it is gone", "state_path", settings.StatePath)
@@ -95,6 +102,9 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		if s.opts.Format, err = format.Open(settings.Format); err != nil {
 			return nil, &SettingsError{err}
 		}
+	}
+	if s.detector != nil {
+		s.opts.Format.Watch(s.detector.watch)
 	}
 	if o.Encode == nil {
 		o.Encode = s.opts.Format.Msgpack()
@@ -108,7 +118,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		}
 		s.joinCalls()
 	}
-	s.Pipe = pipe.New(pipe.Options{
+	s.Pipe = pipe.New(s.watched(pipe.Options{
 		Log:        o.Log,
 		Encode:     encoder(settings, o.Encode),
 		Tag:        tagger(o.Tag, settings.TagBy),
@@ -118,7 +128,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		Instance:   settings.Instance,
 		Heartbeat:  settings.Heartbeat,
 		Metrics:    s.addMetrics,
-	})
+	}))
 	return s, nil
 }
 
@@ -145,6 +155,11 @@ func (s *Source) openState() error {
 	}
 	if err := s.openNames(); err != nil {
 		return errors.Join(err, file.Close())
+	}
+	if s.detector != nil {
+		if err := s.detector.open(s.Settings.StatePath); err != nil {
+			return errors.Join(&SettingsError{err}, file.Close())
+		}
 	}
 	s.state, s.last = file, state
 	return nil
@@ -256,6 +271,11 @@ func (s state) Prepare() (pipe.Pending, error) {
 	if err := s.source.syncNames(); err != nil {
 		return nil, err
 	}
+	if s.source.detector != nil {
+		if err := s.source.detector.sync(); err != nil {
+			return nil, err
+		}
+	}
 	if s.source.state == nil {
 		return forgotten{}, nil
 	}
@@ -275,6 +295,9 @@ func (s *Source) Close() error {
 	}
 	if s.names != nil {
 		errs = append(errs, s.names.Close())
+	}
+	if s.detector != nil {
+		errs = append(errs, s.detector.close())
 	}
 	if s.state != nil {
 		errs = append(errs, s.state.Close())

@@ -1,0 +1,301 @@
+package detect
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// Lateness is how much older than the newest event of its group an event may be, and
+// still counts as it would have in time. ZITADEL's events become visible seconds late; the
+// rest is for lines and webhooks that were held up.
+const Lateness = 5 * time.Minute
+
+// Defaults of [Options]. A group of ten failed logins takes about 1.5 kB.
+const (
+	DefaultGroups = 100_000
+	DefaultBytes  = 64 << 20
+)
+
+// maxActions bounds the index by event.action. ZITADEL has about 600 types; a file of
+// records could have any number.
+const maxActions = 4096
+
+// Options of an [Engine].
+type Options struct {
+	MinLevel  Level // rules below it are evaluated, and give no alerts
+	MaxGroups int   // of all correlations together; 0: DefaultGroups
+	MaxBytes  int   // estimated, of all groups; 0: DefaultBytes
+	// Emit takes an alert, which is valid until Emit returns.
+	Emit func(*Alert)
+	Log  *slog.Logger
+}
+
+// Stats counts since the engine was made.
+type Stats struct {
+	Records   uint64 // that were evaluated
+	Malformed uint64 // lines that are no ECS record with event.action and event.id
+	Alerts    uint64
+	Evicted   uint64 // groups that had to go while they could still have made an alert
+	Dropped   uint64 // events of groups that had too many
+	Groups    int
+	Bytes     int
+}
+
+// Engine evaluates the rules of a set. One goroutine at a time may use it.
+type Engine struct {
+	Stats  Stats
+	set    *Set
+	o      Options
+	byType map[string][]*Rule // rules that can match a record of that event.action
+	corrs  map[string]*Rule   // by what stands for them in a state file
+
+	f    fields
+	id   string // of the record at hand
+	at   time.Time
+	now  time.Time
+	high int64 // the newest time of an event, Unix ns
+
+	groups map[string]*group
+	lru    group // sentinel of the list, the group used last in front
+	key    []byte
+	alert  Alert
+	note   func(*entry) // takes what the state has to remember; nil: nothing
+}
+
+// New returns an engine.
+func New(set *Set, o Options) *Engine {
+	if o.MaxGroups == 0 {
+		o.MaxGroups = DefaultGroups
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultBytes
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{set: set, o: o, byType: map[string][]*Rule{}, corrs: map[string]*Rule{}, groups: map[string]*group{}}
+	e.lru.prev, e.lru.next = &e.lru, &e.lru
+	for _, r := range set.Rules {
+		if r.Correlation != nil {
+			e.corrs[r.ID+"/"+r.Correlation.def] = r
+		}
+	}
+	return e
+}
+
+// Record evaluates one record, a JSON object in ECS form. now is this machine's time. The
+// line is not kept. It reports whether it is such a record; alerts of ours are skipped.
+func (e *Engine) Record(line []byte, now time.Time) bool {
+	s := unsafe.String(unsafe.SliceData(line), len(line)) // all that outlives the call is cloned
+	if e.f.read(e.set.slots, s) != nil {
+		e.Stats.Malformed++
+		return false
+	}
+	action := e.f.text(slotAction)
+	e.id = e.f.text(slotID)
+	if e.f.text(slotKind) == "alert" {
+		return true
+	}
+	if action == "" || e.id == "" {
+		e.Stats.Malformed++
+		return false
+	}
+	e.Stats.Records++
+	e.now = now
+	var err error
+	if e.at, err = time.Parse(time.RFC3339Nano, e.f.text(slotTime)); err != nil {
+		e.at = now
+	}
+	// A time in the future, of a clock that is wrong, must not make all groups old.
+	if t := e.at.UnixNano(); t > e.high && !e.at.After(now.Add(Lateness)) {
+		e.high = t
+	}
+	for _, r := range e.candidates(action) {
+		if r.search.match(&e.f) {
+			e.matched(r)
+		}
+	}
+	return true
+}
+
+// candidates are the rules of single events that can match a record of that action.
+func (e *Engine) candidates(action string) []*Rule {
+	if list, ok := e.byType[action]; ok {
+		return list
+	}
+	var list []*Rule
+	for _, r := range e.set.Rules {
+		if r.search != nil && r.search.possible(&e.f) >= 0 {
+			list = append(list, r)
+		}
+	}
+	if len(e.byType) < maxActions && len(e.f.values[slotAction]) == 1 {
+		e.byType[strings.Clone(action)] = list
+	}
+	return list
+}
+
+// matched handles a rule of single events that matches the record at hand.
+func (e *Engine) matched(r *Rule) {
+	if r.Alerts() {
+		e.emit(r, nil, []string{e.id}, 1, e.at, e.at)
+	}
+	for _, feed := range r.feeds {
+		e.feed(feed, e.at, nil)
+	}
+}
+
+// feed gives the record at hand to a correlation. ids are the events behind it, if it
+// completed another correlation.
+func (e *Engine) feed(to feed, at time.Time, ids []string) {
+	c := to.to.Correlation
+	var room [4]string // of its own: what is completed feeds other correlations meanwhile
+	values := room[:0]
+	for _, slot := range c.paths[to.part] {
+		v := e.f.text(e.instead(slot))
+		if v == "" {
+			return // it belongs to no group; all that lack the field are not one group
+		}
+		values = append(values, v)
+	}
+	if c.Field == "" {
+		e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, part: to.part, ids: ids})
+		return
+	}
+	for _, v := range e.f.values[e.instead(c.field[to.part])] {
+		if text := v.text(); text != "" {
+			e.occur(to, values, occurrence{at: at.UnixNano(), id: e.id, value: text, part: to.part, ids: ids})
+		}
+	}
+}
+
+// instead returns the slot of the token that stands for an address where addresses are
+// pseudonyms: source.ip takes only addresses.
+func (e *Engine) instead(slot int) int {
+	if slot == slotIP && len(e.f.values[slotIP]) == 0 {
+		return slotAddress
+	}
+	return slot
+}
+
+// occur adds an occurrence to its group, and handles what it completes.
+func (e *Engine) occur(to feed, values []string, o occurrence) {
+	g := e.group(to.to, values)
+	if to.to.Correlation.Silence {
+		e.heard(g, o)
+		return
+	}
+	switch g.verdict(&o, e.Stats.Records) {
+	case known:
+		return
+	case again: // after a crash: nobody knows whether the alert got through
+		e.fire(g)
+		return
+	}
+	o.own()
+	if e.note != nil {
+		e.note(&entry{Rule: g.ref(), Group: g.values, Part: o.part, At: o.at, ID: o.id, Value: o.value, IDs: o.ids})
+	}
+	if e.add(g, o) {
+		e.fire(g)
+	}
+	e.shrink(g)
+}
+
+// add adds o to g, and reports whether the correlation is complete now.
+func (e *Engine) add(g *group, o occurrence) (complete bool) {
+	e.Stats.Bytes -= g.bytes
+	complete, dropped := g.add(o)
+	g.measure()
+	e.Stats.Bytes += g.bytes
+	e.Stats.Dropped += uint64(dropped)
+	return complete
+}
+
+// fire emits the alert of a complete correlation, and gives it to those that it is a part of.
+func (e *Engine) fire(g *group) {
+	g.firedIn = e.Stats.Records
+	first, last := time.Unix(0, g.first), time.Unix(0, g.last)
+	if g.rule.Alerts() && g.alerted {
+		e.emit(g.rule, g.values, g.fired, g.count, first, last)
+	}
+	for _, feed := range g.rule.feeds {
+		e.feed(feed, last, g.fired)
+	}
+}
+
+// emit hands an alert over, with what the record at hand says of who it was.
+func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.Time) {
+	if r.Level < e.o.MinLevel {
+		return
+	}
+	e.Stats.Alerts++
+	a := &e.alert
+	*a = Alert{Rule: r, Events: ids, Count: count, First: first.UTC(), Last: last.UTC(), Read: e.now.UTC(), values: group, f: &e.f}
+	a.id = alertID(r, ids)
+	if e.o.Emit != nil {
+		e.o.Emit(a)
+	}
+}
+
+// group returns the group of a correlation with these values, used last from now on.
+func (e *Engine) group(r *Rule, values []string) *group {
+	e.key = binary.AppendUvarint(e.key[:0], uint64(r.index))
+	for _, v := range values {
+		e.key = append(binary.AppendUvarint(e.key, uint64(len(v))), v...)
+	}
+	g, ok := e.groups[string(e.key)]
+	if ok {
+		g.unlink()
+	} else {
+		g = &group{rule: r, key: string(e.key), values: slices.Clone(values)}
+		for i, v := range g.values {
+			g.values[i] = strings.Clone(v)
+		}
+		e.groups[g.key] = g
+		g.measure()
+		e.Stats.Bytes += g.bytes
+	}
+	g.prev, g.next = &e.lru, e.lru.next
+	g.prev.next, g.next.prev = g, g
+	e.Stats.Groups = len(e.groups)
+	return g
+}
+
+// shrink makes room. keep is the group at hand.
+func (e *Engine) shrink(keep *group) {
+	for len(e.groups) > e.o.MaxGroups || e.Stats.Bytes > e.o.MaxBytes {
+		g := e.lru.prev
+		if g == keep || g == &e.lru {
+			return
+		}
+		if !g.over(e.high) {
+			e.Stats.Evicted++
+		}
+		e.forget(g)
+	}
+}
+
+func (e *Engine) forget(g *group) {
+	g.unlink()
+	delete(e.groups, g.key)
+	e.Stats.Bytes -= g.bytes
+	e.Stats.Groups = len(e.groups)
+}
+
+// Matching returns the rules of single events that match a record, and nothing more.
+func (e *Engine) Matching(line []byte) (list []*Rule) {
+	if e.f.read(e.set.slots, string(line)) != nil {
+		return nil
+	}
+	for _, r := range e.candidates(e.f.text(slotAction)) {
+		if r.search.match(&e.f) {
+			list = append(list, r)
+		}
+	}
+	return list
+}

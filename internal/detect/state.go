@@ -1,0 +1,274 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
+)
+
+// State is a file that holds what the correlations of an engine know. It is lines of text:
+// eight hexadecimal digits of the CRC-32C of what follows the blank, and JSON. The first
+// line says what the file is. New lines are appended; when most of the file is over, it is
+// written anew beside itself and renamed into place.
+//
+// A crash cuts the last line, which is no error: [State.Sync] had not returned yet.
+type State struct {
+	engine  *Engine
+	path    string
+	file    *os.File
+	lock    *durable.Lock
+	pending []byte
+	size    int // of the file
+	base    int // of the file when it was last written anew
+}
+
+// maxState bounds the file that is read: a snapshot takes about twice MaxBytes, and as
+// much may be appended.
+const maxState = 1 << 30
+
+// rewriteFrom is the size below which the file only grows.
+const rewriteFrom = 1 << 20
+
+var (
+	// ErrDamaged: the file is not what was written.
+	ErrDamaged = errors.New("the state file is damaged; restore it from a backup, or delete it: the counts that correlations have begun are then lost")
+	// ErrForeign: the file is something else.
+	ErrForeign = errors.New("is no state file of detections; give another path")
+)
+
+const stateHead = `{"file":"zitadel-siem detections","version":1}`
+
+// entry is a line of the file: an occurrence, what a silence heard, or a whole group.
+type entry struct {
+	Rule  string   `json:"r"`
+	Group []string `json:"g,omitempty"`
+	Part  int      `json:"p,omitempty"`
+	At    int64    `json:"t,omitempty"`
+	ID    string   `json:"e,omitempty"`
+	Value string   `json:"v,omitempty"`
+	IDs   []string `json:"i,omitempty"`
+
+	Heard    int64 `json:"h,omitempty"`
+	Reported bool  `json:"w,omitempty"`
+
+	Muted   int64    `json:"m,omitempty"`
+	Quiet   int64    `json:"q,omitempty"`
+	Alerted bool     `json:"a,omitempty"`
+	Fired   []string `json:"f,omitempty"`
+	Count   int      `json:"c,omitempty"`
+	First   int64    `json:"s,omitempty"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// OpenState reads the file at path, or makes it, and locks it. The engine must be new.
+func OpenState(path string, e *Engine) (*State, error) {
+	s, err := openState(path, e)
+	if err != nil {
+		return nil, fmt.Errorf("state of detections %q: %w", path, err)
+	}
+	return s, nil
+}
+
+func openState(path string, e *Engine) (_ *State, err error) {
+	lock, err := durable.TakeLock(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	s := &State{engine: e, path: path, lock: lock}
+	defer func() {
+		if err != nil {
+			_ = lock.Release()
+		}
+	}()
+	content, _, err := bounded.ReadFile(path, maxState)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		if err := s.replay(content); err != nil {
+			return nil, err
+		}
+	}
+	e.note = s.note
+	return s, s.rewrite()
+}
+
+// note takes an entry of the engine.
+func (s *State) note(n *entry) { s.pending = appendEntry(s.pending, n) }
+
+func appendEntry(b []byte, n *entry) []byte {
+	text, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	return appendStateLine(b, text)
+}
+
+func appendStateLine(b, text []byte) []byte {
+	var sum [4]byte
+	crc := crc32.Checksum(text, castagnoli)
+	for i := range sum {
+		sum[i] = byte(crc >> (24 - 8*i))
+	}
+	b = hex.AppendEncode(b, sum[:])
+	b = append(append(b, ' '), text...)
+	return append(b, '\n')
+}
+
+// replay reads the lines of the file.
+func (s *State) replay(content []byte) error {
+	if len(content) == 0 {
+		return ErrDamaged // it is never written without its first line
+	}
+	number := 0
+	for len(content) > 0 {
+		line, rest, whole := bytes.Cut(content, []byte{'\n'})
+		if !whole && number > 0 {
+			return nil // a crash cut it
+		}
+		text, ok := checked(line)
+		switch {
+		case number == 0 && (!ok || string(text) != stateHead):
+			return ErrForeign
+		case !ok:
+			return fmt.Errorf("line %d: %w", number+1, ErrDamaged)
+		case number > 0:
+			var n entry
+			if err := json.Unmarshal(text, &n); err != nil {
+				return fmt.Errorf("line %d: %w", number+1, ErrDamaged)
+			}
+			s.engine.restore(&n)
+		}
+		content = rest
+		number++
+	}
+	return nil
+}
+
+// checked returns the text of a line whose sum is right.
+func checked(line []byte) (text []byte, ok bool) {
+	if len(line) < 10 || line[8] != ' ' {
+		return nil, false
+	}
+	text = line[9:]
+	return text, bytes.Equal(appendStateLine(nil, text), append(slices.Clone(line), '\n'))
+}
+
+// restore applies an entry. Those of rules that are gone or were changed are left out.
+func (e *Engine) restore(n *entry) {
+	r := e.corrs[n.Rule]
+	if r == nil || len(n.Group) != len(r.Correlation.GroupBy) || n.Part < 0 || n.Part >= len(r.Correlation.Rules) {
+		return
+	}
+	e.now = time.Unix(0, n.At)
+	g := e.group(r, n.Group)
+	switch {
+	case r.Correlation.Silence:
+		g.heard, g.reported, g.firedBy, g.last = n.Heard, n.Reported, n.ID, n.At
+	case n.Muted != 0:
+		g.muted, g.quiet, g.alerted, g.firedBy, g.fired, g.count, g.first, g.last = n.Muted, n.Quiet, n.Alerted, n.ID, n.Fired, n.Count, n.First, n.At
+		g.list = nil
+	default:
+		e.add(g, occurrence{at: n.At, id: n.ID, value: n.Value, part: n.Part, ids: n.IDs})
+	}
+	e.high = max(e.high, n.At)
+	e.shrink(g)
+}
+
+// snapshot appends all that the engine knows, the group that was used last at the end.
+func (e *Engine) snapshot(b []byte) []byte {
+	for g := e.lru.prev; g != &e.lru; g = g.prev {
+		if g.over(e.high) && !g.rule.Correlation.Silence {
+			continue
+		}
+		n := entry{Rule: g.ref(), Group: g.values}
+		if g.rule.Correlation.Silence {
+			n.ID, n.At, n.Heard, n.Reported = g.firedBy, g.last, g.heard, g.reported
+			b = appendEntry(b, &n)
+			continue
+		}
+		if g.muted != 0 {
+			n.ID, n.At, n.Muted, n.Quiet, n.Alerted, n.Fired, n.Count, n.First = g.firedBy, g.last, g.muted, g.quiet, g.alerted, g.fired, g.count, g.first
+			b = appendEntry(b, &n)
+		}
+		for i := range g.list {
+			o := &g.list[i]
+			b = appendEntry(b, &entry{Rule: n.Rule, Group: n.Group, Part: o.part, At: o.at, ID: o.id, Value: o.value, IDs: o.ids})
+		}
+	}
+	return b
+}
+
+// Sync makes durable what the engine has read. After an error it may be called again.
+func (s *State) Sync() error {
+	if len(s.pending) == 0 {
+		return nil
+	}
+	var err error
+	if s.size+len(s.pending) > max(rewriteFrom, 4*s.base) {
+		err = s.rewrite()
+	} else {
+		err = s.append()
+	}
+	if err != nil {
+		return fmt.Errorf("state of detections %q cannot be written: %w; make room or repair the directory", s.path, err)
+	}
+	return nil
+}
+
+func (s *State) append() error {
+	if _, err := s.file.WriteAt(s.pending, int64(s.size)); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	s.size += len(s.pending)
+	s.pending = s.pending[:0]
+	return nil
+}
+
+func (s *State) rewrite() error {
+	content := s.engine.snapshot(appendStateLine(nil, []byte(stateHead)))
+	draft, err := durable.Create(s.path + ".new")
+	if err != nil {
+		return err
+	}
+	if err := draft.Write(content); err != nil {
+		return err
+	}
+	if err := draft.Replace(s.path); err != nil {
+		return err
+	}
+	if err := durable.SyncDir(filepath.Dir(s.path)); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(s.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+	s.file, s.size, s.base, s.pending = file, len(content), len(content), s.pending[:0]
+	return nil
+}
+
+// Close syncs and closes the file.
+func (s *State) Close() error {
+	err := errors.Join(s.Sync(), s.file.Close())
+	return errors.Join(err, s.lock.Release())
+}

@@ -1,0 +1,142 @@
+package source
+
+import (
+	"sync"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+)
+
+// alertsSuffix is appended to state_path for the file of what correlations have counted.
+const alertsSuffix = ".alerts"
+
+// Detection asks a source for alerts beside its records.
+type Detection struct {
+	Rules    *detect.Set
+	MinLevel detect.Level
+	// Encode writes alerts; nil: as Fluent Bit events.
+	Encode record.Encoder
+}
+
+// detector evaluates rules on the records of a source, in the order in which they are encoded,
+// whatever their format and tier. Alerts go into the chunk of the record that completed
+// them, so that the state moves only after the sink has accepted both.
+type detector struct {
+	mu     sync.Mutex // heartbeats come from another goroutine
+	engine *detect.Engine
+	state  *detect.State // nil without state_path
+	alerts []record.Record
+	ofBeat []record.Record // alerts of heartbeats, which go with the heartbeat
+}
+
+func newDetector(d *Detection) *detector {
+	t := &detector{}
+	t.engine = detect.New(d.Rules, detect.Options{MinLevel: d.MinLevel, Emit: func(a *detect.Alert) { t.alerts = append(t.alerts, a.Clone()) }})
+	t.engine.Start(time.Now())
+	return t
+}
+
+// open opens the file. It is called with the state: both have one owner.
+func (t *detector) open(path string) (err error) {
+	if path == "" {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
+		t.engine.Start(time.Now())
+	}
+	return err
+}
+
+// watch evaluates a record in ECS form.
+func (t *detector) watch(r record.Record, line []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := len(t.alerts)
+	t.engine.Record(line, time.Now())
+	if _, beat := r.(*pipe.Heartbeat); beat {
+		t.ofBeat = append(t.ofBeat, t.alerts[before:]...)
+		t.alerts = t.alerts[:before]
+	}
+}
+
+// encoder makes next give the alerts of a record as well.
+func (t *detector) encoder(d *Detection, next record.Encoder) record.Encoder {
+	encode := d.Encode
+	if encode == nil {
+		encode = record.AppendMsgpack
+	}
+	return func(b []byte, r record.Record) []byte {
+		if a, ok := r.(*detect.Alert); ok {
+			return encode(b, a)
+		}
+		return next(b, r)
+	}
+}
+
+// derived returns the alerts of r. The pipe calls it after each record.
+func (t *detector) derived(r record.Record) []record.Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := &t.alerts
+	if _, beat := r.(*pipe.Heartbeat); beat {
+		list = &t.ofBeat
+	}
+	alerts := *list
+	*list = nil
+	return alerts
+}
+
+// stats is what the engine has counted.
+func (t *detector) stats() detect.Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.engine.Stats
+}
+
+// sync makes durable what the records before a state led to. It is done before the state
+// counts: a crash then repeats alerts, and forgets none.
+func (t *detector) sync() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == nil {
+		return nil
+	}
+	return t.state.Sync()
+}
+
+func (t *detector) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == nil {
+		return nil
+	}
+	return t.state.Close()
+}
+
+// alertTags gives alerts a tag of their own, so that Fluent Bit can route them.
+func alertTags(base string, next func(record.Record) string) func(record.Record) string {
+	return func(r record.Record) string {
+		if _, ok := r.(*detect.Alert); ok {
+			return base + ".alert"
+		}
+		if next == nil {
+			return ""
+		}
+		return next(r)
+	}
+}
+
+// watched adds detection to the options of a pipe.
+func (s *Source) watched(o pipe.Options) pipe.Options {
+	if s.detector == nil {
+		return o
+	}
+	o.Encode = s.detector.encoder(s.opts.Detect, o.Encode)
+	o.Derived = s.detector.derived
+	o.Tag = alertTags(s.opts.Tag, o.Tag)
+	return o
+}
