@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -98,7 +99,7 @@ func run(args []string) int {
 		if len(args) > 0 && args[0] == "demo" {
 			help = "the demo is a program of its own: make run, or build/zitadel-siem-demo"
 		}
-		console.Fail(fmt.Errorf("%w (%s)", err, help))
+		console.Fail(fmt.Errorf("%w (%s)", missingValue(err), help))
 		return exitUsage
 	}
 
@@ -120,6 +121,16 @@ func run(args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// missingValue says what to write after a flag that came without its value. All options
+// of the tables take one, switches included (--learn=on).
+func missingValue(err error) error {
+	flag, found := strings.CutSuffix(err.Error(), `: expected string value but got "EOL" (<EOL>)`)
+	if !found {
+		return err
+	}
+	return fmt.Errorf("%s needs a value, for example %s=on if it is a switch", flag, flag)
 }
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,

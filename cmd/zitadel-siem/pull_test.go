@@ -36,6 +36,17 @@ func TestPullGivesEveryRecordedEventOnce(t *testing.T) {
 	}
 }
 
+// Fewer lines than events are no loss, and nobody has to guess it.
+func TestPullSaysHowManyRecordsTheTierLeftOut(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	got := finish(t, program(t, environment(server), "pull", "--once", "--format", "ecs", "--tier", "core"))
+	out := len(zitadeltest.RecordedEvents(time.Time{})) - strings.Count(got.stdout, "\n")
+	if got.status != 0 || out == 0 || !strings.Contains(got.stderr, fmt.Sprint("records=", out)) {
+		t.Errorf("%d records were left out, which is not said: %s", out, got.stderr)
+	}
+}
+
 func TestPullGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	server := startRecorded(t, zitadeltest.Options{})
@@ -266,6 +277,7 @@ func TestPullSaysHowToMendItself(t *testing.T) {
 		says   []string
 	}{
 		{"an unknown flag", nil, []string{"--state_path", "x"}, exitUsage, []string{`did you mean "--state-path"`}},
+		{"a switch without its value", nil, []string{"--learn"}, exitUsage, []string{"--learn needs a value, for example --learn=on"}},
 		{"wrong values, all at once", []string{"ZITADEL_SETTLE=soon"}, []string{"--transport", "soap"}, exitUsage, []string{"transport", "settle", "2 problems"}},
 		{"a wrong token", []string{"ZITADEL_TOKEN=" + wrong}, nil, exitFailed, []string{"the token is wrong", "renew it in"}},
 		{"a role too small", []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, nil, exitFailed, []string{"IAM_OWNER_VIEWER"}},

@@ -77,6 +77,10 @@ func (w *details) value(v *structpb.Value) {
 	case *structpb.Value_BoolValue:
 		w.text(strconv.FormatBool(v.BoolValue))
 	case *structpb.Value_ListValue:
+		// An empty list is what was set: an execution whose targets were taken away.
+		if len(v.ListValue.GetValues()) == 0 {
+			w.text("[]")
+		}
 		for _, e := range v.ListValue.GetValues() {
 			w.value(e)
 		}

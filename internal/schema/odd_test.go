@@ -109,3 +109,23 @@ func TestLaw8_OddPayloadsGiveValidRecords(t *testing.T) {
 		}
 	})
 }
+
+// Whoever takes the targets of an execution away ends its webhooks: the record says that
+// the list is empty, in every format.
+func TestAnExecutionWithoutTargetsSaysSo(t *testing.T) {
+	table := load(t)
+	targets := structpb.NewListValue(&structpb.ListValue{})
+	r := record.Event{
+		Key:  record.Key{Instance: "i", AggregateType: "execution", AggregateID: "event", Sequence: 2},
+		Time: readAt, Read: readAt, Type: "execution.v2.set", Source: record.SourceEventsAPI,
+		Payload: &structpb.Struct{Fields: map[string]*structpb.Value{"targets": targets}},
+	}
+	payload.Record(&r)
+	var a schema.Activity
+	table.Event(&a, &r)
+	for _, f := range formats {
+		if line := string(schema.NewWriter(schema.Options{Format: f}).AppendLine(nil, &a)); !strings.Contains(line, "targets=[]") && !strings.Contains(line, `targets\=[]`) {
+			t.Errorf("%v: %s", f, line)
+		}
+	}
+}

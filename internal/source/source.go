@@ -226,6 +226,10 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 	err = cmp.Or(err, readError, s.Pipe.Close(ending))
 	stopListening()
 	listener.Wait()
+	// Otherwise fewer lines than events look like a loss.
+	if n := s.opts.Format.LeftOut.Load(); n > 0 {
+		s.opts.Log.Info("records were left out by the option `tier` (tier: noise writes them all)", "records", n)
+	}
 	return err
 }
 
