@@ -3,6 +3,7 @@ package parser_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/parser"
@@ -151,4 +152,55 @@ func BenchmarkBaseline(b *testing.B) {
 			})
 		})
 	}
+}
+
+// requestLines are the recorded lines of some kinds.
+func requestLines(tb testing.TB, kinds ...parser.Kind) (lines [][]byte) {
+	tb.Helper()
+	for _, rec := range recordings(tb) {
+		for _, line := range rec.lines {
+			if k := decodeReference(line).kind; slices.Contains(kinds, k) && !bytes.HasPrefix(line, []byte("\x1b")) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// BenchmarkRequest is a line of the request log, of the activity log and of the access log
+// to a record, beside the official script's line in BenchmarkParse.
+func BenchmarkRequest(b *testing.B) {
+	for _, kind := range []parser.Kind{parser.Served, parser.Gateway, parser.Activity, parser.Access} {
+		b.Run(kind.String(), func(b *testing.B) {
+			p := parser.New(parser.Options{Kinds: parser.AllKinds})
+			var r parser.Record
+			each(b, requestLines(b, kind), func(line []byte) { p.Parse(line, &r) })
+		})
+	}
+}
+
+// BenchmarkJoin is what a joiner adds to a record that is parsed: both halves of each
+// request, with a full memory.
+func BenchmarkJoin(b *testing.B) {
+	p := parser.New(parser.Options{Kinds: parser.AllKinds})
+	var records []parser.Record
+	for _, line := range requestLines(b, parser.Served, parser.Access) {
+		var r parser.Record
+		if p.Parse(line, &r); r.Kind == parser.Served || r.Kind == parser.Access {
+			records = append(records, r)
+		}
+	}
+	j, round := parser.NewJoiner(), uint64(0)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(records) == 0 {
+			round++ // another stream: all requests are new
+		}
+		if r := &records[i%len(records)]; r.Kind == parser.Access {
+			j.Access(round, r, parser.Place{})
+		} else {
+			j.Served(round, r)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }

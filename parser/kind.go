@@ -20,13 +20,22 @@ const (
 	RunStarted
 	RunSucceeded
 	RunFailed
-	// Access is a request that ZITADEL answered.
+	// Access is a request that ZITADEL answered, as the access log tells it: with the headers,
+	// without the user.
 	Access
+	// Served is the same as the request log tells it ("request served"): with the user and
+	// the duration, without the headers. A [Joiner] puts the two together.
+	Served
+	// Gateway is a REST request as ZITADEL's gateway tells it: path and status, neither user
+	// nor trace id. The gateway makes a gRPC request of it, which has a line of its own.
+	Gateway
+	// Activity is what a user did: a call of an older API, a session, a token.
+	Activity
 
 	kinds = iota
 )
 
-var kindNames = [kinds]string{"other", "malformed", "log", "run_started", "run_succeeded", "run_failed", "access"}
+var kindNames = [kinds]string{"other", "malformed", "log", "run_started", "run_succeeded", "run_failed", "access", "request", "gateway", "activity"}
 
 // String is the name of k in options and counters, such as run_failed.
 func (k Kind) String() string {
@@ -37,7 +46,7 @@ func (k Kind) String() string {
 }
 
 // Kinds is a set of kinds.
-type Kinds uint8
+type Kinds uint16
 
 // AllKinds has every kind. DefaultKinds has those about actions, and Malformed.
 const (
