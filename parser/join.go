@@ -78,9 +78,9 @@ type joinKey struct {
 // keyOf returns the key of a request id or a trace id. Both are valid, as the parser checks.
 func keyOf(stream uint64, id string, trace bool) joinKey {
 	k := joinKey{stream: stream, trace: trace}
-	bits := 5 // of a request id's base 32
-	if trace {
-		bits = 4
+	bits := 4 // of hex
+	if !trace {
+		bits, k.stream = 5, 0 // base 32; a request id is unique in all streams
 	}
 	for i := range len(id) {
 		c := id[i]

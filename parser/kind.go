@@ -54,6 +54,14 @@ const (
 	DefaultKinds Kinds = 1<<Malformed | 1<<Log | 1<<RunStarted | 1<<RunSucceeded | 1<<RunFailed
 )
 
+// WithHalves adds Access if Served is in s: a [Joiner] needs both.
+func (s Kinds) WithHalves() Kinds {
+	if s.Has(Served) {
+		s |= 1 << Access
+	}
+	return s
+}
+
 // Has reports whether k is in s.
 func (s Kinds) Has(k Kind) bool { return s>>k&1 == 1 }
 

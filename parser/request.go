@@ -363,6 +363,9 @@ func (p *Parser) duration(name told) time.Duration {
 
 func (f *lineFields) number(name told) (n int64, ok bool) {
 	b := f.of(name)
+	if len(b) == 0 || b[0]-'0' > 9 { // an error would allocate
+		return 0, false
+	}
 	n, end, ok := digits(b, 0)
 	return n, ok && end == len(b)
 }

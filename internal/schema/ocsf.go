@@ -249,9 +249,14 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 	}
 	d.Optional("http_request")
 	d.Some("user_agent", a.UserAgent)
+	d.Some("http_method", a.Call.Method)
 	if a.Call.Path != "" || a.Call.Host != "" && a.line != nil { // of an API call, the host stands in call
 		d.Map("url")
-		d.Some("path", a.Call.Path)
+		if a.Call.Path != "" {
+			d.Text("path", a.Call.Path)
+		} else {
+			d.Some("path", a.Call.Operation) // required; gRPC's path is its method
+		}
 		d.Some("hostname", a.Call.Host)
 		d.End()
 	}
@@ -366,6 +371,16 @@ func (w *Writer) ocsfCall(d *document.Doc, a *Activity) {
 	} else {
 		d.Text("operation", "unknown") // required
 	}
+	if a.Call.ID != "" {
+		d.Map("request")
+		d.Text("uid", a.Call.ID)
+		d.End()
+	}
+	if a.Call.Service != "" {
+		d.Map("service")
+		d.Text("name", a.Call.Service)
+		d.End()
+	}
 	d.Optional("response")
 	if a.Call.Protocol != "" {
 		d.Number("code", float64(a.Call.Status))
@@ -382,6 +397,8 @@ func (w *Writer) ocsfUnmapped(d *document.Doc, a *Activity, c Class) {
 	d.Text("tier", a.Row.Tier.String())
 	d.Some("step", string(a.Step))
 	object(d, "organization", a.Organization)
+	object(d, "trace", Object{ID: a.Trace})
+	object(d, "span", Object{ID: a.Span})
 	w.own(d, a)
 	if c.Class == classBase {
 		d.Optional("actor")
