@@ -3,8 +3,10 @@ package parser_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -186,21 +188,54 @@ func BenchmarkJoin(b *testing.B) {
 	var records []parser.Record
 	for _, line := range requestLines(b, parser.Served, parser.Access) {
 		var r parser.Record
-		if p.Parse(line, &r); r.Kind == parser.Served || r.Kind == parser.Access {
-			records = append(records, r)
+		p.Parse(line, &r)
+		records = append(records, r)
+	}
+	// Requests that are all different: more of them than the joiner remembers.
+	var ids [2 * parser.JoinRequests / 1000][]string
+	for round := range ids {
+		for _, r := range records {
+			id := r.Access.TraceID + r.Access.RequestID // of Access, one of the two
+			switch {
+			case r.Served.Protocol == "http":
+				id = r.Served.ID
+			case r.Kind == parser.Served:
+				id = r.Served.TraceID
+			}
+			ids[round] = append(ids[round], fmt.Sprintf("%02d", round)+id[2:])
 		}
 	}
-	j, round := parser.NewJoiner(), uint64(0)
+	j := parser.NewJoiner()
+	j.Begin(1)
+	n, joined := 0, 0
+	join := func() {
+		r := records[n%len(records)]
+		round := n / len(records)
+		id := ids[round%len(ids)][n%len(records)]
+		n++
+		r.Time = r.Time.Add(time.Duration(round) * time.Hour)
+		if r.Kind == parser.Access {
+			if r.Access.RequestID != "" {
+				r.Access.RequestID = id
+			} else {
+				r.Access.TraceID = id
+			}
+			j.Access(1, &r, parser.Place{})
+			return
+		}
+		r.Served.ID, r.Served.TraceID = id, id
+		if _, ok := j.Served(1, &r); ok {
+			joined++
+		}
+	}
+	for range len(ids) * len(records) { // the memory fills
+		join()
+	}
+	joined = 0
 	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if i%len(records) == 0 {
-			round++ // another stream: all requests are new
-		}
-		if r := &records[i%len(records)]; r.Kind == parser.Access {
-			j.Access(round, r, parser.Place{})
-		} else {
-			j.Served(round, r)
-		}
+	for b.Loop() {
+		join()
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(2*float64(joined)/float64(b.N), "joined")
 }

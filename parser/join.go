@@ -18,18 +18,21 @@ const (
 	JoinRequestID
 	// JoinTraceID: both halves have the same trace id, and no other request has it.
 	JoinTraceID
+	// JoinOnly: no other access record fits. Each request has one, and all access records of
+	// this method that were printed while the request was answered are known.
+	JoinOnly
 	// JoinShared: the trace id is also that of another request, so that it proves nothing.
 	// The record has one half.
 	JoinShared
 )
 
-// String is "", "none", "request_id", "trace_id" or "shared_trace_id".
+// String is "", "none", "request_id", "trace_id", "only_candidate" or "shared_trace_id".
 func (j Join) String() string {
-	return [...]string{"", "none", "request_id", "trace_id", "shared_trace_id"}[j]
+	return [...]string{"", "none", "request_id", "trace_id", "only_candidate", "shared_trace_id"}[j]
 }
 
 // Joined reports whether the record has both halves.
-func (j Join) Joined() bool { return j == JoinRequestID || j == JoinTraceID }
+func (j Join) Joined() bool { return JoinRequestID <= j && j <= JoinOnly }
 
 // The limits of a Joiner.
 const (
@@ -43,6 +46,12 @@ const (
 	// joinSlack is how far the clock of a line may be off. slog's text has milliseconds, and
 	// a line is written a moment after its time was read.
 	joinSlack = 5 * time.Millisecond
+	// joinOrder is how far lines that follow one another may be out of order.
+	joinOrder = 100 * time.Millisecond
+
+	maxMethods = 4096 // in all streams; ZITADEL has about 900
+
+	grpcOK, grpcUnknown = 0, 2
 )
 
 // Joiner remembers the first half of each request and completes the second half with it. It
@@ -52,36 +61,44 @@ const (
 // ZITADEL prints the access record before the line "request served", so that the first half
 // is always a record of kind Access. A half is only used if its line has TrustFull.
 //
-// What is joined is proved. A request of HTTP has an id that ZITADEL chose, and that both
-// lines have. A request of gRPC has only the trace id, which ZITADEL takes over from the
-// client's traceparent, so that a client can choose that of another request. It is believed
-// if the joiner has seen each access record since the request began, and exactly one of them
-// has this trace id: that of the request itself must be among them. The method, the code and
-// the instance must be equal too.
+// What is joined is proved, as long as no line is missing:
+//
+//   - A request of HTTP has an id that ZITADEL chose, and that both lines have.
+//   - Other requests have their access record among those of the same method that were
+//     printed while they were answered. If one of these has the trace id of the request, it
+//     is the right one; if several have it, none is believed, because a client of gRPC can
+//     choose the trace id of another request. If none has it, and only one access record is
+//     left, that one is it.
+//
+// A method, a code, an instance and a time are ZITADEL's own. Nothing is joined if the log
+// began, or a line was lost ([Joiner.Lost]), or a half was forgotten, while the request was
+// answered.
 type Joiner struct {
 	mu      sync.Mutex
 	max     int
 	halves  []half // a ring; next is the oldest when it is full
 	next    int
-	byKey   map[joinKey]int32
-	streams map[uint64]time.Time // when the first line was logged
+	count   uint64
+	byLine  map[lineKey]int32
+	byID    map[joinKey]int32  // of HTTP
+	byTrace map[joinKey]traced // of gRPC and connect
+	open    map[methodKey]*method
+	streams map[uint64]time.Time // since when all lines are known
 	evicted time.Time            // when the youngest half that was forgotten was logged
 }
 
-// joinKey identifies a request in one stream of lines.
-type joinKey struct {
-	stream    uint64
-	high, low uint64 // of the id
-	trace     bool
+// lineKey identifies an access record, so that one that comes again is known.
+type lineKey struct {
+	stream, hash uint64
+	nanos        int64
 }
 
-// keyOf returns the key of a request id or a trace id. Both are valid, as the parser checks.
-func keyOf(stream uint64, id string, trace bool) joinKey {
-	k := joinKey{stream: stream, trace: trace}
-	bits := 4 // of hex
-	if !trace {
-		bits, k.stream = 5, 0 // base 32; a request id is unique in all streams
-	}
+// joinKey is a request id or a trace id in one stream of lines.
+type joinKey struct{ stream, high, low uint64 }
+
+// keyOf returns the key of an id of digits and lower-case letters, with some bits for each.
+func keyOf(stream uint64, id string, bits int) joinKey {
+	k := joinKey{stream: stream}
 	for i := range len(id) {
 		c := id[i]
 		if c -= '0'; c > 9 {
@@ -93,16 +110,44 @@ func keyOf(stream uint64, id string, trace bool) joinKey {
 	return k
 }
 
+const hexBits, base32Bits = 4, 5
+
+type methodKey struct {
+	stream uint64
+	method string
+}
+
+// method has the halves of one method, in the order of their lines.
+type method struct {
+	halves []openHalf
+	since  time.Time // when the last one was logged that was taken out
+}
+
+// traced is what is known of a trace id.
+type traced struct {
+	first  openHalf
+	shared bool // several requests have it
+}
+
+// openHalf is the place of a half, as long as it has the number count.
+type openHalf struct {
+	i     int32
+	count uint64
+}
+
 // half is the first half of a request.
 type half struct {
-	key    joinKey
+	line   lineKey
+	id     joinKey
 	time   time.Time
+	count  uint64
 	hash   uint64
 	access Request
 	inst   string
 	served uint64 // hash of the record that it was joined with
 	used   bool
-	shared bool // another request has the same trace id
+	how    Join
+	shared bool
 	place  Place
 }
 
@@ -114,18 +159,24 @@ type Place struct {
 
 // NewJoiner returns a joiner that has seen nothing.
 func NewJoiner() *Joiner {
-	return &Joiner{max: JoinRequests, byKey: map[joinKey]int32{}, streams: map[uint64]time.Time{}}
+	return &Joiner{
+		max: JoinRequests, byLine: map[lineKey]int32{}, byID: map[joinKey]int32{}, byTrace: map[joinKey]traced{},
+		open: map[methodKey]*method{}, streams: map[uint64]time.Time{},
+	}
 }
 
-// Begin forgets that stream was seen, because its next line is not the one behind its last
-// line. whole reports that the next line is the first of the log.
-func (j *Joiner) Begin(stream uint64, whole bool) {
+// Begin says that the next line of stream is the first of its log.
+func (j *Joiner) Begin(stream uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.begin(stream, time.Time{})
+}
+
+// Lost says that a line of stream may be missing here, or cannot be read.
+func (j *Joiner) Lost(stream uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.streams, stream)
-	if whole {
-		j.begin(stream, time.Time{})
-	}
 }
 
 func (j *Joiner) begin(stream uint64, at time.Time) {
@@ -154,44 +205,107 @@ func (j *Joiner) see(stream uint64, r *Record) time.Time {
 // takes the place of the earlier one.
 func (j *Joiner) Access(stream uint64, r *Record, place Place) {
 	r.Join = JoinNone
-	id, trace := r.Access.RequestID, false
-	if id == "" {
-		id, trace = r.Access.TraceID, true
-	}
-	key := keyOf(stream, id, trace)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.see(stream, r)
-	if id == "" || r.Trust != TrustFull {
+	if r.Trust != TrustFull {
+		delete(j.streams, stream) // it is as good as lost
 		return
 	}
-	if i, ok := j.byKey[key]; ok {
-		h := &j.halves[i]
-		switch {
-		case h.hash == r.hash && h.time.Equal(r.Time):
-			h.place = place
-			if h.shared {
+	switch {
+	case r.Access.RequestID != "":
+		id := keyOf(0, r.Access.RequestID, base32Bits) // unique in all streams
+		if i, again := j.byID[id]; again {
+			j.halves[i].place = place
+			return
+		}
+		i := j.take(r, place)
+		j.halves[i].id, j.byID[id] = id, i
+	case r.Access.Protocol == "grpc":
+		line := lineKey{stream, r.hash, r.Time.UnixNano()}
+		if i, again := j.byLine[line]; again {
+			h := &j.halves[i]
+			if h.place = place; h.shared {
 				r.Join = JoinShared
 			}
-		case trace:
-			h.shared, r.Join = true, JoinShared
+			return
 		}
+		i := j.take(r, place)
+		j.halves[i].line, j.byLine[line] = line, i
+		j.remember(stream, &j.halves[i], i, r)
+	}
+}
+
+// take fills a half with r and returns its index. The oldest is forgotten if there is no room.
+func (j *Joiner) take(r *Record, place Place) int32 {
+	j.count++
+	i := len(j.halves)
+	if i < j.max {
+		j.halves = append(j.halves, half{})
+	} else {
+		i = j.next
+		j.next = (j.next + 1) % len(j.halves)
+		j.forget(&j.halves[i])
+	}
+	j.halves[i] = half{time: r.Time, count: j.count, hash: r.hash, access: r.Access, inst: r.Instance, place: place}
+	return int32(i)
+}
+
+func (j *Joiner) forget(h *half) {
+	if h.time.After(j.evicted) {
+		j.evicted = h.time
+	}
+	if h.line == (lineKey{}) {
+		delete(j.byID, h.id)
 		return
 	}
-	h := half{key: key, time: r.Time, hash: r.hash, access: r.Access, inst: r.Instance, place: place}
-	if len(j.halves) < j.max {
-		j.byKey[key] = int32(len(j.halves))
-		j.halves = append(j.halves, h)
-		return
+	delete(j.byLine, h.line)
+	if t, ok := j.byTrace[h.id]; ok && t.first.count == h.count {
+		delete(j.byTrace, h.id)
 	}
-	old := &j.halves[j.next]
-	if old.time.After(j.evicted) {
-		j.evicted = old.time
+}
+
+// remember adds a half of gRPC or connect.
+func (j *Joiner) remember(stream uint64, h *half, i int32, r *Record) {
+	at := openHalf{i, j.count}
+	if r.Access.TraceID != "" {
+		h.id = keyOf(stream, r.Access.TraceID, hexBits)
+		t, known := j.byTrace[h.id]
+		if !known {
+			t = traced{first: at}
+		} else {
+			t.shared, h.shared, r.Join = true, true, JoinShared
+		}
+		j.byTrace[h.id] = t
 	}
-	delete(j.byKey, old.key)
-	*old = h
-	j.byKey[key] = int32(j.next)
-	j.next = (j.next + 1) % len(j.halves)
+	key := methodKey{stream, r.Access.URL}
+	m := j.open[key]
+	if m == nil {
+		if len(j.open) >= maxMethods {
+			clear(j.open)
+			j.evicted = r.Time
+		}
+		m = &method{}
+		j.open[key] = m
+	}
+	old := 0
+	for ; old < len(m.halves); old++ { // what is too old for any request goes
+		if h := j.at(m.halves[old]); h != nil {
+			if r.Time.Sub(h.time) <= JoinWindow {
+				break
+			}
+			m.since = h.time
+		}
+	}
+	m.halves = append(m.halves[old:], at)
+}
+
+// at returns the half at o, or nil if it is forgotten.
+func (j *Joiner) at(o openHalf) *half {
+	if h := &j.halves[o.i]; h.count == o.count {
+		return h
+	}
+	return nil
 }
 
 // Served completes r, a record of kind Served, with the half of its request that was seen
@@ -205,39 +319,85 @@ func (j *Joiner) Served(stream uint64, r *Record) (place Place, joined bool) {
 	if r.Trust != TrustFull {
 		return Place{}, false
 	}
-	id, trace := r.Served.ID, false
-	if r.Served.Protocol != "http" {
-		id, trace = r.Served.TraceID, true
+	var h *half
+	how := JoinRequestID
+	if r.Served.Protocol == "http" {
+		if i, ok := j.byID[keyOf(0, r.Served.ID, base32Bits)]; ok && r.Served.ID != "" {
+			h = &j.halves[i]
+		}
+	} else if r.Time.Add(-r.Took).After(since.Add(joinSlack)) {
+		h, how = j.find(stream, r)
 	}
-	i, ok := j.byKey[keyOf(stream, id, trace)]
-	if !ok || id == "" {
-		return Place{}, false
-	}
-	h := &j.halves[i]
-	if h.inst != r.Instance || r.Time.Sub(h.time).Abs() > JoinWindow {
-		return Place{}, false
-	}
-	if trace {
-		if h.shared = h.shared || h.used && h.served != r.hash; h.shared {
+	if h == nil || h.inst != r.Instance || r.Time.Sub(h.time).Abs() > JoinWindow {
+		if how == JoinShared {
 			r.Join = JoinShared
-			return Place{}, false
 		}
-		if !h.within(r, since) {
-			return Place{}, false
-		}
+		return Place{}, false
 	}
-	h.used, h.served = true, r.hash
-	r.Access, r.Join = h.access, JoinRequestID
-	if trace {
-		r.Join = JoinTraceID
-	}
+	h.used, h.served, h.how = true, r.hash, how
+	r.Access, r.Join = h.access, how
 	return h.place, true
 }
 
-// within reports whether h can be the half of r, and no other that is not known.
-func (h *half) within(r *Record, since time.Time) bool {
-	began := r.Time.Add(-r.Took)
-	return began.After(since.Add(joinSlack)) &&
-		!h.time.Before(began.Add(-joinSlack)) && !h.time.After(r.Time.Add(joinSlack)) &&
-		h.access.Protocol == "grpc" && h.access.URL == r.Served.Operation && h.access.Status == r.Served.Status
+// find returns the half of a request of gRPC or connect. All access records since the request
+// began are known.
+func (j *Joiner) find(stream uint64, r *Record) (h *half, how Join) {
+	m := j.open[methodKey{stream, r.Served.Operation}]
+	if m == nil || !r.Time.Add(-r.Took-joinOrder).After(m.since) {
+		return nil, JoinNone
+	}
+	only, again := j.only(m, r)
+	if again {
+		return only, only.how
+	}
+	if r.Served.TraceID != "" {
+		key := keyOf(stream, r.Served.TraceID, hexBits)
+		if t, ok := j.byTrace[key]; ok {
+			switch h := j.at(t.first); {
+			case h == nil || t.shared || h.used:
+				t.shared = true
+				j.byTrace[key] = t
+				return nil, JoinShared
+			case h.fits(r):
+				return h, JoinTraceID
+			}
+			return nil, JoinNone
+		}
+	}
+	return only, JoinOnly
+}
+
+// only returns the only half of m that r can have, without regard to r's trace id, or nil. With
+// again, it was joined with r before: r comes again.
+func (j *Joiner) only(m *method, r *Record) (h *half, again bool) {
+	began, several := r.Time.Add(-r.Took-joinOrder), false
+	for i := len(m.halves) - 1; i >= 0; i-- {
+		c := j.at(m.halves[i])
+		if c == nil {
+			continue
+		}
+		if c.time.Before(began) {
+			break
+		}
+		switch {
+		case c.used && c.served == r.hash:
+			return c, true
+		case c.used, !c.fits(r):
+		case r.Served.Protocol == "grpc" && c.access.TraceID != "": // the request would have this trace id
+		default:
+			several = several || h != nil
+			h = c
+		}
+	}
+	if several {
+		return nil, false
+	}
+	return h, false
+}
+
+// fits reports whether h can be the half of r.
+func (h *half) fits(r *Record) bool {
+	return !h.time.Before(r.Time.Add(-r.Took-joinSlack)) && !h.time.After(r.Time.Add(joinSlack)) && h.inst == r.Instance &&
+		h.access.Protocol == "grpc" && h.access.URL == r.Served.Operation &&
+		(h.access.Status == r.Served.Status || h.access.Status == grpcOK && r.Served.Status == grpcUnknown) // ZITADEL logs Unknown as 0 there
 }

@@ -54,10 +54,11 @@ const (
 	DefaultKinds Kinds = 1<<Malformed | 1<<Log | 1<<RunStarted | 1<<RunSucceeded | 1<<RunFailed
 )
 
-// WithHalves adds Access if Served is in s: a [Joiner] needs both.
+// WithHalves adds Access and Malformed if Served is in s: a [Joiner] needs both halves, and
+// must know of lines that cannot be read.
 func (s Kinds) WithHalves() Kinds {
 	if s.Has(Served) {
-		s |= 1 << Access
+		s |= 1<<Access | 1<<Malformed
 	}
 	return s
 }

@@ -186,7 +186,7 @@ func (run *parseRun) add(r *parser.Record) {
 func (run *parseRun) begin(name string) {
 	run.stream++
 	if run.join != nil && name != "standard input" {
-		run.join.Begin(run.stream, true)
+		run.join.Begin(run.stream)
 	}
 }
 
@@ -201,6 +201,8 @@ func (run *parseRun) isHalf() bool {
 			return true
 		}
 		r.Join = parser.NotJoined // it comes out whether or not its request does
+	case parser.Malformed:
+		run.join.Lost(run.stream)
 	case parser.Served:
 		place, joined := run.join.Served(run.stream, r)
 		if joined && place.Batch == run.piece && place.Index < len(run.halves) {

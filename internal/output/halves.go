@@ -56,6 +56,8 @@ func (w *work) isHalf(more int) bool {
 		h.pairs = append(h.pairs, w.pairs...)
 		h.waits = append(h.waits, wait{record: *r, more: more, from: from, to: len(h.pairs)})
 		return true
+	case parser.Malformed:
+		w.join.Lost(h.stream)
 	case parser.Served:
 		place, joined := w.join.Served(h.stream, r)
 		if joined && place.Batch == h.batch && place.Index < len(h.waits) {
