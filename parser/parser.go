@@ -298,6 +298,9 @@ func (p *Parser) label(r *Record, id []byte, layers uint) {
 	if p.opts.Instance != "" {
 		return // begin has set it
 	}
+	if len(id) == 0 { // the next line has one again
+		return
+	}
 	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
 	if string(p.name) != p.instance {
 		p.instance = string(p.name)

@@ -190,8 +190,9 @@ func (run *parseRun) begin(name string) {
 	}
 }
 
-// isHalf completes a request with its access record. It reports that the record is an access
-// record that waits for its request, until the end of the piece.
+// isHalf completes a request with its access record. It reports that the record is not to be
+// written now: an access record waits for its request until the end of the piece, and a line
+// that cannot be read is only for the joiner.
 func (run *parseRun) isHalf() bool {
 	switch r := &run.record; r.Kind {
 	case parser.Access:
@@ -203,6 +204,7 @@ func (run *parseRun) isHalf() bool {
 		r.Join = parser.NotJoined // it comes out whether or not its request does
 	case parser.Malformed:
 		run.join.Lost(run.stream)
+		return !run.kinds.Has(parser.Malformed)
 	case parser.Served:
 		place, joined := run.join.Served(run.stream, r)
 		if joined && place.Batch == run.piece && place.Index < len(run.halves) {

@@ -54,7 +54,9 @@ type Flusher struct {
 	kinds    parser.Kinds // that become records
 	join     *parser.Joiner
 	batches  atomic.Uint64
-	pool     sync.Pool // of *work
+	busy     atomic.Int32 // flushes that run
+	mixed    atomic.Bool  // several ran at the same time
+	pool     sync.Pool    // of *work
 	stats    stats
 	warnings warnings
 }
@@ -122,6 +124,10 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 			result = Retry
 		}
 	}()
+	if f.busy.Add(1) > 1 {
+		f.mixed.Store(true)
+	}
+	defer f.busy.Add(-1)
 	w := f.pool.Get().(*work)
 	w.Flusher, w.ctx, w.tag = f, ctx, tag
 	w.halves.begin(f, from)

@@ -26,11 +26,16 @@ type wait struct {
 	done     bool // a request has taken it
 }
 
-// begin starts a chunk. Its tag identifies the stream of lines: Fluent Bit hands the chunks of
-// a tag over in the order in which they were read.
+// begin starts a chunk. Its tag identifies the stream of lines: one worker gets the chunks of
+// a tag in the order in which they were read. Several workers mix them, so that each chunk is
+// a stream of its own then.
 func (h *halves) begin(f *Flusher, tag string) {
-	if f.join != nil {
-		h.stream, h.batch = xxhash.Sum64String(tag), f.batches.Add(1)
+	if f.join == nil {
+		return
+	}
+	h.stream, h.batch = xxhash.Sum64String(tag), f.batches.Add(1)
+	if f.mixed.Load() {
+		h.stream ^= h.batch * 0x9e3779b97f4a7c15 // any odd number
 	}
 }
 
@@ -41,8 +46,8 @@ func (h *halves) reset() {
 
 func (h *halves) size() int { return cap(h.pairs) + cap(h.waits)*int(unsafe.Sizeof(wait{})) }
 
-// isHalf completes a request with its access record. It reports that the record is an access
-// record that waits for its request.
+// isHalf completes a request with its access record. It reports that the record is not to be
+// sent now: an access record that waits for its request, or what only the joiner must know.
 func (w *work) isHalf(more int) bool {
 	h, r := &w.halves, &w.record
 	switch r.Kind {
@@ -58,6 +63,7 @@ func (w *work) isHalf(more int) bool {
 		return true
 	case parser.Malformed:
 		w.join.Lost(h.stream)
+		return !w.kinds.Has(parser.Malformed)
 	case parser.Served:
 		place, joined := w.join.Served(h.stream, r)
 		if joined && place.Batch == h.batch && place.Index < len(h.waits) {
