@@ -244,11 +244,20 @@ func (p *Parser) request(t text, v verdict, r *Record) (kind Kind, done bool) {
 		return Other, false
 	case !whole || !dated || !f.complete(kind):
 		return Malformed, false
+	}
+	var took time.Duration
+	if kind != Activity {
+		var ok bool
+		if took, ok = p.duration(toldDuration); !ok {
+			return Malformed, false
+		}
+	}
+	switch {
 	case !p.opts.Kinds.Has(kind):
 		return kind, false
 	}
 	p.begin(r, kind, TrustFull)
-	r.Time, r.Level = date, "info"
+	r.Time, r.Level, r.Took = date, "info", took
 	p.label(r, f.of(toldInstance), f.v[toldInstance].layers)
 	if kind == Activity {
 		p.activity(r)
@@ -283,7 +292,6 @@ func (f *lineFields) complete(k Kind) bool {
 
 func (p *Parser) served(r *Record) {
 	f, s := &p.told, &r.Served
-	r.Took = p.duration(toldDuration)
 	s.HTTPMethod, s.Protocol = wordOf(httpMethods[:], f.of(toldHTTPMethod)), wordOf(protocols[:], f.of(toldProtocol))
 	if s.HTTPMethod == "" {
 		p.keepScrubbed(&s.HTTPMethod, toldHTTPMethod)
@@ -349,16 +357,20 @@ func (p *Parser) keepScrubbed(dst *string, name told) {
 	}
 }
 
-// duration reads a duration as text writes it (59.4ms) or JSON (nanoseconds).
-func (p *Parser) duration(name told) time.Duration {
+// duration reads a duration as text writes it (59.4ms) or JSON (nanoseconds). Text always ends
+// with an s; it is the last field, and may be cut.
+func (p *Parser) duration(name told) (d time.Duration, ok bool) {
 	f := &p.told
 	if n, ok := f.number(name); ok {
-		return time.Duration(n)
+		return time.Duration(n), at(f.b, f.v[name].to, "}") || at(f.b, f.v[name].to, ",")
 	}
 	v := &f.v[name]
 	p.name, p.tmp = unescape(p.name[:0], v.of(f.b), v.layers, p.tmp) // µ may be escaped
-	d, _ := time.ParseDuration(view(p.name))
-	return d
+	if !bytes.HasSuffix(p.name, []byte("s")) {
+		return 0, false
+	}
+	d, err := time.ParseDuration(view(p.name))
+	return d, err == nil
 }
 
 func (f *lineFields) number(name told) (n int64, ok bool) {
