@@ -16,12 +16,12 @@ const (
 	JoinNone
 	// JoinRequestID: both halves have the same request id, which only ZITADEL chooses.
 	JoinRequestID
-	// JoinTraceID: both halves have the same trace id, and no other request has it.
+	// JoinTraceID: both halves have the same trace id, and no other request at the same time.
 	JoinTraceID
 	// JoinOnly: no other access record fits. Each request has one, and all access records of
 	// this method that were printed while the request was answered are known.
 	JoinOnly
-	// JoinShared: the trace id is also that of another request, so that it proves nothing.
+	// JoinShared: another request at the same time has the trace id, so that it proves nothing.
 	// The record has one half.
 	JoinShared
 )
@@ -66,9 +66,9 @@ const (
 //   - A request of HTTP has an id that ZITADEL chose, and that both lines have.
 //   - Other requests have their access record among those of the same method that were
 //     printed while they were answered. If one of these has the trace id of the request, it
-//     is the right one; if several have it, none is believed, because a client of gRPC can
-//     choose the trace id of another request. If none has it, and only one access record is
-//     left, that one is it.
+//     is the right one. If several have it, none is believed, because a client of gRPC can
+//     choose the trace id of another request. If none has it, and only one is left that no
+//     other request has taken, that one is it.
 //
 // A method, a code, an instance and a time are ZITADEL's own. Nothing is joined if the log
 // began, or a line was lost ([Joiner.Lost]), or a half was forgotten, while the request was
@@ -79,12 +79,18 @@ type Joiner struct {
 	halves  []half // a ring; next is the oldest when it is full
 	next    int
 	count   uint64
-	byLine  map[lineKey]int32
-	byID    map[joinKey]int32  // of HTTP
-	byTrace map[joinKey]traced // of gRPC and connect
-	open    map[methodKey]*method
+	byID    map[joinKey]int32 // of HTTP
+	byLine  map[lineKey]int32 // of gRPC and connect
+	methods map[methodKey]*method
 	streams map[uint64]time.Time // since when all lines are known
 	evicted time.Time            // when the youngest half that was forgotten was logged
+
+	// The last of methods and of streams.
+	lastMethod *method
+	lastName   methodKey
+	lastStream uint64
+	lastSince  time.Time
+	lastKnown  bool
 }
 
 // lineKey identifies an access record, so that one that comes again is known.
@@ -93,12 +99,12 @@ type lineKey struct {
 	nanos        int64
 }
 
-// joinKey is a request id or a trace id in one stream of lines.
-type joinKey struct{ stream, high, low uint64 }
+// joinKey is a request id. It is unique in all streams.
+type joinKey struct{ high, low uint64 }
 
-// keyOf returns the key of an id of digits and lower-case letters, with some bits for each.
-func keyOf(stream uint64, id string, bits int) joinKey {
-	k := joinKey{stream: stream}
+// keyOf returns the key of a request id, in base 32.
+func keyOf(id string) (k joinKey) {
+	const bits = 5
 	for i := range len(id) {
 		c := id[i]
 		if c -= '0'; c > 9 {
@@ -110,8 +116,6 @@ func keyOf(stream uint64, id string, bits int) joinKey {
 	return k
 }
 
-const hexBits, base32Bits = 4, 5
-
 type methodKey struct {
 	stream uint64
 	method string
@@ -121,12 +125,6 @@ type methodKey struct {
 type method struct {
 	halves []openHalf
 	since  time.Time // when the last one was logged that was taken out
-}
-
-// traced is what is known of a trace id.
-type traced struct {
-	first  openHalf
-	shared bool // several requests have it
 }
 
 // openHalf is the place of a half, as long as it has the number count.
@@ -147,7 +145,6 @@ type half struct {
 	served uint64 // hash of the record that it was joined with
 	used   bool
 	how    Join
-	shared bool
 	place  Place
 }
 
@@ -160,8 +157,8 @@ type Place struct {
 // NewJoiner returns a joiner that has seen nothing.
 func NewJoiner() *Joiner {
 	return &Joiner{
-		max: JoinRequests, byLine: map[lineKey]int32{}, byID: map[joinKey]int32{}, byTrace: map[joinKey]traced{},
-		open: map[methodKey]*method{}, streams: map[uint64]time.Time{},
+		max: JoinRequests, byLine: map[lineKey]int32{}, byID: map[joinKey]int32{},
+		methods: map[methodKey]*method{}, streams: map[uint64]time.Time{},
 	}
 }
 
@@ -176,7 +173,12 @@ func (j *Joiner) Begin(stream uint64) {
 func (j *Joiner) Lost(stream uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.lost(stream)
+}
+
+func (j *Joiner) lost(stream uint64) {
 	delete(j.streams, stream)
+	j.lastKnown = false
 }
 
 func (j *Joiner) begin(stream uint64, at time.Time) {
@@ -184,19 +186,23 @@ func (j *Joiner) begin(stream uint64, at time.Time) {
 		clear(j.streams)
 	}
 	j.streams[stream] = at
+	j.lastKnown = false
 }
 
 // see returns since when all lines of stream are known.
 func (j *Joiner) see(stream uint64, r *Record) time.Time {
-	since, known := j.streams[stream]
-	if !known {
-		since = r.Time
-		j.begin(stream, since)
+	if !j.lastKnown || j.lastStream != stream {
+		since, known := j.streams[stream]
+		if !known {
+			since = r.Time
+			j.begin(stream, since)
+		}
+		j.lastKnown, j.lastStream, j.lastSince = true, stream, since
 	}
-	if since.Before(j.evicted) {
+	if j.lastSince.Before(j.evicted) {
 		return j.evicted
 	}
-	return since
+	return j.lastSince
 }
 
 // Access remembers r, a record of kind Access of one stream of lines. A stream is the lines
@@ -209,12 +215,12 @@ func (j *Joiner) Access(stream uint64, r *Record, place Place) {
 	defer j.mu.Unlock()
 	j.see(stream, r)
 	if r.Trust != TrustFull {
-		delete(j.streams, stream) // it is as good as lost
+		j.lost(stream) // the record is as good as lost
 		return
 	}
 	switch {
 	case r.Access.RequestID != "":
-		id := keyOf(0, r.Access.RequestID, base32Bits) // unique in all streams
+		id := keyOf(r.Access.RequestID)
 		if i, again := j.byID[id]; again {
 			j.halves[i].place = place
 			return
@@ -222,18 +228,57 @@ func (j *Joiner) Access(stream uint64, r *Record, place Place) {
 		i := j.take(r, place)
 		j.halves[i].id, j.byID[id] = id, i
 	case r.Access.Protocol == "grpc":
-		line := lineKey{stream, r.hash, r.Time.UnixNano()}
-		if i, again := j.byLine[line]; again {
-			h := &j.halves[i]
-			if h.place = place; h.shared {
-				r.Join = JoinShared
-			}
-			return
-		}
-		i := j.take(r, place)
-		j.halves[i].line, j.byLine[line] = line, i
-		j.remember(stream, &j.halves[i], i, r)
+		j.remember(stream, r, place)
 	}
+}
+
+// remember remembers a half of gRPC or connect.
+func (j *Joiner) remember(stream uint64, r *Record, place Place) {
+	line := lineKey{stream, r.hash, r.Time.UnixNano()}
+	if i, again := j.byLine[line]; again {
+		j.halves[i].place = place
+		return
+	}
+	i := j.take(r, place)
+	j.halves[i].line, j.byLine[line] = line, i
+	j.open(stream, r, openHalf{i, j.count})
+}
+
+// open adds a half to those of its method.
+func (j *Joiner) open(stream uint64, r *Record, at openHalf) {
+	m := j.method(stream, r.Access.URL)
+	if m == nil {
+		if len(j.methods) >= maxMethods {
+			clear(j.methods)
+			j.evicted = r.Time
+		}
+		m = &method{}
+		j.methods[methodKey{stream, r.Access.URL}] = m
+		j.lastMethod, j.lastName = m, methodKey{stream, r.Access.URL}
+	}
+	old := 0
+	for ; old < len(m.halves); old++ { // what is too old for any request goes
+		if h := j.at(m.halves[old]); h != nil {
+			if r.Time.Sub(h.time) <= JoinWindow {
+				break
+			}
+			m.since = h.time
+		}
+	}
+	m.halves = append(m.halves[old:], at)
+}
+
+// method returns a method that has halves, or nil. The two lines of a request often follow one
+// another.
+func (j *Joiner) method(stream uint64, name string) *method {
+	if j.lastMethod == nil || j.lastName.stream != stream || j.lastName.method != name {
+		m := j.methods[methodKey{stream, name}]
+		if m == nil {
+			return nil
+		}
+		j.lastMethod, j.lastName = m, methodKey{stream, name}
+	}
+	return j.lastMethod
 }
 
 // take fills a half with r and returns its index. The oldest is forgotten if there is no room.
@@ -255,49 +300,11 @@ func (j *Joiner) forget(h *half) {
 	if h.time.After(j.evicted) {
 		j.evicted = h.time
 	}
-	if h.line == (lineKey{}) {
+	if h.access.RequestID != "" {
 		delete(j.byID, h.id)
-		return
+	} else {
+		delete(j.byLine, h.line)
 	}
-	delete(j.byLine, h.line)
-	if t, ok := j.byTrace[h.id]; ok && t.first.count == h.count {
-		delete(j.byTrace, h.id)
-	}
-}
-
-// remember adds a half of gRPC or connect.
-func (j *Joiner) remember(stream uint64, h *half, i int32, r *Record) {
-	at := openHalf{i, j.count}
-	if r.Access.TraceID != "" {
-		h.id = keyOf(stream, r.Access.TraceID, hexBits)
-		t, known := j.byTrace[h.id]
-		if !known {
-			t = traced{first: at}
-		} else {
-			t.shared, h.shared, r.Join = true, true, JoinShared
-		}
-		j.byTrace[h.id] = t
-	}
-	key := methodKey{stream, r.Access.URL}
-	m := j.open[key]
-	if m == nil {
-		if len(j.open) >= maxMethods {
-			clear(j.open)
-			j.evicted = r.Time
-		}
-		m = &method{}
-		j.open[key] = m
-	}
-	old := 0
-	for ; old < len(m.halves); old++ { // what is too old for any request goes
-		if h := j.at(m.halves[old]); h != nil {
-			if r.Time.Sub(h.time) <= JoinWindow {
-				break
-			}
-			m.since = h.time
-		}
-	}
-	m.halves = append(m.halves[old:], at)
 }
 
 // at returns the half at o, or nil if it is forgotten.
@@ -322,7 +329,7 @@ func (j *Joiner) Served(stream uint64, r *Record) (place Place, joined bool) {
 	var h *half
 	how := JoinRequestID
 	if r.Served.Protocol == "http" {
-		if i, ok := j.byID[keyOf(0, r.Served.ID, base32Bits)]; ok && r.Served.ID != "" {
+		if i, ok := j.byID[keyOf(r.Served.ID)]; ok && r.Served.ID != "" {
 			h = &j.halves[i]
 		}
 	} else if r.Time.Add(-r.Took).After(since.Add(joinSlack)) {
@@ -340,37 +347,16 @@ func (j *Joiner) Served(stream uint64, r *Record) (place Place, joined bool) {
 }
 
 // find returns the half of a request of gRPC or connect. All access records since the request
-// began are known.
+// began are known, and that of the request itself is among the candidates. A request of gRPC
+// takes its trace id from its traceparent. If it has none, ZITADEL makes one that nobody else
+// can send.
 func (j *Joiner) find(stream uint64, r *Record) (h *half, how Join) {
-	m := j.open[methodKey{stream, r.Served.Operation}]
-	if m == nil || !r.Time.Add(-r.Took-joinOrder).After(m.since) {
+	m, began := j.method(stream, r.Served.Operation), r.Time.Add(-r.Took-joinOrder)
+	if m == nil || !began.After(m.since) {
 		return nil, JoinNone
 	}
-	only, again := j.only(m, r)
-	if again {
-		return only, only.how
-	}
-	if r.Served.TraceID != "" {
-		key := keyOf(stream, r.Served.TraceID, hexBits)
-		if t, ok := j.byTrace[key]; ok {
-			switch h := j.at(t.first); {
-			case h == nil || t.shared || h.used:
-				t.shared = true
-				j.byTrace[key] = t
-				return nil, JoinShared
-			case h.fits(r):
-				return h, JoinTraceID
-			}
-			return nil, JoinNone
-		}
-	}
-	return only, JoinOnly
-}
-
-// only returns the only half of m that r can have, without regard to r's trace id, or nil. With
-// again, it was joined with r before: r comes again.
-func (j *Joiner) only(m *method, r *Record) (h *half, again bool) {
-	began, several := r.Time.Add(-r.Took-joinOrder), false
+	var same, other *half // with the trace id of r, and without
+	sames, others := 0, 0
 	for i := len(m.halves) - 1; i >= 0; i-- {
 		c := j.at(m.halves[i])
 		if c == nil {
@@ -380,19 +366,26 @@ func (j *Joiner) only(m *method, r *Record) (h *half, again bool) {
 			break
 		}
 		switch {
-		case c.used && c.served == r.hash:
-			return c, true
+		case c.used && c.served == r.hash: // r comes again
+			return c, c.how
 		case c.used, !c.fits(r):
-		case r.Served.Protocol == "grpc" && c.access.TraceID != "": // the request would have this trace id
-		default:
-			several = several || h != nil
-			h = c
+		case c.access.TraceID == r.Served.TraceID && c.access.TraceID != "":
+			same = c
+			sames++
+		case r.Served.Protocol == "connect" || c.access.TraceID == "": // others of gRPC would give r their trace id
+			other = c
+			others++
 		}
 	}
-	if several {
-		return nil, false
+	switch {
+	case sames > 1:
+		return nil, JoinShared
+	case sames == 1:
+		return same, JoinTraceID
+	case others == 1:
+		return other, JoinOnly
 	}
-	return h, false
+	return nil, JoinNone
 }
 
 // fits reports whether h can be the half of r.
