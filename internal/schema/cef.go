@@ -84,7 +84,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 // field is one of the fields that neither CEF nor LEEF has a name for.
 type field struct{ cef, leef, value string }
 
-func (a *Activity) more() [27]field {
+func (a *Activity) more() [28]field {
 	factor, known, operation := "", "", ""
 	if a.Factored > 0 {
 		factor = a.Factors[0].Name
@@ -101,6 +101,7 @@ func (a *Activity) more() [27]field {
 		{"ZITADELNewFullName", "newFullName", a.Changed.FullName},
 		{"ZITADELOperation", "operation", operation},
 		{"ZITADELTarget", "target", a.Call.Target},
+		{"requestMethod", "method", a.Call.Method},
 		{"ZITADELService", "service", a.Call.Service},
 		{"ZITADELCode", "code", a.Call.Code},
 		{"ZITADELRequestID", "requestId", a.Call.ID},
