@@ -3,7 +3,10 @@ package parser_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
@@ -151,4 +154,88 @@ func BenchmarkBaseline(b *testing.B) {
 			})
 		})
 	}
+}
+
+// requestLines are the recorded lines of some kinds.
+func requestLines(tb testing.TB, kinds ...parser.Kind) (lines [][]byte) {
+	tb.Helper()
+	for _, rec := range recordings(tb) {
+		for _, line := range rec.lines {
+			if k := decodeReference(line).kind; slices.Contains(kinds, k) && !bytes.HasPrefix(line, []byte("\x1b")) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// BenchmarkRequest is a line of the request log, of the activity log and of the access log
+// to a record, beside the official script's line in BenchmarkParse.
+func BenchmarkRequest(b *testing.B) {
+	for _, kind := range []parser.Kind{parser.Served, parser.Gateway, parser.Activity, parser.Access} {
+		b.Run(kind.String(), func(b *testing.B) {
+			p := parser.New(parser.Options{Kinds: parser.AllKinds})
+			var r parser.Record
+			each(b, requestLines(b, kind), func(line []byte) { p.Parse(line, &r) })
+		})
+	}
+}
+
+// BenchmarkJoin is what a joiner adds to a record that is parsed: both halves of each
+// request, with a full memory.
+func BenchmarkJoin(b *testing.B) {
+	p := parser.New(parser.Options{Kinds: parser.AllKinds})
+	var records []parser.Record
+	for _, line := range requestLines(b, parser.Served, parser.Access) {
+		var r parser.Record
+		p.Parse(line, &r)
+		records = append(records, r)
+	}
+	// Requests that are all different: more of them than the joiner remembers.
+	var ids [2 * parser.JoinRequests / 1000][]string
+	for round := range ids {
+		for _, r := range records {
+			id := r.Access.TraceID + r.Access.RequestID // of Access, one of the two
+			switch {
+			case r.Served.Protocol == "http":
+				id = r.Served.ID
+			case r.Kind == parser.Served:
+				id = r.Served.TraceID
+			}
+			ids[round] = append(ids[round], fmt.Sprintf("%02d", round)+id[2:])
+		}
+	}
+	j := parser.NewJoiner()
+	j.Begin(1)
+	n, joined := 0, 0
+	join := func() {
+		r := records[n%len(records)]
+		round := n / len(records)
+		id := ids[round%len(ids)][n%len(records)]
+		n++
+		r.Time = r.Time.Add(time.Duration(round) * time.Hour)
+		if r.Kind == parser.Access {
+			if r.Access.RequestID != "" {
+				r.Access.RequestID = id
+			} else {
+				r.Access.TraceID = id
+			}
+			j.Access(1, &r, parser.Place{})
+			return
+		}
+		r.Served.ID, r.Served.TraceID = id, id
+		if _, ok := j.Served(1, &r); ok {
+			joined++
+		}
+	}
+	for range len(ids) * len(records) { // the memory fills
+		join()
+	}
+	joined = 0
+	b.ReportAllocs()
+	for b.Loop() {
+		join()
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	b.ReportMetric(2*float64(joined)/float64(b.N), "joined")
 }

@@ -14,6 +14,9 @@
 //		}
 //	}
 //
+// The lines about a request that ZITADEL answered are records of their own kinds: [Access] has
+// what the client sent, [Served] who it was. A [Joiner] puts the two together.
+//
 // # What it promises
 //
 // No line is dropped silently: [Parser.Counts] counts each line by its [Kind]. A line of the

@@ -31,10 +31,10 @@ func (r *Record) Timestamp() time.Time {
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
 
 // reserved are the keys that WriteFields writes; a test compares them.
-var reserved = []string{"event", "login", "unverified", "message", "run", "access", "raw", "cut", "format", "trust", "action_id", "instance", "source"}
+var reserved = []string{"event", "login", "unverified", "message", "run", "access", "request", "join", "raw", "cut", "format", "trust", "action_id", "instance", "source"}
 
 // eventTypes are the values of event.type by kind, except for logins; see EventType.
-var eventTypes = [kinds]string{"log.other", "log.malformed", "action.log", "action.run.started", "action.run.succeeded", "action.run.failed", "access"}
+var eventTypes = [kinds]string{"log.other", "log.malformed", "action.log", "action.run.started", "action.run.succeeded", "action.run.failed", "access", "request", "request.gateway", "activity"}
 
 // EventType is the value of event.type.
 func (r *Record) EventType() string {
@@ -106,9 +106,13 @@ func (r *Record) WriteFields(d *document.Doc) {
 		d.Some("error", r.Error)
 		d.End()
 	}
-	if r.Kind == Access {
+	if r.Kind == Served || r.Kind == Gateway || r.Kind == Activity {
+		r.writeServed(d)
+	}
+	if r.Kind == Access || r.Join.Joined() {
 		writeAccess(d, &r.Access)
 	}
+	d.Some("join", r.Join.String())
 	d.Some("raw", r.Raw)
 	if r.Cut {
 		d.Bool("cut", true)
@@ -156,5 +160,50 @@ func writeAccess(d *document.Doc, a *Request) {
 	d.Some("project_id", a.ProjectID)
 	d.Some("user_agent", a.UserAgent)
 	d.Some("forwarded_for", a.ForwardedFor)
+	d.Some("request_id", a.RequestID)
+	d.Some("trace_id", a.TraceID)
+	d.Some("org_header", a.OrgHeader)
+	d.Some("rest_path", a.RESTPath)
+	d.Some("rest_method", a.RESTMethod)
+	d.End()
+}
+
+// servedFields are the texts of a served request that are not from a fixed list.
+var servedFields = [...]struct {
+	name string
+	of   func(*ServedRequest) *string
+}{
+	{"id", func(s *ServedRequest) *string { return &s.ID }},
+	{"trace_id", func(s *ServedRequest) *string { return &s.TraceID }},
+	{"span_id", func(s *ServedRequest) *string { return &s.SpanID }},
+	{"user_id", func(s *ServedRequest) *string { return &s.UserID }},
+	{"org_id", func(s *ServedRequest) *string { return &s.OrgID }},
+	{"protocol", func(s *ServedRequest) *string { return &s.Protocol }},
+	{"service", func(s *ServedRequest) *string { return &s.Service }},
+	{"operation", func(s *ServedRequest) *string { return &s.Operation }},
+	{"http_method", func(s *ServedRequest) *string { return &s.HTTPMethod }},
+	{"path", func(s *ServedRequest) *string { return &s.Path }},
+	{"code", func(s *ServedRequest) *string { return &s.Code }},
+	{"host", func(s *ServedRequest) *string { return &s.Host }},
+	{"public_host", func(s *ServedRequest) *string { return &s.PublicHost }},
+	{"trigger", func(s *ServedRequest) *string { return &s.Trigger }},
+}
+
+func (r *Record) writeServed(d *document.Doc) {
+	s := &r.Served
+	d.Map("request")
+	for i := range servedFields {
+		d.Some(servedFields[i].name, *servedFields[i].of(s))
+	}
+	d.Uint("status", uint64(max(s.Status, 0)))
+	if s.HTTPStatus > 0 {
+		d.Uint("http_status", uint64(s.HTTPStatus))
+	}
+	if r.Kind != Activity {
+		d.Uint("duration_ns", uint64(max(r.Took, 0)))
+	}
+	if s.SystemUser {
+		d.Bool("system_user", true)
+	}
 	d.End()
 }

@@ -51,10 +51,10 @@ type inside struct{ doc, line []byte }
 // find finds the record in a line with any wrapping. depth counts the JSON wrappings that
 // were already removed.
 func (p *Parser) find(t text, depth int) (record text, trust Trust, v verdict) {
-	switch record, v = locate(t); v {
-	case found:
-		return record, TrustFull, found
-	case guessed:
+	switch record, v = locate(t); {
+	case v.hit():
+		return record, TrustFull, v
+	case v == guessed:
 		return record, TrustNone, found
 	}
 	if record, trust, v, ok := p.inJSON(t, depth); ok {
@@ -65,8 +65,8 @@ func (p *Parser) find(t text, depth int) (record text, trust Trust, v verdict) {
 	}
 	// A tool may have written a prefix before the JSON.
 	if i := bytes.IndexByte(t.b[t.i:], '{'); i > 0 {
-		if record, _, v, ok := p.inJSON(text{t.b, t.i + i, t.n}, depth); ok && v == found {
-			return record, TrustNone, found
+		if record, _, v, ok := p.inJSON(text{t.b, t.i + i, t.n}, depth); ok && v.hit() {
+			return record, TrustNone, v
 		}
 	}
 	record, v = t.search()
@@ -89,10 +89,11 @@ func (p *Parser) inJSON(t text, depth int) (record text, trust Trust, v verdict,
 	return record, trust, v, true
 }
 
-// mayHoldRecord is a fast check: a record has the marker, except if journald wrote the line
-// as a list of numbers.
+// mayHoldRecord is a fast check: a known line has one of the markers, except if journald
+// wrote the line as a list of numbers.
 func mayHoldRecord(b []byte) bool {
-	return bytes.Contains(b, []byte(marker)) || bytes.Contains(b, []byte(`"MESSAGE"`))
+	return bytes.Contains(b, []byte(marker)) || bytes.Contains(b, []byte(servedMarker)) ||
+		bytes.Contains(b, []byte(activityMarker)) || bytes.Contains(b, []byte(`"MESSAGE"`))
 }
 
 // trimBlanks removes a byte order mark and the white space around a line.
@@ -121,10 +122,10 @@ func compact(doc []byte) []byte {
 // inObject finds the record in the compact object at t. Either a logger wrote the object, or
 // it has one of the line keys.
 func (p *Parser) inObject(t text, depth int) (record text, trust Trust, v verdict) {
-	switch record, v = locate(t); v {
-	case found:
-		return record, TrustFull, found
-	case guessed:
+	switch record, v = locate(t); {
+	case v.hit():
+		return record, TrustFull, v
+	case v == guessed:
 		return record, TrustNone, found
 	}
 	m := members{p: p, scan: jsonScanner{b: t.b, i: t.i}}
@@ -138,10 +139,10 @@ func (p *Parser) inObject(t text, depth int) (record text, trust Trust, v verdic
 		}
 		record, inner, how := p.inValue(c.value, depth)
 		switch {
-		case how == found && m.texts == 1 && c.isText && m.proven(c):
-			return record, inner, found
-		case how == found:
-			return record, TrustNone, found
+		case how.hit() && m.texts == 1 && c.isText && m.proven(c):
+			return record, inner, how
+		case how.hit():
+			return record, TrustNone, how
 		case how == broken:
 			v = broken
 		}

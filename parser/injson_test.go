@@ -125,11 +125,11 @@ func TestSameLineHasTheSameIDInWhateverIsAroundIt(t *testing.T) {
 	for _, rec := range recordings(t) {
 		for i, line := range rec.lines {
 			line = bytes.TrimSuffix(line, []byte("\r"))
-			if strings.HasPrefix(rec.name, "mixed") && i%31 != 0 {
+			if strings.HasPrefix(rec.name, "mixed") && i%61 != 0 {
 				continue // the cases hold all its kinds
 			}
 			bare := parse(t, line)
-			if bare.Time.IsZero() {
+			if request := bare.Kind == parser.Served || bare.Kind == parser.Gateway; bare.Time.IsZero() || request && i%4 != 0 {
 				continue // no record is in it: the time at which it was read is its id's
 			}
 			seen++
@@ -151,8 +151,8 @@ func TestSameLineHasTheSameIDInWhateverIsAroundIt(t *testing.T) {
 				if most := min(a.trust, bare.Trust); r.Trust != most {
 					t.Fatalf("%s, %s:%d: trust %v, want %v", a.name, rec.name, i+1, r.Trust, most)
 				}
-				if r.Trust == parser.TrustNone && r.Login != (parser.Login{}) {
-					t.Fatalf("%s, %s:%d: %+v is believed", a.name, rec.name, i+1, r.Login)
+				if r.Trust == parser.TrustNone && (r.Login != (parser.Login{}) || r.Served.UserID+r.Served.OrgID != "") {
+					t.Fatalf("%s, %s:%d: %+v, %+v is believed", a.name, rec.name, i+1, r.Login, r.Served)
 				}
 			}
 		}
@@ -169,6 +169,9 @@ func toldBy(r *parser.Record) string {
 	for name, value := range unverified {
 		believed[name] += value
 	}
+	believed["UserID"] += c.Served.UserID
+	believed["ResourceOwner"] += c.Served.OrgID
+	c.Served.UserID, c.Served.OrgID = "", ""
 	c.Login, c.Unverified, c.Trust = parser.Login{}, parser.Login{}, parser.TrustNone
 	login, _ := json.Marshal(believed)
 	return string(parser.AppendJSON(nil, &c)) + string(login)

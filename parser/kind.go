@@ -20,13 +20,22 @@ const (
 	RunStarted
 	RunSucceeded
 	RunFailed
-	// Access is a request that ZITADEL answered.
+	// Access is a request that ZITADEL answered, as the access log tells it: with the headers,
+	// without the user.
 	Access
+	// Served is the same as the request log tells it ("request served"): with the user and
+	// the duration, without the headers. A [Joiner] puts the two together.
+	Served
+	// Gateway is a REST request as ZITADEL's gateway tells it: path and status, neither user
+	// nor trace id. The gateway makes a gRPC request of it, which has a line of its own.
+	Gateway
+	// Activity is what a user did: a call of an older API, a session, a token.
+	Activity
 
 	kinds = iota
 )
 
-var kindNames = [kinds]string{"other", "malformed", "log", "run_started", "run_succeeded", "run_failed", "access"}
+var kindNames = [kinds]string{"other", "malformed", "log", "run_started", "run_succeeded", "run_failed", "access", "request", "gateway", "activity"}
 
 // String is the name of k in options and counters, such as run_failed.
 func (k Kind) String() string {
@@ -37,13 +46,22 @@ func (k Kind) String() string {
 }
 
 // Kinds is a set of kinds.
-type Kinds uint8
+type Kinds uint16
 
 // AllKinds has every kind. DefaultKinds has those about actions, and Malformed.
 const (
 	AllKinds     Kinds = 1<<kinds - 1
 	DefaultKinds Kinds = 1<<Malformed | 1<<Log | 1<<RunStarted | 1<<RunSucceeded | 1<<RunFailed
 )
+
+// WithHalves adds Access and Malformed if Served is in s: a [Joiner] needs both halves, and
+// must know of lines that cannot be read.
+func (s Kinds) WithHalves() Kinds {
+	if s.Has(Served) {
+		s |= 1<<Access | 1<<Malformed
+	}
+	return s
+}
 
 // Has reports whether k is in s.
 func (s Kinds) Has(k Kind) bool { return s>>k&1 == 1 }

@@ -23,12 +23,17 @@ type text struct {
 type verdict uint8
 
 const (
-	foreign verdict = iota // not a line of the log store
-	found                  // the record begins here
-	guessed                // the same, but a client may have written the marker
-	unclear                // the format does not allow a certain answer
-	broken                 // the marker is there, but no record
+	foreign  verdict = iota // not a line that this package knows
+	found                   // the record begins here
+	guessed                 // the same, but a client may have written the marker
+	unclear                 // the format does not allow a certain answer
+	broken                  // the marker is there, but no record
+	answered                // a line of the request log begins here
+	active                  // a line of the activity log begins here
 )
+
+// hit reports whether the line is known, and where it begins.
+func (v verdict) hit() bool { return v == found || v == answered || v == active }
 
 // wrapping is what a container runtime wrote around a line.
 type wrapping uint8
@@ -162,6 +167,10 @@ func (t text) logfmt() (record text, v verdict) {
 		case string(value) == marker && pair < fixed:
 			announced = true
 		case string(key) != "msg":
+		case quoted && string(value) == servedMarker && at(t.b, t.i, "time="):
+			return t, answered // slog's text: it never quotes a time
+		case !loose && string(value) == activityMarker:
+			return t, active
 		case !quoted && string(value) == "log": // perhaps the marker, unquoted
 			return text{}, unclear
 		default:
@@ -188,13 +197,17 @@ type jsonFields struct {
 	depth     int
 	announced bool // the message is the marker
 	guessed   bool // another value is the marker: logrus can give the message any name
+	line      verdict
 	foreign   bool
 	record    int // where the content of "record" begins; 0: not found yet
 }
 
 func (f *jsonFields) locate() (record text, v verdict) {
+	begin := f.scan.i
 	whole := f.scan.object(0, f.member)
 	switch {
+	case f.line != foreign:
+		return text{f.scan.b, begin, f.scan.n}, f.line
 	case f.foreign:
 		return text{}, foreign
 	case f.announced && f.record > 0:
@@ -233,6 +246,14 @@ func (f *jsonFields) member(key []byte) bool {
 	case !ok || f.depth > 0:
 		return ok
 	case string(key) == "msg", string(key) == "message": // the name of slog and logrus, and a common other name
+		switch string(value.of(s.b)) {
+		case servedMarker:
+			f.line = answered
+			return false
+		case activityMarker:
+			f.line = active
+			return false
+		}
 		f.announced = string(value.of(s.b)) == marker
 		f.foreign = !f.announced
 		return f.announced && f.record == 0
@@ -247,7 +268,7 @@ func (f *jsonFields) member(key []byte) bool {
 func (t text) search() (record text, v verdict) {
 	said := bytes.Index(t.b[t.i:], []byte(marker))
 	if said < 0 {
-		return text{}, foreign
+		return t.searchRequest()
 	}
 	for i := t.i + said; ; {
 		d := bytes.Index(t.b[i:], []byte("record"))
@@ -272,6 +293,22 @@ func (t text) search() (record text, v verdict) {
 			return text{t.b, at0 + len(quote[t.n]), t.n + 1}, found
 		}
 	}
+}
+
+// searchRequest looks for a line of the request log or the activity log behind a prefix.
+func (t text) searchRequest() (record text, v verdict) {
+	for _, said := range [...]string{"msg=" + quote[t.n] + servedMarker + quote[t.n], "msg=" + activityMarker + " "} {
+		i := bytes.Index(t.b[t.i:], []byte(said))
+		if i < 0 {
+			continue
+		}
+		if begin := bytes.LastIndex(t.b[t.i:t.i+i], []byte("time=")); begin > 0 {
+			if record, v = (text{t.b, t.i + begin, t.n}).logfmt(); v.hit() {
+				return record, v
+			}
+		}
+	}
+	return text{}, foreign
 }
 
 // digits reads a decimal number, which may be negative.

@@ -26,7 +26,7 @@ func every(v reflect.Value, name string, f func(name string, s reflect.Value)) {
 func TestReservedNamesAreThoseOfRecords(t *testing.T) {
 	seen := map[string]bool{}
 	for kind := range Kind(kinds) {
-		r := Record{Kind: kind, Time: time.Unix(1, 0), Took: 1, Cut: true}
+		r := Record{Kind: kind, Time: time.Unix(1, 0), Took: 1, Cut: true, Join: JoinNone}
 		every(reflect.ValueOf(&r).Elem(), "", func(_ string, s reflect.Value) { s.SetString("x") })
 		var fields map[string]any
 		if err := json.Unmarshal(AppendJSON(nil, &r), &fields); err != nil {

@@ -36,6 +36,7 @@ type Parser struct {
 	tmp      []byte
 	doc      []byte
 	env      envelope
+	told     lineFields
 	name     []byte
 	instance string // of the last line, reused because it rarely changes
 	inside   [maxInside]inside
@@ -133,6 +134,9 @@ func (p *Parser) line(line []byte, r *Record) (kind Kind, done bool) {
 	case found:
 		p.doubted = trust == TrustNone
 		return p.record(record, r)
+	case answered, active:
+		p.doubted = trust == TrustNone
+		return p.request(record, v, r)
 	case broken:
 		return Malformed, false
 	}
@@ -294,6 +298,9 @@ func (p *Parser) label(r *Record, id []byte, layers uint) {
 	if p.opts.Instance != "" {
 		return // begin has set it
 	}
+	if len(id) == 0 { // the next line has one again
+		return
+	}
 	p.name, p.tmp = unescape(p.name[:0], id, layers, p.tmp)
 	if string(p.name) != p.instance {
 		p.instance = string(p.name)
@@ -380,6 +387,12 @@ func (r *Record) doubt() {
 		}
 	}
 	r.Login = Login{}
+	for _, f := range [...]struct{ to, from *string }{{&r.Unverified.UserID, &r.Served.UserID}, {&r.Unverified.ResourceOwner, &r.Served.OrgID}} {
+		if *f.to == "" {
+			*f.to = *f.from
+		}
+		*f.from = ""
+	}
 }
 
 // appendShape appends the lengths of the strings of r, and the fields that are not strings.
@@ -399,8 +412,20 @@ func appendShape(b []byte, r *Record) []byte {
 	if r.Kind == Access {
 		a := &r.Access
 		b = binary.AppendVarint(append(b, a.Protocol...), a.Status)
-		for _, s := range [...]string{a.Protocol, a.URL, a.Host, a.Domain, a.ProjectID, a.UserAgent, a.ForwardedFor} {
+		for _, s := range [...]string{
+			a.Protocol, a.URL, a.Host, a.Domain, a.ProjectID, a.UserAgent, a.ForwardedFor, a.RequestID, a.TraceID, a.OrgHeader, a.RESTPath, a.RESTMethod,
+		} {
 			size(s)
+		}
+	}
+	if s := &r.Served; *s != (ServedRequest{}) {
+		b = binary.AppendVarint(binary.AppendVarint(append(b, s.Protocol...), s.Status), s.HTTPStatus)
+		b = append(append(b, s.Code...), s.HTTPMethod...)
+		for i := range servedFields {
+			size(*servedFields[i].of(s))
+		}
+		if s.SystemUser {
+			b = append(b, 1)
 		}
 	}
 	b = append(b, r.Level...)

@@ -59,11 +59,13 @@ type Record struct {
 	Trust      Trust
 	Cut        bool // ZITADEL or this parser cut the line; the end is missing
 
-	// Fields of RunSucceeded and RunFailed.
+	// Fields of RunSucceeded and RunFailed. Took is also of Served.
 	Took  time.Duration
 	Error string // of RunFailed, without secrets
 
-	Access Request // of Access
+	Access Request       // of Access; of Served if Join says so
+	Served ServedRequest // of Served, Gateway and Activity
+	Join   Join          // of Served and Access, if a Joiner has seen the record
 
 	// Raw is the line, without secrets, of Other and Malformed, with Options.Raw.
 	Raw string
@@ -98,12 +100,41 @@ type Login struct {
 
 // Request is an access record.
 type Request struct {
-	Protocol     string // http or grpc
-	URL          string // path and query, without secrets; ZITADEL cuts it at 200 bytes
-	Status       int64  // HTTP status, or gRPC code
-	Host         string // as requested
-	Domain       string
-	ProjectID    string
+	Protocol  string // http or grpc
+	URL       string // path and query, without secrets; ZITADEL cuts it at 200 bytes
+	Status    int64  // HTTP status, or gRPC code
+	Host      string // as requested
+	Domain    string
+	ProjectID string
+	// UserAgent is that of the REST client, if ZITADEL's gateway passed the request on.
 	UserAgent    string
 	ForwardedFor string
+	RequestID    string // ZITADEL's own, from the header of the answer; only of http
+	TraceID      string // from the header traceparent: the client can choose it
+	OrgHeader    string // x-zitadel-orgid: the organisation that the client asks for
+	RESTPath     string // of a request through the gateway; a gRPC client can choose it
+	RESTMethod   string
+}
+
+// ServedRequest is a request as ZITADEL's request log tells it, or an activity. Only ZITADEL
+// writes its fields. Path, HTTPMethod, Host and PublicHost are as the client sent them. A
+// client of gRPC can choose TraceID.
+type ServedRequest struct {
+	ID         string // ZITADEL's id of the request
+	TraceID    string
+	SpanID     string
+	UserID     string // who authenticated; empty: nobody, or not by a token
+	OrgID      string // of Activity: the organisation in which the user acted
+	Protocol   string // grpc, connect or http
+	Service    string // such as zitadel.admin.v1.AdminService, oidc or login_v1
+	Operation  string // full method of gRPC and connect, with the service
+	HTTPMethod string
+	Path       string // of HTTP, without secrets
+	Code       string // name of the gRPC code, such as OK or PermissionDenied
+	Status     int64  // gRPC code, or HTTP status if Protocol is http
+	HTTPStatus int64  // of Activity
+	Host       string // host of the instance
+	PublicHost string
+	Trigger    string // of Activity: resourceAPI, sessionAPI, accessToken, refreshToken, samlResponse
+	SystemUser bool   // of Activity
 }

@@ -1,6 +1,7 @@
 package parser_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestRecordedLinesAreReadAsTheReferenceReadsThem(t *testing.T) {
 			t.Errorf("%s: counted %d lines of %d", rec.name, total, len(rec.lines))
 		}
 	}
-	for _, k := range []parser.Kind{parser.Other, parser.Log, parser.RunStarted, parser.RunSucceeded, parser.RunFailed, parser.Access} {
+	for _, k := range []parser.Kind{parser.Other, parser.Log, parser.RunStarted, parser.RunSucceeded, parser.RunFailed, parser.Access, parser.Served, parser.Gateway, parser.Activity} {
 		if seen[k] == 0 {
 			t.Errorf("no recorded line of kind %v: the reference is blind", k)
 		}
@@ -60,6 +61,8 @@ func compareEnvelope(t *testing.T, name string, line int, r *parser.Record, ref 
 		if want := strings.TrimPrefix(ref.message, "action run failed: "); ref.kind == parser.RunFailed && r.Error != want {
 			t.Errorf("%s:%d: error %q, want %q", name, line, r.Error, want)
 		}
+	case parser.Served, parser.Gateway, parser.Activity:
+		compareRequest(t, name, line, r, ref)
 	case parser.Log:
 		compareMessage(t, name, line, r, ref)
 	case parser.Access:
@@ -78,6 +81,39 @@ func compareEnvelope(t *testing.T, name string, line int, r *parser.Record, ref 
 		if path, _, _ := strings.Cut(url, "?"); !strings.HasPrefix(r.Access.URL, path) {
 			t.Errorf("%s:%d: URL %q, want %q", name, line, r.Access.URL, url)
 		}
+	}
+}
+
+func compareRequest(t *testing.T, name string, line int, r *parser.Record, ref *reference) {
+	t.Helper()
+	s, path := &r.Served, r.Served.Path
+	want := map[string]string{
+		ref.fields["request.id"]: s.ID, ref.fields["TraceID"]: s.TraceID, ref.fields["SpanID"]: s.SpanID, ref.fields["service"]: s.Service, ref.fields["protocol"]: s.Protocol,
+		ref.fields["request.user_id"] + ref.fields["user"]: s.UserID, ref.fields["org"]: s.OrgID, ref.fields["http_method"] + ref.fields["requestMethod"]: s.HTTPMethod,
+		ref.fields["trigger"]: s.Trigger, ref.fields["request.instance_host"] + ref.fields["domain"]: s.Host,
+	}
+	if s.Protocol == "http" || ref.kind == parser.Activity {
+		want[ref.fields["method"]] = s.Operation
+	} else {
+		path = s.Operation
+	}
+	want[ref.fields["path"]] = path
+	for want, got := range want {
+		if got != want {
+			t.Errorf("%s:%d: %q, want %q", name, line, got, want)
+		}
+	}
+	if code, n := ref.fields["code"], s.Status; code != "" && (code != s.Code || (code == "OK") != (n == 0)) {
+		t.Errorf("%s:%d: code %q %d, want %q", name, line, s.Code, n, code)
+	}
+	if status := ref.fields["status"] + ref.fields["httpStatus"]; status != "" && s.Protocol != "grpc" && status != fmt.Sprint(s.Status) && status != fmt.Sprint(s.HTTPStatus) {
+		t.Errorf("%s:%d: status %d or %d, want %s", name, line, s.Status, s.HTTPStatus, status)
+	}
+	if r.Took != ref.took {
+		t.Errorf("%s:%d: took %v, want %v", name, line, r.Took, ref.took)
+	}
+	if r.Trust != parser.TrustFull {
+		t.Errorf("%s:%d: trust %v", name, line, r.Trust)
 	}
 }
 

@@ -3,6 +3,7 @@ package parser_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,7 +23,8 @@ type reference struct {
 	instance string
 	message  string
 	access   map[string]any
-	login    *parser.Login // of an official message that is whole and unforged
+	login    *parser.Login     // of an official message that is whole and unforged
+	fields   map[string]string // of a request or an activity
 }
 
 func (r *reference) official() bool {
@@ -36,7 +38,8 @@ func decodeReference(line []byte) (ref reference) {
 	line = bytes.TrimRight(line, "\r\n")
 	doc, announced := recordOf(line)
 	if !announced {
-		return ref // Other
+		requestReference(line, &ref)
+		return ref
 	}
 	var rec struct {
 		LogDate    time.Time
@@ -174,4 +177,52 @@ func officialReference(message string) *parser.Login {
 	l.Outcome = "failure"
 	l.Error, l.UserName, _ = strings.Cut(head, ", username/")
 	return l
+}
+
+// requestReference decodes a line of the request log or the activity log, or leaves ref alone.
+func requestReference(line []byte, ref *reference) {
+	fields := map[string]string{}
+	if bytes.HasPrefix(line, []byte("{")) {
+		var doc map[string]any
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		if d.Decode(&doc) != nil {
+			return
+		}
+		for k, v := range doc {
+			if group, ok := v.(map[string]any); ok {
+				for inner, v := range group {
+					fields[k+"."+inner] = fmt.Sprint(v)
+				}
+				continue
+			}
+			fields[k] = fmt.Sprint(v)
+		}
+	} else {
+		d := logfmt.NewDecoder(bytes.NewReader(line))
+		for d.ScanRecord() {
+			for d.ScanKeyval() {
+				fields[string(d.Key())] = string(d.Value())
+			}
+		}
+	}
+	switch fields["msg"] {
+	case "request served":
+		ref.kind, ref.instance = parser.Served, fields["request.instance_id"]
+		if fields["service"] == "grpc_gateway" {
+			ref.kind = parser.Gateway
+		}
+		if ns, err := strconv.ParseInt(fields["duration"], 10, 64); err == nil {
+			ref.took = time.Duration(ns)
+		} else {
+			ref.took, _ = time.ParseDuration(fields["duration"])
+		}
+	case "activity":
+		ref.kind, ref.instance = parser.Activity, fields["instance"]
+	default:
+		return
+	}
+	ref.level = strings.ToLower(fields["level"])
+	ref.time, _ = time.Parse(time.RFC3339Nano, fields["time"])
+	ref.fields = fields
 }

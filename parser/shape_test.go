@@ -8,7 +8,7 @@ import (
 // shapeless are the fields that appendShape leaves out: the id has the first two beside
 // the hash, Read is not part of what the line says, and the strings of a record end with
 // Raw, whose length therefore follows from the others.
-var shapeless = map[string]bool{"Time": true, "Instance": true, "Read": true, "Raw": true, "hash": true}
+var shapeless = map[string]bool{"Time": true, "Instance": true, "Read": true, "Join": true, "Raw": true, "hash": true}
 
 // Two records that differ in one field, or have one text in different fields, must not
 // get the same id. A field that is new in Record, Login or Request needs a place in

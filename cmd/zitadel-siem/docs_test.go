@@ -138,9 +138,9 @@ func TestDocsHaveTheActionRecordOfTheCode(t *testing.T) {
 		v.Field(i).SetString("x")
 	}
 	at := time.Unix(1, 0)
-	full := parser.Record{Time: at, Read: at, Level: "info", Instance: "i", ActionID: "a", Login: login, Unverified: login, Cut: true, Raw: "r", Error: "e"}
+	full := parser.Record{Time: at, Read: at, Level: "info", Instance: "i", ActionID: "a", Login: login, Unverified: login, Cut: true, Raw: "r", Error: "e", Join: parser.JoinTraceID}
 	keys := map[string]bool{}
-	for _, k := range []parser.Kind{parser.Log, parser.RunFailed, parser.Access} {
+	for _, k := range []parser.Kind{parser.Log, parser.RunFailed, parser.Access, parser.Served} {
 		r := full
 		r.Kind = k
 		var collect func(prefix string, v gjson.Result)
@@ -148,7 +148,7 @@ func TestDocsHaveTheActionRecordOfTheCode(t *testing.T) {
 			v.ForEach(func(key, value gjson.Result) bool {
 				name := prefix + key.Str
 				switch {
-				case name == "unverified" || name == "access":
+				case name == "unverified" || name == "access" || name == "request":
 					keys[name+".*"] = true
 				case value.IsObject():
 					collect(name+".", value)

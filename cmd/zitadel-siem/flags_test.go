@@ -57,7 +57,7 @@ func TestFlagsOfTheOutputAreItsOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings, err := settingsOf(config.Output, cli.Plugins, terminal.New(io.Discard, false))
-	if err != nil || settings.Tag != "of-the-flag" || len(settings.LineKeys) != 1 || len(settings.Kinds) != 7 {
+	if err != nil || settings.Tag != "of-the-flag" || len(settings.LineKeys) != 1 || len(settings.Kinds) != 10 {
 		t.Errorf("%v %v", settings, err)
 	}
 }

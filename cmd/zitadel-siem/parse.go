@@ -52,9 +52,13 @@ func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error
 		return err
 	}
 	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.Logger()}
-	run := parseRun{out: out, parser: parser.New(parser.Options{
-		Kinds: parser.KindsOf(settings.Kinds...), Raw: settings.Raw, LineKeys: settings.ChosenLineKeys(), Instance: settings.Instance, Panicked: panickedOnce(console),
+	kinds := parser.KindsOf(settings.Kinds...)
+	run := parseRun{out: out, kinds: kinds, parser: parser.New(parser.Options{
+		Kinds: kinds.WithHalves(), Raw: settings.Raw, LineKeys: settings.ChosenLineKeys(), Instance: settings.Instance, Panicked: panickedOnce(console),
 	})}
+	if kinds.Has(parser.Served) {
+		run.join = parser.NewJoiner()
+	}
 	err = errors.Join(run.files(ctx, c.Files), to.Close())
 	console.Clear()
 	if c.Status || console.Terminal || run.written == 0 && run.lines > 0 {
@@ -78,6 +82,10 @@ type parseRun struct {
 	parser         *parser.Parser
 	out            *sink.Buffer
 	record         parser.Record // of the line at hand
+	kinds          parser.Kinds  // that become records
+	join           *parser.Joiner
+	halves         []parser.Record // access records of this piece; of kind Other where a request has taken them
+	stream, piece  uint64          // for join
 	lines, written uint64
 }
 
@@ -115,6 +123,7 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 	free <- make([]byte, pieceSize)
 	free <- make([]byte, pieceSize)
 	go readPieces(ctx, in, pieces, free)
+	run.begin(name)
 	assembler := parser.NewAssembler()
 	take := func(line []byte) {
 		if whole, ok := assembler.Add(line); ok {
@@ -143,6 +152,7 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 				run.line(rest)
 			}
 		}
+		run.lone()
 		err := run.out.Flush(ctx)
 		if p.err != nil && p.err != io.EOF {
 			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
@@ -156,12 +166,64 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 
 func (run *parseRun) line(line []byte) {
 	run.lines++
-	if run.parser.Parse(line, &run.record) {
-		run.record.Read = time.Now()
-		if run.out.Add(&run.record) {
-			run.written++
+	if !run.parser.Parse(line, &run.record) {
+		return
+	}
+	run.record.Read = time.Now()
+	if run.join == nil || !run.isHalf() {
+		run.add(&run.record)
+	}
+}
+
+func (run *parseRun) add(r *parser.Record) {
+	if run.out.Add(r) {
+		run.written++
+	}
+}
+
+// begin starts an input, whose lines are a stream of their own. A file is read from its
+// begin; standard input may begin anywhere.
+func (run *parseRun) begin(name string) {
+	run.stream++
+	if run.join != nil && name != "standard input" {
+		run.join.Begin(run.stream)
+	}
+}
+
+// isHalf completes a request with its access record. It reports that the record is not to be
+// written now: an access record waits for its request until the end of the piece, and a line
+// that cannot be read is only for the joiner.
+func (run *parseRun) isHalf() bool {
+	switch r := &run.record; r.Kind {
+	case parser.Access:
+		run.join.Access(run.stream, r, parser.Place{Batch: run.piece, Index: len(run.halves)})
+		if !run.kinds.Has(parser.Access) {
+			run.halves = append(run.halves, *r)
+			return true
+		}
+		r.Join = parser.NotJoined // it comes out whether or not its request does
+	case parser.Malformed:
+		run.join.Lost(run.stream)
+		return !run.kinds.Has(parser.Malformed)
+	case parser.Served:
+		place, joined := run.join.Served(run.stream, r)
+		if joined && place.Batch == run.piece && place.Index < len(run.halves) {
+			run.halves[place.Index].Kind = parser.Other
 		}
 	}
+	return false
+}
+
+// lone writes the access records whose request was not in the piece.
+func (run *parseRun) lone() {
+	for i := range run.halves {
+		if r := &run.halves[i]; r.Kind == parser.Access {
+			run.add(r)
+		}
+	}
+	clear(run.halves)
+	run.halves = run.halves[:0]
+	run.piece++
 }
 
 // summary is the last line of a run.

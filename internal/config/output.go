@@ -14,7 +14,7 @@ var Output = Table[OutputSettings]{
 }
 
 // kinds are what a line can be; allKinds means all of them.
-var kinds = []string{"log", "run_started", "run_succeeded", "run_failed", "access", "malformed", "other"}
+var kinds = []string{"log", "run_started", "run_succeeded", "run_failed", "access", "request", "gateway", "activity", "malformed", "other"}
 
 const allKinds = "all"
 
@@ -90,7 +90,7 @@ var outputOptions = slices.Concat(Options{
 	},
 	{
 		Name: "kinds", Kind: KindList, Default: "log,run_started,run_succeeded,run_failed,malformed", Values: append(slices.Clone(kinds), allKinds), Example: "all",
-		Doc:   "Which kinds of lines become records; all other lines are counted",
+		Doc:   "Which kinds of lines become records; all other lines are counted. `request` joins each request with its access record and needs no `access` for that",
 		also:  []string{"kind", "types", "type", "record_types", "include", "filter", "only", "records"},
 		items: expandKinds,
 		field: in(func(s *OutputSettings) any { return &s.Kinds }),

@@ -111,7 +111,7 @@ func TestOutputBadValues(t *testing.T) {
 		{[]string{"forward", "unix:/f", "ca_file", "./ca.pem"}, `ca_file: has no effect without TLS: forward is unix:/f; leave it out`},
 		{[]string{"forward", "tls://h.example:1", "cert_file", "./c.pem"}, `cert_file: is given without cert_key_file; add cert_key_file, the path of the file that holds its private key`},
 		{[]string{"forward", "tls://h.example:1", "cert_key_file", "./c.pem"}, `cert_key_file: is given without cert_file; add cert_file, the path of the file that holds the certificate`},
-		{[]string{"kinds", "log,run_start"}, `kinds: "run_start" is not one of log, run_started, run_succeeded, run_failed, access, malformed, other, all; did you mean run_started?`},
+		{[]string{"kinds", "log,run_start"}, `kinds: "run_start" is not one of log, run_started, run_succeeded, run_failed, access, request, gateway, activity, malformed, other, all; did you mean run_started?`},
 		{[]string{"instance", "a/b"}, `instance: "a/b" contains a "/", which separates the parts of an event id; did you mean "a-b"?`},
 		{[]string{"tag", "a b"}, `tag: "a b" contains white space; for example parsed.zitadel`},
 		{[]string{"tag", "parsed.*"}, `tag: "parsed.*" contains a "*", but a tag has no wildcards; for example parsed.zitadel`},

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -50,7 +51,12 @@ type Options struct {
 type Flusher struct {
 	opts     Options
 	lineKeys [][]byte
-	pool     sync.Pool // of *work
+	kinds    parser.Kinds // that become records
+	join     *parser.Joiner
+	batches  atomic.Uint64
+	busy     atomic.Int32 // flushes that run
+	mixed    atomic.Bool  // several ran at the same time
+	pool     sync.Pool    // of *work
 	stats    stats
 	warnings warnings
 }
@@ -70,6 +76,14 @@ func New(o Options) *Flusher {
 	}
 	// Without this, the chunk would be sent again and panic again, forever.
 	f.opts.Parser.Panicked = f.warnings.panicked
+	f.kinds = f.opts.Parser.Kinds
+	if f.kinds == 0 {
+		f.kinds = parser.DefaultKinds
+	}
+	if f.kinds.Has(parser.Served) {
+		f.join = parser.NewJoiner()
+	}
+	f.opts.Parser.Kinds = f.kinds.WithHalves()
 	f.pool.New = func() any {
 		return &work{parser: parser.New(f.opts.Parser), encoder: f.opts.Format.NewEncoder(), parts: newParts()}
 	}
@@ -87,6 +101,7 @@ type work struct {
 	record  parser.Record
 	parts   parts
 	clean   cleaner
+	halves  halves // of the requests of this chunk
 	fields  []field
 	moved   []field
 	pairs   []byte // the other fields of the event, encoded
@@ -98,6 +113,7 @@ type work struct {
 
 // Flush parses and sends one chunk.
 func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result Result) {
+	from := tag
 	if f.opts.Tag != "" {
 		tag = f.opts.Tag
 	}
@@ -108,8 +124,13 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 			result = Retry
 		}
 	}()
+	if f.busy.Add(1) > 1 {
+		f.mixed.Store(true)
+	}
+	defer f.busy.Add(-1)
 	w := f.pool.Get().(*work)
 	w.Flusher, w.ctx, w.tag = f, ctx, tag
+	w.halves.begin(f, from)
 	result = w.flush(chunk)
 	f.stats.add(w.counts, result)
 	f.stats.report(f.opts.Log, f.opts.Now())
@@ -127,12 +148,13 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 const maxKept = 16 << 20
 
 func (w *work) size() int {
-	return cap(w.out) + cap(w.pairs) + cap(w.clean.room) + (cap(w.fields)+cap(w.moved))*int(unsafe.Sizeof(field{}))
+	return cap(w.out) + cap(w.pairs) + w.halves.size() + cap(w.clean.room) + (cap(w.fields)+cap(w.moved))*int(unsafe.Sizeof(field{}))
 }
 
 // reset prepares w for the next chunk.
 func (w *work) reset() {
 	w.parts.rests(func([]byte, event) {}) // a chunk that failed may have left some
+	w.halves.reset()
 	clear(w.fields[:cap(w.fields)])
 	clear(w.moved[:cap(w.moved)])
 	w.Flusher, w.ctx, w.record, w.counts, w.n = nil, nil, parser.Record{}, Counts{}, 0
@@ -144,6 +166,9 @@ func (w *work) flush(chunk []byte) Result {
 	at, broken, err := w.decode(chunk)
 	if err == nil {
 		err = w.rest()
+	}
+	if err == nil {
+		err = w.lone()
 	}
 	if err == nil {
 		err = w.send(len(w.out))
@@ -269,8 +294,16 @@ func (w *work) line(line []byte, e event) error {
 	}
 	w.record.Read = e.at
 	more := w.encodePairs(e)
+	if w.join != nil && w.isHalf(more) {
+		return nil
+	}
+	return w.encode(&w.record, more, w.pairs)
+}
+
+// encode appends a record to out, and sends what was there if it is large enough.
+func (w *work) encode(r *parser.Record, more int, pairs []byte) error {
 	start := len(w.out)
-	if w.out = w.encoder.AppendMsgpack(w.out, &w.record, more, w.pairs); len(w.out) == start {
+	if w.out = w.encoder.AppendMsgpack(w.out, r, more, pairs); len(w.out) == start {
 		w.counts.LeftOut++
 		return nil
 	}

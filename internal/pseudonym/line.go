@@ -20,6 +20,8 @@ func (t *Tokens) Line(r *parser.Record) {
 	r.Message = t.Token(Data, r.Message)
 	r.Error = t.Token(Data, r.Error)
 	r.Raw = t.Token(Data, r.Raw)
+	r.Served.Path = t.URL(r.Served.Path)
+	r.Access.RESTPath = t.URL(r.Access.RESTPath)
 	r.Access.URL = t.URL(r.Access.URL)
 	r.Access.ForwardedFor = t.Addresses(r.Access.ForwardedFor)
 	r.Access.UserAgent = t.Token(Agent, r.Access.UserAgent)

@@ -52,6 +52,8 @@ type Activity struct {
 	IPSource     IPSource
 	ForwardedFor string
 	UserAgent    string
+	Trace        string // of a request; a client of gRPC can choose it
+	Span         string
 	Session      string
 	AuthRequest  string
 	Agent        string // ZITADEL's id of the browser
@@ -150,14 +152,27 @@ func (a *Activity) MFA() bool {
 // Call is an API call or a request.
 type Call struct {
 	Operation string // full method name, function or path
-	Protocol  string // http or grpc, where a line says it
+	Protocol  string // http, grpc or connect, where a line says it
 	Path      string
 	Host      string
 	Status    int64
 	Target    string
 	// ChangeDate is that of what the call changed: the time of the event that it wrote.
 	ChangeDate string
+
+	// Of the request log and the activity log.
+	ID         string // ZITADEL's id of the request
+	Service    string
+	Code       string // name of the gRPC code
+	Method     string // of HTTP
+	HTTPStatus int64  // where Status is a gRPC code
+	AskedOrg   string // the organisation that the client asked for
+	Trigger    string
+	Join       string // how the two halves of the request were joined
 }
+
+// isRPC reports whether Status is a gRPC code.
+func (c *Call) isRPC() bool { return c.Protocol == "grpc" || c.Protocol == "connect" }
 
 // Metric is a number of a heartbeat.
 type Metric struct {

@@ -33,7 +33,7 @@ func (t *Table) EventAddress(r *record.Event) (netip.Addr, IPSource) {
 // LineAddress returns the address that [Table.Line] finds in r.
 func LineAddress(r *parser.Record) (netip.Addr, IPSource) {
 	switch {
-	case r.Kind == parser.Access:
+	case r.Kind == parser.Access, r.Join.Joined():
 		return found(Forwarded(r.Access.ForwardedFor), IPForwarded)
 	case r.Kind != parser.Log || r.Format == parser.FormatText:
 		return netip.Addr{}, ""

@@ -84,7 +84,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 // field is one of the fields that neither CEF nor LEEF has a name for.
 type field struct{ cef, leef, value string }
 
-func (a *Activity) more() [20]field {
+func (a *Activity) more() [28]field {
 	factor, known, operation := "", "", ""
 	if a.Factored > 0 {
 		factor = a.Factors[0].Name
@@ -92,7 +92,7 @@ func (a *Activity) more() [20]field {
 	if !a.Known {
 		known = "true"
 	}
-	if a.Call.Path == "" {
+	if a.Call.Operation != a.Call.Path {
 		operation = a.Call.Operation
 	}
 	return [...]field{
@@ -101,6 +101,14 @@ func (a *Activity) more() [20]field {
 		{"ZITADELNewFullName", "newFullName", a.Changed.FullName},
 		{"ZITADELOperation", "operation", operation},
 		{"ZITADELTarget", "target", a.Call.Target},
+		{"requestMethod", "method", a.Call.Method},
+		{"ZITADELService", "service", a.Call.Service},
+		{"ZITADELCode", "code", a.Call.Code},
+		{"ZITADELRequestID", "requestId", a.Call.ID},
+		{"ZITADELTraceID", "traceId", a.Trace},
+		{"ZITADELJoin", "join", a.Call.Join},
+		{"ZITADELAskedOrganization", "askedOrganization", a.Call.AskedOrg},
+		{"ZITADELTrigger", "trigger", a.Call.Trigger},
 		{"ZITADELEntityType", "entityType", a.Row.Entity.Name},
 		{"ZITADELEntityID", "entityId", a.Entity.ID},
 		{"ZITADELEntityName", "entityName", a.Entity.Name},

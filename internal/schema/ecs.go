@@ -124,12 +124,10 @@ func ecsUser(d *document.Doc, u *User, roles []string) {
 // ecsFrom writes where it came from.
 func (w *Writer) ecsFrom(d *document.Doc, a *Activity) {
 	if a.HasAddress() {
-		d.Map("source")
-		if a.IP.IsValid() {
-			w.ip(d, "ip", a)
+		w.ecsAddress(d, "source", a)
+		if a.Call.Service != "" {
+			w.ecsAddress(d, "client", a)
 		}
-		d.Some("address", a.Address)
-		d.End()
 	}
 	if a.UserAgent != "" {
 		d.Map("user_agent")
@@ -142,13 +140,36 @@ func (w *Writer) ecsFrom(d *document.Doc, a *Activity) {
 		d.Some("domain", a.Call.Host)
 		d.End()
 	}
-	if a.Call.Protocol == "http" && a.Call.Status > 0 {
-		d.Map("http")
+	w.ecsHTTP(d, a)
+}
+
+func (w *Writer) ecsAddress(d *document.Doc, key string, a *Activity) {
+	d.Map(key)
+	if a.IP.IsValid() {
+		w.ip(d, "ip", a)
+	}
+	d.Some("address", a.Address)
+	d.End()
+}
+
+func (w *Writer) ecsHTTP(d *document.Doc, a *Activity) {
+	status := a.Call.HTTPStatus
+	if a.Call.Protocol == "http" {
+		status = a.Call.Status
+	}
+	d.Optional("http")
+	d.Optional("request")
+	d.Some("id", a.Call.ID)
+	d.Some("method", a.Call.Method)
+	d.End()
+	if status > 0 {
 		d.Map("response")
-		d.Uint("status_code", uint64(a.Call.Status))
-		d.End()
+		d.Uint("status_code", uint64(status))
 		d.End()
 	}
+	d.End()
+	object(d, "trace", Object{ID: a.Trace})
+	object(d, "span", Object{ID: a.Span})
 }
 
 func (w *Writer) ecsRelated(d *document.Doc, a *Activity) {

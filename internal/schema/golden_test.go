@@ -76,6 +76,9 @@ func TestGolden_Lines(t *testing.T) {
 		if r.EventType() == "action.login" {
 			name += "." + r.Format.String() + "." + r.Login.Outcome + "." + r.Trust.String()
 		}
+		if r.Kind == parser.Served {
+			name += "." + r.Served.Protocol
+		}
 		if seen[name] || r.Kind == parser.Other || r.Kind == parser.Malformed {
 			continue
 		}
@@ -83,7 +86,7 @@ func TestGolden_Lines(t *testing.T) {
 		table.Line(&a, r)
 		golden(t, name, "recorded from ZITADEL main of 2026-07-10", &a)
 	}
-	for _, want := range []string{"line.action.login.official.success.full", "line.action.login.official.failure.full", "line.action.run.failed", "line.access", "line.action.log"} {
+	for _, want := range []string{"line.action.login.official.success.full", "line.action.login.official.failure.full", "line.action.run.failed", "line.access", "line.action.log", "line.request.grpc", "line.request.http", "line.request.connect", "line.request.gateway", "line.activity"} {
 		if !seen[want] {
 			t.Errorf("no recorded %s", want)
 		}

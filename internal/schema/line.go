@@ -33,6 +33,9 @@ func (t *Table) Line(a *Activity, r *parser.Record) {
 		a.Reason = r.Error
 	case parser.Access:
 		a.access(&r.Access)
+		a.Call.Join = r.Join.String()
+	case parser.Served, parser.Gateway, parser.Activity:
+		a.served(r)
 	case parser.Other, parser.Malformed:
 		a.Message = r.Raw
 	case parser.Log:
@@ -94,13 +97,52 @@ func loginFactor(method string) Factor {
 const grpcOK = 0
 
 func (a *Activity) access(q *parser.Request) {
-	a.Call = Call{Operation: q.URL, Path: q.URL, Protocol: q.Protocol, Host: q.Host, Status: q.Status}
-	if q.Protocol == "grpc" && q.Status != grpcOK || q.Protocol != "grpc" && q.Status >= 400 {
-		a.Outcome = Failure
-	}
+	a.Call = Call{Operation: q.URL, Path: q.URL, Protocol: q.Protocol, Host: q.Host, Status: q.Status, ID: q.RequestID}
+	a.callOutcome()
+	a.Trace = q.TraceID
+	a.headers(q)
+}
+
+// headers takes what the client sent.
+func (a *Activity) headers(q *parser.Request) {
 	a.Project.ID = q.ProjectID
 	a.UserAgent = q.UserAgent
 	a.setForwarded(q.ForwardedFor)
+	a.Call.AskedOrg = q.OrgHeader
+	if q.RESTPath != "" {
+		a.Call.Path, a.Call.Method = q.RESTPath, q.RESTMethod
+	} else if a.Call.Protocol == "http" {
+		a.Call.Path = q.URL
+	}
+}
+
+func (a *Activity) callOutcome() {
+	if c := &a.Call; c.isRPC() && c.Status != grpcOK || !c.isRPC() && c.Status >= 400 {
+		a.Outcome = Failure
+		a.Reason = c.Code
+	}
+}
+
+// served takes a request or an activity. Only what ZITADEL says names the user.
+func (a *Activity) served(r *parser.Record) {
+	s := &r.Served
+	a.Call = Call{
+		Operation: s.Operation, Path: s.Path, Protocol: s.Protocol, Host: s.Host, Status: s.Status, HTTPStatus: s.HTTPStatus,
+		ID: s.ID, Service: s.Service, Code: s.Code, Method: s.HTTPMethod, Trigger: s.Trigger, Join: r.Join.String(),
+	}
+	if r.Kind == parser.Activity && s.Code != "" {
+		a.Call.Protocol = "grpc"
+	}
+	if a.Call.Operation == "" {
+		a.Call.Operation = s.Path
+	}
+	a.callOutcome()
+	a.Trace, a.Span = s.TraceID, s.SpanID
+	a.Actor.ID = s.UserID
+	a.Organization.ID = s.OrgID
+	if r.Join.Joined() {
+		a.headers(&r.Access)
+	}
 }
 
 // Heartbeat is what a heartbeat says.

@@ -14,7 +14,7 @@ import (
 // cefLimits are the lengths that the standard allows; other keys are custom.
 var cefLimits = map[string]int{
 	"act": 63, "outcome": 63, "reason": 1023, "cat": 1023, "suid": 1023, "suser": 1023, "duid": 1023, "duser": 1023, "dpriv": 1023, "externalId": 40, "deviceExternalId": 255, "dvchost": 100,
-	"msg": 1023, "requestClientApplication": 1023, "request": 1023, "dhost": 255, "shost": 1023, "cs1": 4000, "cs2": 4000, "cs3": 4000, "cs4": 4000, "cs5": 4000, "cs6": 4000, "src": 15, "c6a2": 39,
+	"msg": 1023, "requestClientApplication": 1023, "requestMethod": 1023, "request": 1023, "dhost": 255, "shost": 1023, "cs1": 4000, "cs2": 4000, "cs3": 4000, "cs4": 4000, "cs5": 4000, "cs6": 4000, "src": 15, "c6a2": 39,
 	"c6a2Label": 1023, "cs1Label": 1023, "cs2Label": 1023, "cs3Label": 1023, "cs4Label": 1023, "cs5Label": 1023, "cs6Label": 1023, "cn1Label": 1023,
 }
 

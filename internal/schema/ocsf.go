@@ -249,9 +249,14 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 	}
 	d.Optional("http_request")
 	d.Some("user_agent", a.UserAgent)
+	d.Some("http_method", a.Call.Method)
 	if a.Call.Path != "" || a.Call.Host != "" && a.line != nil { // of an API call, the host stands in call
 		d.Map("url")
-		d.Some("path", a.Call.Path)
+		if a.Call.Path != "" {
+			d.Text("path", a.Call.Path)
+		} else {
+			d.Some("path", a.Call.Operation) // required; gRPC's path is its method
+		}
 		d.Some("hostname", a.Call.Host)
 		d.End()
 	}
@@ -359,29 +364,13 @@ func ocsfResource(d *document.Doc, a *Activity) {
 	d.End()
 }
 
-func (w *Writer) ocsfCall(d *document.Doc, a *Activity) {
-	d.Map("api")
-	if a.Call.Operation != "" {
-		d.Text("operation", a.Call.Operation)
-	} else {
-		d.Text("operation", "unknown") // required
-	}
-	d.Optional("response")
-	if a.Call.Protocol != "" {
-		d.Number("code", float64(a.Call.Status))
-	}
-	if a.Outcome == Failure {
-		d.Some("error", a.Reason)
-	}
-	d.End()
-	d.End()
-}
-
 func (w *Writer) ocsfUnmapped(d *document.Doc, a *Activity, c Class) {
 	d.Map("unmapped")
 	d.Text("tier", a.Row.Tier.String())
 	d.Some("step", string(a.Step))
 	object(d, "organization", a.Organization)
+	object(d, "trace", Object{ID: a.Trace})
+	object(d, "span", Object{ID: a.Span})
 	w.own(d, a)
 	if c.Class == classBase {
 		d.Optional("actor")

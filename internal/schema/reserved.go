@@ -5,7 +5,8 @@ import "slices"
 // reserved are the top-level keys of the records of each format, sorted.
 var reserved = [...][]string{
 	ECS: {
-		"@timestamp", "ecs", "error", "event", "group", "http", "log", "message", "observer", "organization", "related", "service", "source", "url", "user", "user_agent", "zitadel",
+		"@timestamp", "client", "ecs", "error", "event", "group", "http", "log", "message", "observer", "organization", "related", "service", "source", "span", "trace", "url",
+		"user", "user_agent", "zitadel",
 	},
 	OCSF: {
 		"account_switch_type", "account_switch_type_id", "activity_id", "activity_name", "actor", "api", "auth_factors", "auth_protocol", "auth_protocol_id", "category_name", "category_uid",

@@ -91,6 +91,9 @@ var genGroups = []Row{
 	{Group: "own_response", Tier: Useful, Severity: Informational, Outcome: Success, OCSF: Class{6003, 99, "Call"}, OCSF19: Class{6003, 99, "Call"}, Category: []string{"api"}, Kinds: []string{"end"}},
 	{Group: "own_function", Tier: Useful, Severity: Informational, Outcome: Unknown, OCSF: Class{6003, 99, "Function"}, OCSF19: Class{6003, 99, "Function"}, Category: []string{"api"}, Kinds: []string{"info"}},
 	{Group: "own_access", Tier: Noise, Severity: Informational, Outcome: Success, OCSF: Class{6003, 99, "Access"}, OCSF19: Class{6003, 99, "Access"}, Category: []string{"web"}, Kinds: []string{"access"}},
+	{Group: "own_served", Tier: Useful, Severity: Informational, Outcome: Success, OCSF: Class{6003, 99, "Request"}, OCSF19: Class{6003, 99, "Request"}, Category: []string{"api", "web"}, Kinds: []string{"access"}},
+	{Group: "own_gateway", Tier: Noise, Severity: Informational, Outcome: Success, OCSF: Class{6003, 99, "Gateway Request"}, OCSF19: Class{6003, 99, "Gateway Request"}, Category: []string{"web"}, Kinds: []string{"access"}},
+	{Group: "own_activity", Tier: Useful, Severity: Informational, Outcome: Success, OCSF: Class{6003, 99, "Activity"}, OCSF19: Class{6003, 99, "Activity"}, Category: []string{"api"}, Kinds: []string{"access"}},
 	{Group: "own_heartbeat", Tier: Core, Severity: Informational, Outcome: Success, OCSF: Class{0, 99, "Heartbeat"}, OCSF19: Class{0, 99, "Heartbeat"}, Category: nil, Kinds: nil},
 }
 
@@ -685,6 +688,7 @@ var genRows = []def{
 	{own: true, Type: "action.run.failed", Title: "Action run failed", Group: "own_run_fail"},
 	{own: true, Type: "action.run.started", Title: "Action run started", Group: "own_run"},
 	{own: true, Type: "action.run.succeeded", Title: "Action run succeeded", Group: "own_run"},
+	{own: true, Type: "activity", Title: "Activity of a user", Group: "own_activity"},
 	{own: true, Type: "api.function", Title: "Function called", Group: "own_function"},
 	{own: true, Type: "api.request", Title: "API request", Group: "own_request"},
 	{own: true, Type: "api.response", Title: "API response", Group: "own_response"},
@@ -692,6 +696,8 @@ var genRows = []def{
 	{own: true, Type: "heartbeat", Title: "Heartbeat", Group: "own_heartbeat"},
 	{own: true, Type: "log.malformed", Title: "Line that cannot be read", Group: "own_log"},
 	{own: true, Type: "log.other", Title: "Line of another program", Group: "own_log"},
+	{own: true, Type: "request", Title: "Request served", Group: "own_served"},
+	{own: true, Type: "request.gateway", Title: "Request served by the gateway", Group: "own_gateway"},
 }
 
 var genRules = []rule{

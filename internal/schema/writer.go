@@ -304,7 +304,7 @@ func (w *Writer) call(d *document.Doc, a *Activity) {
 		return
 	}
 	d.Optional("call")
-	if a.Call.Path == "" {
+	if a.Call.Operation != a.Call.Path {
 		d.Some("operation", a.Call.Operation)
 		if a.event != nil { // a line without a path keeps its host where others have it
 			d.Some("host", a.Call.Host)
@@ -312,8 +312,13 @@ func (w *Writer) call(d *document.Doc, a *Activity) {
 	}
 	d.Some("target", a.Call.Target)
 	d.Some("change_date", a.Call.ChangeDate)
+	d.Some("service", a.Call.Service)
 	d.Some("protocol", a.Call.Protocol)
-	if a.Call.Protocol == "grpc" {
+	d.Some("code", a.Call.Code)
+	d.Some("trigger", a.Call.Trigger)
+	d.Some("asked_organization", a.Call.AskedOrg)
+	d.Some("join", a.Call.Join)
+	if a.Call.isRPC() {
 		d.Number("grpc_status", float64(a.Call.Status))
 	}
 	d.End()

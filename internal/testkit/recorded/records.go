@@ -46,10 +46,19 @@ func Records(readAt time.Time) (all []*record.Event) {
 func Lines(tb testing.TB, readAt time.Time) (all []*parser.Record) {
 	tb.Helper()
 	p := parser.New(parser.Options{Kinds: parser.AllKinds, Raw: true})
-	for _, path := range glob(tb, "parser/testdata/recorded/*.stderr*", 90) {
+	paths := append(glob(tb, "parser/testdata/recorded/*.stderr*", 90), glob(tb, "parser/testdata/requests/format-*.stderr.gz", 3)...)
+	for i, path := range paths {
+		join := parser.NewJoiner() // as the output plugin joins requests
+		join.Begin(uint64(i))
 		for line := range bytes.Lines(read(tb, path)) {
 			if r := new(parser.Record); p.Parse(line, r) {
 				r.Read = readAt
+				switch r.Kind {
+				case parser.Access:
+					join.Access(uint64(i), r, parser.Place{})
+				case parser.Served:
+					join.Served(uint64(i), r)
+				}
 				all = append(all, r)
 			}
 		}
