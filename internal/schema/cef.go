@@ -51,7 +51,7 @@ func (w *Writer) cef(b []byte, a *Activity) []byte {
 	}
 	c.Field("requestClientApplication", a.UserAgent, cefText)
 	c.Field("request", a.Call.Path, cefText)
-	c.Field("dhost", a.Call.Host, cefID) // no host name is longer than 253
+	c.Field("dhost", hostOf(a.Call.Host), cefID) // no host name is longer than 253
 	c.Field("externalId", w.hashedID(a), cefUnique)
 	c.Field("deviceExternalId", a.Instance, cefID)
 	c.Field("dvchost", hostOf(a.Instance), cefHost)

@@ -137,7 +137,11 @@ func (w *Writer) ecsFrom(d *document.Doc, a *Activity) {
 	if a.Call.Path != "" || a.Call.Host != "" {
 		d.Map("url")
 		d.Some("original", a.Call.Path)
-		d.Some("domain", a.Call.Host)
+		host, port := splitHost(a.Call.Host)
+		d.Some("domain", host)
+		if port != 0 {
+			d.Uint("port", uint64(port))
+		}
 		d.End()
 	}
 	w.ecsHTTP(d, a)

@@ -49,7 +49,7 @@ func (w *Writer) leef(b []byte, a *Activity) []byte {
 		l.Field("policy", a.Entity.Name, leefName)
 	}
 	l.Field("url", a.Call.Path, leefText)
-	l.Field("urlHost", a.Call.Host, leefName)
+	l.Field("urlHost", hostOf(a.Call.Host), leefName)
 	if a.Call.Protocol != "" {
 		l.Int("status", a.Call.Status)
 	}

@@ -257,7 +257,11 @@ func (w *Writer) ocsfFrom(d *document.Doc, a *Activity, c Class) {
 		} else {
 			d.Some("path", a.Call.Operation) // required; gRPC's path is its method
 		}
-		d.Some("hostname", a.Call.Host)
+		host, port := splitHost(a.Call.Host)
+		d.Some("hostname", host)
+		if port != 0 {
+			d.Uint("port", uint64(port))
+		}
 		d.End()
 	}
 	d.End()

@@ -186,21 +186,31 @@ var syslogSeverity = [...]uint8{Informational: 6, Low: 5, Medium: 4, High: 3, Cr
 // hostOf is the label of an instance without the port that a URL gave it: receivers
 // such as syslog-ng do not take host:port for a host.
 func hostOf(instance string) string {
-	i := strings.LastIndexByte(instance, ':')
+	host, _ := splitHost(instance)
+	return host
+}
+
+// splitHost takes the scheme and the port off a host: ECS and OCSF have a field of its
+// own for the port, and ZITADEL's activity log names a URL. What has none of both
+// is a host as it is, because a client may send anything. Port 0: there is none.
+func splitHost(s string) (host string, port uint16) {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
+	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
-		return instance
+		return s, 0
 	}
-	if port, err := strconv.ParseUint(instance[i+1:], 10, 16); err != nil || port == 0 {
-		return instance
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
+	if err != nil || n == 0 {
+		return s, 0
 	}
-	host := instance[:i]
+	host = s[:i]
 	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
-		return inner[:len(inner)-1]
+		return inner[:len(inner)-1], uint16(n)
 	}
 	if strings.IndexByte(host, ':') >= 0 {
-		return instance // an address of IPv6
+		return s, 0 // an address of IPv6
 	}
-	return host
+	return host, uint16(n)
 }
 
 // appendName appends s as a name of RFC 5424: printable ASCII without spaces.
