@@ -39,7 +39,7 @@ func newSetupCommands() setupCommands {
 type scriptFlags struct {
 	Org     string `help:"Ids of the organizations, separated by commas, or all. Default: the organization of the token's user." placeholder:"LIST"`
 	DryRun  bool   `help:"Print what would be done, and change nothing."`
-	Replace bool   `help:"Also replace the script of an action that has this name and a script that is not ours."`
+	Replace bool   `help:"Also replace the script of an action of this name if it is not ours, or if somebody has edited it. The script of a newer zitadel-siem is never replaced."`
 	Remove  bool   `help:"Delete the action, if its script is ours, which takes it out of all flows."`
 }
 
