@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -108,6 +109,9 @@ func (c *setupWebhookCommand) script(insecure bool) (zitadel.Script, config.Secr
 	return scripts.Webhook(endpoint, key), key, nil
 }
 
+// scriptsPatience is for --org all, which makes several calls for each organization.
+const scriptsPatience = 2 * time.Minute
+
 // run installs or removes what make returns.
 func (c *scriptFlags) run(ctx context.Context, console *terminal.Console, flags kong.Plugins, make func(insecure bool) (zitadel.Script, config.Secret, error), name string) error {
 	if c.Replace && c.Remove {
@@ -123,7 +127,7 @@ func (c *scriptFlags) run(ctx context.Context, console *terminal.Console, flags 
 			return fmt.Errorf("%w%w", err, silent{errUsage})
 		}
 	}
-	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.Logger(), TokenName: "ZITADEL_TOKEN"})
+	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.Logger(), TokenName: "ZITADEL_TOKEN", Patience: scriptsPatience})
 	if err != nil {
 		return err
 	}
