@@ -79,21 +79,26 @@ func (*setupWebhookCommand) Help() string {
 }
 
 func (c *setupWebhookCommand) Run(ctx context.Context, console *terminal.Console) error {
-	return c.run(ctx, console, c.Plugins, c.script, scripts.WebhookName)
+	return c.run(ctx, console, c.Plugins, func(insecure bool) (zitadel.Script, config.Secret, error) {
+		return c.script(console, insecure)
+	}, scripts.WebhookName)
 }
 
 // keyVariable holds the key where there is no file.
 const keyVariable = "ZITADEL_V1_KEY"
 
-func (c *setupWebhookCommand) script(insecure bool) (zitadel.Script, config.Secret, error) {
+func (c *setupWebhookCommand) script(console *terminal.Console, insecure bool) (zitadel.Script, config.Secret, error) {
 	endpoint, err := scripts.ParseEndpoint(c.Endpoint, insecure)
 	key := config.Secret(strings.TrimSpace(os.Getenv(keyVariable)))
 	switch {
 	case c.V1File != "" && key != "":
 		err = errors.Join(err, fmt.Errorf("both %s and --v1-key-file are set: use one", keyVariable))
 	case c.V1File != "":
+		var warning string
 		var wrong error
-		key, wrong = scripts.ReadKey(c.V1File)
+		if key, warning, wrong = scripts.ReadKey(c.V1File); warning != "" {
+			console.Warn(warning)
+		}
 		err = errors.Join(err, wrong)
 	case key == "":
 		err = errors.Join(err, fmt.Errorf("the key is missing: put it into a file and name that with --v1-key-file, or set %s; for example: openssl rand -base64 32", keyVariable))

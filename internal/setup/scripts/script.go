@@ -142,13 +142,16 @@ func loopback(host string) bool {
 const placeholder = "CHANGE-ME"
 
 // ReadKey returns the last key of a file, which is the newest where a key is being
-// changed. The file may be the one of listen_v1_dir.
-func ReadKey(path string) (config.Secret, error) {
-	keys, _, err := keyfile.Kind(keyfile.Secret).Read(path)
+// changed. The file may be the one of listen_v1_dir. A warning says that others can read it.
+func ReadKey(path string) (key config.Secret, warning string, err error) {
+	keys, mode, err := keyfile.Kind(keyfile.Secret).Read(path)
 	if err != nil {
-		return "", fmt.Errorf("key file %q %w", path, err)
+		return "", "", fmt.Errorf("key file %q %w", path, err)
 	}
-	return config.Secret(keys[len(keys)-1]), nil
+	if exposed := keyfile.Exposed(mode); exposed != "" {
+		warning = fmt.Sprintf("key file %q %s: chmod 600 %s", path, exposed, config.ShellWord(path))
+	}
+	return config.Secret(keys[len(keys)-1]), warning, nil
 }
 
 // CheckKey returns an error for a key that our endpoint would refuse.
