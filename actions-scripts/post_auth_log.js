@@ -1,3 +1,4 @@
+// zitadel-siem script, version 1, checksum 3dc86223e558575d. Setup replaces no edited copy.
 // post_auth_log prints one compact JSON message for each login attempt, for
 // ZITADEL Actions V1: flows Internal and External Authentication, trigger Post
 // Authentication. Name the action post_auth_log, as the function, and allow it to fail.

@@ -1,3 +1,4 @@
+// zitadel-siem script, version 1, checksum 38f01e42711592ec. Setup replaces no edited copy.
 // post_auth_webhook sends one compact JSON document for each login attempt, for
 // ZITADEL Actions V1: flows Internal and External Authentication, trigger Post
 // Authentication. Name the action post_auth_webhook, as the function.

@@ -1,5 +1,5 @@
-// Command gen writes the scripts that users paste into ZITADEL. Each is its own part
-// in src, followed by src/message.js, which both share.
+// Command gen writes the scripts that users paste into ZITADEL. Each is the line with its
+// version, its own part in src, and src/message.js, which both share.
 //
 //	go run ./gen    in actions-scripts, or make scripts
 package main
@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	actionsscripts "github.com/zitadel-siem/zitadel-siem/actions-scripts"
 )
 
 // names are the files that are written, and their own parts in src.
@@ -36,5 +38,5 @@ func generate(dir, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(own, '\n'), shared...), nil
+	return []byte(actionsscripts.WithSeal(actionsscripts.Version, string(own)+"\n"+string(shared))), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -39,7 +40,7 @@ func newSetupCommands() setupCommands {
 type scriptFlags struct {
 	Org     string `help:"Ids of the organizations, separated by commas, or all. Default: the organization of the token's user." placeholder:"LIST"`
 	DryRun  bool   `help:"Print what would be done, and change nothing."`
-	Replace bool   `help:"Also replace the script of an action that has this name and a script that is not ours."`
+	Replace bool   `help:"Also replace the script of an action of this name if it is not ours, or if somebody has edited it. The script of a newer zitadel-siem is never replaced."`
 	Remove  bool   `help:"Delete the action, if its script is ours, which takes it out of all flows."`
 }
 
@@ -78,21 +79,26 @@ func (*setupWebhookCommand) Help() string {
 }
 
 func (c *setupWebhookCommand) Run(ctx context.Context, console *terminal.Console) error {
-	return c.run(ctx, console, c.Plugins, c.script, scripts.WebhookName)
+	return c.run(ctx, console, c.Plugins, func(insecure bool) (zitadel.Script, config.Secret, error) {
+		return c.script(console, insecure)
+	}, scripts.WebhookName)
 }
 
 // keyVariable holds the key where there is no file.
 const keyVariable = "ZITADEL_V1_KEY"
 
-func (c *setupWebhookCommand) script(insecure bool) (zitadel.Script, config.Secret, error) {
+func (c *setupWebhookCommand) script(console *terminal.Console, insecure bool) (zitadel.Script, config.Secret, error) {
 	endpoint, err := scripts.ParseEndpoint(c.Endpoint, insecure)
 	key := config.Secret(strings.TrimSpace(os.Getenv(keyVariable)))
 	switch {
 	case c.V1File != "" && key != "":
 		err = errors.Join(err, fmt.Errorf("both %s and --v1-key-file are set: use one", keyVariable))
 	case c.V1File != "":
+		var warning string
 		var wrong error
-		key, wrong = scripts.ReadKey(c.V1File)
+		if key, warning, wrong = scripts.ReadKey(c.V1File); warning != "" {
+			console.Warn(warning)
+		}
 		err = errors.Join(err, wrong)
 	case key == "":
 		err = errors.Join(err, fmt.Errorf("the key is missing: put it into a file and name that with --v1-key-file, or set %s; for example: openssl rand -base64 32", keyVariable))
@@ -107,6 +113,9 @@ func (c *setupWebhookCommand) script(insecure bool) (zitadel.Script, config.Secr
 	}
 	return scripts.Webhook(endpoint, key), key, nil
 }
+
+// scriptsPatience is for --org all, which makes several calls for each organization.
+const scriptsPatience = 2 * time.Minute
 
 // run installs or removes what make returns.
 func (c *scriptFlags) run(ctx context.Context, console *terminal.Console, flags kong.Plugins, make func(insecure bool) (zitadel.Script, config.Secret, error), name string) error {
@@ -123,7 +132,7 @@ func (c *scriptFlags) run(ctx context.Context, console *terminal.Console, flags 
 			return fmt.Errorf("%w%w", err, silent{errUsage})
 		}
 	}
-	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.Logger(), TokenName: "ZITADEL_TOKEN"})
+	client, err := zitadel.New(ctx, s.Settings, zitadel.Options{Log: console.Logger(), TokenName: "ZITADEL_TOKEN", Patience: scriptsPatience})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ func TestSetupOfTheScripts(t *testing.T) {
 	second := server.Orgs().Add("Second")
 	env := []string{"ZITADEL_URL=" + server.URL(), "ZITADEL_TOKEN=" + token}
 	keyFile := writeFile(t, "zitadel", "an-older-key-0123456789\n"+key+"\n")
+	open := writeFile(t, "open", key+"\n")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	const endpoint = "--endpoint=https://siem.example.com:8443/zitadel/post-auth"
 
 	for _, c := range []struct {
@@ -40,6 +45,7 @@ func TestSetupOfTheScripts(t *testing.T) {
 		{args: []string{"webhook-v1", endpoint, "--v1-key-file=" + keyFile}, env: []string{"ZITADEL_V1_KEY=" + key}, status: exitUsage, out: []string{"use one"}},
 		{args: []string{"webhook-v1", endpoint, "--v1-key-file=" + keyFile}, out: []string{"create action post_auth_webhook (time limit 2s"}},
 		{args: []string{"webhook-v1", endpoint}, env: []string{"ZITADEL_V1_KEY=" + key}, out: []string{"kept    ZITADEL", "action post_auth_webhook"}},
+		{args: []string{"webhook-v1", endpoint, "--v1-key-file=" + open}, out: []string{open + "\" can be read by others (mode 0644): chmod 600 " + open}},
 		{args: []string{"webhook-v1", "--remove"}, out: []string{"delete action post_auth_webhook"}},
 	} {
 		r := finish(t, program(t, append(env, c.env...), append([]string{"setup"}, c.args...)...))

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
 // maxFile limits the files that options name. A key has 2 KB, a bundle of all
@@ -67,11 +66,8 @@ func (p *parser) checkFile(o Option, path string) {
 		p.refuse(o, path, err)
 		return
 	}
-	if o.public || runtime.GOOS == "windows" { // no permission bits there
-		return
-	}
-	if perm := mode.Perm(); perm&0o077 != 0 {
-		p.warn(o.Name, p.show(o, path), fmt.Sprintf("can be read by others (mode %04o)", perm), "chmod 600 "+ShellWord(path))
+	if exposed := keyfile.Exposed(mode); exposed != "" && !o.public {
+		p.warn(o.Name, p.show(o, path), exposed, "chmod 600 "+ShellWord(path))
 	}
 }
 

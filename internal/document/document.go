@@ -71,6 +71,8 @@ type Doc struct {
 	f   Format
 	in  frame   // the map or list that is open
 	out []frame // those around it
+
+	foreign string // the key of the next entry, if in is keyed
 }
 
 // frame is an open map or list. It is small because every map copies one.
@@ -88,7 +90,7 @@ const (
 	root kind = iota
 	inMap
 	inList
-	keyed // a map in which the key of the next entry is written
+	keyed // a map for whose next entry Key gave the key
 )
 
 // Reset begins a document that is appended to b.
@@ -107,7 +109,7 @@ func (d *Doc) Event(t time.Time) {
 // maps and lists must be closed.
 func (d *Doc) Bytes() []byte {
 	b := d.b
-	d.b = nil
+	d.b, d.foreign = nil, "" // the pool must not keep them
 	return b
 }
 
@@ -208,18 +210,23 @@ func (d *Doc) key(name string) {
 		d.b = d.f.element(d.b, int(n))
 	case keyed:
 		d.in.kind = inMap
+		d.b = d.f.element(d.b, int(n))
+		d.text(d.foreign)
+		if d.f == JSON {
+			d.b = append(d.b, ':')
+		}
 	}
 }
 
-// Key writes a key that may need an escape. The next call writes its value, which must
-// not be optional.
-func (d *Doc) Key(name string) {
-	d.b = d.f.element(d.b, int(d.in.n))
-	d.text(name)
-	if d.f == JSON {
-		d.b = append(d.b, ':')
+// Key gives the next entry of the open map a key that may need an escape. It is written
+// with the value, so that it vanishes with a value that is left out.
+func (d *Doc) Key(name string) { d.foreign, d.in.kind = name, keyed }
+
+// leaveOut ends an entry whose value is not written.
+func (d *Doc) leaveOut() {
+	if d.in.kind == keyed {
+		d.in.kind = inMap
 	}
-	d.in.kind = keyed
 }
 
 // Text writes a string. Bytes of it that are not UTF-8 become U+FFFD.
@@ -244,9 +251,11 @@ func (d *Doc) text(v string) {
 
 // Some is Text for a string that is left out when it is empty.
 func (d *Doc) Some(key, v string) {
-	if v != "" {
-		d.Text(key, v)
+	if v == "" {
+		d.leaveOut()
+		return
 	}
+	d.Text(key, v)
 }
 
 // TextBytes is Text.
@@ -280,18 +289,22 @@ func (d *Doc) Number(key string, v float64) {
 
 // Time writes RFC 3339 with six fractional digits, or nothing for the zero time.
 func (d *Doc) Time(key string, t time.Time) {
-	if !t.IsZero() {
-		d.key(key)
-		d.b = d.f.timestamp(d.b, t, 6)
+	if t.IsZero() {
+		d.leaveOut()
+		return
 	}
+	d.key(key)
+	d.b = d.f.timestamp(d.b, t, 6)
 }
 
 // TimeNano is Time with nine fractional digits.
 func (d *Doc) TimeNano(key string, t time.Time) {
-	if !t.IsZero() {
-		d.key(key)
-		d.b = d.f.timestamp(d.b, t, 9)
+	if t.IsZero() {
+		d.leaveOut()
+		return
 	}
+	d.key(key)
+	d.b = d.f.timestamp(d.b, t, 9)
 }
 
 // Millis writes t as the milliseconds since 1970.

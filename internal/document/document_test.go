@@ -109,6 +109,39 @@ func TestDoc_IsTheSameInBothEncodings(t *testing.T) {
 	}
 }
 
+// A foreign key comes with its value or not at all.
+func TestDoc_AKeyVanishesWithItsValue(t *testing.T) {
+	packed, line := both(t, func(d *document.Doc) {
+		d.Map("")
+		for _, name := range []string{"first", "last"} {
+			d.Key("some\n")
+			d.Some("", "")
+			d.Key("time\n")
+			d.Time("", time.Time{})
+			d.Key("nano\n")
+			d.TimeNano("", time.Time{})
+			d.Key("map\n")
+			d.Optional("")
+			d.Key("nested\n")
+			d.Some("", "")
+			d.End()
+			d.Key("list\n")
+			d.OptionalList("")
+			d.End()
+			d.Text(name, "v")
+		}
+		d.Key("at the end")
+		d.OptionalList("")
+		d.End()
+		d.End()
+	})
+	for _, v := range []any{packed, line} {
+		if got := asJSON(t, v); got != `{"first":"v","last":"v"}` {
+			t.Error(got)
+		}
+	}
+}
+
 // The headers of maps and lists have three sizes.
 func TestDoc_HeadersFitAnyCount(t *testing.T) {
 	for _, n := range []int{0, 1, 15, 16, 17, 65535, 65536, 70000} {

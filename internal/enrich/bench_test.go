@@ -171,6 +171,40 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
+// A few users are active, and between their events others come whose users nobody knows.
+func BenchmarkUnknown(b *testing.B) {
+	s := fresh(b, Options{})
+	for i := range million {
+		s.Learn(personEvent(i))
+		s.pending = s.pending[:0]
+	}
+	const active = 500
+	known, unknown := make([]string, active), make([]string, 1<<16)
+	for i := range known {
+		known[i], _, _, _ = person(i * (million / active))
+	}
+	for i := range unknown {
+		unknown[i] = strconv.Itoa(500_000_000_000_000_000 + i*65_537)
+	}
+	for _, flood := range []int{0, 1, 10} {
+		b.Run(fmt.Sprintf("%d for each known", flood), func(b *testing.B) {
+			next, missed := 0, 0
+			calm(b, 64, func(i int) {
+				for range flood {
+					next++
+					s.User(unknown[next%len(unknown)])
+				}
+				id := known[i%active]
+				if s.hot.get(s.hot.hash(kindUser, id), kindUser, id) == nil {
+					missed++
+				}
+				s.User(id)
+			})
+			b.ReportMetric(100*float64(missed)/float64(b.N), "%missed")
+		})
+	}
+}
+
 // What one would write first: a map of structs. Its lookups are the measure for a busy
 // machine, its memory is why there is a ring.
 func BenchmarkBaseline(b *testing.B) {

@@ -12,7 +12,8 @@ import (
 // ring, and allocates nothing.
 //
 // A set has two places. What comes in takes the place of the one that was not asked for
-// last.
+// last. An id of which nothing is known counts only once it is asked for again: a flood of
+// such ids leaves one place of each set to what is known.
 type hot struct {
 	seed maphash.Seed
 	sets [hotSets]hotSet
@@ -153,6 +154,7 @@ func (s *Store) warm(hash uint64, k kind, id string) *hotSlot {
 		}
 	}
 	slot.empty(k, strings.Clone(id)) // an id may be a part of something larger
+	s.hot.set(hash).last ^= 1        // what comes next takes this place
 	return slot
 }
 

@@ -142,3 +142,21 @@ func TestNumber_AgainstStrconv(t *testing.T) {
 		}
 	}
 }
+
+// Ids that nobody knows do not take the place of what is known and was asked for last.
+func TestUnknownIdsLeaveWhatIsKnownHot(t *testing.T) {
+	s := fresh(t, Options{})
+	s.Learn(personEvent(1))
+	id, _, _, _ := person(1)
+	if _, ok := s.User(id); !ok {
+		t.Fatal("not known")
+	}
+	for i := range 50 * hotSets {
+		if _, ok := s.User(strconv.Itoa(900_000_000_000_000_000 + i)); ok {
+			t.Fatal("known")
+		}
+	}
+	if s.hot.get(s.hot.hash(kindUser, id), kindUser, id) == nil {
+		t.Error("the known user is no longer hot")
+	}
+}

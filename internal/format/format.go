@@ -15,6 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/calls"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/document"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
 	"github.com/zitadel-siem/zitadel-siem/internal/pseudonym"
@@ -148,15 +149,13 @@ func (e *Encoder) AppendMsgpack(b []byte, r record.Record, more int, pairs []byt
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r, wanted := e.fill(r)
-	switch line, isLine := r.(*parser.Record); {
+	switch {
 	case !wanted:
 		return b
-	case !e.raw:
-		return e.writer.AppendMsgpack(b, &e.activity, more, pairs)
-	case isLine:
-		return parser.AppendMsgpack(b, line, more, pairs)
+	case e.raw:
+		return document.AppendEvent(b, r, more, pairs)
 	default:
-		return record.AppendMsgpack(b, r)
+		return e.writer.AppendMsgpack(b, &e.activity, more, pairs)
 	}
 }
 

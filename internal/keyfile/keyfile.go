@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
@@ -93,6 +94,15 @@ func (is Kind) Read(path string) (keys [][]byte, mode fs.FileMode, err error) {
 		return nil, mode, ErrEmpty
 	}
 	return keys, mode, nil
+}
+
+// Exposed says that others than the owner can read a file of this mode; "" if they cannot.
+func Exposed(mode fs.FileMode) string {
+	perm := mode.Perm()
+	if perm&0o077 == 0 || runtime.GOOS == "windows" { // no permission bits there
+		return ""
+	}
+	return fmt.Sprintf("can be read by others (mode %04o)", perm)
 }
 
 // ErrEmpty means a file without a key.

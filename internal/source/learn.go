@@ -97,23 +97,22 @@ func (l *learner) run(ctx context.Context) {
 }
 
 func (l *learner) learn(ctx context.Context) error {
-	if len(l.todo) > 0 {
-		if err := l.past(ctx); err != nil {
-			return err
-		}
-	}
-	l.s.endWait()
-	return l.again(ctx)
-}
-
-// past reads the types that ZITADEL knows, in lists that fit one request each.
-func (l *learner) past(ctx context.Context) error {
 	known, err := l.s.client.EventTypes(ctx)
 	if err != nil {
 		return err
 	}
 	// A type that this ZITADEL does not know would make the request one for all events.
-	l.todo = slices.DeleteFunc(l.todo, func(t string) bool { return !slices.Contains(known, t) })
+	unknown := func(t string) bool { return !slices.Contains(known, t) }
+	l.todo = slices.DeleteFunc(l.todo, unknown)
+	if err := l.past(ctx); err != nil {
+		return err
+	}
+	l.s.endWait()
+	return l.again(ctx, slices.DeleteFunc(slices.Clone(l.mark.Done), unknown))
+}
+
+// past reads the types to do, in lists that fit one request each.
+func (l *learner) past(ctx context.Context) error {
 	l.s.names.ToLearn.Store(uint64(len(l.todo)))
 	if len(l.todo) == 0 {
 		return nil
@@ -171,10 +170,11 @@ func (l *learner) list(ctx context.Context, types []string) (err error) {
 	})
 }
 
-// again reads a second time what was younger than overlap when it was read: events of that
-// time may have become visible afterwards. It reads up to where reading began, until no event
-// can become visible there any more. What is younger is the reader's own.
-func (l *learner) again(ctx context.Context) error {
+// again reads events of these types a second time if they were younger than overlap when they
+// were read: others of that time may have become visible afterwards. It reads up to where
+// reading began, until no event can become visible there any more. What is younger is the
+// reader's own.
+func (l *learner) again(ctx context.Context, types []string) error {
 	if !l.mark.pending() {
 		return nil
 	}
@@ -184,7 +184,7 @@ func (l *learner) again(ctx context.Context) error {
 		return ctx.Err()
 	}
 	l.mark.again(l.mark.AgainFrom, l.s.begunAt.Add(time.Microsecond)) // the end of a range is exclusive
-	for list := range slices.Chunk(l.mark.Done, enrich.MaxFilter) {
+	for list := range slices.Chunk(types, enrich.MaxFilter) {
 		err := l.read(ctx, list, config.Start{At: l.mark.AgainFrom}, l.mark.AgainTo, l.s.Settings.Overlap, func(events.Batch) error { return nil })
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -352,4 +353,41 @@ func TestLearn_FindsLateEvents(t *testing.T) {
 	late.Commit()
 	c.liveOnce()
 	c.learned()
+}
+
+// The mark may have types that this ZITADEL does not know, such as all of them where reading
+// began at the beginning. What is read a second time is read by type even so.
+func TestLearn_ReadsTheLastPartByTypeAlsoIfATypeIsUnknown(t *testing.T) {
+	t.Parallel()
+	c := newScene(t, func(*scene, context.Context, int64) error { return nil })
+	stop := c.start()
+	c.begins()
+	c.learned()
+	stop()
+	m := readMark(c.path + markSuffix)
+	m.Done = append([]string{"no.such.type"}, m.Done...)
+	m.AgainFrom, m.AgainTo = time.Now().Add(-30*time.Minute), time.Now()
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.path+markSuffix, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var second, all atomic.Int64
+	c.srv.SetFaults(zitadeltest.Faults{BeforeQuery: func(_ context.Context, _ string, req proto.Message) error {
+		list, ok := req.(*adminpb.ListEventsRequest)
+		if since := list.GetRange().GetSince(); ok && since != nil && since.AsTime().Before(time.Now().Add(-time.Minute)) && list.GetLimit() == pageSize {
+			if second.Add(1); len(list.GetEventTypes()) == 0 {
+				all.Add(1)
+			}
+		}
+		return nil
+	}})
+	stop = c.start()
+	defer stop()
+	c.learned()
+	if second.Load() == 0 || all.Load() > 0 {
+		t.Errorf("%d pages were asked for a second time, %d of all types", second.Load(), all.Load())
+	}
 }

@@ -136,8 +136,8 @@ func readKeys(dir string, previous keySet, kind keyfile.Kind, warn func(name, wh
 	var all []error
 	for _, name := range names {
 		keys, mode, err := kind.Read(filepath.Join(dir, name))
-		if perm := mode.Perm(); perm&0o077 != 0 {
-			warn(name, fmt.Sprintf("a file with keys can be read by others (mode %04o)", perm), "chmod 600")
+		if exposed := keyfile.Exposed(mode); exposed != "" {
+			warn(name, "a file with keys "+exposed, "chmod 600")
 		}
 		if err != nil {
 			all = append(all, fmt.Errorf("%q %w", filepath.Join(dir, name), err))

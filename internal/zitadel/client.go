@@ -35,6 +35,9 @@ type Options struct {
 	// TokenName is the name by which the user knows the option token, for errors.
 	// Empty: token.
 	TokenName string
+	// Patience is how long one call may wait in all until ZITADEL no longer refuses it
+	// because of a quota or a rate limit. 0: the caller repeats calls itself.
+	Patience time.Duration
 }
 
 // Client asks one instance. It keeps one connection and one token and is safe
@@ -48,6 +51,8 @@ type Client struct {
 	http      *http.Client
 	scrub     *scrubber
 	clock     *clock
+	patience  patience
+	log       *slog.Logger
 
 	life   context.Context // ends with Close
 	end    context.CancelFunc
@@ -87,6 +92,9 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 		http:    newHTTPClient(tlsConfig),
 		scrub:   newScrubber(),
 		clock:   newClock(),
+
+		patience: patience(o.Patience),
+		log:      o.Log,
 	}
 	// The client lives longer than the call to New; only Close ends it.
 	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
@@ -198,9 +206,18 @@ func (c *Client) start(work func()) bool {
 	return true
 }
 
-// call uses the current token. If ZITADEL refuses it and another one is available, it
-// asks once more.
-func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (proto.Message, error) {
+// call asks, again while ZITADEL throttles; see [Options.Patience].
+func (c *Client) call(ctx context.Context, m endpoint, req proto.Message) (resp proto.Message, err error) {
+	err = c.patience.wait(ctx, c.log, func() error {
+		resp, err = c.askWithToken(ctx, m, req)
+		return err
+	})
+	return resp, err
+}
+
+// askWithToken uses the current token. If ZITADEL refuses it and another one is available,
+// it asks once more.
+func (c *Client) askWithToken(ctx context.Context, m endpoint, req proto.Message) (proto.Message, error) {
 	token, err := c.login.token(ctx)
 	if err != nil {
 		return nil, err

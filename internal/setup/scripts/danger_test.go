@@ -112,6 +112,17 @@ func TestAHostileScriptCostsLittle(t *testing.T) {
 	}
 }
 
+// A server may send more than ZITADEL does. The parser would overflow its stack.
+func TestAHugeScriptIsJudgedByItsText(t *testing.T) {
+	deep := strings.Repeat("(", 4<<20)
+	if leak := leaks("f", deep); leak != "" {
+		t.Error(leak)
+	}
+	if leak := leaks("f", example+deep); leak == "" {
+		t.Error("the example is not found")
+	}
+}
+
 func FuzzLeaks(f *testing.F) {
 	for _, seed := range []string{example, actionsscripts.PostAuthLog, logs("const { a: [b = c], ...d } = ctx?.v1; class X { #y = 1; static { z } }"), "async function* f() { yield await 1 }"} {
 		f.Add("log", seed)

@@ -10,8 +10,10 @@
 // and then put into one flow after the other.
 //
 // Flows keep their actions in their order, and get ours at the end. Where ours is in a
-// flow already, it keeps its place. An action of our name with another script is never
-// touched without Replace. Remove deletes only actions with our script and our name.
+// flow already, it keeps its place. An action of our name is never touched without Replace
+// if its script is not ours, or if somebody has edited it, and never at all if a newer
+// version installed it. Remove deletes only actions with our script, edited or not, and our
+// name.
 //
 // No key appears in what it says or in its errors.
 //

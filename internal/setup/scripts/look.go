@@ -61,8 +61,15 @@ func (in *org) ours(s *zitadel.Script) (all []Finding) {
 	if s.Name == WebhookName {
 		command = "run zitadel-siem setup webhook-v1 --org " + in.ID + " with its endpoint and key"
 	}
+	from := originOf(s.Name, s.Source)
+	if from == edited {
+		command += " and --replace, which drops the edits"
+	}
 	want, ok := current(*s)
-	if !ok {
+	if from == newer {
+		command = "use the newer zitadel-siem here too"
+		all = append(all, note(in, "action "+s.Name+" has the script of a newer zitadel-siem", command))
+	} else if !ok {
 		all = append(all, note(in, "the endpoint and the key of action "+s.Name+" cannot be read", command))
 	} else if what := differs(*s, want); len(what) > 0 {
 		all = append(all, note(in, "action "+s.Name+" is not as this version installs it; to change: "+strings.Join(what, "; "), command))

@@ -60,13 +60,29 @@ func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 	want(look(10), 1, "deactivated")
 	s.do(second, &managementpb.DeleteActionRequest{Id: id})
 
-	old := s.action(second, LogName, strings.Replace(Log().Source, "// The action", "// An action", 1))
+	old := s.action(second, LogName, anotherVersion(-1))
 	s.flow(second, "3", "1", old)
 	s.flow(second, "3", "2", old)
 	want(look(10), 1, "is not as this version installs it; to change: its script, which is another version of ours; its time limit from 10s to 1s; allow it to fail",
 		"is not in the flow External Authentication", "under Pre Creation")
+	third := s.orgs.Add("Third")
+	action := s.action(third, LogName, Log().Source+"// edited")
+	for source, says := range map[string][]string{
+		Log().Source + "// edited": {"replace its script, which somebody has edited", "setup log --org " + third + " and --replace"},
+		anotherVersion(+1):         {"action post_auth_log has the script of a newer zitadel-siem", "use the newer zitadel-siem"},
+	} {
+		s.do(third, &managementpb.UpdateActionRequest{Id: action, Name: LogName, Script: source})
+		for _, f := range look(10).Found[3:] { // after those of Second
+			if !strings.Contains(f.Text+f.Fix, says[1]) {
+				t.Errorf("%+v", f)
+			}
+		}
+		if first := look(10).Found[3]; !strings.Contains(first.Text, says[0]) {
+			t.Errorf("%+v, want %s", first, says[0])
+		}
+	}
 	// By name, Second comes before ZITADEL.
-	if report := look(1); report.Orgs != 2 || report.Looked != 1 || report.Right != 0 {
+	if report := look(1); report.Orgs != 3 || report.Looked != 1 || report.Right != 0 {
 		t.Errorf("%+v", report)
 	}
 }

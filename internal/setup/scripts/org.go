@@ -204,11 +204,15 @@ func differs(has, want zitadel.Script) (what []string) {
 }
 
 func differentSource(has, want zitadel.Script) (what []string) {
-	switch {
-	case !isOurs(want.Name, has.Source):
+	other := "its script, which is another version of ours"
+	switch from := originOf(want.Name, has.Source); {
+	case from == foreign:
 		return []string{"replace its script, which is not ours"}
-	case want.Name != WebhookName:
-		return []string{"its script, which is another version of ours"}
+	case from == edited:
+		other = "replace its script, which somebody has edited"
+	}
+	if want.Name != WebhookName {
+		return []string{other}
 	}
 	rest := has.Source
 	for _, v := range []struct {
@@ -222,7 +226,7 @@ func differentSource(has, want zitadel.Script) (what []string) {
 		}
 	}
 	if !same(rest, want.Source) {
-		what = append(what, "its script, which is another version of ours")
+		what = append(what, other)
 	}
 	return what
 }

@@ -42,7 +42,7 @@ const AllOrgs = "all"
 type Options struct {
 	Script  zitadel.Script // what to install; to remove, only its name
 	Orgs    []string       // ids, or AllOrgs; without any, that of the token's user
-	Replace bool           // an action of that name that has another script, too
+	Replace bool           // also a script that is not ours, or that was edited
 	DryRun  bool           // change nothing
 	// Say takes each step as one line. The line may contain text of others.
 	Say func(verb setup.Verb, text string)
@@ -54,18 +54,25 @@ const (
 	Failed setup.Verb = "FAIL"   // an organization, where there are others
 )
 
-// InTheWayError is an action of our name with a script that is not ours.
+// InTheWayError is an action of our name with a script that must not be replaced.
 type InTheWayError struct {
 	Org, Name, ID string
-	Leaks         bool
+	Leaks         bool // the script prints secrets
+
+	origin origin
 }
 
 func (e *InTheWayError) Error() string {
-	what := "a script that is not ours"
-	if e.Leaks {
-		what = "a script that is not ours and prints secrets"
+	what, fix := "a script that is not ours", "rename or delete that action in the console, or replace its script with --replace"
+	switch {
+	case e.origin == newer:
+		what, fix = "the script of a newer zitadel-siem", "use that one, or delete that action in the console first"
+	case e.origin == edited:
+		what, fix = "our script with changes by somebody, or from before the scripts had versions", "replace it with --replace, which drops these changes"
+	case e.Leaks:
+		what += " and prints secrets"
 	}
-	return fmt.Sprintf("organization %s: action %s (%s) has %s; nothing was changed there: rename or delete that action in the console, or replace its script with --replace", e.Org, e.Name, e.ID, what)
+	return fmt.Sprintf("organization %s: action %s (%s) has %s; nothing was changed there: %s", e.Org, e.Name, e.ID, what, fix)
 }
 
 // run is one call of [Run] or [Remove].
@@ -167,7 +174,7 @@ func (r *run) tell(list []Finding) {
 
 func (r *run) install(ctx context.Context, in *org) error {
 	old := in.named(r.Script.Name)
-	replaced := old != nil && (r.Replace || isOurs(old.Name, old.Source))
+	replaced := old != nil && r.replaces(old)
 	r.tell(slices.DeleteFunc(in.dangers(), func(f Finding) bool { return replaced && f.script == old.ID }))
 	r.tell(in.misnamed())
 	script := r.Script
@@ -191,10 +198,21 @@ func (r *run) install(ctx context.Context, in *org) error {
 	return nil
 }
 
+// replaces reports whether this run may replace the script of an action of our name.
+func (r *run) replaces(old *zitadel.Script) bool {
+	switch originOf(old.Name, old.Source) {
+	case unedited:
+		return true
+	case newer:
+		return false
+	}
+	return r.Replace
+}
+
 // change brings an action to what it should be.
 func (r *run) change(ctx context.Context, in *org, old, script zitadel.Script) error {
-	if !isOurs(old.Name, old.Source) && !r.Replace {
-		return &InTheWayError{in.label(), old.Name, old.ID, in.leaks[old.ID] != ""}
+	if !r.replaces(&old) {
+		return &InTheWayError{in.label(), old.Name, old.ID, in.leaks[old.ID] != "", originOf(old.Name, old.Source)}
 	}
 	if what := differs(old, script); len(what) > 0 {
 		if err := r.do(in, "change action "+script.Name+": "+strings.Join(what, "; "), func() error { return r.client.ChangeScript(ctx, in.ID, script) }); err != nil {

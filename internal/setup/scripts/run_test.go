@@ -94,8 +94,7 @@ func TestOthersKeepTheirActionsInTheirOrder(t *testing.T) {
 
 func TestAChangedActionIsBroughtToDate(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
-	old := strings.Replace(Log().Source, "It reads no form", "It takes no form", 1)
-	id := s.action(s.first, LogName, old) // 10 s, not allowed to fail
+	id := s.action(s.first, LogName, anotherVersion(-1)) // 10 s, not allowed to fail
 	s.do(s.first, &managementpb.DeactivateActionRequest{Id: id})
 	s.install(nil)
 	s.wantSaid("done", "change action post_auth_log: its script, which is another version of ours; its time limit from 10s to 1s; allow it to fail", "activate action post_auth_log")
@@ -105,6 +104,48 @@ func TestAChangedActionIsBroughtToDate(t *testing.T) {
 	// The console may end lines in its own way.
 	s.do(s.first, &managementpb.UpdateActionRequest{Id: id, Name: LogName, Script: strings.ReplaceAll(Log().Source, "\n", "\r\n"), Timeout: s.orgs.Script(s.first, LogName).GetTimeout(), AllowedToFail: true})
 	s.unchanged(func() { s.install(nil) })
+}
+
+// A copy that somebody edited, and the script of a newer zitadel-siem, are left alone.
+func TestAnEditedScriptAndANewerOneStay(t *testing.T) {
+	changed := strings.Replace(Log().Source, "It reads no form", "It takes no form", 1)
+	_, withoutVersion, _ := strings.Cut(Log().Source, "\n")
+	for _, c := range []struct {
+		name, source, says string
+		replace            bool // does replace it
+	}{
+		{"edited", changed, "changes by somebody", true},
+		{"without a version", withoutVersion, "before the scripts had versions", true},
+		{"edited, older", strings.Replace(anotherVersion(-1), "An action", "My action", 1), "changes by somebody", true},
+		{"newer", anotherVersion(+1), "the script of a newer zitadel-siem", false},
+		{"edited, newer", strings.Replace(anotherVersion(+1), "An action", "My action", 1), "the script of a newer zitadel-siem", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(t, zitadel.TransportGRPC)
+			s.action(s.first, LogName, c.source)
+			replace := func(o *Options) { o.Replace = true }
+			blocked := func(change func(*Options)) {
+				t.Helper()
+				s.unchanged(func() {
+					if err := s.run(Run, change); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "--replace") != c.replace {
+						t.Error(err)
+					}
+				})
+			}
+			blocked(nil)
+			if !c.replace {
+				blocked(replace)
+			} else {
+				s.install(replace)
+				s.wantSaid("replace its script, which somebody has edited")
+				s.wantScript(s.first, Log())
+				s.unchanged(func() { s.install(nil) })
+			}
+			if err := s.run(Remove, nil); err != nil || s.orgs.Script(s.first, LogName) != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestAForeignActionOfOurNameIsInTheWay(t *testing.T) {
@@ -253,7 +294,7 @@ func TestNoChangesIsNoError(t *testing.T) {
 	})
 	s.install(nil)
 	s.wantFlows(s.first, LogName)
-	s.do(s.first, &managementpb.UpdateActionRequest{Id: s.orgs.Script(s.first, LogName).GetId(), Name: LogName, Script: Log().Source + "// edited"})
+	s.do(s.first, &managementpb.UpdateActionRequest{Id: s.orgs.Script(s.first, LogName).GetId(), Name: LogName, Script: anotherVersion(-1)})
 	s.install(nil)
 	s.wantScript(s.first, Log())
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	actionsscripts "github.com/zitadel-siem/zitadel-siem/actions-scripts"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -146,6 +147,11 @@ func (s *scene) unchanged(f func()) {
 	if n := s.orgs.Changes() - before; n != 0 {
 		s.Errorf("%d changes:\n%s", n, strings.Join(s.said, "\n"))
 	}
+}
+
+// anotherVersion is our script of a later or an earlier version, which has another text.
+func anotherVersion(later int) string {
+	return actionsscripts.WithSeal(actionsscripts.Version+later, strings.Replace(actionsscripts.PostAuthLog, "// The action", "// An action", 1))
 }
 
 func harmlessScript(name string) string { return fmt.Sprintf("function %s(ctx, api) {}", name) }

@@ -62,12 +62,33 @@ func setVariable(line *regexp.Regexp, source, value string) string {
 	return source[:at[2]] + string(text) + source[at[3]:]
 }
 
-// isOurs reports whether a source is a version of our script with that name, perhaps an
-// old or edited one. Every version has these parts.
-func isOurs(name, source string) bool {
-	return strings.Contains(source, "function "+name+"(ctx, api)") && strings.Contains(source, "function postAuthMessage(ctx)") &&
-		strings.Contains(source, `"post_auth_log":1`)
+// origin says what the script of an action is to a run.
+type origin int
+
+const (
+	foreign  origin = iota
+	edited          // ours, changed by somebody, or from before the scripts had versions
+	unedited        // ours, of this version or an earlier one
+	newer           // ours, of a later version
+)
+
+// originOf looks at a script for an action of that name. The parts that it looks for are in
+// every version.
+func originOf(name, source string) origin {
+	if !strings.Contains(source, "function "+name+"(ctx, api)") || !strings.Contains(source, "function postAuthMessage(ctx)") ||
+		!strings.Contains(source, `"post_auth_log":1`) {
+		return foreign
+	}
+	switch seal, ok := actionsscripts.ReadSeal(source); {
+	case ok && seal.Version > actionsscripts.Version:
+		return newer
+	case ok && seal.Intact:
+		return unedited
+	}
+	return edited
 }
+
+func isOurs(name, source string) bool { return originOf(name, source) != foreign }
 
 // same compares sources as the console may have stored them.
 func same(a, b string) bool { return plain(a) == plain(b) }
@@ -121,13 +142,16 @@ func loopback(host string) bool {
 const placeholder = "CHANGE-ME"
 
 // ReadKey returns the last key of a file, which is the newest where a key is being
-// changed. The file may be the one of listen_v1_dir.
-func ReadKey(path string) (config.Secret, error) {
-	keys, _, err := keyfile.Kind(keyfile.Secret).Read(path)
+// changed. The file may be the one of listen_v1_dir. A warning says that others can read it.
+func ReadKey(path string) (key config.Secret, warning string, err error) {
+	keys, mode, err := keyfile.Kind(keyfile.Secret).Read(path)
 	if err != nil {
-		return "", fmt.Errorf("key file %q %w", path, err)
+		return "", "", fmt.Errorf("key file %q %w", path, err)
 	}
-	return config.Secret(keys[len(keys)-1]), nil
+	if exposed := keyfile.Exposed(mode); exposed != "" {
+		warning = fmt.Sprintf("key file %q %s: chmod 600 %s", path, exposed, config.ShellWord(path))
+	}
+	return config.Secret(keys[len(keys)-1]), warning, nil
 }
 
 // CheckKey returns an error for a key that our endpoint would refuse.
