@@ -233,6 +233,9 @@ func TestEveryConfigurationIsRun(t *testing.T) {
 	for _, s := range siems {
 		files = append(files, s.file)
 	}
+	for _, d := range destinations {
+		files = append(files, d.file)
+	}
 	slices.Sort(files)
 	if d := cmp.Diff(files, names(t)); d != "" {
 		t.Error(d)
