@@ -29,12 +29,13 @@ type service struct {
 // Then the answer to its first request is lost, the second is throttled, and the third
 // is slow.
 type desk struct {
-	t     *testing.T
-	file  string
-	late  bool
-	path  string // the file, if there is no service
-	net   *internet
-	place *place
+	t      *testing.T
+	file   string
+	plugin string
+	late   bool
+	path   string // the file, if there is no service
+	net    *internet
+	place  *place
 	service
 	wants func(arrived) arrived // what the service keeps of it
 	want  map[string]arrived

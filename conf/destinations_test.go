@@ -101,7 +101,7 @@ func TestFluentBit_EveryDestinationGetsEveryAwkwardRecord(t *testing.T) {
 			d.open()
 			d.append(awkwardEvents/2, awkwardEvents)
 			second := d.start()
-			second.Until("every record is there", func() bool { return d.all((*desk).complete) })
+			second.Until("every record is there, and Fluent Bit knows it", func() bool { return d.all((*desk).complete) && d.delivered() })
 			second.Stop()
 			d.judge(first.Err.String() + second.Err.String())
 			noSecrets(t, first.Out.String(), second.Out.String())
@@ -117,7 +117,8 @@ type deliveryTest struct {
 	store *zitadeltest.Store
 	env   []string
 	desks []*desk
-	root  bool // with authorities of the system that are ours
+	port  string // of Fluent Bit's metrics
+	root  bool   // with authorities of the system that are ours
 }
 
 func newDeliveryTest(t *testing.T, format string) *deliveryTest {
@@ -134,7 +135,8 @@ func newDeliveryTest(t *testing.T, format string) *deliveryTest {
 	p.write(logFile("c0ffee01"), "")
 	want := wantedAwkward(strings.TrimPrefix(server.URL(), "http://"))
 
-	d.root = canReplaceSystemCA()
+	d.root, d.port = canReplaceSystemCA(), testkit.FreePort(t)
+	p.change = append(p.change, "# http_server: on", "http_server: on\n  http_port: "+d.port, "# http_listen:", "http_listen:")
 	main := "env:\n  ZITADEL_FORMAT: " + format + "\nincludes:\n  - " + sources + "\n"
 	for _, to := range destinations {
 		if to.format != format {
@@ -167,6 +169,7 @@ func (d *deliveryTest) prepare(to destination, k *desk) string {
 		d.t.Fatal(err)
 	}
 	text := string(data)
+	k.plugin = pluginName.FindStringSubmatch(text)[1]
 	change := slices.Clone(to.change)
 	d.env = append(d.env, to.env...)
 	change = append(change, "includes:\n  - sources.yaml\n", "")
