@@ -50,7 +50,6 @@ var destinations = []destination{
 	},
 	{file: "datadog.yaml", format: "ecs", address: "http-intake.logs.datadoghq.eu:443", http: datadogService, env: []string{"DD_HOST=http-intake.logs.datadoghq.eu", "DD_API_KEY=0123456789abcdef0123456789abcdef"}},
 	{file: "newrelic.yaml", format: "ecs", address: "log-api.newrelic.com:443", http: newRelicService, env: []string{"NEW_RELIC_LICENSE_KEY=eu01xx0123456789abcdef0123456789FFFFNRAL"}},
-	{file: "kafka.yaml", format: "ecs", address: "kafka-rest.example.com:8082", http: kafkaService},
 	{file: "otlp.yaml", format: "ecs", address: "otlp.example.com:4318", http: otlpService, env: []string{"OTLP_AUTHORIZATION=Bearer of-the-sender"}},
 	{file: "grafana-cloud.yaml", format: "ecs", address: "logs-prod-012.grafana.net:443", http: grafanaService, env: []string{"GRAFANA_LOKI_HOST=logs-prod-012.grafana.net", "GRAFANA_LOKI_USER=123456", "GRAFANA_LOKI_TOKEN=glc_of-the-writer"}},
 	{file: "graylog.yaml", format: "ecs", address: "graylog.example.com:12201", tcp: graylogService},

@@ -119,7 +119,7 @@ func (i *internet) tunnel(c net.Conn) {
 		return
 	}
 	fmt.Fprint(c, "HTTP/1.1 200 Connection established\r\n\r\n")
-	f(tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: i.ca.Pool()}))
+	f(tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*cert}}))
 }
 
 // connections is a listener for connections that are there already.

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -223,38 +222,5 @@ func newRelicService(*desk) service {
 			})
 		},
 		accept: status(http.StatusAccepted, `{"requestId":"f0e7bfff-001a-b000-0000-01682bcf4565"}`),
-	}
-}
-
-// https://docs.confluent.io/platform/current/kafka-rest/api.html, version 2
-func kafkaService(k *desk) service {
-	cert, key := k.net.ca.Issue(k.t, "fluent-bit")
-	return service{
-		change: []string{"/etc/fluent-bit/client.crt", cert, "/etc/fluent-bit/client.key", key},
-		read: func(r *http.Request, body []byte) ([]arrived, error) {
-			if r.Method != http.MethodPost || r.URL.Path != "/topics/zitadel" || len(r.TLS.PeerCertificates) == 0 || r.TLS.PeerCertificates[0].Subject.CommonName != "fluent-bit" {
-				return nil, errors.New("no such topic, or no certificate of a client")
-			}
-			m, err := strictJSON(body)
-			if err = errors.Join(err, wantHeader(r, "Content-Type", "application/vnd.kafka.json.v2+json")); err != nil {
-				return nil, err
-			}
-			all, err := objects(m["records"])
-			if err != nil {
-				return nil, err
-			}
-			return each(all, func(m map[string]any) (arrived, error) {
-				value, ok := m["value"].(map[string]any)
-				if !ok || len(m) != 1 {
-					return arrived{}, fmt.Errorf("record %v", m)
-				}
-				return ecsArrived(value), nil
-			})
-		},
-		accept: func(w http.ResponseWriter, n int) {
-			w.Header().Set("Content-Type", "application/vnd.kafka.v2+json")
-			offsets := strings.Repeat(`,{"partition":0,"offset":1,"error_code":null,"error":null}`, n)
-			_, _ = io.WriteString(w, `{"offsets":[`+offsets[1:]+`],"key_schema_id":null,"value_schema_id":null}`)
-		},
 	}
 }
