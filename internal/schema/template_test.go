@@ -142,8 +142,8 @@ func fillValue(v reflect.Value) {
 	}
 }
 
-// template is the index template for an engine.
-func template(t *testing.T, engine string, used map[string]string) []byte {
+// indexTemplate is the index template for an engine.
+func indexTemplate(t *testing.T, engine string, used map[string]string) []byte {
 	t.Helper()
 	e, official := templates[engine], loadECS(t)
 	properties := map[string]any{}
@@ -214,7 +214,7 @@ func TestTemplate_IsThatOfTheFieldsInUse(t *testing.T) {
 		t.Errorf("only %d fields were found: does the test still see them?", len(used))
 	}
 	for engine, e := range templates {
-		got := template(t, engine, used)
+		got := indexTemplate(t, engine, used)
 		if *update {
 			if err := os.WriteFile(e.path, got, 0o644); err != nil {
 				t.Fatal(err)
