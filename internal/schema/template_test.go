@@ -19,7 +19,7 @@ import (
 )
 
 // templates are the index templates for the records in ECS. -update writes them anew,
-// as make docs does.
+// as make docs does (-run TestTemplate_).
 var templates = map[string]struct {
 	path    string
 	types   map[string]string // types of ECS that the engine does not have, or not in every version in use
