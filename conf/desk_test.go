@@ -61,7 +61,7 @@ func (k *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !k.open.Load() {
-		status := []int{http.StatusServiceUnavailable, http.StatusTooManyRequests}[k.refused.Add(1)%2]
+		status := []int{http.StatusServiceUnavailable, http.StatusTooManyRequests}[(k.refused.Add(1)-1)%2]
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(status)
 		return
