@@ -43,9 +43,10 @@ trials: build ## the real Fluent Bit with every configuration that zitadel-siem 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts
 
-docs: ## docs/events.md from the table of event types, docs/detections.md from the rules, and the tables of options and metrics
+docs: ## docs/events.md, docs/detections.md and the index templates from what records have, and the tables of options and metrics
 	$(GO) run ./cmd/zitadel-siem explain --docs > build/events.md && mv build/events.md docs/events.md
 	$(GO) run ./cmd/zitadel-siem detect --docs > build/detections.md && mv build/detections.md docs/detections.md
+	$(GO) test ./internal/schema -run TestTemplate_ -update
 	$(GO) test ./cmd/zitadel-siem -run Docs -update
 
 # VictoriaLogs has a go.mod of its own, so that it is no dependency of the program.

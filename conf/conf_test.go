@@ -29,6 +29,9 @@ func TestOurOwnCheckFindsNothingInTheConfigurations(t *testing.T) {
 				if name == sources && strings.HasPrefix(f.What, "no output matches the tag zitadel.") {
 					continue // those are in the files that include it
 				}
+				if name == notRun && strings.Contains(f.String(), "output kafka: it counts records as delivered while they wait in the memory of its library") {
+					continue // its head says so, too
+				}
 				t.Error(f)
 			}
 			if len(report.Inputs)+len(report.Outputs) == 0 {

@@ -3,6 +3,7 @@ package flbconf
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -144,6 +145,8 @@ func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool
 func (c *checker) output(s *section) {
 	switch limit := strings.ToLower(c.value(s, "retry_limit")); {
 	case !c.keeping(s), c.name(s) == "stdout": // nothing is retried
+	case c.name(s) == "s3":
+		c.limitOfS3(s, limit)
 	case limit == "no_limits", limit == "false", limit == "off":
 	default:
 		c.find(Warning, s, c.lineOf(s, "retry_limit"), "retry_limit is not no_limits",
@@ -160,6 +163,17 @@ func (c *checker) output(s *section) {
 	c.judge(s, false, "")
 	for _, p := range s.processors {
 		c.judge(p, c.name(s) == PluginName, " of the output "+c.name(s))
+	}
+}
+
+// limitOfS3 knows that the output s3 takes no_limits for 5 (Fluent Bit 5.1.1,
+// plugins/out_s3/s3.c), and other numbers as they are. An upload that failed so often is
+// moved aside for good.
+func (c *checker) limitOfS3(s *section, limit string) {
+	const enough = 1_000_000
+	if n, err := strconv.Atoi(limit); err != nil || n < enough {
+		c.find(Warning, s, c.lineOf(s, "retry_limit"), "retry_limit is below "+strconv.Itoa(enough),
+			"the output s3 gives an upload up after that many failures, with no_limits after five", s.write("retry_limit", strconv.Itoa(enough)))
 	}
 }
 

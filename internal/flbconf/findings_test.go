@@ -42,6 +42,9 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 		{"retry limit behind rewrite_tag", "good.yaml", "retry_limit: false", "retry_limit: 3", []string{
 			`retry_limit: 3 <- warning: retry_limit is not no_limits: Fluent Bit drops records after that many failed retries, by default after one; fix: retry_limit: no_limits`,
 		}},
+		{"retry limit of s3", "good.yaml", "    - name: opensearch\n", "    - name: s3\n", []string{
+			`retry_limit: no_limits <- warning: retry_limit is below 1000000: the output s3 gives an upload up after that many failures, with no_limits after five; fix: retry_limit: 1000000`,
+		}},
 		{"retry limit of a foreign output", "good.yaml", "    - name: stdout\n      match: metrics", "    - name: es\n      match: metrics", nil},
 		{"total limit", "good.yaml", "id_key: event_id", "storage.total_limit_size: 500M", []string{
 			`storage.total_limit_size: 500M <- warning: storage.total_limit_size is set: when the buffer is full, Fluent Bit drops the oldest records; fix: storage.total_limit_size: off`,
