@@ -55,6 +55,11 @@ func (m *Metrics) status() page.State {
 	}
 	if m.shown.Messages != nil {
 		s.Messages = m.shown.Messages.Last()
+		for i := range s.Messages {
+			if len(m.feeds) == 1 { // then the log does not name it
+				s.Messages[i].Instance = m.feeds[0].Settings.Instance
+			}
+		}
 	}
 	if m.shown.Alerts != nil {
 		s.Detects, s.Alerts = true, m.shown.Alerts.Last()
