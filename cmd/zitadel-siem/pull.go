@@ -33,6 +33,8 @@ type pullCommand struct {
 	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
+
+	alerts *page.Alerts // for the status page; nil without detect
 }
 
 func (c *pullCommand) Help() string {
@@ -56,7 +58,7 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, feeds, sidecar.Shown{Messages: messages}, console))
+	err = usage(c.run(ctx, feeds, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
 	if err = errors.Join(err, sidecar.Close(feeds)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
@@ -198,6 +200,12 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 	d := &source.Detection{Rules: set, MinLevel: level, Encode: record.AppendMsgpack}
 	if settings.Out.Forward == (config.Forward{}) {
 		d.Encode = record.AppendLine
+	}
+	if c.alerts == nil {
+		c.alerts = new(page.Alerts)
+	}
+	d.Seen = func(a *detect.Alert) {
+		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Events: len(a.Events)})
 	}
 	return d, nil
 }

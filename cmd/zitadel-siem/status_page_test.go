@@ -38,7 +38,7 @@ func TestTheStatusPageInARealBrowser(t *testing.T) {
 	t.Run("healthy", func(t *testing.T) {
 		t.Parallel()
 		text := show(t, browser, "healthy", sourcesOf(t, healthySource(t, "prod")), func(p string) bool { return strings.Contains(p, "</span> reading</span>") })
-		for _, want := range []string{"<title>✓ No problems", "<p>Nothing.</p>", "prod", "0 given up", "Webhooks"} {
+		for _, want := range []string{"<title>✓ No problems", "<p>Nothing.</p>", "prod", "0 given up", "Webhooks", `data-label="Rule">`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("missing: %s", want)
 			}
@@ -157,7 +157,7 @@ var statusAddress = regexp.MustCompile(`status=(http://\S+)`)
 // it. It fails if the browser reports an error, such as something that the policy blocks.
 func show(t *testing.T, browser, scene, sources string, ready func(page string) bool) (dom string) {
 	t.Helper()
-	bounded := program(t, nil, "pull", "--config", sources) // ends after a minute; scenes may be longer
+	bounded := program(t, nil, "pull", "--detect", "on", "--config", sources) // ends after a minute; scenes may be longer
 	cmd := exec.Command(bounded.Path, bounded.Args[1:]...)
 	cmd.Env, cmd.Dir = bounded.Env, filepath.Dir(sources)
 	run := testkit.Start(t, cmd, nil)

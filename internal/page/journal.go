@@ -43,8 +43,7 @@ type Alert struct {
 	Instance string
 	Severity string // as the rule names it: low to critical
 	Rule     string // title
-	Who      string
-	Events   int // that led to it
+	Events   int    // that led to it
 }
 
 // Alerts remembers the last alerts. Its zero value is ready for use.
@@ -52,7 +51,7 @@ type Alerts struct{ last[Alert] }
 
 // Add is safe for concurrent use. Texts are cut, and copied.
 func (a *Alerts) Add(alert Alert) {
-	for _, s := range []*string{&alert.Instance, &alert.Severity, &alert.Rule, &alert.Who} {
+	for _, s := range []*string{&alert.Instance, &alert.Severity, &alert.Rule} {
 		*s = strings.Clone(cut(*s, maxName))
 	}
 	a.add(alert)
