@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
+	"github.com/zitadel-siem/zitadel-siem/internal/page"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
@@ -25,12 +27,14 @@ import (
 type pullCommand struct {
 	Once          bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
 	Config        string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus, /health and /live at HOST:PORT." placeholder:"HOST:PORT"`
+	MetricsListen string `help:"Serve /metrics for Prometheus, /health, /live, and on this machine a status page at HOST:PORT." placeholder:"HOST:PORT"`
 	Detect        string `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
 	MinLevel      string `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
 	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
+
+	alerts *page.Alerts // for the status page; nil without detect
 }
 
 func (c *pullCommand) Help() string {
@@ -46,11 +50,15 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 		return err
 	}
 	began := time.Now()
-	feeds, err := c.open(ctx, list, &sink.Lines{File: os.Stdout}, console)
+	log, messages := console.Logger(), new(page.Journal)
+	if c.MetricsListen != "" {
+		log = messages.Watch(log)
+	}
+	feeds, err := c.open(ctx, list, &sink.Lines{File: os.Stdout}, log)
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, feeds, console))
+	err = usage(c.run(ctx, feeds, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
 	if err = errors.Join(err, sidecar.Close(feeds)); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
@@ -122,7 +130,7 @@ func (c *pullCommand) fromFile(console *terminal.Console) ([]config.PullSettings
 }
 
 // open opens every source, or none.
-func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, console *terminal.Console) (feeds []*sidecar.Feed, err error) {
+func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, log *slog.Logger) (feeds []*sidecar.Feed, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sidecar.Close(feeds))
@@ -142,7 +150,7 @@ func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, line
 		if err != nil {
 			return feeds, err
 		}
-		o := source.Options{Detect: detection, Log: console.Logger(), Format: f, Encode: encode, EndOnError: c.Once}
+		o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once}
 		if len(list) > 1 {
 			o.Log = o.Log.With("instance", settings.Instance)
 		}
@@ -193,17 +201,23 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 	if settings.Out.Forward == (config.Forward{}) {
 		d.Encode = record.AppendLine
 	}
+	if c.alerts == nil {
+		c.alerts = new(page.Alerts)
+	}
+	d.Seen = func(a *detect.Alert) {
+		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Events: len(a.Events)})
+	}
 	return d, nil
 }
 
 // run runs the feeds and shows the progress meanwhile.
-func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, console *terminal.Console) error {
+func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, shown sidecar.Shown, console *terminal.Console) error {
 	if c.MetricsListen != "" {
-		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, console.Logger())
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, shown, console.Logger())
 		if err != nil {
 			return err
 		}
-		console.Logger().Info("metrics are served", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
+		console.Logger().Info("metrics are served", "status", "http://"+metrics.Addr()+"/", "metrics", "http://"+metrics.Addr()+"/metrics", "health", "http://"+metrics.Addr()+"/health")
 		defer serve(metrics, console)()
 	}
 	statusCtx, stopStatus := context.WithCancel(ctx)

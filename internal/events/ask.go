@@ -51,7 +51,7 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		r.stats.countError(err)
+		r.stats.countError(err, r.clock())
 		var e *zitadel.Error
 		if !errors.As(err, &e) {
 			e = &zitadel.Error{Class: zitadel.Retry, Message: err.Error(), Err: err}
@@ -142,7 +142,7 @@ func (r *Reader) list(ctx context.Context, call func(context.Context) ([]string,
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		r.stats.countError(err)
+		r.stats.countError(err, r.clock())
 		if isClass(err, zitadel.Stop) {
 			return nil, err
 		}

@@ -35,13 +35,15 @@ type Stats struct {
 
 	mu          sync.Mutex
 	errors      map[string]uint64
+	trouble     error     // of the last call; nil if it succeeded
+	troubled    time.Time // when the first call of the outage failed
 	lastSuccess time.Time
 	newest      time.Time
 	watermark   time.Time
 	readUpTo    time.Time
 }
 
-func (s *Stats) countError(err error) {
+func (s *Stats) countError(err error, at time.Time) {
 	kind := "other"
 	if e, ok := errors.AsType[*zitadel.Error](err); ok {
 		kind = e.Code.String()
@@ -52,6 +54,21 @@ func (s *Stats) countError(err error) {
 		s.errors = make(map[string]uint64)
 	}
 	s.errors[kind]++
+	if unreadablePage(err) {
+		return // the reader asks for less; no person has to do anything
+	}
+	if s.trouble == nil {
+		s.troubled = at
+	}
+	s.trouble = err
+}
+
+// Trouble returns the error of the last call, nil if it succeeded, and when the first call
+// of the outage failed.
+func (s *Stats) Trouble() (since time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.troubled, s.trouble
 }
 
 // Errors returns the failed calls by gRPC code.
@@ -64,7 +81,7 @@ func (s *Stats) Errors() map[string]uint64 {
 func (s *Stats) setLastSuccess(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastSuccess = t
+	s.lastSuccess, s.trouble = t, nil
 }
 
 // LastSuccess is when ZITADEL last gave a page.

@@ -131,6 +131,25 @@ func (l *Listener) Spooled() uint64 {
 	return 0
 }
 
+// RefusedBy returns the refused requests by the names of the reasons.
+func (l *Listener) RefusedBy() map[string]uint64 {
+	by := map[string]uint64{}
+	for _, r := range webhook.Reasons() {
+		if n := l.endpoint.Stats.Refused(r); n > 0 {
+			by[r.String()] = n
+		}
+	}
+	return by
+}
+
+// Usage is what is in the spool; zero before it is open.
+func (l *Listener) Usage() spool.Usage {
+	if s := l.spool.Load(); s != nil {
+		return s.Usage()
+	}
+	return spool.Usage{MaxBytes: int64(l.settings.SpoolSize)}
+}
+
 // Run listens and pushes until ctx ends, and then releases address and spool. It
 // waits for an old instance that still has them, and returns any other error. It
 // may be called again, and then goes on behind what was pushed, acknowledged or

@@ -53,6 +53,14 @@ func (l *Log) Worked() (lasted time.Duration, ended bool) {
 	return time.Since(l.since), true
 }
 
+// Current returns the text of the last failure that was due, and when the outage began.
+// The text is empty if the last attempt worked.
+func (l *Log) Current() (text string, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text, l.since
+}
+
 // Active reports whether the last attempt failed.
 func (l *Log) Active() bool {
 	l.mu.Lock()

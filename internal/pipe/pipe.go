@@ -136,6 +136,9 @@ type Pipe struct {
 	changed  chan struct{} // closed and replaced when something above changes
 
 	host handover
+
+	unprepared outage.Log // states that cannot be written
+	stopped    outage.Log // a task of Run, between an error and the next attempt
 }
 
 // New returns an idle pipe.
@@ -242,11 +245,10 @@ func (p *Pipe) prepare(ctx context.Context) error {
 // has room. Nothing is handed over meanwhile.
 func (p *Pipe) prepareState(ctx context.Context, s State) (Pending, error) {
 	backoff := retry.New(time.Second, 30*time.Second)
-	var failures outage.Log
 	for {
 		pending, err := s.Prepare()
 		if err == nil {
-			if failures.Active() {
+			if _, ended := p.unprepared.Worked(); ended {
 				p.o.Log.Info("state can be written again")
 			}
 			return pending, nil
@@ -254,7 +256,7 @@ func (p *Pipe) prepareState(ctx context.Context, s State) (Pending, error) {
 		if p.o.EndOnError {
 			return nil, err
 		}
-		if failures.Failed(err) {
+		if p.unprepared.Failed(err) {
 			p.o.Log.Error("state cannot be written, reading waits", "error", err)
 		}
 		if err := backoff.Wait(ctx); err != nil {
@@ -308,3 +310,16 @@ func (p *Pipe) WaitingSince() time.Time {
 	defer p.mu.Unlock()
 	return p.waiting
 }
+
+// StateTrouble returns why the state cannot be written or committed, and since when; an
+// empty text if it can.
+func (p *Pipe) StateTrouble() (text string, since time.Time) {
+	if text, since = p.unprepared.Current(); text != "" {
+		return text, since
+	}
+	return p.host.failing.Current()
+}
+
+// Stopped returns what stopped [Pipe.Run], and since when, while it waits for the next
+// attempt; an empty text otherwise.
+func (p *Pipe) Stopped() (text string, since time.Time) { return p.stopped.Current() }

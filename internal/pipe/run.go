@@ -71,8 +71,10 @@ func (p *Pipe) repeat(ctx context.Context, what string, f func(context.Context) 
 		p.Stats.Restarts.Add(1)
 		wait := backoff.Next()
 		p.o.Log.Error(what+" stopped: "+err.Error(), "again_in", wait.Round(time.Second))
+		p.stopped.Failed(errors.New(what + " stopped: " + err.Error()))
 		if retry.Sleep(ctx, wait) != nil {
 			return nil
 		}
+		p.stopped.Worked()
 	}
 }

@@ -29,6 +29,7 @@ type Feed struct {
 	*source.Source
 	sink       sink.Sink
 	tag        string // of records that have none
+	to         string // the receiver; empty: standard output
 	endOnError bool
 	retry      *sink.Retry
 	log        *slog.Logger
@@ -42,7 +43,7 @@ func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o sou
 	if err != nil {
 		return nil, errors.Join(err, to.Close())
 	}
-	return &Feed{Source: s, sink: to, tag: o.Tag, endOnError: o.EndOnError, log: o.Log, retry: sink.NewRetry(o.Log)}, nil
+	return &Feed{Source: s, sink: to, tag: o.Tag, to: settings.Out.Forward.String(), endOnError: o.EndOnError, log: o.Log, retry: sink.NewRetry(o.Log)}, nil
 }
 
 // Run reads and hands over until ctx ends, which is no error, or until the

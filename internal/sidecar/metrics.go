@@ -1,12 +1,14 @@
 package sidecar
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/page"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
@@ -31,7 +34,8 @@ const (
 	unhealthyAfter = 5 * time.Minute
 )
 
-// Metrics serves /metrics for Prometheus, /health and /live.
+// Metrics serves /metrics for Prometheus, /health and /live, and to browsers on this
+// machine the status page at /.
 //
 // /health is 200 while every source is healthy and 503 otherwise, with a line of
 // JSON for each source in either case. /live is 200 as long as the process
@@ -41,11 +45,16 @@ type Metrics struct {
 	server   *http.Server
 	feeds    []*Feed
 	began    time.Time
+
+	shown     Shown
+	histories []histories // of the feeds
+	stop      context.CancelFunc
+	stopping  context.Context
 }
 
 // ListenMetrics begins to listen at addr, HOST:PORT. Everybody who can reach the
 // address can read the metrics. They hold no secrets and no data of events.
-func ListenMetrics(addr string, feeds []*Feed, log *slog.Logger) (*Metrics, error) {
+func ListenMetrics(addr string, feeds []*Feed, shown Shown, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("metrics_listen %q: %w; stop the process that uses it, or give another port", addr, err)
@@ -53,13 +62,15 @@ func ListenMetrics(addr string, feeds []*Feed, log *slog.Logger) (*Metrics, erro
 	if err != nil {
 		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it must be HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
-	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now()}
+	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now(), shown: shown, histories: make([]histories, len(feeds))}
+	m.stopping, m.stop = context.WithCancel(context.Background())
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{feeds}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns}))
 	mux.HandleFunc("GET /health", m.health)
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	page.Handle(mux, m.status)
 	m.server = &http.Server{
 		Handler:     mux,
 		ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout, IdleTimeout: metricsTimeout,
@@ -74,6 +85,10 @@ func (m *Metrics) Addr() string { return m.listener.Addr().String() }
 
 // Serve answers until [Metrics.Close].
 func (m *Metrics) Serve() error {
+	var remembering sync.WaitGroup
+	remembering.Go(func() { m.remember(m.stopping) })
+	defer remembering.Wait()
+	defer m.stop()
 	if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics_listen: %w", err)
 	}
@@ -81,7 +96,10 @@ func (m *Metrics) Serve() error {
 }
 
 // Close ends it at once.
-func (m *Metrics) Close() error { return m.server.Close() }
+func (m *Metrics) Close() error {
+	m.stop()
+	return m.server.Close()
+}
 
 // health of a source, as a line of /health.
 type health struct {

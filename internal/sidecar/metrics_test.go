@@ -36,7 +36,7 @@ func get(t *testing.T, url string) (int, string) {
 
 func serveMetrics(t *testing.T, feeds ...*Feed) (*Metrics, string) {
 	t.Helper()
-	m, err := ListenMetrics("127.0.0.1:0", feeds, slog.New(slog.DiscardHandler))
+	m, err := ListenMetrics("127.0.0.1:0", feeds, Shown{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestMetrics_OfEverySource(t *testing.T) {
 	for _, o := range []struct {
 		path string
 		want int
-	}{{"/live", 200}, {"/", 404}, {"/metrics/x", 404}} {
+	}{{"/live", 200}, {"/", 200}, {"/x", 404}, {"/metrics/x", 404}} {
 		if status, _ := get(t, url+o.path); status != o.want {
 			t.Errorf("%s: %d", o.path, status)
 		}
@@ -183,7 +183,7 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 }
 
 func TestListenMetrics_SaysWhatItWants(t *testing.T) {
-	_, err := ListenMetrics("9464", nil, slog.New(slog.DiscardHandler))
+	_, err := ListenMetrics("9464", nil, Shown{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), `metrics_listen "9464"`) || !strings.Contains(err.Error(), "127.0.0.1:9464") {
 		t.Error(err)
 	}

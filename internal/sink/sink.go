@@ -61,8 +61,8 @@ func Outlive(ctx context.Context) (sending context.Context, stop func()) {
 	return sending, func() { release(); cancel() }
 }
 
-// Retry logs the failures of one sink and waits after each. It is for one
-// goroutine.
+// Retry logs the failures of one sink and waits after each. Worked and Failed are for
+// one goroutine.
 type Retry struct {
 	log      *slog.Logger
 	backoff  *retry.Backoff
@@ -81,6 +81,10 @@ func (r *Retry) Worked() {
 		r.log.Info("records are taken again", "after", lasted.Round(time.Second))
 	}
 }
+
+// Trouble returns why the sink takes no records, and since when; an empty text if it
+// took the last ones. It may be called from any goroutine.
+func (r *Retry) Trouble() (text string, since time.Time) { return r.failures.Current() }
 
 // Failed notes that the sink did not take records, and waits. Its error is that
 // of ctx, if ctx ends first.

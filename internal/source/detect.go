@@ -18,6 +18,8 @@ type Detection struct {
 	MinLevel detect.Level
 	// Encode writes alerts; nil: as Fluent Bit events.
 	Encode record.Encoder
+	// Seen gets each alert, which is valid only until it returns; may be nil.
+	Seen func(*detect.Alert)
 }
 
 // detector evaluates rules on the records of a source, in the order in which they are encoded,
@@ -33,7 +35,12 @@ type detector struct {
 
 func newDetector(d *Detection) *detector {
 	t := &detector{}
-	t.engine = detect.New(d.Rules, detect.Options{MinLevel: d.MinLevel, Emit: func(a *detect.Alert) { t.alerts = append(t.alerts, a.Clone()) }})
+	t.engine = detect.New(d.Rules, detect.Options{MinLevel: d.MinLevel, Emit: func(a *detect.Alert) {
+		t.alerts = append(t.alerts, a.Clone())
+		if d.Seen != nil {
+			d.Seen(a)
+		}
+	}})
 	t.engine.Start(time.Now())
 	return t
 }

@@ -1,0 +1,146 @@
+package sidecar
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/page"
+	"github.com/zitadel-siem/zitadel-siem/internal/version"
+)
+
+// Shown is what the status page shows beside the sources.
+type Shown struct {
+	Messages *page.Journal // nil: none
+	Alerts   *page.Alerts  // nil: no rules are evaluated
+}
+
+// histories of one source. They read counters from time to time, so that the way of the
+// records knows nothing of them.
+type histories struct{ taken, refused page.History }
+
+func (h *histories) add(f *Feed, now time.Time) {
+	h.taken.Add(now, f.Pipe.Stats.Taken.Load())
+	if f.Listener != nil {
+		h.refused.Add(now, f.Listener.Refused())
+	}
+}
+
+// remember fills the histories until ctx ends.
+func (m *Metrics) remember(ctx context.Context) {
+	tick := time.NewTicker(page.Interval)
+	defer tick.Stop()
+	for {
+		now := time.Now()
+		for i, f := range m.feeds {
+			m.histories[i].add(f, now)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// status is what the page shows.
+func (m *Metrics) status() page.State {
+	now := time.Now()
+	s := page.State{Now: now, Began: m.began, Version: version.Version}
+	for i, f := range m.feeds {
+		problems := f.problems(now, m.began, &m.histories[i])
+		s.Problems = append(s.Problems, problems...)
+		s.Sources = append(s.Sources, f.shown(now, &m.histories[i], problems))
+	}
+	if m.shown.Messages != nil {
+		s.Messages = m.shown.Messages.Last()
+		for i := range s.Messages {
+			if len(m.feeds) == 1 { // then the log does not name it
+				s.Messages[i].Instance = m.feeds[0].Settings.Instance
+			}
+		}
+	}
+	if m.shown.Alerts != nil {
+		s.Detects, s.Alerts = true, m.shown.Alerts.Last()
+	}
+	return s
+}
+
+// shown is the row of a source.
+func (f *Feed) shown(now time.Time, h *histories, problems []page.Problem) page.Source {
+	r, stats := &f.Reader, &f.Pipe.Stats
+	lag, caughtUp := f.lag(now)
+	s := page.Source{
+		Instance: f.Settings.Instance,
+		From:     f.Settings.URL.Scheme + "://" + f.Settings.URL.Host,
+		To:       cmp.Or(f.to, "standard output"),
+		Lag:      lag,
+		History:  &h.taken,
+		Records:  stats.Taken.Load(),
+		Buffered: int64(f.Pipe.UnderWay()),
+		Gaps:     page.Gaps{Open: uint64(max(0, r.HolesOpen.Load())), Filled: r.HolesFilled.Load(), GivenUp: r.HolesGivenUp.Load()},
+		Calls:    r.Calls.Load(),
+		Answered: r.LastSuccess(),
+	}
+	for _, n := range r.Errors() {
+		s.Failed += n
+	}
+	if f.Listener != nil {
+		usage := f.Listener.Usage()
+		s.Webhooks = &page.Webhooks{
+			Address: f.Listener.Addr(), Accepted: f.Listener.Accepted(), Refused: f.Listener.Refused(), Repeated: f.Listener.Repeated(),
+			Unknown: f.Listener.Unknown(), Reasons: f.Listener.RefusedBy(), Waiting: usage.Entries, SpoolBytes: usage.Bytes, SpoolLimit: usage.MaxBytes,
+		}
+	}
+	for _, p := range problems {
+		s.Level = max(s.Level, p.Level)
+	}
+	switch {
+	case s.Level == page.Failing:
+		s.Doing = "failing"
+	case s.Level == page.Warning:
+		s.Doing = "attention"
+	case s.Answered.IsZero():
+		s.Doing = "starting"
+	case !caughtUp || lag > f.behindAfter():
+		s.Doing = "catching up"
+	default:
+		s.Doing = "reading"
+	}
+	return s
+}
+
+// lag is how far the receiver is behind now, negative before that is known. Until the
+// reader has caught up for the first time, it is the age of the newest event that was
+// read. Afterwards it does not grow while ZITADEL writes nothing.
+func (f *Feed) lag(now time.Time) (lag time.Duration, caughtUp bool) {
+	upTo, newest := f.Reader.ReadUpTo(), f.Reader.Newest()
+	switch {
+	case !upTo.IsZero():
+		lag, caughtUp = max(0, now.Sub(upTo)), true
+	case !newest.IsZero():
+		lag = max(0, now.Sub(newest))
+	default:
+		return -1, false
+	}
+	if waits := f.Pipe.WaitingSince(); !waits.IsZero() {
+		lag = max(lag, now.Sub(waits))
+	}
+	return lag, caughtUp
+}
+
+// behindAfter is the lag that is not normal: three polls, and a minute at least.
+func (f *Feed) behindAfter() time.Duration {
+	return max(time.Minute, 3*(f.Settings.Settle+f.Settings.PollInterval))
+}
+
+// sortedReasons are the reasons of refusals, most frequent first.
+func sortedReasons(by map[string]uint64) []string {
+	reasons := make([]string, 0, len(by))
+	for reason := range by {
+		reasons = append(reasons, reason)
+	}
+	slices.SortFunc(reasons, func(a, b string) int { return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b)) })
+	return reasons
+}
