@@ -192,6 +192,10 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	if names != nil && !e.raw {
 		names.contained(e.finish)
 	}
+	wanted = e.activity.Wanted(e.tier)
+	if calls := e.Calls(); calls != nil && isEvent && !e.raw && (wanted || e.watch != nil) {
+		e.completeAddress(calls, event)
+	}
 	if e.watch != nil {
 		if e.watcher == nil {
 			e.watcher = schema.NewWriter(schema.Options{Format: schema.ECS})
@@ -202,14 +206,10 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 	if !e.activity.Known {
 		e.Unknown.Add(1)
 	}
-	if !e.activity.Wanted(e.tier) {
+	if !wanted {
 		e.LeftOut.Add(1)
-		return r, false
 	}
-	if calls := e.Calls(); calls != nil && isEvent && !e.raw {
-		e.completeAddress(calls, event)
-	}
-	return r, true
+	return r, wanted
 }
 
 // learnAndComplete needs the lock of the names once for both.

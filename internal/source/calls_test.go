@@ -15,6 +15,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -45,6 +46,12 @@ func TestCalls_GiveEventsTheirAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var watched atomic.Int32 // events whose address rules have seen
+	f.Watch(func(_ record.Record, line []byte) {
+		if gjson.GetBytes(line, "event.action").String() == "user.deactivated" && strings.HasPrefix(gjson.GetBytes(line, "source.ip").String(), "203.0.113.") {
+			watched.Add(1)
+		}
+	})
 	var opened atomic.Bool // a minute ago: calls from before the start are not known
 	clock := func() time.Time {
 		if opened.Load() {
@@ -96,6 +103,9 @@ func TestCalls_GiveEventsTheirAddress(t *testing.T) {
 	})
 	if addresses["70"] != "203.0.113.7 call" || addresses["71"] != "203.0.113.8 call" {
 		t.Errorf("%v\n%s", addresses, all.String())
+	}
+	if n := watched.Load(); n != 2 {
+		t.Errorf("rules have seen the address of %d events", n)
 	}
 	cancel()
 	if err := errors.Join(<-done, s.Close()); err != nil {
