@@ -11,7 +11,8 @@
 //     it. The same events give the same alert, before and after a restart.
 //   - After [State.Sync] has returned nil, a kill forgets nothing that was read before.
 //     Sync is called before the reader's own state moves. Events that are read again
-//     change nothing, but the last event of an alert gives that alert again.
+//     change nothing, but the last event of an alert gives that alert again: of the last
+//     alert of a group, and of all that [Engine.Settle] does not say the sink has.
 //   - Memory is bounded by [Options.MaxGroups] and [Options.MaxBytes]. The group that was
 //     not used for longest goes first, and is counted in [Stats.Evicted].
 //

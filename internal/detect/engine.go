@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/binary"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,8 @@ type Engine struct {
 	at   time.Time
 	now  time.Time
 	high int64 // the newest time of an event, Unix ns
+	// settled: alerts of events up to this time, Unix ns, need not be given again.
+	settled int64
 
 	groups map[string]*group
 	lru    group // sentinel of the list, the group used last in front
@@ -77,7 +80,7 @@ func New(set *Set, o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{set: set, o: o, byType: map[string][]*Rule{}, corrs: map[string]*Rule{}, groups: map[string]*group{}}
+	e := &Engine{set: set, o: o, byType: map[string][]*Rule{}, corrs: map[string]*Rule{}, groups: map[string]*group{}, settled: math.MaxInt64}
 	e.lru.prev, e.lru.next = &e.lru, &e.lru
 	for _, r := range set.Rules {
 		if r.Correlation != nil {
@@ -189,11 +192,12 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 		e.heard(g, o)
 		return
 	}
-	switch g.verdict(&o, e.Stats.Records) {
+	switch verdict, owed := g.verdict(&o, e.Stats.Records); verdict {
 	case known:
 		return
 	case again: // after a crash: nobody knows whether the alert got through
-		e.fire(g)
+		owed.in = e.Stats.Records
+		e.fire(g, *owed)
 		return
 	}
 	o.own()
@@ -201,7 +205,8 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 		e.note(&entry{Rule: g.ref(), Group: g.values, Part: o.part, At: o.at, ID: o.id, Value: o.value, IDs: o.ids})
 	}
 	if e.add(g, o) {
-		e.fire(g)
+		g.in = e.Stats.Records
+		e.fire(g, g.firing)
 	}
 	e.shrink(g)
 }
@@ -209,7 +214,7 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 // add adds o to g, and reports whether the correlation is complete now.
 func (e *Engine) add(g *group, o occurrence) (complete bool) {
 	e.Stats.Bytes -= g.bytes
-	complete, dropped := g.add(o)
+	complete, dropped := g.add(o, e.settled)
 	g.measure()
 	e.Stats.Bytes += g.bytes
 	e.Stats.Dropped += uint64(dropped)
@@ -217,15 +222,25 @@ func (e *Engine) add(g *group, o occurrence) (complete bool) {
 }
 
 // fire emits the alert of a complete correlation, and gives it to those that it is a part of.
-func (e *Engine) fire(g *group) {
-	g.firedIn = e.Stats.Records
-	first, last := time.Unix(0, g.first), time.Unix(0, g.last)
-	if g.rule.Alerts() && g.alerted {
-		e.emit(g.rule, g.values, g.fired, g.count, first, last)
+func (e *Engine) fire(g *group, f firing) {
+	first, last := time.Unix(0, f.first), time.Unix(0, f.last)
+	if g.rule.Alerts() && f.alerted {
+		e.emit(g.rule, g.values, f.fired, f.count, first, last)
 	}
 	for _, feed := range g.rule.feeds {
-		e.feed(feed, last, g.fired)
+		e.feed(feed, last, f.fired)
 	}
+}
+
+// Settle says up to which time of events the sink has the records and their alerts. Those
+// of later events are remembered, so that they can be given again when their events are
+// read again. Without a call, only the last alert of each group is.
+func (e *Engine) Settle(upTo time.Time) {
+	if upTo.IsZero() {
+		e.settled = 0 // its nanoseconds since 1970 have no int64
+		return
+	}
+	e.settled = upTo.UnixNano()
 }
 
 // emit hands an alert over, with what the record at hand says of who it was.
@@ -273,7 +288,7 @@ func (e *Engine) shrink(keep *group) {
 		if g == keep || g == &e.lru {
 			return
 		}
-		if !g.over(e.high) {
+		if !g.over(e.high, e.settled) {
 			e.Stats.Evicted++
 		}
 		e.forget(g)

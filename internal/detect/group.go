@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 )
@@ -36,14 +37,10 @@ type group struct {
 	list   []occurrence // by time; not complete yet
 
 	// Of the last time that it was complete. Events up to muted do not count any more.
-	muted       int64
-	quiet       int64  // up to which no alert is given
-	alerted     bool   // it was given
-	firedIn     uint64 // number of the record, of this process
-	firedBy     string
-	fired       []string // event ids
-	count       int
-	first, last int64
+	muted int64
+	quiet int64 // up to which no alert is given
+	firing
+	owed []firing // earlier ones that the sink may not have, oldest first
 
 	// Of a silence.
 	heard    int64 // this machine's time, Unix ns
@@ -51,6 +48,22 @@ type group struct {
 
 	bytes      int
 	prev, next *group
+}
+
+// firing is that a correlation was complete.
+type firing struct {
+	alerted     bool   // an alert was given
+	in          uint64 // number of the record, of this process
+	firedBy     string
+	fired       []string // event ids
+	count       int
+	first, last int64
+}
+
+// unsettled reports whether the sink may not have the alert. The margin is for events
+// that came late.
+func (f *firing) unsettled(settled int64) bool {
+	return f.firedBy != "" && settled < math.MaxInt64 && f.last+int64(Lateness) >= settled
 }
 
 func (g *group) unlink() { g.prev.next, g.next.prev = g.next, g.prev }
@@ -63,34 +76,40 @@ type verdict uint8
 const (
 	counts verdict = iota
 	known          // it was counted before, or belongs to an alert that was given
-	again          // it is the event that completed the last alert
+	again          // it is the event that completed an alert which the sink may not have
 )
 
-func (g *group) verdict(o *occurrence, record uint64) verdict {
-	if g.firedBy == o.id && g.firedIn != record {
-		return again
+// verdict also returns what has to be given again.
+func (g *group) verdict(o *occurrence, record uint64) (verdict, *firing) {
+	if g.firedBy == o.id && g.in != record {
+		return again, &g.firing
 	}
 	if o.at <= g.muted {
-		return known
+		for i := range g.owed {
+			if f := &g.owed[i]; f.firedBy == o.id && f.in != record {
+				return again, f
+			}
+		}
+		return known, nil
 	}
 	for i := range g.list {
 		if l := &g.list[i]; l.id == o.id && l.part == o.part && l.value == o.value {
-			return known
+			return known, nil
 		}
 	}
-	return counts
+	return counts, nil
 }
 
 // add inserts o. If the correlation is complete then, its occurrences are gone from the
 // group and are in fired.
-func (g *group) add(o occurrence) (complete bool, dropped int) {
+func (g *group) add(o occurrence, settled int64) (complete bool, dropped int) {
 	c := g.rule.Correlation
 	i, _ := slices.BinarySearchFunc(g.list, o, func(a, b occurrence) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.part, b.part), -1) // behind its equals
 	})
 	g.list = slices.Insert(g.list, i, o)
 	if used := g.complete(i); used != nil {
-		g.done(o.id, used)
+		g.done(o.id, used, settled)
 		return true, 0
 	}
 	oldest := g.list[len(g.list)-1].at - int64(c.Timespan+Lateness)
@@ -109,8 +128,12 @@ func (g *group) add(o occurrence) (complete bool, dropped int) {
 // done takes the occurrences of an alert out. A correlation that only gives alerts is muted
 // for a timespan, so that an attack that goes on gives one alert in each. One that is a
 // part of another begins anew at once.
-func (g *group) done(by string, used []occurrence) {
+func (g *group) done(by string, used []occurrence, settled int64) {
 	c := g.rule.Correlation
+	g.owed = slices.DeleteFunc(g.owed, func(f firing) bool { return !f.unsettled(settled) })
+	if g.unsettled(settled) {
+		g.owed = append(g.owed, g.firing)
+	}
 	g.firedBy, g.fired, g.count = by, g.fired[:0:0], len(used)
 	g.first, g.last = used[0].at, used[len(used)-1].at
 	for i := range used {
@@ -243,8 +266,8 @@ func (g *group) ordered() []occurrence {
 	return nil
 }
 
-// over reports whether nothing that comes now can be completed by what g knows.
-func (g *group) over(high int64) bool {
+// over reports whether nothing that comes now, or again, can be completed by what g knows.
+func (g *group) over(high, settled int64) bool {
 	c := g.rule.Correlation
 	if c.Silence {
 		return g.reported
@@ -253,7 +276,7 @@ func (g *group) over(high int64) bool {
 	if len(g.list) > 0 {
 		newest = max(newest, g.list[len(g.list)-1].at+int64(c.Timespan))
 	}
-	return newest+int64(Lateness) < high
+	return newest+int64(Lateness) < min(high, settled)
 }
 
 // measure estimates the bytes of g: the texts, and what Go takes for the structures.
@@ -264,6 +287,13 @@ func (g *group) measure() {
 	}
 	for _, id := range g.fired {
 		n += 16 + len(id)
+	}
+	for i := range g.owed {
+		f := &g.owed[i]
+		n += 96 + len(f.firedBy)
+		for _, id := range f.fired {
+			n += 16 + len(id)
+		}
 	}
 	for i := range g.list {
 		o := &g.list[i]

@@ -68,6 +68,7 @@ type entry struct {
 	Fired   []string `json:"f,omitempty"`
 	Count   int      `json:"c,omitempty"`
 	First   int64    `json:"s,omitempty"`
+	Owed    bool     `json:"o,omitempty"` // an earlier alert of a group
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -178,12 +179,17 @@ func (e *Engine) restore(n *entry) {
 	switch {
 	case r.Correlation.Silence:
 		g.heard, g.reported, g.firedBy, g.last = n.Heard, n.Reported, n.ID, n.At
+	case n.Owed:
+		g.owed = append(g.owed, firing{alerted: n.Alerted, firedBy: n.ID, fired: n.Fired, count: n.Count, first: n.First, last: n.At})
 	case n.Muted != 0:
 		g.muted, g.quiet, g.alerted, g.firedBy, g.fired, g.count, g.first, g.last = n.Muted, n.Quiet, n.Alerted, n.ID, n.Fired, n.Count, n.First, n.At
 		g.list = nil
 	default:
 		e.add(g, occurrence{at: n.At, id: n.ID, value: n.Value, part: n.Part, ids: n.IDs})
 	}
+	e.Stats.Bytes -= g.bytes
+	g.measure()
+	e.Stats.Bytes += g.bytes
 	e.high = max(e.high, n.At)
 	e.shrink(g)
 }
@@ -191,7 +197,7 @@ func (e *Engine) restore(n *entry) {
 // snapshot appends all that the engine knows, the group that was used last at the end.
 func (e *Engine) snapshot(b []byte) []byte {
 	for g := e.lru.prev; g != &e.lru; g = g.prev {
-		if g.over(e.high) && !g.rule.Correlation.Silence {
+		if g.over(e.high, e.settled) && !g.rule.Correlation.Silence {
 			continue
 		}
 		n := entry{Rule: g.ref(), Group: g.values}
@@ -199,6 +205,11 @@ func (e *Engine) snapshot(b []byte) []byte {
 			n.ID, n.At, n.Heard, n.Reported = g.firedBy, g.last, g.heard, g.reported
 			b = appendEntry(b, &n)
 			continue
+		}
+		for i := range g.owed {
+			if f := &g.owed[i]; f.unsettled(e.settled) {
+				b = appendEntry(b, &entry{Rule: n.Rule, Group: n.Group, ID: f.firedBy, At: f.last, Alerted: f.alerted, Fired: f.fired, Count: f.count, First: f.first, Owed: true})
+			}
 		}
 		if g.muted != 0 {
 			n.ID, n.At, n.Muted, n.Quiet, n.Alerted, n.Fired, n.Count, n.First = g.firedBy, g.last, g.muted, g.quiet, g.alerted, g.fired, g.count, g.first
@@ -266,6 +277,10 @@ func (s *State) rewrite() error {
 	s.file, s.size, s.base, s.pending = file, len(content), len(content), s.pending[:0]
 	return nil
 }
+
+// Abandon closes the file without what was read since the last [State.Sync]: for alerts that
+// did not get through, so that the same records give them again.
+func (s *State) Abandon() error { return errors.Join(s.file.Close(), s.lock.Release()) }
 
 // Close syncs and closes the file.
 func (s *State) Close() error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +110,76 @@ func TestAKillForgetsAndInventsNothing(t *testing.T) {
 			}
 			if got = slices.Compact(slices.Sorted(slices.Values(got))); !slices.Equal(got, want) {
 				t.Fatalf("killed at %d, again from %d: %d alerts, want %d\n%q\n%q", kill, from, len(got), len(want), got, want)
+			}
+		}
+	}
+}
+
+// TestEveryAlertThatTheSinkMayNotHaveComesAgain: the file is ahead of the reader's state by
+// what was read and not handed over, in which a group may have given several alerts. A start
+// that ends before it reads forgets none of them either.
+func TestEveryAlertThatTheSinkMayNotHaveComesAgain(t *testing.T) {
+	set, err := load(t, chained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Counts stop, so that their groups are over by the newest event.
+	lines := stream(400)
+	for i := 150; i < len(lines); i++ {
+		lines[i] = bytes.ReplaceAll(lines[i], []byte("failed"), []byte("other"))
+	}
+	want := slices.Compact(slices.Sorted(slices.Values(play(New(set, Options{}), lines, 0))))
+	for _, from := range []int{0, 5, 33, 90} {
+		path := filepath.Join(t.TempDir(), "state")
+		e := New(set, Options{})
+		var s *State
+		open := func() {
+			e = New(set, Options{})
+			e.Settle(start.Add(time.Duration(from-1) * 4 * time.Second)) // the reader's watermark
+			if s, err = OpenState(path, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open()
+		got := play(e, lines[:from], 0) // the sink has these
+		play(e, lines[from:], from)     // and not these
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			open()
+		}
+		got = append(got, play(e, lines[from:], from)...)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got = slices.Compact(slices.Sorted(slices.Values(got)))
+		for _, id := range want {
+			if !strings.HasPrefix(id, "silence ") && !slices.Contains(got, id) {
+				t.Errorf("from %d: %s is lost", from, id)
+			}
+		}
+		for _, id := range got {
+			if !slices.Contains(want, id) {
+				t.Errorf("from %d: %s is invented", from, id)
+			}
+		}
+	}
+}
+
+// TestWhatIsSettledIsForgotten: the alerts that the sink has take no memory.
+func TestWhatIsSettledIsForgotten(t *testing.T) {
+	set, err := load(t, chained)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := New(set, Options{})
+	for i, line := range stream(3000) {
+		e.Settle(start.Add(time.Duration(i) * 4 * time.Second))
+		play(e, [][]byte{line}, i)
+		for _, g := range e.groups {
+			if len(g.owed) > 40 {
+				t.Fatalf("%s still has %d alerts", g.rule.ID, len(g.owed))
 			}
 		}
 	}

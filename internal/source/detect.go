@@ -1,10 +1,13 @@
 package source
 
 import (
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
@@ -24,17 +27,45 @@ type Detection struct {
 
 // detector evaluates rules on the records of a source, in the order in which they are encoded,
 // whatever their format and tier. Alerts go into the chunk of the record that completed
-// them, so that the state moves only after the sink has accepted both.
+// them, so that the reader's state moves only after the sink has accepted both. The file of
+// alerts is ahead of it: what lies between, the engine gives again.
 type detector struct {
 	mu     sync.Mutex // heartbeats come from another goroutine
 	engine *detect.Engine
 	state  *detect.State // nil without state_path
 	alerts []record.Record
 	ofBeat []record.Record // alerts of heartbeats, which go with the heartbeat
+	// settled is the committed watermark, Unix ns; it is set on the host's thread, which
+	// must not wait for mu.
+	settled atomic.Int64
+	failed  bool // a rule has panicked, which was logged
+	log     *slog.Logger
 }
 
-func newDetector(d *Detection) *detector {
-	t := &detector{}
+// settling is a prepared state that also says which alerts the sink has, once it counts.
+type settling struct {
+	pipe.Pending
+	detector  *detector
+	watermark time.Time
+}
+
+func (p settling) Commit() error {
+	err := p.Pending.Commit()
+	if err == nil && !p.watermark.IsZero() {
+		p.detector.settled.Store(p.watermark.UnixNano())
+	}
+	return err
+}
+
+// settle tells the engine what was committed. t.mu is held.
+func (t *detector) settle() {
+	if at := t.settled.Load(); at != 0 {
+		t.engine.Settle(time.Unix(0, at))
+	}
+}
+
+func newDetector(d *Detection, log *slog.Logger) *detector {
+	t := &detector{log: log}
 	t.engine = detect.New(d.Rules, detect.Options{MinLevel: d.MinLevel, Emit: func(a *detect.Alert) {
 		t.alerts = append(t.alerts, a.Clone())
 		if d.Seen != nil {
@@ -45,13 +76,15 @@ func newDetector(d *Detection) *detector {
 	return t
 }
 
-// open opens the file. It is called with the state: both have one owner.
-func (t *detector) open(path string) (err error) {
+// open opens the file. It is called with the state, whose watermark it gets: both have one
+// owner.
+func (t *detector) open(path string, watermark time.Time) (err error) {
 	if path == "" {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.engine.Settle(watermark)
 	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
 		t.engine.Start(time.Now())
 	}
@@ -63,7 +96,12 @@ func (t *detector) watch(r record.Record, line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before := len(t.alerts)
-	t.engine.Record(line, time.Now())
+	t.settle()
+	// A rule must not cost the record, which comes out without its alerts then.
+	if err := fault.Contain(func() error { t.engine.Record(line, time.Now()); return nil }); err != nil && !t.failed {
+		t.failed = true
+		t.log.Error("rules failed on a record, whose alerts are missing; the record comes out", "event.id", r.ID(), "error", err)
+	}
 	if _, beat := r.(*pipe.Heartbeat); beat {
 		t.ofBeat = append(t.ofBeat, t.alerts[before:]...)
 		t.alerts = t.alerts[:before]
@@ -112,6 +150,7 @@ func (t *detector) sync() error {
 	if t.state == nil {
 		return nil
 	}
+	t.settle()
 	return t.state.Sync()
 }
 

@@ -90,7 +90,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		}
 	}()
 	if o.Detect != nil {
-		s.detector = newDetector(o.Detect)
+		s.detector = newDetector(o.Detect, o.Log)
 	}
 	// First: a second reader is refused before anything else.
 	if err := s.openState(); o.WaitForState && errors.Is(err, cursor.ErrLocked) {
@@ -157,7 +157,7 @@ func (s *Source) openState() error {
 		return errors.Join(err, file.Close())
 	}
 	if s.detector != nil {
-		if err := s.detector.open(s.Settings.StatePath); err != nil {
+		if err := s.detector.open(s.Settings.StatePath, state.Watermark); err != nil {
 			return errors.Join(&SettingsError{err}, file.Close())
 		}
 	}
@@ -283,7 +283,11 @@ func (s state) Prepare() (pipe.Pending, error) {
 	if s.source.state == nil {
 		return forgotten{}, nil
 	}
-	return s.source.state.Prepare(s.State)
+	pending, err := s.source.state.Prepare(s.State)
+	if err != nil || s.source.detector == nil {
+		return pending, err
+	}
+	return settling{pending, s.source.detector, s.Watermark}, nil
 }
 
 // forgotten is the prepared state of a source that remembers nothing.
