@@ -82,8 +82,12 @@ func (c *detectCommand) Run(ctx context.Context, console *terminal.Console) erro
 	}
 	run.engine.Start(time.Now())
 	err = run.files(ctx, c.Files)
-	if run.state != nil {
-		err = errors.Join(err, run.state.Close())
+	switch {
+	case run.state == nil:
+	case err != nil: // alerts may not have been delivered
+		err = errors.Join(err, run.state.Abandon())
+	default:
+		err = run.state.Close()
 	}
 	err = errors.Join(err, to.Close())
 	console.Clear()

@@ -195,6 +195,35 @@ func TestAlertsOfTheReaderItselfNeedNoEvents(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// TestTheStatePassesNoAlertThatWasNotDelivered: two attacks on one user while nothing can be
+// written; the same records give both alerts afterwards.
+func TestTheStatePassesNoAlertThatWasNotDelivered(t *testing.T) {
+	t.Parallel()
+	var lines strings.Builder
+	began := time.Now().Add(-3 * time.Hour)
+	for i := range 20 {
+		fmt.Fprintf(&lines, `{"@timestamp":%q,"event":{"id":"demo/user/1/%d","action":"user.human.password.check.failed","category":["authentication"]},"user":{"id":"1"}}`+"\n",
+			began.Add(time.Duration(i)*time.Second+time.Duration(i/10)*time.Hour).Format(time.RFC3339), i+1)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	cmd := program(t, nil, "detect", "--state-path", state)
+	cmd.Stdin, cmd.Stdout = strings.NewReader(lines.String()), full
+	if err := cmd.Run(); err == nil {
+		t.Fatal("a full device is no error")
+	}
+	cmd = program(t, nil, "detect", "--state-path", state)
+	cmd.Stdin = strings.NewReader(lines.String())
+	got := finish(t, cmd)
+	if alerts, _ := alertsOf(t, got.stdout); len(alerts) != 2 {
+		t.Errorf("%d alerts, want 2: %v", len(alerts), got)
+	}
+}
+
 func TestDetectSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
