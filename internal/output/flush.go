@@ -56,7 +56,8 @@ type Flusher struct {
 	batches  atomic.Uint64
 	busy     atomic.Int32 // flushes that run
 	mixed    atomic.Bool  // several ran at the same time
-	pool     sync.Pool    // of *work
+	gaps     gaps
+	pool     sync.Pool // of *work
 	stats    stats
 	warnings warnings
 }
@@ -117,17 +118,18 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 	if f.opts.Tag != "" {
 		tag = f.opts.Tag
 	}
+	if f.busy.Add(1) > 1 {
+		f.mixed.Store(true)
+	}
+	defer f.busy.Add(-1)
 	defer func() {
 		if v := recover(); v != nil { // the buffers are not reused
 			err := fault.Of(v)
 			f.opts.Log.Error("a chunk cannot be processed: "+err.Error(), "stack", err.Stack)
 			result = Retry
 		}
+		f.gaps.flushed(chunk, result, f.opts.Now())
 	}()
-	if f.busy.Add(1) > 1 {
-		f.mixed.Store(true)
-	}
-	defer f.busy.Add(-1)
 	w := f.pool.Get().(*work)
 	w.Flusher, w.ctx, w.tag = f, ctx, tag
 	w.halves.begin(f, from)

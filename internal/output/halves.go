@@ -26,16 +26,22 @@ type wait struct {
 	done     bool // a request has taken it
 }
 
+// spread is any odd number: it tells streams of one tag apart.
+const spread = 0x9e3779b97f4a7c15
+
 // begin starts a chunk. Its tag identifies the stream of lines: one worker gets the chunks of
-// a tag in the order in which they were read. Several workers mix them, so that each chunk is
-// a stream of its own then.
+// a tag in the order in which they were read. Several workers mix them, and a chunk that is
+// flushed again comes behind younger ones, so that each chunk is a stream of its own then.
 func (h *halves) begin(f *Flusher, tag string) {
 	if f.join == nil {
 		return
 	}
 	h.stream, h.batch = xxhash.Sum64String(tag), f.batches.Add(1)
-	if f.mixed.Load() {
-		h.stream ^= h.batch * 0x9e3779b97f4a7c15 // any odd number
+	failures, open := f.gaps.state(f.opts.Now())
+	if open || f.mixed.Load() {
+		h.stream ^= 2 * h.batch * spread
+	} else {
+		h.stream ^= (2*failures + 1) * spread
 	}
 }
 

@@ -1,7 +1,10 @@
 package output
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
@@ -106,6 +109,48 @@ func TestRequests_WithSeveralWorkersAChunkIsAStreamOfItsOwn(t *testing.T) {
 	}
 	if got := told(w.Records()); got["request none"] != 30 || got["access none"] != 30 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Law 7: lines of a chunk that failed are not known, and younger chunks come before it is tried
+// again. A request whose access record is among them does not get that of another request.
+func TestLaw7_NoRequestGetsTheHalfOfAnotherAfterAChunkFailed(t *testing.T) {
+	lines := requestsOf(t)
+	withoutTrace := strings.NewReplacer("traceparent", "tracepareno")
+	access, served := withoutTrace.Replace(lines[len(lines)-2]), lines[len(lines)-1]
+	fails := func(w *world, chunk []byte) {
+		send := w.opts.Send
+		w.opts.Send = func(context.Context, string, []byte, int) error { return errors.New("away") }
+		w.flush(t, Retry, chunk)
+		w.opts.Send = send
+	}
+	for name, fail := range map[string]func(w *world, chunk []byte) (again bool){
+		"the receiver is away": func(w *world, chunk []byte) bool { fails(w, chunk); return true },
+		"and given up":         func(w *world, chunk []byte) bool { fails(w, chunk); return false },
+		"twice":                func(w *world, chunk []byte) bool { fails(w, chunk); fails(w, chunk); return true },
+		"cut":                  func(w *world, chunk []byte) bool { w.flush(t, Error, chunk[:len(chunk)-10]); return false },
+	} {
+		w := newWorld(t, forwardtest.Options{}, func(o *Options) { onlyRequests(o); o.ChunkSize = 1 })
+		w.flush(t, OK, chunkOf(t, lines[0], lines[1]))
+		own := chunkOf(t, lines[2], lines[3], lines[4], lines[5], access) // sending fails before the last one
+		again := fail(w, own)
+		before := len(w.Records())
+		other := strings.Replace(access, "127.0.0.1", "127.0.0.2", 1) // of somebody who is not answered yet
+		w.flush(t, OK, chunkOf(t, other))
+		w.flush(t, OK, chunkOf(t, served))
+		if again {
+			w.flush(t, OK, own)
+		}
+		for _, r := range w.Records()[before:] {
+			if event, _ := r.Body["event"].(map[string]any); event["type"] == "request" && r.Body["join"] == "only_candidate" {
+				t.Errorf("%s: got the half of another request", name)
+			}
+		}
+		before = len(w.Records())
+		w.flush(t, OK, chunkOf(t, lines...)) // afterwards it joins as ever
+		if got := told(w.Records()[before:]); again && got["request trace_id"] < len(lines)/2-5 {
+			t.Errorf("%s: afterwards %v", name, got)
+		}
 	}
 }
 
