@@ -5,35 +5,6 @@ import (
 	"time"
 )
 
-// Join says whether a record has both halves of its request: what the access log says
-// (address, agent, headers) and what the request log says (user, duration).
-type Join uint8
-
-const (
-	// NotJoined: no [Joiner] has seen the record.
-	NotJoined Join = iota
-	// JoinNone: the other half was not seen. The record has one half.
-	JoinNone
-	// JoinRequestID: both halves have the same request id, which only ZITADEL chooses.
-	JoinRequestID
-	// JoinTraceID: both halves have the same trace id, and no other request at the same time.
-	JoinTraceID
-	// JoinOnly: no other access record fits. Each request has one, and all access records of
-	// this method that were printed while the request was answered are known.
-	JoinOnly
-	// JoinShared: another request at the same time has the trace id, so that it proves nothing.
-	// The record has one half.
-	JoinShared
-)
-
-// String is "", "none", "request_id", "trace_id", "only_candidate" or "shared_trace_id".
-func (j Join) String() string {
-	return [...]string{"", "none", "request_id", "trace_id", "only_candidate", "shared_trace_id"}[j]
-}
-
-// Joined reports whether the record has both halves.
-func (j Join) Joined() bool { return JoinRequestID <= j && j <= JoinOnly }
-
 // The limits of a Joiner.
 const (
 	// JoinWindow is how far apart the two lines of a request may be. ZITADEL prints them
@@ -124,7 +95,9 @@ type methodKey struct {
 // method has the halves of one method, in the order of their lines.
 type method struct {
 	halves []openHalf
-	since  time.Time // when the last one was logged that was taken out
+	since  time.Time // when the youngest one was logged that was taken out
+	newest time.Time // when the youngest one was logged
+	mixed  time.Time // up to here, one came more than joinOrder late: of another file with this tag
 }
 
 // openHalf is the place of a half, as long as it has the number count.
@@ -250,7 +223,9 @@ func (j *Joiner) open(stream uint64, r *Record, at openHalf) {
 	if m == nil {
 		if len(j.methods) >= maxMethods {
 			clear(j.methods)
-			j.evicted = r.Time
+			if r.Time.After(j.evicted) {
+				j.evicted = r.Time
+			}
 		}
 		m = &method{}
 		j.methods[methodKey{stream, r.Access.URL}] = m
@@ -262,8 +237,15 @@ func (j *Joiner) open(stream uint64, r *Record, at openHalf) {
 			if r.Time.Sub(h.time) <= JoinWindow {
 				break
 			}
-			m.since = h.time
+			if h.time.After(m.since) {
+				m.since = h.time
+			}
 		}
+	}
+	if r.Time.After(m.newest) {
+		m.newest = r.Time
+	} else if m.newest.Sub(r.Time) > joinOrder-joinSlack {
+		m.mixed = m.newest
 	}
 	m.halves = append(m.halves[old:], at)
 }
@@ -363,7 +345,10 @@ func (j *Joiner) find(stream uint64, r *Record) (h *half, how Join) {
 			continue
 		}
 		if c.time.Before(began) {
-			break
+			if began.After(m.mixed) {
+				break
+			}
+			continue
 		}
 		switch {
 		case c.used && c.served == r.hash: // r comes again

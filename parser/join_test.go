@@ -187,6 +187,59 @@ func TestLaw7_NoRequestGetsTheHeadersOfAnother(t *testing.T) {
 	}
 }
 
+// Law 7: the lines of two processes with one tag come in pieces, as a tail reads its files. The
+// half of a request may then be far behind older ones of the other process.
+func TestLaw7_NoRequestGetsTheHeadersOfAnotherWhereFilesAlternate(t *testing.T) {
+	t.Parallel()
+	joined := 0
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 13))
+		var files [2][]step
+		byID := map[string]*sent{}
+		for i := range files {
+			all, log := world(rng, 60)
+			now := logged
+			for k, q := range all {
+				now = now.Add(time.Duration(rng.IntN(60)) * time.Millisecond)
+				q.begin, q.end = now, now.Add(time.Duration(1+rng.IntN(40))*time.Millisecond)
+				q.trace, q.protocol, q.operation = "", "connect", "/zitadel.admin.v1.AdminService/AddOrg"
+				q.address = fmt.Sprintf("203.0.%d.%d", i, k)
+				byID[q.id] = q
+			}
+			log = log[:0]
+			for _, q := range all {
+				log = append(log, step{q.end.Add(-100 * time.Microsecond), q, true}, step{q.end, q, false})
+			}
+			slices.SortStableFunc(log, func(a, b step) int { return a.at.Compare(b.at) })
+			files[i] = log
+		}
+		p, j := parser.New(parser.Options{Kinds: parser.AllKinds}), parser.NewJoiner()
+		j.Begin(1)
+		for i := 0; len(files[0])+len(files[1]) > 0; i = 1 - i {
+			piece := files[i][:min(len(files[i]), 1+rng.IntN(30))]
+			files[i] = files[i][len(piece):]
+			for _, s := range piece {
+				var r parser.Record
+				if p.Parse(s.line(), &r); s.access {
+					j.Access(1, &r, parser.Place{})
+					continue
+				}
+				j.Served(1, &r)
+				q := byID[r.Served.ID]
+				if r.Join.Joined() {
+					joined++
+					if r.Access.ForwardedFor != q.address || r.Access.UserAgent != q.agent {
+						t.Fatalf("seed %d: %v gives the request from %s the address %s of another", seed, r.Join, q.address, r.Access.ForwardedFor)
+					}
+				}
+			}
+		}
+	}
+	if joined < 100 {
+		t.Errorf("%d joined: the test is blind", joined)
+	}
+}
+
 // What is joined stays so when a chunk comes again, with the same ids.
 func TestJoinIsTheSameWhenAChunkComesAgain(t *testing.T) {
 	t.Parallel()

@@ -81,3 +81,32 @@ func KindsOf(names ...string) (s Kinds) {
 	}
 	return s
 }
+
+// Join says whether a record has both halves of its request: what the access log says
+// (address, agent, headers) and what the request log says (user, duration).
+type Join uint8
+
+const (
+	// NotJoined: no [Joiner] has seen the record.
+	NotJoined Join = iota
+	// JoinNone: the other half was not seen. The record has one half.
+	JoinNone
+	// JoinRequestID: both halves have the same request id, which only ZITADEL chooses.
+	JoinRequestID
+	// JoinTraceID: both halves have the same trace id, and no other request at the same time.
+	JoinTraceID
+	// JoinOnly: no other access record fits. Each request has one, and all access records of
+	// this method that were printed while the request was answered are known.
+	JoinOnly
+	// JoinShared: another request at the same time has the trace id, so that it proves nothing.
+	// The record has one half.
+	JoinShared
+)
+
+// String is "", "none", "request_id", "trace_id", "only_candidate" or "shared_trace_id".
+func (j Join) String() string {
+	return [...]string{"", "none", "request_id", "trace_id", "only_candidate", "shared_trace_id"}[j]
+}
+
+// Joined reports whether the record has both halves.
+func (j Join) Joined() bool { return JoinRequestID <= j && j <= JoinOnly }
