@@ -39,6 +39,11 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 			parsed = append(parsed, back)
 		}
 		c.bypass(out, feeders)
+		if slices.Contains(c.parsers[i].Settings.Kinds, "request") {
+			for _, f := range feeders {
+				c.skips(f.at)
+			}
+		}
 		lines = append(lines, feeders...)
 	}
 	c.reload(outputs)
@@ -291,5 +296,26 @@ func (c *checker) tail(s *section) {
 	if !isOn(c.value(s, "skip_long_lines")) && !isOn(c.value(s, "truncate_long_lines")) {
 		c.find(Warning, s, c.lineOf(s, "skip_long_lines"), "skip_long_lines is not on", "one line that is longer than buffer_max_size ends the reading of its file",
 			s.write("skip_long_lines", "on"))
+	}
+}
+
+// splitByRuntime begin the paths of logs whose lines Docker or Kubernetes splits at 16 KiB.
+var splitByRuntime = []string{"/var/log/containers/", "/var/log/pods/", "/var/lib/docker/containers/"}
+
+// skips finds a tail that skips lines that a client can make: the requests of others are then
+// joined without them. A line of a request has several MB at most (docs/addresses.md). One that
+// is truncated is known to be one.
+func (c *checker) skips(s *section) {
+	const enough = 8_000_000
+	if c.name(s) != "tail" || !isOn(c.value(s, "skip_long_lines")) || isOn(c.value(s, "truncate_long_lines")) || config.Bytes(c.value(s, "buffer_max_size"), 32_768) >= enough {
+		return
+	}
+	for path := range strings.SplitSeq(c.value(s, "path"), ",") {
+		split := func(dir string) bool { return strings.HasPrefix(strings.TrimSpace(path), dir) }
+		if !slices.ContainsFunc(splitByRuntime, split) {
+			c.find(Warning, s, c.lineOf(s, "buffer_max_size"), "buffer_max_size is less than 8M", "a client can make the line of its request so long that it is skipped, and a request of somebody else can then get the address of another",
+				s.write("buffer_max_size", "8M"))
+			return
+		}
 	}
 }

@@ -76,6 +76,14 @@ func TestEachBadThingAroundAnOutputHasItsFinding(t *testing.T) {
 		{"tail that stops at long lines", "parse.conf", "Skip_Long_Lines On", "Skip_Long_Lines Off", []string{
 			`Skip_Long_Lines Off <- warning: skip_long_lines is not on: one line that is longer than buffer_max_size ends the reading of its file; fix: skip_long_lines on`,
 		}},
+		{"tail that skips lines of requests", "parse.yaml", "buffer_max_size: 8M", "buffer_max_size: 1M", []string{
+			`buffer_max_size: 1M <- warning: buffer_max_size is less than 8M: a client can make the line of its request so long that it is skipped, and a request of somebody else can then get the address of another; fix: buffer_max_size: 8M`,
+		}},
+		{"tail that skips lines of requests, classic", "parse.conf", "    Workers     2", "    Workers     2\n    Kinds log,request", []string{
+			`Buffer_Max_Size 1M <- warning: buffer_max_size is less than 8M: a client can make the line of its request so long that it is skipped, and a request of somebody else can then get the address of another; fix: buffer_max_size 8M`,
+		}},
+		{"tail of requests that Kubernetes splits", "parse.yaml", ", /var/log/zitadel.log\n      db: /var/lib/fluent-bit/tail.db\n      buffer_max_size: 8M", "\n      db: /var/lib/fluent-bit/tail.db\n      buffer_max_size: 1M", nil},
+		{"tail that truncates lines of requests", "parse.yaml", "buffer_max_size: 8M", "buffer_max_size: 1M\n      truncate_long_lines: on", nil},
 		{"tail in memory", "parse.conf", "    storage.type    filesystem\n", "", []string{
 			`[INPUT] <- warning: storage.type is not filesystem: records that Fluent Bit holds in memory are lost if it is stopped while an output is stuck; fix: storage.type filesystem`,
 		}},
