@@ -151,7 +151,7 @@ func newExecution(d Delivery, f fields, size int) *Execution {
 		x.ApplicationID = plain(f.in("application").text("client_id"))
 	}
 	headers := f.in("headers")
-	x.ForwardedFor = plain(forwardedFor(headers))
+	x.ForwardedFor = plainEnd(forwardedFor(headers))
 	x.UserAgent = plain(cmp.Or(headerOf(headers, "grpcgateway-user-agent"), headerOf(headers, "user-agent")))
 	x.Host = plain(cmp.Or(headerOf(headers, "x-forwarded-host"), headerOf(headers, "host")))
 	x.Error = plain(errorOf(f["error"]))
@@ -169,6 +169,17 @@ func plain(s string) string {
 		cut--
 	}
 	return s[:cut]
+}
+
+// plainEnd is plain for a list of addresses. It keeps whole ones from the end, which the proxies
+// wrote: the client chose the beginning.
+func plainEnd(list string) string {
+	list = redact.String(list)
+	if len(list) <= maxText {
+		return list
+	}
+	_, list, _ = strings.Cut(list[len(list)-maxText:], ",")
+	return strings.TrimLeft(list, " ")
 }
 
 // headerOf returns the values of a header. ZITADEL keeps the spelling of the name

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 	"github.com/zitadel-siem/zitadel-siem/internal/webhook"
 )
 
@@ -212,6 +213,22 @@ func TestForgery_AClientPutsNoAddressBeforeTheGateways(t *testing.T) {
 		if x.ForwardedFor != want {
 			t.Errorf("%s: %q", headers, x.ForwardedFor)
 		}
+	}
+}
+
+// A list that is too long loses its beginning, which the client chose, and not the address that
+// the proxies wrote.
+func TestForgery_ALongListKeepsTheAddressOfTheProxies(t *testing.T) {
+	for n := range 120 {
+		list := strings.Repeat("9", n%11) + strings.Repeat("198.51.100.1, ", n) + "203.0.113.7, 127.0.0.1"
+		x := sent(t, false, `{"fullMethod":"/a.B/C","userID":"5","request":{},"headers":{"X-Forwarded-For":["`+list+`"]}}`).(*webhook.Execution)
+		if got := schema.Forwarded(x.ForwardedFor).String(); got != "203.0.113.7" || !strings.HasSuffix(list, x.ForwardedFor) || len(x.ForwardedFor) > 512 {
+			t.Errorf("%d: %s of %q", n, got, x.ForwardedFor)
+		}
+	}
+	x := sent(t, false, `{"fullMethod":"/a.B/C","headers":{"X-Forwarded-For":["`+strings.Repeat("é", 600)+`"]}}`).(*webhook.Execution)
+	if x.ForwardedFor != "" {
+		t.Errorf("%q", x.ForwardedFor)
 	}
 }
 
