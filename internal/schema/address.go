@@ -38,7 +38,7 @@ func LineAddress(r *parser.Record) (netip.Addr, IPSource) {
 	case r.Kind != parser.Log || r.Format == parser.FormatText:
 		return netip.Addr{}, ""
 	}
-	if ip := Forwarded(r.Login.ForwardedFor); ip.IsValid() {
+	if ip := Forwarded(r.Login.ForwardedFor); ip.IsValid() && !forwardedIsCut(&r.Login) {
 		return ip, IPForwarded
 	}
 	ip, _ := parseIP(r.Login.RemoteAddr)

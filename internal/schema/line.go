@@ -69,13 +69,29 @@ func (a *Activity) login(l *parser.Login) {
 	a.Call.Host, a.Call.Path = l.RequestHost, l.RequestURL
 	a.UserAgent = l.UserAgent
 	a.setIP(l.RemoteAddr, IPPeer)
-	a.setForwarded(l.ForwardedFor)
+	if a.ForwardedFor = l.ForwardedFor; !forwardedIsCut(l) {
+		a.setForwarded(l.ForwardedFor)
+	}
 	if l.Method != "" {
 		a.addFactor(loginFactor(l.Method))
 	}
 	if a.AuthRequest != "" {
 		a.Entity.ID = a.AuthRequest
 	}
+}
+
+// forwardedIsCut says that the script left the end of a list of addresses out, which holds the
+// one that the proxies saw. A client chose what is left.
+func forwardedIsCut(l *parser.Login) bool {
+	if l.CutFields == "" {
+		return false
+	}
+	for name := range strings.SplitSeq(l.CutFields, ",") {
+		if name == "forwarded_for" {
+			return true
+		}
+	}
+	return false
 }
 
 // loginFactor is the factor that a script names.
