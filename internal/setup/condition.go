@@ -65,6 +65,9 @@ func (c condition) String() string {
 	if c == allEvents {
 		return "all events"
 	}
+	if kind, _ := c.call(); kind != "" {
+		return string(c)
+	}
 	return "events " + c.item()
 }
 
