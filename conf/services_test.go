@@ -121,7 +121,7 @@ func isColumn(typ string, v any) bool {
 // s3Service is PutObject: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 func s3Service(k *desk) service {
 	// The partitions that Security Lake wants of a custom source.
-	key := regexp.MustCompile(`^/siem-lake/ext/zitadel/region=eu-central-1/accountId=123456789012/eventDay=\d{8}/(events|actions)-\d{6}-[0-9A-Za-z-]+\.gz$`)
+	key := regexp.MustCompile(`^/siem-lake/ext/zitadel/region=eu-central-1/accountId=123456789012/eventDay=\d{8}/\d{6}-[0-9A-Za-z-]+\.gz$`)
 	credential := regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/\d{8}/eu-central-1/s3/aws4_request, ?SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, ?Signature=[0-9a-f]{64}$`)
 	return service{
 		read: func(r *http.Request, body []byte) ([]arrived, error) {
