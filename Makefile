@@ -49,9 +49,12 @@ docs: ## docs/events.md, docs/detections.md and the index templates from what re
 	$(GO) test ./internal/schema -run TestTemplate_ -update
 	$(GO) test ./cmd/zitadel-siem -run Docs -update
 
-# VictoriaLogs has a go.mod of its own, so that it is no dependency of the program.
-receivers: build ## build a real VictoriaLogs, and find in it what Fluent Bit sent
+# VictoriaLogs and Loki have a go.mod each, so that they are no dependencies of the program.
+# The first build of Loki takes long.
+receivers: build ## build a real VictoriaLogs and a real Loki, and find in them what Fluent Bit sent
 	$(GO) -C conf/receivers test -count 1 ./...
+	$(GO) vet -tags receivers ./conf
+	$(REPORT) -tags receivers -count 1 -timeout 60m -run 'TestLoki_TheRealOne' ./conf
 
 bench: ## the benchmarks behind README's table
 	$(GO) test -run '^$$' -bench . -benchmem ./...

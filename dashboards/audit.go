@@ -20,7 +20,7 @@ var (
 	userID       = field{"user_id", "user.id"}
 	sourceIP     = field{"address", "source.ip"}
 	organization = field{"organization", "organization.id"}
-	actorID      = field{"actor", "zitadel.actor.id"}
+	editorID     = field{"editor", "user.id"} // zitadel.actor is there only if the editor is another than user
 	message      = field{"what", "message"}
 	kind         = field{"kind", "event.kind"}
 )
@@ -95,7 +95,7 @@ func audit() dashboard {
 			{title: "Failures by address", kind: "bargauge", width: 8, queries: top(sourceIP, seen, failed...)},
 			{title: "Second factors", kind: "timeseries", width: 12, queries: over(message, []field{action}, of("mfa_on", "mfa_off", "mfa_skip"))},
 			{title: "New credentials", about: "Keys, secrets and tokens of service users and applications.", kind: "timeseries", width: 12, queries: over(message, []field{action}, of("cred_add", "app_key_add", "app_secret"))},
-			{title: "Changes by editor", kind: "bargauge", width: 8, queries: top(actorID, []field{category}, `category=~"iam|configuration"`)},
+			{title: "Changes by editor", kind: "bargauge", width: 8, queries: top(editorID, []field{category}, `category=~"iam|configuration"`)},
 			{title: "Changes by organization", kind: "bargauge", width: 8, queries: top(organization, []field{category}, `category=~"iam|configuration"`)},
 			{title: "Events by type", kind: "bargauge", width: 8, queries: top(action, nil)},
 			{title: "Impersonation, locks, removed factors, new credentials", kind: "logs", width: 24,
