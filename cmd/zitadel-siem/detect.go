@@ -114,6 +114,9 @@ func loadRules(dir string) (*detect.Set, error) {
 	if dir == "" {
 		return detections.Rules()
 	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("rules: %w; name a directory of Sigma rules, or leave the option out for the built-in ones%w", err, silent{errUsage})
+	}
 	set, err := detect.Load(os.DirFS(dir))
 	if err != nil {
 		return nil, fmt.Errorf("rules in %s:\n%w%w", dir, err, silent{errUsage})
