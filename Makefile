@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials scripts docs receivers bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test trials scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,13 @@ docs: ## docs/events.md, docs/detections.md and the index templates from what re
 	$(GO) run ./cmd/zitadel-siem detect --docs > build/detections.md && mv build/detections.md docs/detections.md
 	$(GO) test ./internal/schema -run TestTemplate_ -update
 	$(GO) test ./cmd/zitadel-siem -run Docs -update
+
+# The recorder has a go.mod of its own. TZ: the times on the screen.
+picture: build ## docs/demo.svg, a recording of what make run shows
+	@./build.sh demo
+	$(GO) -C tools/picture test ./...
+	$(GO) -C tools/picture build -o $(CURDIR)/build/picture .
+	TZ=UTC build/picture -o docs/demo.svg -title "make run" build/zitadel-siem-demo --for 12s
 
 # VictoriaLogs and Loki have a go.mod each, so that they are no dependencies of the program.
 # The first build of Loki takes long.
