@@ -122,7 +122,7 @@ func TestUnquotedFormatsAreNotBelieved(t *testing.T) {
 		}
 	}
 	if believed == 0 {
-		t.Error("no forged line is believed: the limits in doc.go, DESIGN.md and README.md say less than what holds")
+		t.Error("no forged line is believed: the limits in doc.go and docs/security.md say less than what holds")
 	}
 }
 

@@ -10,7 +10,7 @@
 // What it promises: every event that ZITADEL committed and shows to this user is
 // emitted at least once, and exactly once between two crashes. What it cannot
 // promise: events that ZITADEL hides (retention) or cannot decode, and the middle
-// of a very large group of one date. DESIGN.md has the limits.
+// of a very large group of one date. docs/delivery.md has the limits.
 package events
 
 import (
