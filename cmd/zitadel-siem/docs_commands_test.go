@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/flbconf"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
@@ -116,6 +118,36 @@ func commandLines(text string) (lines [][]string) {
 		}
 	}
 	return lines
+}
+
+// An example that our own check would complain about teaches the wrong thing.
+func TestDocsHaveConfigurationsOfFluentBitThatPassTheCheck(t *testing.T) {
+	found := 0
+	for _, page := range []string{"fluent-bit.md", "action-logs.md"} {
+		for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllStringSubmatch(readFile(t, docsDir+page), -1) {
+			if !strings.Contains(m[1], "pipeline:") {
+				continue
+			}
+			found++
+			file := filepath.Join(t.TempDir(), "fluent-bit.yaml")
+			if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			report, err := flbconf.Check(file, flbconf.Options{
+				LookupEnv: func(string) (string, bool) { return "", false },
+				Parse:     config.ParseOptions{NoFiles: true}, // they name files of the user's machine
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range report.Findings {
+				t.Errorf("docs/%s: %s", page, f)
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d configurations were found: does the test still see them?", found)
+	}
 }
 
 // A metric that is misspelt in an alert never fires.
