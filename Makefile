@@ -63,7 +63,7 @@ receivers: build ## build a real VictoriaLogs and a real Loki, and find in them 
 	$(GO) vet -tags receivers ./conf
 	$(REPORT) -tags receivers -count 1 -timeout 60m -run 'TestLoki_TheRealOne' ./conf
 
-bench: ## the benchmarks behind README's table
+bench: ## the benchmarks of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # A few seconds for each target find new problems; they prove nothing. FUZZTIME=1m takes longer.
