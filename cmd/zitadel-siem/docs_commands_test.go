@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -52,10 +54,10 @@ func TestDocsHaveCommandLinesThatParse(t *testing.T) {
 }
 
 func TestTheTestOfCommandLinesSeesMistakes(t *testing.T) {
-	text := "Run `zitadel-siem pull --onec`, or:\n\n```sh\nsudo X=1 build/zitadel-siem check --fluent-bit a.yaml \\\n    --ofline # a comment\n" +
+	text := "Run `zitadel-siem pull --onec`, or `zitadel-siem pull --once --end 2026-01-01T00:00:00Z`, or `zitadel-siem pull --settle x`, or:\n\n```sh\nsudo X=1 build/zitadel-siem check --fluent-bit a.yaml \\\n    --ofline # a comment\n" +
 		"cat a | zitadel-siem parse --kindz all >b\ndocker run ghcr.io/zitadel-siem/zitadel-siem:1 pul\nsystemctl start zitadel-siem\n```\n"
 	lines := commandLines(text)
-	if len(lines) != 4 {
+	if len(lines) != 6 {
 		t.Fatalf("%q", lines)
 	}
 	for _, line := range lines {
@@ -77,10 +79,45 @@ func parseCommandLine(args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = parser.Parse(args); err != nil && !helped {
+	if _, err = parser.Parse(args); err != nil {
+		if helped {
+			return nil
+		}
 		return err
 	}
-	return nil
+	return contradiction(&cli)
+}
+
+// contradiction is about flags that are right one by one. Values and files are of the
+// reader's machine.
+func contradiction(cli *commands) error {
+	pull := flagValues(config.Pull, cli.Pull.Plugins)
+	switch {
+	case cli.Pull.Once && pull["end"] != "":
+		return errors.New("--once and --end contradict each other")
+	case cli.Pull.Config != "" && len(pull) > 0:
+		return errors.New("--config takes no options")
+	case cli.Check.Config != "" && cli.Check.FluentBit != "":
+		return errors.New("--config and --fluent-bit contradict each other")
+	case len(pull) == 0:
+		return nil
+	}
+	for name, value := range pull {
+		if value == "VALUE" { // the text names the flag alone
+			delete(pull, name)
+		}
+	}
+	for name, value := range map[string]string{"url": "https://zitadel.example.com", "state_path": "state"} {
+		pull[name] = cmp.Or(pull[name], value)
+	}
+	if pull["token_file"] == "" && pull["key_file"] == "" {
+		pull["token"] = "t"
+	}
+	if pull["listen"] != "" {
+		pull["listen_keys_dir"] = cmp.Or(pull["listen_keys_dir"], "keys")
+	}
+	_, _, err := config.Pull.ParseMap(pull, config.ParseOptions{NoFiles: true})
+	return err
 }
 
 var (
