@@ -193,7 +193,7 @@ func TestEveryPageThatAFileNamesExists(t *testing.T) {
 func TestEveryGoTestCommandNamesAPackageAndATest(t *testing.T) {
 	command := regexp.MustCompile("`[^`\n]*go test [^`\n]*`")
 	patterns := regexp.MustCompile(`-(?:run|bench) ('[^']*'|\S+)`)
-	packages := regexp.MustCompile(` (\.(?:/[\w-]+)+)(?:/\.\.\.)?`)
+	packages := regexp.MustCompile(` (\.(?:/[\w-]+)+(?:/\.\.\.)?)`)
 	found, known := 0, map[string][]string{} // the tests of a package
 	for _, page := range pages(t) {
 		for _, text := range command.FindAllString(read(t, page), -1) {
@@ -226,15 +226,15 @@ func TestEveryGoTestCommandNamesAPackageAndATest(t *testing.T) {
 	}
 }
 
-// tests are the names of the tests and benchmarks of a package.
-func tests(t *testing.T, dir string) (names []string) {
+// tests are the names of the tests and benchmarks of a package, or with /... of those below.
+func tests(t *testing.T, name string) (names []string) {
 	t.Helper()
-	list, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range list {
-		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, filepath.Join(dir, filepath.Base(file))), -1) {
+	dir, below := strings.CutSuffix(strings.TrimPrefix(name, "./"), "/...")
+	for _, file := range files(t, func(path string) bool {
+		in := filepath.Dir(path)
+		return strings.HasSuffix(path, "_test.go") && (in == dir || below && strings.HasPrefix(in, dir+"/"))
+	}) {
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, file), -1) {
 			names = append(names, m[1])
 		}
 	}
