@@ -222,8 +222,13 @@ version() {
 
 # netgo and osusergo: the resolver and the user look-up are Go's own, so that
 # the plugins ask little of the host's glibc.
+# grpcnotrace: grpc's page for traces, which nobody serves here, calls methods by
+# name. With it, the linker would keep every method of every type.
+# notfastpath: fluent-bit-go imports a msgpack codec that is not used here; without
+# the code that it generated for speed.
+tags=netgo,osusergo,grpcnotrace,notfastpath
 go_build() {
-    (cd "$root" && go build -trimpath -buildvcs=false -tags netgo,osusergo -ldflags "-s -w -X github.com/zitadel-siem/zitadel-siem/internal/version.Version=$(version)" "$@")
+    (cd "$root" && go build -trimpath -buildvcs=false -tags "$tags" -ldflags "-s -w -X github.com/zitadel-siem/zitadel-siem/internal/version.Version=$(version)" "$@")
 }
 
 build_plugins() {
@@ -273,6 +278,7 @@ $name
     if [ -n "${GLIBC_MAX:-}" ] && ! newer_or_same "$GLIBC_MAX" "$glibc"; then
         die "$1 needs glibc $glibc, but GLIBC_MAX is $GLIBC_MAX"
     fi
+    check_size "$1"
     say "${1##*/}: $(size "$1"), needs glibc $glibc or newer: $runs"
 }
 
@@ -296,7 +302,21 @@ build_static() {
             die "build/$1 is not static: it asks for a dynamic loader"
         fi
     fi
+    check_size "$out/$1"
     say "$1: $(size "$out/$1"), static"
+}
+
+# check_size: a file that is larger than this links something that it did not need
+# before, such as every service of ZITADEL. docs/adr/0018 says what to look for.
+check_size() {
+    case ${1##*/} in
+    in_zitadel.so) most=24 ;;
+    out_zitadel.so) most=13 ;;
+    zitadel-siem) most=28 ;;
+    *) return 0 ;;
+    esac
+    [ "$(wc -c <"$1")" -le $((most * 1048576)) ] ||
+        die "$1 has $(size "$1"), and may have $most: see docs/adr/0018-only-the-services-that-are-called.md"
 }
 
 size() {

@@ -13,6 +13,9 @@ import (
 // that plugins and program are linked once and not once for each package.
 const builtVariable = "ZITADEL_SIEM_BUILT"
 
+// tags are those of build.sh.
+const tags = "netgo,osusergo,grpcnotrace,notfastpath"
+
 var builds struct {
 	sync.Mutex
 	dir  string           // holds what this process built
@@ -59,7 +62,7 @@ func build(t testing.TB, file, env, mode, source string) string {
 	path := filepath.Join(builds.dir, file)
 	err, done := builds.errs[file]
 	if !done {
-		cmd := exec.Command("go", "build", mode, "-tags", "netgo,osusergo", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path,
+		cmd := exec.Command("go", "build", mode, "-tags", tags, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path,
 			"github.com/zitadel-siem/zitadel-siem/"+source)
 		cmd.Env = append(os.Environ(), env)
 		var out []byte

@@ -1,14 +1,22 @@
 package testkit_test
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		testkit.RemoveBuilt()
+		os.Exit(code)
+	}))
+}
 
 func TestNothingThatIsShippedContainsIt(t *testing.T) {
 	t.Parallel()

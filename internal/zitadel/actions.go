@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/zitadel/zitadel-go/v3/pkg/client"
 	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action/v2"
 	filterpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/filter/v2"
 	"google.golang.org/grpc"
@@ -66,7 +65,7 @@ func setupMethod[Req, Resp proto.Message](
 	rpc func(actionpb.ActionServiceClient, context.Context, Req, ...grpc.CallOption) (Resp, error),
 	verb, path string, once bool,
 ) method[Req, Resp] {
-	m := newMethod((*client.Client).ActionServiceV2, rpc, verb, path)
+	m := newMethod(actionpb.NewActionServiceClient, rpc, verb, path)
 	m.setup, m.once = true, once
 	return m
 }

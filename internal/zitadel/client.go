@@ -106,7 +106,7 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.http, clock: c.clock}
 		return c, nil
 	}
-	if c.transport, err = newGRPCTransport(ctx, s.URL, tlsConfig, s.Language, c.clock); err != nil {
+	if c.transport, err = newGRPCTransport(s.URL, tlsConfig, s.Language, c.clock); err != nil {
 		c.end()
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func TestIPv6AddressIsAHost(t *testing.T) {
 	})
 }
 
-// The names that zitadel-go and gRPC are given: IPv6 in brackets, with a port;
+// The names that gRPC is given: IPv6 in brackets, with a port;
 // the default port is not part of what the server is called.
 func TestTargetHasAPortAndBrackets(t *testing.T) {
 	for text, want := range map[string]string{
@@ -192,13 +192,13 @@ func TestTargetHasAPortAndBrackets(t *testing.T) {
 		"https://[2001:db8::1]":        "[2001:db8::1]:443",
 		"http://[::1]:8080":            "[::1]:8080",
 	} {
-		at, creds, err := instanceAt(mustURL(t, text), new(tls.Config))
+		target, creds, err := targetOf(mustURL(t, text), new(tls.Config))
 		if err != nil {
 			t.Fatal(err)
 		}
 		secure := strings.HasPrefix(text, "https:")
-		if at.Host() != want || at.IsTLS() != secure || (creds.Info().SecurityProtocol == "tls") != secure {
-			t.Errorf("%s: %s, TLS %v, credentials %q; want %s", text, at.Host(), at.IsTLS(), creds.Info().SecurityProtocol, want)
+		if target != "passthrough:///"+want || (creds.Info().SecurityProtocol == "tls") != secure {
+			t.Errorf("%s: %s, credentials %q; want %s", text, target, creds.Info().SecurityProtocol, want)
 		}
 	}
 }

@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/zitadel/zitadel-go/v3/pkg/client"
-	instance "github.com/zitadel/zitadel-go/v3/pkg/zitadel"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -24,22 +23,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// grpcTransport calls ZITADEL's gRPC services through zitadel-go, on one connection.
+// grpcTransport calls ZITADEL's gRPC services through zitadel-go's generated clients,
+// on one connection of ours. zitadel-go's own connection (package client) would link
+// all 33 services of ZITADEL; see docs/adr/0018-only-the-services-that-are-called.md.
 type grpcTransport struct {
-	client   *client.Client
+	conn     *grpc.ClientConn
+	secure   bool
 	language string
 	clock    *clock
 }
 
 // newGRPCTransport does not wait: gRPC connects in the background.
-func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, language string, clock *clock) (*grpcTransport, error) {
-	at, creds, err := instanceAt(origin, config)
+func newGRPCTransport(origin *url.URL, config *tls.Config, language string, clock *clock) (*grpcTransport, error) {
+	target, creds, err := targetOf(origin, config)
 	if err != nil {
 		return nil, err
 	}
-	// We send the token, so zitadel-go gets no login. Of two equal options the later
-	// one counts, so these replace its own.
-	c, err := client.New(ctx, at, client.WithGRPCDialOptions(
+	conn, err := grpc.NewClient(target,
 		grpc.WithTransportCredentials(creds),
 		// As a browser sends it: the default port is not part of an instance's
 		// domain. It is also the name that the certificate must have.
@@ -62,29 +62,48 @@ func newGRPCTransport(ctx context.Context, origin *url.URL, config *tls.Config, 
 		// enforcement). Timeout is also the TCP_USER_TIMEOUT, which ends
 		// connections that a firewall has dropped.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
-	))
+	)
 	if err != nil {
 		return nil, err
 	}
-	return &grpcTransport{client: c, language: language, clock: clock}, nil
+	conn.Connect()
+	return &grpcTransport{conn: conn, secure: origin.Scheme == "https", language: language, clock: clock}, nil
 }
 
-// instanceAt returns origin in the form of zitadel-go, and its credentials.
-func instanceAt(origin *url.URL, config *tls.Config) (*instance.Zitadel, credentials.TransportCredentials, error) {
-	port := origin.Port()
-	// An IPv6 address keeps its brackets: zitadel-go only adds the port.
-	domain := strings.TrimSuffix(origin.Host, ":"+port)
-	if origin.Scheme != "https" {
-		return instance.New(domain, instance.WithInsecure(cmp.Or(port, "80"))), insecure.NewCredentials(), nil
+// targetOf returns what gRPC dials for origin, and the credentials of the connection.
+func targetOf(origin *url.URL, config *tls.Config) (string, credentials.TransportCredentials, error) {
+	secure := origin.Scheme == "https"
+	port := "80"
+	if secure {
+		port = "443"
 	}
-	number, err := strconv.ParseUint(cmp.Or(port, "443"), 10, 16)
-	if err != nil {
-		return nil, nil, fmt.Errorf("url %s: want a port from 1 to 65535: %w", origin, err)
+	port = cmp.Or(origin.Port(), port)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", nil, fmt.Errorf("url %s: want a port from 1 to 65535: %w", origin, err)
 	}
-	return instance.New(domain, instance.WithPort(uint16(number))), credentials.NewTLS(config.Clone()), nil
+	// passthrough: the dialer or the proxy resolves the name. gRPC's own resolver would
+	// ask DNS for each new connection even if a proxy is the only way out.
+	target := "passthrough:///" + net.JoinHostPort(origin.Hostname(), port)
+	if !secure {
+		return target, insecure.NewCredentials(), nil
+	}
+	return target, credentials.NewTLS(config.Clone()), nil
 }
 
-func (t *grpcTransport) close() error { return t.client.Close() }
+// bearer sends a token with one call. Unlike metadata, credentials of a call are not
+// written to grpc-go's binary log.
+type bearer struct {
+	token  string
+	secure bool // the token must not be sent over a connection without TLS
+}
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + b.token}, nil
+}
+
+func (b bearer) RequireTransportSecurity() bool { return b.secure }
+
+func (t *grpcTransport) close() error { return t.conn.Close() }
 
 func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure) {
 	if t.language != "" {
@@ -96,9 +115,8 @@ func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req 
 	var header, trailer metadata.MD
 	codec := newBoundedCodec(eventsAsked(req))
 	asked := t.clock.now()
-	// As a credential of the call, unlike in metadata, the token is not written to
-	// grpc-go's binary log, and is not sent over a connection without the required TLS.
-	resp, err := m.rpc(client.BearerTokenCtx(ctx, token), t.client, req, grpc.Header(&header), grpc.Trailer(&trailer), grpc.ForceCodecV2(codec))
+	resp, err := m.rpc(ctx, t.conn, req, grpc.PerRPCCredentials(bearer{token, t.secure}),
+		grpc.Header(&header), grpc.Trailer(&trailer), grpc.ForceCodecV2(codec))
 
 	first := func(name string) string {
 		for _, md := range []metadata.MD{header, trailer} {

@@ -4,34 +4,47 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/crypto"
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/zitadel-go/v3/pkg/client"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
+// userKey is the JSON that ZITADEL writes for a key.
+type userKey struct {
+	Type   string `json:"type"` // empty is serviceaccount
+	KeyID  string `json:"keyId"`
+	Key    string `json:"key"` // PEM
+	UserID string `json:"userId"`
+}
+
 // parseKeyFile reads the JSON file that ZITADEL creates for a key of a service user.
 // Its errors contain neither the content nor the text of the parser's error: any
 // part of it may be the key.
-func parseKeyFile(content []byte) (*client.KeyFile, error) {
-	k, err := client.ConfigFromKeyFileData(content)
-	if err != nil {
+func parseKeyFile(content []byte) (*userKey, error) {
+	k := new(userKey)
+	if err := json.Unmarshal(content, k); err != nil {
 		return nil, errors.New("is not the JSON of a key")
 	}
-	if k.Type == client.ApplicationKey {
+	switch strings.ToLower(k.Type) {
+	case "serviceaccount", "":
+	case "application":
 		return nil, errors.New("is the key of an application, not of a service user")
+	default:
+		return nil, errors.New("is not the JSON of a key")
 	}
-	if k.KeyID == "" || k.UserID == "" || len(k.Key) == 0 {
+	if k.KeyID == "" || k.UserID == "" || k.Key == "" {
 		return nil, errors.New("lacks keyId, userId or key")
 	}
-	private, _, err := crypto.BytesToPrivateKey(k.Key)
+	private, _, err := crypto.BytesToPrivateKey([]byte(k.Key))
 	switch {
 	case errors.Is(err, crypto.ErrPEMDecode):
 		return nil, errors.New("has a key that is not PEM")
@@ -45,16 +58,28 @@ func parseKeyFile(content []byte) (*client.KeyFile, error) {
 }
 
 // assertion returns the signed JWT that ZITADEL exchanges for a token (RFC 7523).
-func assertion(k *client.KeyFile, audience string, now time.Time) (string, error) {
-	return oidc.GenerateJWTProfileToken(oidc.NewJWTProfileAssertion(k.UserID, k.KeyID, []string{audience}, k.Key,
-		oidc.JWTProfileCustomClaim("jti", rand.Text()),
-		// Instead of this machine's time. ZITADEL accepts assertions that are up to
-		// one hour old, but none from two seconds in the future, so a time slightly
-		// in the past is safe.
-		func(claims *oidc.JWTProfileAssertionClaims) {
-			claims.IssuedAt = oidc.FromTime(now.Add(-10 * time.Second))
-			claims.Expiration = oidc.FromTime(now.Add(10 * time.Minute))
-		}))
+func assertion(k *userKey, audience string, now time.Time) (string, error) {
+	private, algorithm, err := crypto.BytesToPrivateKey([]byte(k.Key))
+	if err != nil {
+		return "", err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: algorithm,
+		Key:       &jose.JSONWebKey{Key: private, KeyID: k.KeyID},
+	}, nil)
+	if err != nil {
+		return "", err
+	}
+	return crypto.Sign(map[string]any{
+		"iss": k.UserID,
+		"sub": k.UserID,
+		"aud": []string{audience},
+		"jti": rand.Text(),
+		// now is the server's. ZITADEL accepts assertions that are up to one hour old, but
+		// none from two seconds in the future, so a time slightly in the past is safe.
+		"iat": now.Add(-10 * time.Second).Unix(),
+		"exp": now.Add(10 * time.Minute).Unix(),
+	}, signer)
 }
 
 // keyGrant asks for tokens with a service user's key.
@@ -68,9 +93,9 @@ type keyGrant struct {
 
 // key reads the file for each token, so that a replaced key is used without a
 // restart.
-func (g *keyGrant) key() (*client.KeyFile, error) {
+func (g *keyGrant) key() (*userKey, error) {
 	content, _, err := bounded.ReadFile(g.path, maxSecretFile)
-	var k *client.KeyFile
+	var k *userKey
 	if err == nil {
 		k, err = parseKeyFile(content)
 	}

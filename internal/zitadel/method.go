@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/zitadel/zitadel-go/v3/pkg/client"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	authpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/auth"
 	"google.golang.org/grpc"
@@ -17,7 +16,7 @@ type method[Req, Resp proto.Message] struct{ endpoint }
 // An endpoint is one RPC of zitadel-go's services, and the REST call that the
 // gateway maps to it.
 type endpoint struct {
-	rpc   func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error)
+	rpc   func(ctx context.Context, on grpc.ClientConnInterface, req proto.Message, opts ...grpc.CallOption) (proto.Message, error)
 	empty func() proto.Message // an answer to decode into
 	verb  string
 	path  string // {id} is the field id of the request
@@ -28,23 +27,23 @@ type endpoint struct {
 }
 
 var (
-	listEvents = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListEvents,
+	listEvents = newMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListEvents,
 		http.MethodPost, "/admin/v1/events/_search")
-	listEventTypes = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListEventTypes,
+	listEventTypes = newMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListEventTypes,
 		http.MethodPost, "/admin/v1/events/types/_search")
-	listAggregateTypes = newMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListAggregateTypes,
+	listAggregateTypes = newMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListAggregateTypes,
 		http.MethodPost, "/admin/v1/aggregates/types/_search")
-	getMyUser = newMethod((*client.Client).AuthService, authpb.AuthServiceClient.GetMyUser,
+	getMyUser = newMethod(authpb.NewAuthServiceClient, authpb.AuthServiceClient.GetMyUser,
 		http.MethodGet, "/auth/v1/users/me")
 )
 
 func newMethod[Service any, Req, Resp proto.Message](
-	service func(*client.Client) Service,
+	service func(grpc.ClientConnInterface) Service,
 	rpc func(Service, context.Context, Req, ...grpc.CallOption) (Resp, error),
 	verb, path string,
 ) method[Req, Resp] {
 	return method[Req, Resp]{endpoint{
-		rpc: func(ctx context.Context, on *client.Client, req proto.Message, opts ...grpc.CallOption) (proto.Message, error) {
+		rpc: func(ctx context.Context, on grpc.ClientConnInterface, req proto.Message, opts ...grpc.CallOption) (proto.Message, error) {
 			return rpc(service(on), ctx, req.(Req), opts...)
 		},
 		empty: func() proto.Message {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zitadel/zitadel-go/v3/pkg/client"
 	actionpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/action"
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	managementpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/management"
@@ -46,7 +45,7 @@ const (
 type Flow map[string][]Script
 
 var (
-	listOrgs    = scriptMethod((*client.Client).AdminService, adminpb.AdminServiceClient.ListOrgs, http.MethodPost, "/admin/v1/orgs/_search", false)
+	listOrgs    = scriptMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListOrgs, http.MethodPost, "/admin/v1/orgs/_search", false)
 	getMyOrg    = managementMethod(managementpb.ManagementServiceClient.GetMyOrg, http.MethodGet, "/management/v1/orgs/me", false)
 	listActions = managementMethod(managementpb.ManagementServiceClient.ListActions, http.MethodPost, "/management/v1/actions/_search", false)
 	// A second action of that name is refused.
@@ -62,11 +61,11 @@ func managementMethod[Req, Resp proto.Message](
 	rpc func(managementpb.ManagementServiceClient, context.Context, Req, ...grpc.CallOption) (Resp, error),
 	verb, path string, once bool,
 ) method[Req, Resp] {
-	return scriptMethod((*client.Client).ManagementService, rpc, verb, path, once)
+	return scriptMethod(managementpb.NewManagementServiceClient, rpc, verb, path, once)
 }
 
 func scriptMethod[Service any, Req, Resp proto.Message](
-	service func(*client.Client) Service,
+	service func(grpc.ClientConnInterface) Service,
 	rpc func(Service, context.Context, Req, ...grpc.CallOption) (Resp, error),
 	verb, path string, once bool,
 ) method[Req, Resp] {
