@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint clean
+.PHONY: help run build plugin sidecar test trials scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,11 @@ lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last need
 		*) exit 1 ;; \
 		esac; \
 	fi
+
+# A test compares NOTICE with the modules that are linked; this finds out their licences.
+notice: ## NOTICE, with the licences of all modules in what is shipped
+	$(GO) build -C tools -o ../build/notice ./notice
+	./build.sh exec build/notice -tags "$$(sed -n 's/^tags=//p' build.sh)"
 
 clean: ## remove what was built
 	@chmod -R u+w build 2>/dev/null || true

@@ -1,4 +1,4 @@
-// The tools of make lint, apart from the program's own dependencies.
+// The tools of make lint and make notice, apart from the program's own dependencies.
 module github.com/zitadel-siem/zitadel-siem/tools
 
 go 1.26.0
@@ -8,8 +8,12 @@ tool (
 	honnef.co/go/tools/cmd/staticcheck
 )
 
+require github.com/google/licenseclassifier/v2 v2.0.0
+
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
+	github.com/davecgh/go-spew v1.1.1 // indirect
+	github.com/sergi/go-diff v1.1.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
