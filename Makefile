@@ -94,11 +94,14 @@ fmt-check:
 		echo "gofmt would change these files; make fmt does it:"; echo "$$unformatted"; exit 1; \
 	fi
 
-# The tools have a go.mod of their own, so that they are no dependencies of the program.
-TOOL := $(GO) tool -modfile=tools/go.mod
-lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last needs its database on the network)
-	$(TOOL) staticcheck ./...
-	@if found=$$($(TOOL) govulncheck ./... 2>&1); then echo "$$found"; else \
+# The tools have modules of their own, so that they are no dependencies of the program.
+# The first build of golangci-lint takes minutes.
+TOOL = $(GO) tool -modfile=tools/$(1)go.mod
+lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck (the last needs its database on the network)
+	$(GO) -C tools vet ./...
+	$(call TOOL,lint/) golangci-lint run ./...
+	$(call TOOL,actionlint/) actionlint
+	@if found=$$($(call TOOL,) govulncheck ./... 2>&1); then echo "$$found"; else \
 		echo "$$found"; \
 		case "$$found" in \
 		*"fetching vulnerabilities"*) echo "make lint: govulncheck did NOT run: it cannot reach its database" ;; \

@@ -293,7 +293,7 @@ func TestAssemblerIsBounded(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	runtime.KeepAlive(a)
-	a = nil
+	a = nil //nolint:wastedassign // so that the collector finds it unused
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if kept := int64(before.HeapAlloc) - int64(after.HeapAlloc); kept > 512<<10 {

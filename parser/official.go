@@ -123,9 +123,7 @@ func (o *official) read() (from int) {
 		o.method, o.url, o.host, o.peer, o.agent, o.forwarded, o.form = span{}, span{}, span{}, span{}, span{}, span{}, span{}
 		s := jsonScanner{b: o.b, i: i + len(sepRequest), n: o.n}
 		whole := s.object(0, func(key []byte) bool { return o.member(&s, key) })
-		if whole && !s.ended() {
-			whole = false
-		} else if whole || s.cut {
+		if whole && s.ended() || !whole && s.cut {
 			o.request, o.whole, o.strings = i, whole, s.strings
 			return s.i
 		}
@@ -255,7 +253,7 @@ func (o *official) leftmost() {
 		from += d + len(sep)
 		return s, true
 	}
-	ok := true
+	var ok bool
 	if o.failed {
 		if o.err, ok = next(sepUser); !ok {
 			return

@@ -222,7 +222,7 @@ func (run *detectRun) read(ctx context.Context, in io.Reader, name string, live 
 			run.tick(now)
 		}
 		err := run.deliver(ctx, p.err != nil || len(pieces) == 0)
-		if p.err != nil && p.err != io.EOF {
+		if p.err != nil && !errors.Is(p.err, io.EOF) {
 			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
 		}
 		if p.err != nil || err != nil {

@@ -154,7 +154,7 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 		}
 		run.lone()
 		err := run.out.Flush(ctx)
-		if p.err != nil && p.err != io.EOF {
+		if p.err != nil && !errors.Is(p.err, io.EOF) {
 			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
 		}
 		if p.err != nil || err != nil {

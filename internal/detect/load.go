@@ -77,7 +77,7 @@ func (l *loader) documents(b []byte) {
 	for {
 		var doc yaml.Node
 		err := d.Decode(&doc)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -202,7 +203,7 @@ func (w *work) decode(chunk []byte) (at int, broken, err error) {
 	for b := chunk; len(b) > 0; {
 		e, rest, err := next(b)
 		switch {
-		case err == errShape:
+		case errors.Is(err, errShape):
 			w.counts.Records++
 			w.counts.Odd++
 		case err != nil:

@@ -31,10 +31,11 @@ func TestRun_WrongTokenHealsWithoutARestart(t *testing.T) {
 		defer r.stop()
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
-		for i, most := range []time.Duration{1, 2, 4, 5, 5} {
+		for i, minutes := range []int{1, 2, 4, 5, 5} {
+			most := time.Duration(minutes) * time.Minute
 			wait := tries[i+1] - tries[i]
-			if wait < most*time.Minute/2 || wait > most*time.Minute {
-				t.Errorf("wait %d is %v, want half to all of %d minutes", i+1, wait, most)
+			if wait < most/2 || wait > most {
+				t.Errorf("wait %d is %v, want half to all of %v", i+1, wait, most)
 			}
 		}
 		if n := strings.Count(r.log.String(), "token is wrong: fix it"); n != len(tries) {
@@ -79,7 +80,7 @@ func TestLaw10_NoPanicReachesTheHost(t *testing.T) {
 			if now && !done {
 				done = true
 				var m map[string]int
-				m["the token is s3cr3t"] = 1 //lint:ignore SA5000 it is to panic
+				m["the token is s3cr3t"] = 1 //nolint:staticcheck // it is to panic
 			}
 		}
 	}

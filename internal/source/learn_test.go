@@ -51,7 +51,6 @@ type scene struct {
 	path string // of the state
 
 	pages atomic.Int64 // of the users that learn asked for
-	page  func(ctx context.Context, n int64) error
 
 	users  atomic.Int64 // in the log
 	source *Source

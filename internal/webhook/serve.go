@@ -76,7 +76,7 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 		failed <- nil
 	}
 	err = errors.Join(err, e.shutdown(server, conns))
-	<-failed // http.ErrServerClosed, or what err has already
+	<-failed //nolint:errcheck // http.ErrServerClosed, or what err has already
 	return err
 }
 

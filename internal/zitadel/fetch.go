@@ -3,6 +3,7 @@ package zitadel
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -166,7 +167,7 @@ func (l *fetchLogin) discover(ctx context.Context) (issuer, path string, err err
 		TokenEndpoint string `json:"token_endpoint"`
 	}
 	err = l.exchange(ctx, http.MethodGet, "/.well-known/openid-configuration", nil, nil, &answer)
-	if e, ok := err.(*Error); ok && e.HTTPStatus == http.StatusNotFound {
+	if e, ok := errors.AsType[*Error](err); ok && e.HTTPStatus == http.StatusNotFound {
 		err = nil
 	}
 	if err != nil {

@@ -45,7 +45,7 @@ const (
 type Flow map[string][]Script
 
 var (
-	listOrgs    = scriptMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListOrgs, http.MethodPost, "/admin/v1/orgs/_search", false)
+	listOrgs    = scriptMethod(adminpb.NewAdminServiceClient, adminpb.AdminServiceClient.ListOrgs, http.MethodPost, "/admin/v1/orgs/_search", false) //nolint:staticcheck // the API that replaces it is not in every supported version
 	getMyOrg    = managementMethod(managementpb.ManagementServiceClient.GetMyOrg, http.MethodGet, "/management/v1/orgs/me", false)
 	listActions = managementMethod(managementpb.ManagementServiceClient.ListActions, http.MethodPost, "/management/v1/actions/_search", false)
 	// A second action of that name is refused.

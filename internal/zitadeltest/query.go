@@ -67,8 +67,7 @@ func validate(req *adminpb.ListEventsRequest) error {
 // newQuery reads a valid request. Events created at oldest or before are hidden
 // by the audit log retention; a zero oldest hides nothing.
 func newQuery(req *adminpb.ListEventsRequest, oldest time.Time) query {
-	//lint:ignore SA1019 ZITADEL still reads the deprecated field
-	from := req.GetCreationDate()
+	from := req.GetCreationDate() //nolint:staticcheck // ZITADEL still reads the deprecated field
 	if req.GetFrom() != nil {
 		from = req.GetFrom()
 	}

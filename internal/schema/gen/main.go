@@ -82,7 +82,9 @@ func main() {
 		log.Fatal(err)
 	}
 	if len(os.Args) > 1 { // -print, for the test that compares
-		os.Stdout.Write(b)
+		if _, err := os.Stdout.Write(b); err != nil {
+			log.Fatal(err)
+		}
 		return
 	}
 	if err := os.WriteFile(out, b, 0o644); err != nil {
