@@ -42,6 +42,7 @@ type Stats struct {
 	Alerts    uint64
 	Evicted   uint64 // groups that had to go while they could still have made an alert
 	Dropped   uint64 // events of groups that had too many
+	Ahead     uint64 // records dated more than Lateness after they came
 	Groups    int
 	Bytes     int
 }
@@ -56,7 +57,8 @@ type Engine struct {
 
 	f    fields
 	id   string // of the record at hand
-	at   time.Time
+	at   time.Time // of the record
+	when time.Time // at which correlations count it
 	now  time.Time
 	high int64 // the newest time of an event, Unix ns
 	// settled: alerts of events up to this time, Unix ns, need not be given again.
@@ -113,10 +115,14 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 	if e.at, err = time.Parse(time.RFC3339Nano, e.f.text(slotTime)); err != nil {
 		e.at = now
 	}
-	// A time in the future, of a clock that is wrong, must not make all groups old.
-	if t := e.at.UnixNano(); t > e.high && !e.at.After(now.Add(Lateness)) {
-		e.high = t
+	e.when = e.at
+	// A date in the future, of a clock that is wrong, would make all else in its group old,
+	// and mute the group until then.
+	if e.at.After(now.Add(Lateness)) {
+		e.when = now
+		e.Stats.Ahead++
 	}
+	e.high = max(e.high, e.when.UnixNano())
 	for _, r := range e.candidates(action) {
 		if r.search.match(&e.f) {
 			e.matched(r)
@@ -148,7 +154,7 @@ func (e *Engine) matched(r *Rule) {
 		e.emit(r, nil, []string{e.id}, 1, e.at, e.at)
 	}
 	for _, feed := range r.feeds {
-		e.feed(feed, e.at, nil)
+		e.feed(feed, e.when, nil)
 	}
 }
 

@@ -35,6 +35,22 @@ func (e *Engine) Start(now time.Time) {
 	}
 }
 
+// Renew makes rules that watch what is never read again, such as heartbeats, alert anew
+// after a start: nobody knows whether the sink got what they gave last. again reports
+// whether the event with an id is read again.
+func (e *Engine) Renew(again func(id string) bool) {
+	for _, g := range e.groups {
+		if g.firedBy == "" || again(g.firedBy) {
+			continue
+		}
+		if g.rule.Correlation.Silence {
+			g.reported = false
+		} else {
+			g.muted, g.quiet, g.firing, g.owed = 0, 0, firing{}, nil
+		}
+	}
+}
+
 // Newest is the time of the newest event.
 func (e *Engine) Newest() time.Time { return time.Unix(0, e.high) }
 

@@ -121,10 +121,14 @@ func (p *Pipe) Next() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []byte
-	for _, c := range p.beat {
+	if p.beat != nil {
+		out = append(out, p.beat.data...)
+		p.beat = nil
+	}
+	for _, c := range p.beside {
 		out = append(out, c.data...)
 	}
-	p.beat = nil
+	p.beside = nil
 	n, skip := 0, p.host.next
 	for _, s := range p.ready {
 		for _, c := range s.chunks[skip:] {

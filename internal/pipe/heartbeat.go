@@ -32,9 +32,13 @@ func (p *Pipe) beatAtIntervals(ctx context.Context) error {
 		if err := retry.Sleep(ctx, p.o.Heartbeat); err != nil {
 			return err
 		}
-		beat := p.encodeBeat(&Heartbeat{p.Metrics(time.Now())})
+		h := &Heartbeat{p.Metrics(time.Now())}
+		beat := p.single(h)
+		if p.o.Derived != nil {
+			p.queue(p.o.Derived(h))
+		}
 		p.mu.Lock()
-		if !p.closed && len(beat) > 0 {
+		if !p.closed && beat != nil {
 			p.beat = beat
 			p.signal()
 		}
@@ -42,39 +46,85 @@ func (p *Pipe) beatAtIntervals(ctx context.Context) error {
 	}
 }
 
-// encodeBeat encodes a heartbeat and what derives from it, each as a chunk.
-func (p *Pipe) encodeBeat(h *Heartbeat) (beat []chunk) {
-	one := func(r record.Record) {
-		if tag, b := p.appendRecord(nil, r); len(b) > 0 {
-			beat = append(beat, chunk{tag: tag, data: b, records: 1})
+// watchAtIntervals queues what [Options.Beside] gives until ctx ends.
+func (p *Pipe) watchAtIntervals(ctx context.Context) error {
+	for {
+		if err := retry.Sleep(ctx, p.o.BesideEvery); err != nil {
+			return err
 		}
+		p.queue(p.o.Beside(time.Now()))
 	}
-	one(h)
-	if p.o.Derived != nil {
-		for _, d := range p.o.Derived(h) {
-			one(d)
-		}
-	}
-	return beat
 }
 
-// offerBeat gives the host the heartbeat that waits, and reports whether it took it.
+// single encodes r as a chunk; nil: the format leaves it out.
+func (p *Pipe) single(r record.Record) *chunk {
+	tag, b := p.appendRecord(nil, r)
+	if len(b) == 0 {
+		return nil
+	}
+	return &chunk{tag: tag, data: b, records: 1}
+}
+
+// maxBeside is how many records that no step has may wait. An alert has about 2 kB.
+const maxBeside = 256
+
+// queue queues records that belong to no step. Nothing replaces them; if the host takes
+// nothing for long, the oldest are dropped and counted.
+func (p *Pipe) queue(list []record.Record) {
+	for _, r := range list {
+		c := p.single(r)
+		if c == nil {
+			continue
+		}
+		p.mu.Lock()
+		if !p.closed {
+			if p.beside = append(p.beside, c); len(p.beside) > maxBeside {
+				p.beside = slices.Delete(p.beside, 0, 1)
+				p.Stats.BesideDropped.Add(1)
+			}
+			p.signal()
+		}
+		p.mu.Unlock()
+	}
+}
+
+// offerBeat gives the host what belongs to no step: the heartbeat that waits, and then the
+// others. It reports whether the host took all of it.
 func (p *Pipe) offerBeat(add Add) bool {
-	p.mu.Lock()
-	beat := p.beat
-	p.mu.Unlock()
-	for _, c := range beat {
+	for {
+		c := p.nextBeside()
+		if c == nil {
+			return true
+		}
 		if !add(c.tag, c.data, c.records) {
 			return false
 		}
+		p.tookBeside(c)
 	}
-	if beat == nil {
-		return true
-	}
+}
+
+func (p *Pipe) nextBeside() *chunk {
 	p.mu.Lock()
-	p.beat = nil
-	p.mu.Unlock()
-	return true
+	defer p.mu.Unlock()
+	switch {
+	case p.beat != nil:
+		return p.beat
+	case len(p.beside) > 0:
+		return p.beside[0]
+	}
+	return nil
+}
+
+// tookBeside removes c, unless it was replaced or dropped meanwhile.
+func (p *Pipe) tookBeside(c *chunk) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.beat == c {
+		p.beat = nil
+	}
+	if len(p.beside) > 0 && p.beside[0] == c {
+		p.beside = slices.Delete(p.beside, 0, 1)
+	}
 }
 
 // EventType implements [record.Record].

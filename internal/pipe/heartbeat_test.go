@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
 // beating makes a pipe give a heartbeat every 10 s, as one line of JSON.
@@ -85,6 +87,61 @@ func TestHeartbeat_ReachesAHostThatTakesBytes(t *testing.T) {
 		r.Done()
 		if data := r.Next(); data != nil {
 			t.Errorf("and again: %q", data)
+		}
+	})
+}
+
+// TestHeartbeat_WhatDerivesFromItIsNotReplaced: an alert of a heartbeat comes out although the
+// host took nothing while the next heartbeats came, and comes once.
+func TestHeartbeat_WhatDerivesFromItIsNotReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		beats := 0
+		derived := func(record.Record) []record.Record {
+			beats++
+			return []record.Record{&record.Event{Key: record.Key{Sequence: uint64(100 + beats)}}}
+		}
+		r := start(t, eventLog{}.from, &memory{}, beating, func(o *Options) {
+			o.Derived = derived
+			o.Beside, o.BesideEvery = func(now time.Time) []record.Record {
+				return []record.Record{&record.Event{Key: record.Key{Sequence: uint64(now.Unix() % 1000)}}}
+			}, 25*time.Second
+		})
+		defer r.stop()
+		time.Sleep(51 * time.Second)
+		synctest.Wait()
+		var got []string
+		refused := 0
+		add := func(_ string, data []byte, _ int) bool {
+			if refused++; refused%2 == 1 { // in the middle
+				return false
+			}
+			got = append(got, string(bytes.TrimSpace(data)))
+			return true
+		}
+		for range 20 {
+			r.Drain(add)
+		}
+		if len(got) != 8 || gjson.Get(got[0], "event.time").Str != "2000-01-01T00:00:50.000000Z" {
+			t.Fatalf("%q", got)
+		}
+		if rest := got[1:]; !slices.Equal(rest, []string{"101", "102", "825", "103", "104", "105", "850"}) && !slices.Equal(rest, []string{"101", "102", "825", "103", "104", "850", "105"}) {
+			t.Errorf("%q", rest)
+		}
+	})
+}
+
+func TestHeartbeat_WhatDerivesFromThemIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, eventLog{}.from, &memory{}, func(o *Options) {
+			o.Beside, o.BesideEvery = func(time.Time) []record.Record { return []record.Record{&record.Event{}} }, time.Second
+		})
+		defer r.stop()
+		time.Sleep(1000*time.Second + time.Millisecond)
+		synctest.Wait()
+		n := 0
+		r.Drain(func(string, []byte, int) bool { n++; return true })
+		if dropped := r.Stats.BesideDropped.Load(); n != maxBeside || dropped != 1000-maxBeside {
+			t.Errorf("%d came, %d dropped", n, dropped)
 		}
 	})
 }

@@ -98,6 +98,10 @@ type Options struct {
 
 	Instance  string        // label, for the heartbeat
 	Heartbeat time.Duration // interval of records with the metrics; 0: none
+	// Beside returns records that belong to no batch, such as the alert that nothing
+	// comes. Run calls it every BesideEvery. May be nil.
+	Beside      func(now time.Time) []record.Record
+	BesideEvery time.Duration
 	// Metrics adds those of the source. May be nil.
 	Metrics func(*metric.Snapshot)
 }
@@ -110,6 +114,9 @@ type Stats struct {
 	Restarts atomic.Uint64 // readings that ended with an error or a panic
 	Panics   atomic.Uint64
 	Damaged  atomic.Uint64 // records that came out without their payload, or not at all
+	// BesideDropped counts records of Options.Beside, and of what derives from heartbeats,
+	// that were dropped because the host took nothing for long.
+	BesideDropped atomic.Uint64
 
 	newest    atomic.Int64 // of what was taken, Unix µs; 0: none
 	lastTaken atomic.Int64 // when the host last took a chunk, Unix µs; 0: never
@@ -129,7 +136,8 @@ type Pipe struct {
 	ready    []*step    // prepared
 	bytes    int        // of both
 	waiting  time.Time  // since when the host takes none of them; zero: there are none
-	beat     []chunk    // a heartbeat that the host has not taken, and what derives from it
+	beat     *chunk     // a heartbeat that the host has not taken
+	beside   []*chunk   // other records that belong to no step, such as alerts of heartbeats
 	readAll  bool       // nothing more comes from the source
 	prepared bool       // nothing more becomes ready
 	closed   bool
@@ -271,7 +279,7 @@ func (p *Pipe) prepareState(ctx context.Context, s State) (Pending, error) {
 func (p *Pipe) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
-	p.incoming, p.ready, p.bytes, p.beat, p.waiting = nil, nil, 0, nil, time.Time{}
+	p.incoming, p.ready, p.bytes, p.beat, p.beside, p.waiting = nil, nil, 0, nil, nil, time.Time{}
 	p.signal()
 	p.mu.Unlock()
 	for !p.host.mu.TryLock() {
@@ -286,11 +294,11 @@ func (p *Pipe) Close(ctx context.Context) error {
 // Await returns once [Pipe.Drain] has something to offer, or with [io.EOF] once
 // the host has taken all and nothing more comes, or with the context's error.
 func (p *Pipe) Await(ctx context.Context) error {
-	if err := p.waitFor(ctx, func() bool { return len(p.ready) > 0 || p.beat != nil || p.prepared || p.closed }); err != nil {
+	if err := p.waitFor(ctx, func() bool { return len(p.ready) > 0 || p.beat != nil || len(p.beside) > 0 || p.prepared || p.closed }); err != nil {
 		return err
 	}
 	defer p.mu.Unlock()
-	if len(p.ready) > 0 || p.beat != nil && !p.prepared {
+	if len(p.ready) > 0 || len(p.beside) > 0 || p.beat != nil && !p.prepared {
 		return nil
 	}
 	return io.EOF

@@ -37,6 +37,9 @@ func (p *Pipe) Run(ctx context.Context, read Read) error {
 	if p.o.Heartbeat > 0 {
 		tasks.Go(func() error { return p.repeat(ctx, "the heartbeat", p.beatAtIntervals) })
 	}
+	if p.o.Beside != nil {
+		tasks.Go(func() error { return p.repeat(ctx, "the watch", p.watchAtIntervals) })
+	}
 	return cmp.Or(tasks.Wait(), readError)
 }
 
