@@ -75,7 +75,7 @@ func normalDay(tb testing.TB) []moment {
 	})
 	for at := began; at.Before(began.Add(24 * time.Hour)); at = at.Add(time.Minute) {
 		line := fmt.Sprintf(`{"@timestamp":%q,"event":{"id":"demo/heartbeat/%d","kind":"metric","action":"heartbeat","outcome":"success"},`+
-			`"zitadel":{"instance":"demo","heartbeat":{"events":1,"lag_seconds":0.4}}}`, at.Format(time.RFC3339), at.UnixMicro())
+			`"zitadel":{"instance":"demo","heartbeat":{"events":1,"lag_seconds":0.4,"watermark_age_seconds":15.4,"last_success_age_seconds":2.1}}}`, at.Format(time.RFC3339), at.UnixMicro())
 		day = append(day, moment{at, []byte(line)})
 	}
 	slices.SortStableFunc(day, func(a, b moment) int { return a.at.Compare(b.at) })

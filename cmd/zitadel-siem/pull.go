@@ -205,7 +205,8 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 		c.alerts = new(page.Alerts)
 	}
 	d.Seen = func(a *detect.Alert) {
-		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Events: len(a.Events)})
+		who, whom, from := a.Who()
+		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Who: who, Whom: whom, From: from, Events: len(a.Events)})
 	}
 	return d, nil
 }

@@ -38,7 +38,7 @@ func TestTheStatusPageInARealBrowser(t *testing.T) {
 	t.Run("healthy", func(t *testing.T) {
 		t.Parallel()
 		text := show(t, browser, "healthy", sourcesOf(t, healthySource(t, "prod")), func(p string) bool { return strings.Contains(p, "</span> reading</span>") })
-		for _, want := range []string{"<title>✓ No problems", "<p>Nothing.</p>", "prod", "0 given up", "Webhooks", `data-label="Rule">`} {
+		for _, want := range []string{"<title>✓ No problems", "<p>Nothing.</p>", "prod", "0 given up", "Webhooks", `data-label="Rule">`, `data-label="Who"`} {
 			if !strings.Contains(text, want) {
 				t.Errorf("missing: %s", want)
 			}

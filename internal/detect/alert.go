@@ -40,6 +40,26 @@ func (a *Alert) ID() string { return a.id }
 // Timestamp is the time of the newest event.
 func (a *Alert) Timestamp() time.Time { return a.Last }
 
+// Who says who did it, to whom, and from where, as the event that completed the alert has it:
+// a name, or else an id or a part of ZITADEL. All of them may be empty.
+func (a *Alert) Who() (who, whom, from string) {
+	who = a.first(slotUserName, slotUserEmail, slotUserFull, slotUserID, slotSystem)
+	whom = a.first(slotTargetName, slotTargetID, slotEffectiveName, slotEffectiveID)
+	if whom == who || a.f.text(slotTargetID) == a.f.text(slotUserID) {
+		whom = ""
+	}
+	return who, whom, a.first(slotIP, slotAddress)
+}
+
+func (a *Alert) first(slots ...int) string {
+	for _, slot := range slots {
+		if s := a.f.text(slot); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 // alertID makes the id. Ids are sorted: events of one date have no order.
 func alertID(r *Rule, events []string) string {
 	h := sha256.New()

@@ -56,7 +56,7 @@ type Engine struct {
 	corrs  map[string]*Rule   // by what stands for them in a state file
 
 	f    fields
-	id   string // of the record at hand
+	id   string    // of the record at hand
 	at   time.Time // of the record
 	when time.Time // at which correlations count it
 	now  time.Time

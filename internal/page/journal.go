@@ -43,6 +43,9 @@ type Alert struct {
 	Instance string
 	Severity string // as the rule names it: low to critical
 	Rule     string // title
+	Who      string // did it: a name, an id, or a pseudonym of either; empty: not known
+	Whom     string // it was done to, if somebody else
+	From     string // address
 	Events   int    // that led to it
 }
 
@@ -51,7 +54,7 @@ type Alerts struct{ last[Alert] }
 
 // Add is safe for concurrent use. Texts are cut, and copied.
 func (a *Alerts) Add(alert Alert) {
-	for _, s := range []*string{&alert.Instance, &alert.Severity, &alert.Rule} {
+	for _, s := range []*string{&alert.Instance, &alert.Severity, &alert.Rule, &alert.Who, &alert.Whom, &alert.From} {
 		*s = strings.Clone(cut(*s, maxName))
 	}
 	a.add(alert)

@@ -54,7 +54,7 @@ func full(mark string) State {
 		},
 		Problems: []Problem{{Level: Notice, Source: mark, What: mark, Fix: mark}, {Level: Failing, Source: mark, What: mark, Since: now, Fix: mark}},
 		Messages: []Message{{At: now, Level: Failing, Instance: mark, Text: mark, Fix: mark}, {At: now, Level: Warning, Text: mark}},
-		Alerts:   []Alert{{At: now, Instance: mark, Severity: mark, Rule: mark, Events: 3}},
+		Alerts:   []Alert{{At: now, Instance: mark, Severity: mark, Rule: mark, Who: mark, Whom: mark, From: mark, Events: 3}},
 	}
 }
 

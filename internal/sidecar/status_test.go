@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/page"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -203,5 +205,24 @@ func TestLaw6_ThePageHasNoSecret(t *testing.T) {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s stands in the page:\n%s", secret, text)
 		}
+	}
+}
+
+// TestStatus_APanicInARuleIsAProblem: alerts may be missing, and records flow.
+func TestStatus_APanicInARuleIsAProblem(t *testing.T) {
+	set, err := detect.Load(fstest.MapFS{"r.yml": {Data: []byte("title: T\nid: t\nlevel: high\nlogsource: {product: zitadel}\ndetection: {a: {event.kind: event}, condition: a}\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := open(t, settings(t, serve(t, 10), forwardtest.Start(t, forwardtest.Options{})), source.Options{Detect: &source.Detection{Rules: set, Seen: func(*detect.Alert) { panic("a bug") }}})
+	wantWrong(t, feed, nil, "notice: Since the start, 10 records were not evaluated by every rule", "FIX Alerts may be missing.")
+	metric := ""
+	for _, m := range feed.Metrics().List {
+		if m.Name == "alert_rules_failed" {
+			metric = fmt.Sprint(m.Value)
+		}
+	}
+	if metric != "10" {
+		t.Errorf("alert_rules_failed is %q", metric)
 	}
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +39,22 @@ type detector struct {
 	// settled is the committed watermark, Unix ns; it is set on the host's thread, which
 	// must not wait for mu.
 	settled atomic.Int64
-	failed  bool // a rule has panicked, which was logged
+	failed  atomic.Uint64 // panics in rules; the first one was logged
+	ticked  time.Time     // when silences were last looked for
+	beaten  time.Time     // when the last heartbeat was evaluated
 	log     *slog.Logger
 }
+
+const (
+	// watchEvery is how often silences are looked for. Rules wait for minutes.
+	watchEvery = 10 * time.Second
+	// selfBeat is the interval of the heartbeats that only rules see, where the setting
+	// heartbeat gives none.
+	selfBeat = time.Minute
+	// slept is the time between two looks after which this process, or its machine, must
+	// have been suspended: what it did not hear meanwhile is no silence.
+	slept = 2 * time.Minute
+)
 
 // settling is a prepared state that also says which alerts the sink has, once it counts.
 type settling struct {
@@ -72,7 +86,8 @@ func newDetector(d *Detection, log *slog.Logger) *detector {
 			d.Seen(a)
 		}
 	}})
-	t.engine.Start(time.Now())
+	t.ticked = time.Now()
+	t.engine.Start(t.ticked)
 	return t
 }
 
@@ -86,6 +101,8 @@ func (t *detector) open(path string, watermark time.Time) (err error) {
 	defer t.mu.Unlock()
 	t.engine.Settle(watermark)
 	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
+		// Heartbeats are not read again, so what they led to may not have got through.
+		t.engine.Renew(func(id string) bool { return !strings.Contains(id, "/"+pipe.HeartbeatType+"/") })
 		t.engine.Start(time.Now())
 	}
 	return err
@@ -95,17 +112,50 @@ func (t *detector) open(path string, watermark time.Time) (err error) {
 func (t *detector) watch(r record.Record, line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before := len(t.alerts)
 	t.settle()
-	// A rule must not cost the record, which comes out without its alerts then.
-	if err := fault.Contain(func() error { t.engine.Record(line, time.Now()); return nil }); err != nil && !t.failed {
-		t.failed = true
-		t.log.Error("rules failed on a record, whose alerts are missing; the record comes out", "event.id", r.ID(), "error", err)
+	_, beat := r.(*pipe.Heartbeat)
+	if beat {
+		t.beaten = time.Now()
 	}
-	if _, beat := r.(*pipe.Heartbeat); beat {
+	// A rule must not cost the record, which comes out without its alerts then.
+	t.evaluate(beat, r.ID(), func() { t.engine.Record(line, time.Now()) })
+}
+
+// evaluate calls f, which gives alerts. Those that belong to no event wait apart. t.mu is held.
+func (t *detector) evaluate(apart bool, id string, f func()) {
+	before := len(t.alerts)
+	if err := fault.Contain(func() error { f(); return nil }); err != nil && t.failed.Add(1) == 1 {
+		t.log.Error("rules failed on a record, whose alerts are missing; the record comes out", "event.id", id, "error", err)
+	}
+	if apart {
 		t.ofBeat = append(t.ofBeat, t.alerts[before:]...)
 		t.alerts = t.alerts[:before]
 	}
+}
+
+// beside returns the alerts that no record leads to: those of silences, and those of the
+// heartbeats that only rules see. beat makes such a heartbeat be evaluated.
+func (t *detector) beside(now time.Time, beat func()) []record.Record {
+	if beat != nil && now.Sub(t.beatenAt()) >= selfBeat {
+		beat()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// Both as wall clock: the monotonic one stops while the machine sleeps.
+	if now.Round(0).Sub(t.ticked.Round(0)) > slept {
+		t.engine.Start(now)
+	}
+	t.ticked = now
+	t.evaluate(true, "none: a silence", func() { t.engine.Tick(now) })
+	alerts := t.ofBeat
+	t.ofBeat = nil
+	return alerts
+}
+
+func (t *detector) beatenAt() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.beaten
 }
 
 // encoder makes next give the alerts of a record as well.
@@ -135,11 +185,33 @@ func (t *detector) derived(r record.Record) []record.Record {
 	return alerts
 }
 
-// stats is what the engine has counted.
-func (t *detector) stats() detect.Stats {
+// detectorStats is what a detector has counted.
+type detectorStats struct {
+	detect.Stats
+	Failed uint64 // panics in rules
+}
+
+func (t *detector) stats() detectorStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.engine.Stats
+	return detectorStats{t.engine.Stats, t.failed.Load()}
+}
+
+// RulesFailed is how many records were not evaluated by all rules, because one panicked.
+func (s *Source) RulesFailed() uint64 {
+	if s.detector == nil {
+		return 0
+	}
+	return s.detector.failed.Load()
+}
+
+// RulesBlind is how many events, groups and alerts rules have lost for lack of room.
+func (s *Source) RulesBlind() uint64 {
+	if s.detector == nil {
+		return 0
+	}
+	n := s.detector.stats()
+	return n.Evicted + n.Dropped
 }
 
 // sync makes durable what the records before a state led to. It is done before the state
@@ -184,5 +256,12 @@ func (s *Source) watched(o pipe.Options) pipe.Options {
 	o.Encode = s.detector.encoder(s.opts.Detect, o.Encode)
 	o.Derived = s.detector.derived
 	o.Tag = alertTags(s.opts.Tag, o.Tag)
+	var beat func()
+	if s.Settings.Heartbeat == 0 {
+		encode := s.opts.Format.Msgpack() // for the rules, which see what is encoded
+		beat = func() { encode(nil, &pipe.Heartbeat{Snapshot: s.Metrics()}) }
+	}
+	o.Beside = func(now time.Time) []record.Record { return s.detector.beside(now, beat) }
+	o.BesideEvery = watchEvery
 	return o
 }

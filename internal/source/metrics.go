@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/calls"
-	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
@@ -53,12 +52,14 @@ var callMetrics = []metric.Definition[*calls.Store]{
 	metric.Counter("call_addresses_ambiguous", "events without an address because API calls from several addresses fit", func(s *calls.Store) uint64 { return s.Stats().Ambiguous }),
 }
 
-var alertMetrics = []metric.Definition[detect.Stats]{
-	metric.Counter("alerts", "alerts that rules gave; metrics of alerts exist only with --detect", func(s detect.Stats) uint64 { return s.Alerts }),
-	metric.Gauge("alert_groups", "users, addresses and the like about which rules count events", func(s detect.Stats) uint64 { return uint64(s.Groups) }),
-	metric.Gauge("alert_bytes", "bytes of memory that they need", func(s detect.Stats) uint64 { return uint64(s.Bytes) }),
-	metric.Counter("alert_groups_evicted", "groups that were forgotten for lack of room while they still counted", func(s detect.Stats) uint64 { return s.Evicted }),
-	metric.Counter("alert_events_dropped", "events of groups that had too many", func(s detect.Stats) uint64 { return s.Dropped }),
+var alertMetrics = []metric.Definition[detectorStats]{
+	metric.Counter("alerts", "alerts that rules gave; metrics of alerts exist only with --detect", func(s detectorStats) uint64 { return s.Alerts }),
+	metric.Gauge("alert_groups", "users, addresses and the like about which rules count events", func(s detectorStats) uint64 { return uint64(s.Groups) }),
+	metric.Gauge("alert_bytes", "bytes of memory that they need", func(s detectorStats) uint64 { return uint64(s.Bytes) }),
+	metric.Counter("alert_groups_evicted", "groups that were forgotten for lack of room while they still counted", func(s detectorStats) uint64 { return s.Evicted }),
+	metric.Counter("alert_events_dropped", "events of groups that had too many", func(s detectorStats) uint64 { return s.Dropped }),
+	metric.Counter("alert_events_ahead", "records dated more than five minutes after they came; rules that count use the time of arrival", func(s detectorStats) uint64 { return s.Ahead }),
+	metric.Counter("alert_rules_failed", "panics in rules; the records came out without these alerts", func(s detectorStats) uint64 { return s.Failed }),
 }
 
 var webhookMetrics = []metric.Definition[*listen.Listener]{

@@ -1,0 +1,180 @@
+package source
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/detections"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
+	"github.com/zitadel-siem/zitadel-siem/internal/format"
+	"github.com/zitadel-siem/zitadel-siem/internal/metric"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+func builtIn(t *testing.T) *detect.Set {
+	t.Helper()
+	set, err := detections.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// watched is a source in short: a detector with the built-in rules, and heartbeats that
+// only they see.
+type watched struct {
+	*detector
+	answered, read time.Time // when ZITADEL last answered, and up to when all is read
+	encode         record.Encoder
+}
+
+func newWatched(t *testing.T, state string) *watched {
+	t.Helper()
+	w := &watched{detector: newDetector(&Detection{Rules: builtIn(t)}, slog.New(slog.DiscardHandler)), answered: time.Now(), read: time.Now()}
+	if err := w.open(state, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := format.Open(config.FormatSettings{Format: "raw", Tier: "noise"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Watch(w.watch)
+	w.encode = f.Lines()
+	return w
+}
+
+func (w *watched) beat() {
+	age := func(name string, since time.Time) metric.Metric {
+		return metric.Metric{Name: name, Value: time.Since(since).Seconds()}
+	}
+	w.encode(nil, &pipe.Heartbeat{Snapshot: metric.Snapshot{At: time.Now(), Instance: "lab", List: []metric.Metric{
+		age("lag_seconds", w.read.Add(-24*time.Hour)), // nothing happens
+		age("watermark_age_seconds", w.read), age("last_success_age_seconds", w.answered),
+	}}})
+}
+
+// pass lets minutes pass, and returns the alerts. ZITADEL answers in between, or does not.
+func (w *watched) pass(minutes int, answers bool) (titles []string) {
+	for range minutes * int(time.Minute/watchEvery) {
+		time.Sleep(watchEvery)
+		if answers {
+			w.answered, w.read = time.Now(), time.Now()
+		}
+		for _, r := range w.beside(time.Now(), w.beat) {
+			titles = append(titles, r.(*detect.Alert).Rule.Name)
+		}
+	}
+	return titles
+}
+
+// TestSilence_AReaderSaysThatZITADELDoesNotAnswer: in the reader's own process, by the same
+// rules, and also without the setting heartbeat. A quiet ZITADEL that answers is no silence.
+func TestSilence_AReaderSaysThatZITADELDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, filepath.Join(t.TempDir(), "state"))
+		defer w.close()
+		if got := w.pass(60, true); len(got) > 0 {
+			t.Fatalf("while ZITADEL answers: %q", got)
+		}
+		got := strings.Join(w.pass(19, false), " ")
+		if got != "reader_lag" {
+			t.Errorf("after 19 minutes without an answer: %q", got)
+		}
+		if got := strings.Join(w.pass(40, false), " "); got != "audit_silence" {
+			t.Errorf("after an hour: %q, want one alert for all of it", got)
+		}
+		if got := w.pass(60, true); len(got) > 0 {
+			t.Errorf("ZITADEL is back: %q", got)
+		}
+	})
+}
+
+// TestSilence_ComesAgainAfterARestart: nobody knows whether the sink got the alert, and
+// heartbeats are not read again.
+func TestSilence_ComesAgainAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state")
+		w := newWatched(t, path)
+		w.pass(1, true)
+		answered := w.answered
+		if got := strings.Join(w.pass(30, false), " "); got != "reader_lag audit_silence" {
+			t.Fatalf("%q", got)
+		}
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+		w = newWatched(t, path)
+		defer w.close()
+		w.answered, w.read = answered, answered
+		if got := strings.Join(w.pass(30, false), " "); got != "reader_lag audit_silence" {
+			t.Errorf("after the restart: %q", got)
+		}
+	})
+}
+
+// TestSilence_ASuspendedMachineHeardNothing: its clock goes on, and ZITADEL is not to blame.
+func TestSilence_ASuspendedMachineHeardNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, "")
+		w.pass(5, true)
+		time.Sleep(8 * time.Hour)
+		if got := w.pass(5, true); len(got) > 0 {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// TestSilence_HeartbeatsForRulesDoNotComeOut: a source without the setting heartbeat makes
+// them for its rules alone; one with it makes no others.
+func TestSilence_HeartbeatsForRulesDoNotComeOut(t *testing.T) {
+	for _, heartbeat := range []string{"0s", "1m"} {
+		t.Run(heartbeat, func(t *testing.T) {
+			server := zitadeltest.NewServer(zitadeltest.NewStore(), zitadeltest.Options{})
+			if err := server.Start("127.0.0.1:0"); err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			settings, _, err := config.Input.ParseMap(map[string]string{"url": server.URL(), "token": server.Token(), "instance": "lab", "heartbeat": heartbeat}, config.ParseOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), settings, Options{Log: slog.New(slog.DiscardHandler), Detect: &Detection{Rules: builtIn(t)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			o := s.watched(pipe.Options{Encode: record.AppendMsgpack})
+			if list := o.Beside(time.Now()); len(list) > 0 {
+				t.Errorf("%d records", len(list))
+			}
+			if got, want := s.detector.stats().Records, map[string]uint64{"0s": 1, "1m": 0}[heartbeat]; got != want {
+				t.Errorf("rules saw %d heartbeats, want %d", got, want)
+			}
+		})
+	}
+}
+
+// TestAPanicInARuleIsCounted: also one of a silence.
+func TestAPanicInARuleIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := newDetector(&Detection{Rules: builtIn(t), Seen: func(*detect.Alert) { panic("a bug") }}, slog.New(slog.NewTextHandler(&log, nil)))
+		d.watch(&pipe.Heartbeat{}, fmt.Appendf(nil, `{"@timestamp":%q,"event":{"id":"1","action":"heartbeat"},"zitadel":{"instance":"lab","heartbeat":{"last_success_age_seconds":1}}}`, time.Now().Format(time.RFC3339)))
+		for range 20 {
+			time.Sleep(time.Minute)
+			d.beside(time.Now(), nil)
+		}
+		if d.stats().Failed != 1 || strings.Count(log.String(), "rules failed") != 1 {
+			t.Errorf("%d panics, %s", d.stats().Failed, &log)
+		}
+	})
+}
