@@ -28,6 +28,7 @@ type detectCommand struct {
 	Rules     string   `help:"Directory of Sigma rules (.yml) to use instead of the built-in ones." placeholder:"DIR" type:"path"`
 	StatePath string   `help:"File that keeps what correlations have counted, over a restart." placeholder:"FILE" type:"path"`
 	MinLevel  string   `help:"Lowest level of rules that give alerts: informational, low, medium, high or critical." default:"low" enum:"informational,low,medium,high,critical"`
+	Format    string   `help:"Format of the alerts: ecs, or ocsf for Detection Findings of OCSF 1.8.0. The records that are read are in ECS or raw, whatever this says." default:"ecs" enum:"ecs,ocsf"`
 	List      bool     `help:"List the rules, and exit."`
 	Docs      bool     `hidden:"" help:"Write docs/detections.md to standard output."`
 	Status    bool     `help:"Print at the end how many records and alerts there were, even if standard error is not a terminal."`
@@ -59,6 +60,9 @@ func (c *detectCommand) Run(ctx context.Context, console *terminal.Console) erro
 	to, encode, err := sink.Open(settings, format.Raw(), &sink.Lines{File: os.Stdout})
 	if err != nil {
 		return err
+	}
+	if c.Format == schema.OCSF.String() {
+		encode = asFinding(config.OCSF18, encode)
 	}
 	level, err := detect.ParseLevel(c.MinLevel)
 	if err != nil {

@@ -76,6 +76,37 @@ func TestDetectAndPullDetectGiveTheSameAlerts(t *testing.T) {
 	}
 }
 
+// TestAlertsInOCSFAreTheSameAlerts: of pull in its format, and of detect as asked.
+func TestAlertsInOCSFAreTheSameAlerts(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	raw := finish(t, program(t, environment(server), "pull", "--once"))
+	ecs := program(t, nil, "detect")
+	ecs.Stdin = strings.NewReader(raw.stdout)
+	alerts, _ := alertsOf(t, finish(t, ecs).stdout)
+	want := alertIDs(alerts)
+	detected := program(t, nil, "detect", "--format", "ocsf")
+	detected.Stdin = strings.NewReader(raw.stdout)
+	for name, run := range map[string]result{
+		"detect": finish(t, detected),
+		"pull":   finish(t, program(t, environment(server), "pull", "--once", "--format", "ocsf", "--detect", "on")),
+	} {
+		var ids []string
+		for line := range strings.Lines(run.stdout) {
+			if gjson.Get(line, "class_uid").Int() == 2004 && gjson.Get(line, "metadata.version").Str == "1.8.0" {
+				ids = append(ids, gjson.Get(line, "metadata.uid").Str)
+			}
+		}
+		slices.Sort(ids)
+		if run.status != 0 || len(want) < 3 || !slices.Equal(ids, want) {
+			t.Errorf("%s: %q, want %q; status %d %s", name, ids, want, run.status, run.stderr)
+		}
+	}
+	if got := finish(t, program(t, environment(server), "pull", "--once", "--format", "cef", "--detect", "on")); got.status == 0 || !strings.Contains(got.stderr, "use ecs, ocsf or raw") {
+		t.Error(got)
+	}
+}
+
 // TestAnAttackThatARestartInterruptsIsFound: half of the failures before, half after, in pull
 // and in detect.
 func TestAnAttackThatARestartInterruptsIsFound(t *testing.T) {

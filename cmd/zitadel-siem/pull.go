@@ -182,8 +182,9 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 	case "", "off":
 		return nil, nil
 	}
-	if f := settings.Format; !f.Raw() && f.Format != schema.ECS.String() {
-		return nil, fmt.Errorf("--detect writes alerts in ECS, which do not fit --format %s: use ecs or raw%w", f.Format, silent{errUsage})
+	f := settings.Format
+	if !f.Raw() && f.Format != schema.ECS.String() && f.Format != schema.OCSF.String() {
+		return nil, fmt.Errorf("--detect writes alerts in ECS or OCSF, which do not fit --format %s: use ecs, ocsf or raw%w", f.Format, silent{errUsage})
 	}
 	dir := c.Detect
 	if dir == "on" {
@@ -201,6 +202,9 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 	if settings.Out.Forward == (config.Forward{}) {
 		d.Encode = record.AppendLine
 	}
+	if f.Format == schema.OCSF.String() {
+		d.Encode = asFinding(f.OCSFVersion, d.Encode)
+	}
 	if c.alerts == nil {
 		c.alerts = new(page.Alerts)
 	}
@@ -209,6 +213,16 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Who: who, Whom: whom, From: from, Events: len(a.Events)})
 	}
 	return d, nil
+}
+
+// asFinding makes next write alerts in OCSF.
+func asFinding(version string, next record.Encoder) record.Encoder {
+	return func(b []byte, r record.Record) []byte {
+		if a, ok := r.(*detect.Alert); ok {
+			r = detect.Finding{Alert: a, Version: version}
+		}
+		return next(b, r)
+	}
 }
 
 // run runs the feeds and shows the progress meanwhile.
