@@ -74,9 +74,7 @@ func normalDay(tb testing.TB) []moment {
 		return true
 	})
 	for at := began; at.Before(began.Add(24 * time.Hour)); at = at.Add(time.Minute) {
-		line := fmt.Sprintf(`{"@timestamp":%q,"event":{"id":"demo/heartbeat/%d","kind":"metric","action":"heartbeat","outcome":"success"},`+
-			`"zitadel":{"instance":"demo","heartbeat":{"events":1,"lag_seconds":0.4,"watermark_age_seconds":15.4,"last_success_age_seconds":2.1}}}`, at.Format(time.RFC3339), at.UnixMicro())
-		day = append(day, moment{at, []byte(line)})
+		day = append(day, moment{at, heartbeatAt(at)})
 	}
 	slices.SortStableFunc(day, func(a, b moment) int { return a.at.Compare(b.at) })
 	return day

@@ -179,6 +179,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"text":  func(s string) string { return cut(s, maxText) },
 	"name":  func(s string) string { return cut(s, maxName) },
 	"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
+	"day":   func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 	"date":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"since": func(now, t time.Time) string { return terminal.Roughly(max(0, now.Sub(t))) },
 }).ParseFS(files, "page.html"))

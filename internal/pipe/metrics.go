@@ -15,7 +15,6 @@ var metrics = []metric.Definition[*Pipe]{
 	metric.Age("last_handover_age_seconds", "seconds since records were last accepted", func(p *Pipe) time.Time { return fromMicro(p.Stats.lastTaken.Load()) }),
 	metric.Gauge("buffered_bytes", "bytes read and not yet handed over", func(p *Pipe) uint64 { return uint64(p.UnderWay()) }),
 	metric.Counter("damaged", "events that came out without their payload, or not at all", func(p *Pipe) uint64 { return p.Stats.Damaged.Load() }),
-	metric.Counter("alerts_dropped", "alerts about the reader itself that were dropped, because nothing was accepted for long", func(p *Pipe) uint64 { return p.Stats.BesideDropped.Load() }),
 	metric.Counter("restarts", "restarts of reading after an error", func(p *Pipe) uint64 { return p.Stats.Restarts.Load() }),
 }
 

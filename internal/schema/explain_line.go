@@ -72,7 +72,7 @@ func exampleLine(typ string) *parser.Record {
 func exampleHeartbeat() *Heartbeat {
 	return &Heartbeat{
 		Type: heartbeatType, Source: "zitadel_siem", Instance: "example", At: exampleAt,
-		Metrics: []Metric{{"events", 2881}, {"lag_seconds", 0.4}, {"watermark_age_seconds", 15.4}, {"last_success_age_seconds", 2.1}}, Errors: map[string]uint64{"unavailable": 1},
+		Metrics: []Metric{{"events", 2881}, {"lag_seconds", 0.4}, {"read_up_to_age_seconds", 15.4}, {"last_success_age_seconds", 2.1}}, Errors: map[string]uint64{"unavailable": 1},
 	}
 }
 

@@ -147,7 +147,7 @@ func (f *Feed) lost(add adder) {
 		{r.Unreadable.Load(), "events cannot be returned by ZITADEL", "Look up the events, which the log names, in ZITADEL's database."},
 		{r.Unproved.Load(), "groups of events with one creation date may be incomplete", "Compare the groups, which the log names, with ZITADEL's database."},
 		{f.RulesFailed(), "records were not evaluated by every rule, because one panicked", "Alerts may be missing. This is a bug: report the message of the log."},
-		{f.RulesBlind(), "events or groups of events had no room in the memory of rules", "Alerts may be missing: look for an address, a user or an application that makes very many events."},
+		{f.RulesBlind(), "users, addresses or the like had no room in the memory of rules", "Alerts about them may be missing: look for somebody who makes events of very many of them."},
 		{stats.BesideDropped.Load(), "alerts about this reader were dropped, because the receiver took nothing for long", "Look at the heartbeats of that time."},
 		{stats.Damaged.Load(), "events came out without their payload, or not at all", "This is a bug: report the message of the log."},
 	} {

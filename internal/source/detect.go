@@ -189,12 +189,13 @@ func (t *detector) derived(r record.Record) []record.Record {
 type detectorStats struct {
 	detect.Stats
 	Failed uint64 // panics in rules
+	Unsent uint64 // alerts that the pipe dropped
 }
 
 func (t *detector) stats() detectorStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return detectorStats{t.engine.Stats, t.failed.Load()}
+	return detectorStats{Stats: t.engine.Stats, Failed: t.failed.Load()}
 }
 
 // RulesFailed is how many records were not evaluated by all rules, because one panicked.
@@ -205,13 +206,12 @@ func (s *Source) RulesFailed() uint64 {
 	return s.detector.failed.Load()
 }
 
-// RulesBlind is how many events, groups and alerts rules have lost for lack of room.
+// RulesBlind is how many groups rules have forgotten for lack of room.
 func (s *Source) RulesBlind() uint64 {
 	if s.detector == nil {
 		return 0
 	}
-	n := s.detector.stats()
-	return n.Evicted + n.Dropped
+	return s.detector.stats().Evicted
 }
 
 // sync makes durable what the records before a state led to. It is done before the state

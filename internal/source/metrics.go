@@ -14,6 +14,7 @@ import (
 
 var readerMetrics = []metric.Definition[*events.Stats]{
 	metric.Age("watermark_age_seconds", "seconds since the watermark; everything before the watermark is read", (*events.Stats).Watermark),
+	metric.Age("read_up_to_age_seconds", "seconds since the time up to which every event was read; does not grow while ZITADEL writes nothing; unknown until the reader has caught up", (*events.Stats).ReadUpTo),
 	metric.Age("last_success_age_seconds", "seconds since ZITADEL last answered", (*events.Stats).LastSuccess),
 	metric.Counter("holes_found", "gaps in the sequence numbers of an aggregate", func(r *events.Stats) uint64 { return r.HolesFound.Load() }),
 	metric.Counter("holes_filled", "missing events that came later", func(r *events.Stats) uint64 { return r.HolesFilled.Load() }),
@@ -59,6 +60,7 @@ var alertMetrics = []metric.Definition[detectorStats]{
 	metric.Counter("alert_groups_evicted", "groups that were forgotten for lack of room while they still counted", func(s detectorStats) uint64 { return s.Evicted }),
 	metric.Counter("alert_events_dropped", "events of groups that had too many", func(s detectorStats) uint64 { return s.Dropped }),
 	metric.Counter("alert_events_ahead", "records dated more than five minutes after they came; rules that count use the time of arrival", func(s detectorStats) uint64 { return s.Ahead }),
+	metric.Counter("alerts_unsent", "alerts about the reader itself that were dropped, because nothing was accepted for long", func(s detectorStats) uint64 { return s.Unsent }),
 	metric.Counter("alert_rules_failed", "panics in rules; the records came out without these alerts", func(s detectorStats) uint64 { return s.Failed }),
 }
 
@@ -88,7 +90,9 @@ func (s *Source) addMetrics(to *metric.Snapshot) {
 		to.List = metric.Read(to.List, namesMetrics, names, to.At)
 	}
 	if s.detector != nil {
-		to.List = metric.Read(to.List, alertMetrics, s.detector.stats(), to.At)
+		stats := s.detector.stats()
+		stats.Unsent = s.Pipe.Stats.BesideDropped.Load()
+		to.List = metric.Read(to.List, alertMetrics, stats, to.At)
 	}
 	if s.Listener != nil {
 		to.List = metric.Read(to.List, webhookMetrics, s.Listener, to.At)
