@@ -176,6 +176,9 @@ func show(t *testing.T, browser, scene, sources string, ready func(page string) 
 		if v.name != "" && shots == "" {
 			break
 		}
+		if scene == "status-page" && v.name == "" {
+			v.size = "1000,1450" // with alerts
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		args := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--enable-logging=stderr",
 			"--user-data-dir=" + t.TempDir(), "--window-size=" + v.size, "--screenshot=" + picture, "--dump-dom"}
