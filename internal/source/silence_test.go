@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/zitadel-siem/zitadel-siem/detections"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -178,4 +181,37 @@ func TestAPanicInARuleIsCounted(t *testing.T) {
 			t.Errorf("%d panics, %s", d.stats().Failed, &log)
 		}
 	})
+}
+
+// TestLaw6_AlertsSayWhoAsTheRecordsDo: with pseudonyms, neither a name nor an address that an
+// event has reaches the status page.
+func TestLaw6_AlertsSayWhoAsTheRecordsDo(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, pseudonyms := range []bool{false, true} {
+		f, err := format.Open(config.FormatSettings{Format: "ecs", Tier: "noise", Pseudonyms: pseudonyms, PseudonymsKeyFile: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		d := newDetector(&Detection{Rules: builtIn(t), Seen: func(a *detect.Alert) {
+			who, whom, from := a.Who()
+			said = append(said, who, whom, from)
+		}}, slog.New(slog.DiscardHandler))
+		f.Watch(d.watch)
+		payload, err := structpb.NewStruct(map[string]any{"userId": "2", "roles": []any{"IAM_OWNER"}, "remoteIP": "203.0.113.7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Lines()(nil, &record.Event{
+			Key: record.Key{Instance: "lab", AggregateType: "instance", AggregateID: "1", Sequence: 1}, Type: "instance.member.added", Time: time.Now(), Read: time.Now(),
+			Editor: record.Editor{ID: "1", Name: "Alice Clear", Service: "Admin-API"}, Payload: payload,
+		})
+		text := strings.Join(said, " ")
+		if clear := strings.Contains(text, "Alice Clear"); len(said) == 0 || clear == pseudonyms {
+			t.Errorf("pseudonyms %v: %q", pseudonyms, text)
+		}
+	}
 }
