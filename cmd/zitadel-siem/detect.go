@@ -301,6 +301,7 @@ func (run *detectRun) summary() string {
 		{s.Malformed, "lines are no records in ECS"},
 		{s.Evicted, "groups of correlations had no room"},
 		{s.Dropped, "events of groups had no room"},
+		{s.Ahead, "records are dated in the future, and counted as of now: set the clock of this machine, or of ZITADEL"},
 	} {
 		if p.n > 0 {
 			text += "; " + terminal.Thousands(p.n) + " " + p.text
