@@ -1,0 +1,165 @@
+{{- /*
+Volumes and their mounts. Secrets are files: a process cannot hide its environment from
+its children, from crash reports and from `kubectl describe`. The kubelet adds read
+permission for the group fsGroup, so their mode becomes 0440.
+*/ -}}
+{{- define "zitadel-siem.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "zitadel-siem.fullname" . }}
+{{- if .Values.persistence.existingClaim }}
+- name: state
+  persistentVolumeClaim:
+    claimName: {{ .Values.persistence.existingClaim }}
+{{- end }}
+{{- range .Values.sources }}
+- name: source-{{ .name }}
+  projected:
+    defaultMode: 0400
+    sources:
+      - secret:
+          name: {{ .auth.existingSecret }}
+          items:
+            - key: {{ default "token" .auth.key }}
+              path: credential
+      {{- with .ca }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ default "ca.crt" .key }}
+              path: ca.crt
+      {{- else if .configMap }}
+      - configMap:
+          name: {{ .configMap }}
+          items:
+            - key: {{ default "ca.crt" .key }}
+              path: ca.crt
+      {{- end }}
+      {{- end }}
+      {{- with .webhooks }}
+      {{- if .tlsSecret }}
+      - secret:
+          name: {{ .tlsSecret }}
+          items:
+            - key: tls.crt
+              path: listen.crt
+            - key: tls.key
+              path: listen.key
+      {{- end }}
+      {{- end }}
+{{- with .webhooks }}
+{{- if .keysSecret }}
+- name: targets-{{ int .port }}
+  secret:
+    secretName: {{ .keysSecret }}
+    defaultMode: 0400
+{{- end }}
+{{- if .scriptsSecret }}
+- name: scripts-{{ int .port }}
+  secret:
+    secretName: {{ .scriptsSecret }}
+    defaultMode: 0400
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.mode "sidecar") (or .Values.destination.sharedKey.existingSecret .Values.destination.clientCert.existingSecret) }}
+- name: destination
+  projected:
+    defaultMode: 0400
+    sources:
+      {{- with .Values.destination.sharedKey }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: shared-key
+      {{- end }}
+      {{- end }}
+      {{- with .Values.destination.clientCert.existingSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: tls.crt
+              path: tls.crt
+            - key: tls.key
+              path: tls.key
+      {{- end }}
+{{- end }}
+{{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
+- name: secrets
+  projected:
+    defaultMode: 0400
+    sources:
+      {{- range .Values.fluentBit.secrets }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: {{ .name }}
+      {{- end }}
+{{- end }}
+{{- range .Values.files }}
+- name: files-{{ .name }}
+  {{- if .secret }}
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0400
+  {{- else }}
+  configMap:
+    name: {{ .configMap }}
+  {{- end }}
+{{- end }}
+{{- with .Values.detect.rulesConfigMap }}
+- name: rules
+  configMap:
+    name: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "zitadel-siem.volumeMounts" -}}
+- name: config
+  mountPath: /etc/zitadel-siem/config
+  readOnly: true
+- name: state
+  mountPath: /var/lib/zitadel-siem
+{{- range .Values.sources }}
+- name: source-{{ .name }}
+  mountPath: /etc/zitadel-siem/sources/{{ .name }}
+  readOnly: true
+{{- $name := .name }}
+{{- with .webhooks }}
+{{- if .keysSecret }}
+- name: targets-{{ int .port }}
+  mountPath: /etc/zitadel-siem/targets/{{ $name }}
+  readOnly: true
+{{- end }}
+{{- if .scriptsSecret }}
+- name: scripts-{{ int .port }}
+  mountPath: /etc/zitadel-siem/scripts/{{ $name }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.mode "sidecar") (or .Values.destination.sharedKey.existingSecret .Values.destination.clientCert.existingSecret) }}
+- name: destination
+  mountPath: /etc/zitadel-siem/destination
+  readOnly: true
+{{- end }}
+{{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
+- name: secrets
+  mountPath: /etc/zitadel-siem/secrets
+  readOnly: true
+{{- end }}
+{{- range .Values.files }}
+- name: files-{{ .name }}
+  mountPath: /etc/zitadel-siem/files/{{ .name }}
+  readOnly: true
+{{- end }}
+{{- if .Values.detect.rulesConfigMap }}
+- name: rules
+  mountPath: /etc/zitadel-siem/rules
+  readOnly: true
+{{- end }}
+{{- end -}}

@@ -1,0 +1,391 @@
+package deploy
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"helm.sh/helm/v4/pkg/chart/v2/lint"
+	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
+	policy "k8s.io/api/policy/v1"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+func TestChart_HelmLintFindsNothing(t *testing.T) {
+	for _, name := range examples(t) {
+		for _, m := range lint.RunAll(chartDir, example(t, name), "audit").Messages {
+			if m.Severity > support.InfoSev {
+				t.Errorf("%s: %v", name, m)
+			}
+		}
+	}
+}
+
+func TestChart_EveryObjectIsOneThatKubernetesKnows(t *testing.T) {
+	for _, name := range examples(t) {
+		all := render(t, example(t, name))
+		if _, ok := all["StatefulSet/siem-zitadel-siem"]; !ok {
+			t.Errorf("%s: no StatefulSet in %v", name, slices.Sorted(maps.Keys(all)))
+		}
+	}
+}
+
+// freeKeys are maps whose keys everybody may choose.
+var freeKeys = []string{"labels", "annotations", "matchLabels", "data", "limits", "requests", "nodeSelector", "selector"}
+
+// TestChart_AMisspeltFieldIsRefused misspells each field of each object once. It proves that
+// [TestChart_EveryObjectIsOneThatKubernetesKnows] can fail.
+func TestChart_AMisspeltFieldIsRefused(t *testing.T) {
+	files, err := template(example(t, "sidecar-full-values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for name, text := range files {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(text, -1) {
+			var object map[string]any
+			if err := sigsyaml.Unmarshal([]byte(document), &object); err != nil {
+				t.Fatal(err)
+			}
+			misspell(object, name, func(path string) {
+				tried++
+				changed, err := sigsyaml.Marshal(object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := decode(string(changed)); err == nil {
+					t.Errorf("%s was misspelt, and nobody noticed", path)
+				}
+			})
+		}
+	}
+	if tried < 300 {
+		t.Errorf("only %d fields were tried", tried)
+	}
+}
+
+// misspell renames each key below node for the time of a call of try.
+func misspell(node any, path string, try func(path string)) {
+	switch node := node.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(node)) {
+			value := node[key]
+			at := path + "." + key
+			delete(node, key)
+			node[key+"x"] = value
+			try(at)
+			delete(node, key+"x")
+			node[key] = value
+			// The selector of a StatefulSet, a policy or a monitor has fields, that of a Service has not.
+			_, fields := value.(map[string]any)
+			if free := slices.Contains(freeKeys, key); !free || key == "selector" && fields && value.(map[string]any)["matchLabels"] != nil {
+				misspell(value, at, try)
+			}
+		}
+	case []any:
+		for i, value := range node {
+			misspell(value, fmt.Sprintf("%s[%d]", path, i), try)
+		}
+	}
+}
+
+// with returns values with more of them, given as YAML.
+func with(t *testing.T, values map[string]any, more string) map[string]any {
+	t.Helper()
+	var over map[string]any
+	if err := sigsyaml.Unmarshal([]byte(more), &over); err != nil {
+		t.Fatal(err)
+	}
+	return merge(values, over)
+}
+
+func merge(into, over map[string]any) map[string]any {
+	out := maps.Clone(into)
+	for key, value := range over {
+		below, ok := value.(map[string]any)
+		if was, is := out[key].(map[string]any); ok && is {
+			value = merge(was, below)
+		}
+		out[key] = value
+	}
+	return out
+}
+
+func TestChart_WhatCannotWorkIsRefusedWithTheFix(t *testing.T) {
+	const source = "name: prod, url: 'https://zitadel.example.com', auth: {existingSecret: t}"
+	sidecar, fluentBit := example(t, "sidecar-values.yaml"), example(t, "fluent-bit-values.yaml")
+	for _, test := range []struct {
+		name   string
+		values map[string]any
+		more   string
+		says   []string
+	}{
+		{"nothing is set", nil, ``, []string{"sources: is empty", "sources[0].url=", "kubectl create secret", "IAM_OWNER_VIEWER"}},
+		{"no destination", sidecar, `{destination: {forward: ""}}`, []string{"destination.forward: is empty", "mode=fluentBit"}},
+		{"two destinations", sidecar, `{destination: {stdout: true}}`, []string{"contradict"}},
+		{"two replicas", sidecar, `{replicas: 2}`, []string{"replicas: must be 1", "one state file"}},
+		{"no replica", sidecar, `{replicas: 0}`, []string{"replicas: must be 1"}},
+		{"a token in the values", sidecar, `{sources: [{` + source + `, options: {token: secret}}]}`, []string{"sources[0].options.token", "ConfigMap is no place"}},
+		{"a shared key in the values", sidecar, `{defaults: {shared_key: secret}}`, []string{"defaults.shared_key", "ConfigMap is no place"}},
+		{"the chart's own option", sidecar, `{defaults: {state_path: /tmp/x}}`, []string{"defaults.state_path"}},
+		{"one name twice", sidecar, `{sources: [{` + source + `}, {` + source + `}]}`, []string{"sources[1].name", "two sources"}},
+		{"one port twice", sidecar, `{sources: [{` + source + `, webhooks: {port: 9464, keysSecret: k}}]}`, []string{"sources[0].webhooks.port: 9464", "metrics.port"}},
+		{"webhooks without keys", sidecar, `{sources: [{` + source + `, webhooks: {port: 8443}}]}`, []string{"keysSecret"}},
+		{"an ingress without host", sidecar, `{ingress: {enabled: true}, sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks.host"}},
+		{"an ingress to nothing", sidecar, `{ingress: {enabled: true}}`, []string{"ingress.enabled", "no source has webhooks"}},
+		{"webhooks in Fluent Bit's mode", fluentBit, `{sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks", "mode: sidecar"}},
+		{"a client without id", sidecar, `{sources: [{name: prod, url: 'https://z.example.com', auth: {existingSecret: t, type: clientSecret}}]}`, []string{"sources[0].auth.clientId"}},
+		{"no secret", sidecar, `{sources: [{name: prod, url: 'https://z.example.com'}]}`, []string{"auth"}},
+		{"an id as a number", sidecar, `{defaults: {aggregate_ids: 279316246871736323}}`, []string{"aggregate_ids"}},
+		{"a URL with a path", sidecar, `{sources: [{name: prod, url: 'https://z.example.com/ui', auth: {existingSecret: t}}]}`, []string{"url"}},
+		{"a misspelt value", sidecar, `{destinations: {}}`, []string{"destinations"}},
+		{"outputs in the sidecar", sidecar, `{fluentBit: {outputs: [{name: stdout}]}}`, []string{"mode: fluentBit"}},
+		{"no outputs", fluentBit, `{fluentBit: {outputs: []}}`, []string{"fluentBit.outputs: is empty"}},
+		{"a limit of retries", fluentBit, `{fluentBit: {outputs: [{name: http, port: 80, retry_limit: 5}]}}`, []string{"outputs[0].retry_limit", "drop"}},
+		{"a limit of the storage", fluentBit, `{fluentBit: {outputs: [{name: http, port: 80, storage.total_limit_size: 1G}]}}`, []string{"storage.total_limit_size"}},
+		{"storage elsewhere", fluentBit, `{fluentBit: {service: {storage.path: /tmp}}}`, []string{"fluentBit.service.storage.path"}},
+		{"an unknown port", fluentBit, `{fluentBit: {outputs: [{name: datadog}]}}`, []string{"networkPolicy.receiver.ports", "datadog"}},
+		{"forward in Fluent Bit's mode", fluentBit, `{destination: {forward: "a:24224"}}`, []string{"destination", "fluentBit.outputs"}},
+		{"detect in Fluent Bit's mode", fluentBit, `{detect: {enabled: true}}`, []string{"detect.enabled"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := try(with(t, test.values, test.more))
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			for _, says := range test.says {
+				if !strings.Contains(err.Error(), says) {
+					t.Errorf("%v\ndoes not say %q", err, says)
+				}
+			}
+		})
+	}
+}
+
+// TestChart_EveryOptionWithASecretIsRefused looks the options up in the documentation, so
+// that a new one cannot be forgotten here.
+func TestChart_EveryOptionWithASecretIsRefused(t *testing.T) {
+	page, err := os.ReadFile("../../docs/options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := regexp.MustCompile("(?m)^\\| `([a-z_0-9]+)` \\| secret ").FindAllStringSubmatch(string(page), -1)
+	if len(secrets) < 2 {
+		t.Fatalf("%d options with a secret", len(secrets))
+	}
+	for _, option := range secrets {
+		if _, err := try(with(t, example(t, "sidecar-values.yaml"), `{defaults: {`+option[1]+`: x}}`)); err == nil {
+			t.Errorf("defaults.%s was accepted", option[1])
+		}
+	}
+}
+
+func TestChart_ThePodIsConfined(t *testing.T) {
+	for _, name := range examples(t) {
+		t.Run(name, func(t *testing.T) {
+			set := one[*apps.StatefulSet](t, render(t, example(t, name)))
+			if *set.Spec.Replicas != 1 {
+				t.Errorf("%d replicas", *set.Spec.Replicas)
+			}
+			pod := set.Spec.Template.Spec
+			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
+				t.Error("the token of the service account is mounted")
+			}
+			if c := pod.SecurityContext; !*c.RunAsNonRoot || *c.RunAsUser != 65532 || *c.FSGroup != 65532 || c.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
+				t.Errorf("the pod's security context: %+v", c)
+			}
+			if pod.HostNetwork || pod.HostPID || pod.HostIPC {
+				t.Error("the pod uses the host's namespaces")
+			}
+			for _, volume := range pod.Volumes {
+				if volume.HostPath != nil || volume.EmptyDir != nil {
+					t.Errorf("volume %s is not one of the cluster's", volume.Name)
+				}
+			}
+			for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+				if s := c.SecurityContext; *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) || s.Capabilities.Add != nil {
+					t.Errorf("%s: security context %+v", c.Name, s)
+				}
+				if len(c.Env)+len(c.EnvFrom) > 0 {
+					t.Errorf("%s: has an environment, where secrets do not belong: %v", c.Name, c.Env)
+				}
+				if c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
+					t.Errorf("%s: no bound of the memory", c.Name)
+				}
+				if strings.HasSuffix(c.Image, ":latest") || !strings.HasPrefix(c.Image, "ghcr.io/zitadel-siem/zitadel-siem") {
+					t.Errorf("%s: image %s", c.Name, c.Image)
+				}
+				for _, m := range c.VolumeMounts {
+					if m.ReadOnly == (m.Name == "state") {
+						t.Errorf("%s: only the state may be written: %+v", c.Name, m)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestChart_TheStateOutlivesThePod holds law 1 and 2 across pods: the state is on a claim
+// that nothing deletes.
+func TestChart_TheStateOutlivesThePod(t *testing.T) {
+	for _, name := range examples(t) {
+		set := one[*apps.StatefulSet](t, render(t, example(t, name)))
+		var claims []string
+		for _, c := range set.Spec.VolumeClaimTemplates {
+			claims = append(claims, c.Name)
+			if r := set.Spec.PersistentVolumeClaimRetentionPolicy; r.WhenDeleted != apps.RetainPersistentVolumeClaimRetentionPolicyType || r.WhenScaled != r.WhenDeleted {
+				t.Errorf("%s: the claim is deleted: %+v", name, r)
+			}
+		}
+		for _, v := range set.Spec.Template.Spec.Volumes {
+			if v.PersistentVolumeClaim != nil {
+				claims = append(claims, v.Name)
+			}
+		}
+		if !slices.Equal(claims, []string{"state"}) {
+			t.Errorf("%s: claims %v", name, claims)
+		}
+	}
+}
+
+// TestChart_NothingButWhatIsNeededIsReachable reads the policy.
+func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
+	for name, want := range map[string]struct{ in, out []string }{
+		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
+		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
+		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
+		"fluent-bit-full-values.yaml": {[]string{"metrics"}, []string{"53", "53", "443", "443", "9200"}},
+	} {
+		rules := one[*networking.NetworkPolicy](t, render(t, example(t, name))).Spec
+		var in, out []string
+		for _, rule := range rules.Ingress {
+			for _, p := range rule.Ports {
+				in = append(in, p.Port.String())
+			}
+		}
+		for _, rule := range rules.Egress {
+			if len(rule.Ports) == 0 {
+				t.Errorf("%s: a rule opens every port", name)
+			}
+			for _, p := range rule.Ports {
+				out = append(out, p.Port.String())
+			}
+		}
+		if !slices.Equal(in, want.in) || !slices.Equal(out, want.out) {
+			t.Errorf("%s: in %v, out %v; want %v, %v", name, in, out, want.in, want.out)
+		}
+	}
+}
+
+// TestChart_ServicesLeadToThePod follows each name and port to the container.
+func TestChart_ServicesLeadToThePod(t *testing.T) {
+	for _, name := range examples(t) {
+		t.Run(name, func(t *testing.T) {
+			all := render(t, example(t, name))
+			set := one[*apps.StatefulSet](t, all)
+			ports := map[string]bool{}
+			for _, p := range set.Spec.Template.Spec.Containers[0].Ports {
+				ports[p.Name], ports[fmt.Sprint(p.ContainerPort)] = true, true
+			}
+			matches := func(selector map[string]string) bool {
+				return selector != nil && includes(set.Spec.Template.Labels, selector)
+			}
+			for _, object := range all {
+				switch o := object.(type) {
+				case *core.Service:
+					if !matches(o.Spec.Selector) || !o.Spec.PublishNotReadyAddresses {
+						t.Errorf("Service %s: %+v", o.Name, o.Spec)
+					}
+					for _, p := range o.Spec.Ports {
+						if !ports[p.TargetPort.String()] {
+							t.Errorf("Service %s leads to port %s, which no container has", o.Name, p.TargetPort.String())
+						}
+					}
+				case *policy.PodDisruptionBudget:
+					if !matches(o.Spec.Selector.MatchLabels) {
+						t.Errorf("the budget is for other pods")
+					}
+				case *networking.Ingress:
+					for _, rule := range o.Spec.Rules {
+						to := rule.HTTP.Paths[0].Backend.Service
+						service, ok := all["Service/"+to.Name].(*core.Service)
+						if !ok || !slices.ContainsFunc(service.Spec.Ports, func(p core.ServicePort) bool { return p.Port == to.Port.Number }) {
+							t.Errorf("Ingress: %s leads nowhere: %+v", rule.Host, to)
+						}
+					}
+				case *monitoring.ServiceMonitor:
+					var selected []string
+					for _, object := range all {
+						if s, ok := object.(*core.Service); ok && includes(s.Labels, o.Spec.Selector.MatchLabels) {
+							selected = append(selected, s.Name)
+							if s.Spec.Ports[0].Name != o.Spec.Endpoints[0].Port {
+								t.Errorf("the monitor asks port %s", o.Spec.Endpoints[0].Port)
+							}
+						}
+					}
+					if !slices.Equal(selected, []string{set.Spec.ServiceName}) {
+						t.Errorf("the monitor selects %v", selected)
+					}
+				}
+			}
+			if _, ok := all["Service/"+set.Spec.ServiceName]; !ok {
+				t.Errorf("the StatefulSet names the Service %q, which is not there", set.Spec.ServiceName)
+			}
+		})
+	}
+}
+
+func includes(all, some map[string]string) bool {
+	for key, value := range some {
+		if all[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func TestChart_AChangedConfigurationRestartsThePod(t *testing.T) {
+	sum := func(more string) string {
+		set := one[*apps.StatefulSet](t, render(t, with(t, example(t, "sidecar-values.yaml"), more)))
+		return set.Spec.Template.Annotations["checksum/config"]
+	}
+	if sum(`{}`) == sum(`{defaults: {tier: core}}`) {
+		t.Error("the annotation does not depend on the configuration")
+	}
+	if sum(`{}`) != sum(`{podLabels: {a: b}}`) {
+		t.Error("the annotation depends on what is no configuration")
+	}
+}
+
+// TestChart_TheReadmeNamesEveryValue compares the table with values.yaml.
+func TestChart_TheReadmeNamesEveryValue(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(chartDir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(chartDir, "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := sigsyaml.UnmarshalStrict(data, &values); err != nil {
+		t.Fatal(err)
+	}
+	for key := range values {
+		if !strings.Contains(string(readme), "`"+key) {
+			t.Errorf("README.md does not name the value %s", key)
+		}
+	}
+}
