@@ -189,11 +189,17 @@ func TestPod_CheckFindsNothingWrong(t *testing.T) {
 			if strings.HasPrefix(name, "fluent-bit") {
 				flag, file = "--fluent-bit", "fluent-bit.yaml"
 			}
-			out, err := exec.CommandContext(t.Context(), built(t, "zitadel-siem"), "check", flag, filepath.Join(p.root, "etc/zitadel-siem/config", file), "--offline").CombinedOutput()
-			if err != nil || !regexp.MustCompile(`(?m)^\d+ ok, 0 to look at, 0 failed$`).Match(out) {
-				t.Errorf("%v\n%s", err, out)
-			}
+			checks(t, flag, filepath.Join(p.root, "etc/zitadel-siem/config", file))
 		})
+	}
+}
+
+// checks runs `zitadel-siem check` and expects that it finds nothing.
+func checks(t *testing.T, flag, file string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), built(t, "zitadel-siem"), "check", flag, file, "--offline").CombinedOutput()
+	if err != nil || !regexp.MustCompile(`(?m)^\d+ ok, 0 to look at, 0 failed$`).Match(out) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -77,11 +77,12 @@ metrics_listen: 0.0.0.0:{{ include "zitadel-siem.metricsPort" . }}
 defaults:
   {{- include "zitadel-siem.texts" . | nindent 2 }}
 {{- end }}
-sources:
+{{- $sources := list }}
 {{- range .Values.sources }}
-  -
-    {{- include "zitadel-siem.texts" (include "zitadel-siem.source" . | fromYaml) | nindent 4 }}
+{{- $sources = append $sources (include "zitadel-siem.texts" (include "zitadel-siem.source" . | fromYaml) | fromYaml) }}
 {{- end }}
+sources:
+  {{- toYaml $sources | nindent 2 }}
 {{- end -}}
 
 {{- /* Fluent Bit's configuration. */ -}}
@@ -121,11 +122,14 @@ pipeline:
     {{- toYaml . | nindent 4 }}
 {{- end }}
 
-  outputs:
+{{- $outputs := list }}
 {{- range .Values.fluentBit.outputs }}
-    -
-      {{- include "zitadel-siem.output" . | nindent 6 }}
+{{- $outputs = append $outputs (include "zitadel-siem.output" . | fromYaml) }}
 {{- end }}
+
+  # KEEP retry_limit: by default Fluent Bit drops a chunk after one retry.
+  outputs:
+    {{- toYaml $outputs | nindent 4 }}
 {{- end -}}
 
 {{- /* An output, with whole numbers as such, and without a limit of retries. */ -}}
