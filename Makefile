@@ -4,10 +4,10 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice clean
+.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
 	@./build.sh demo
@@ -39,6 +39,11 @@ test: fmt-check build ## every test, with the race detector
 
 trials: build ## the real Fluent Bit with every configuration that zitadel-siem check judges, and every way to end it
 	FLUENT_BIT_TRIALS=all OWNERSHIP_TIMES=3 $(REPORT) -count 1 -run 'TestTheVerdict|TestMultiline|Ownership' ./internal/flbconf ./plugin/in_zitadel
+
+# Helm, Kustomize and the types of Kubernetes have a go.mod of their own.
+deploy-test: build ## the Helm chart and the rest of deploy/: rendered, checked against Kubernetes' types, and run
+	$(GO) -C deploy/test vet ./...
+	ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) -C deploy/test test -count 1 ./...
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts
