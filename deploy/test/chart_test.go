@@ -146,6 +146,7 @@ func TestChart_WhatCannotWorkIsRefusedWithTheFix(t *testing.T) {
 		{"an ingress without host", sidecar, `{ingress: {enabled: true}, sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks.host"}},
 		{"an ingress to nothing", sidecar, `{ingress: {enabled: true}}`, []string{"ingress.enabled", "no source has webhooks"}},
 		{"webhooks in Fluent Bit's mode", fluentBit, `{sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks", "mode: sidecar"}},
+		{"a password of the proxy", sidecar, `{proxy: {https: "http://user:password@proxy:3128"}}`, []string{"proxy"}},
 		{"a client without id", sidecar, `{sources: [{name: prod, url: 'https://z.example.com', auth: {existingSecret: t, type: clientSecret}}]}`, []string{"sources[0].auth.clientId"}},
 		{"no secret", sidecar, `{sources: [{name: prod, url: 'https://z.example.com'}]}`, []string{"auth"}},
 		{"an id as a number", sidecar, `{defaults: {aggregate_ids: 279316246871736323}}`, []string{"aggregate_ids"}},
@@ -218,8 +219,13 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 				if s := c.SecurityContext; *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) || s.Capabilities.Add != nil {
 					t.Errorf("%s: security context %+v", c.Name, s)
 				}
-				if len(c.Env)+len(c.EnvFrom) > 0 {
-					t.Errorf("%s: has an environment, where secrets do not belong: %v", c.Name, c.Env)
+				for _, v := range c.Env {
+					if v.ValueFrom != nil || v.Name != "HTTPS_PROXY" && v.Name != "NO_PROXY" {
+						t.Errorf("%s: %s is in the environment, where secrets do not belong", c.Name, v.Name)
+					}
+				}
+				if c.EnvFrom != nil {
+					t.Errorf("%s: has an environment from elsewhere", c.Name)
 				}
 				if c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
 					t.Errorf("%s: no bound of the memory", c.Name)
@@ -266,7 +272,7 @@ func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
 		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
 		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
 		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
-		"fluent-bit-full-values.yaml": {[]string{"metrics"}, []string{"53", "53", "443", "443", "9200"}},
+		"fluent-bit-full-values.yaml": {[]string{"metrics"}, []string{"53", "53", "443", "3128", "443", "9200"}},
 	} {
 		rules := one[*networking.NetworkPolicy](t, render(t, example(t, name))).Spec
 		var in, out []string

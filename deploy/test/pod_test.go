@@ -151,6 +151,9 @@ func (p pod) command(ctx context.Context, t *testing.T) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	for _, v := range p.container.Env {
+		cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
+	}
 	return cmd
 }
 

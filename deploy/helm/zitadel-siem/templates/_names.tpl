@@ -48,3 +48,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "zitadel-siem.metricsPort" -}}
 {{- int .Values.metrics.port -}}
 {{- end -}}
+
+{{- /* Port names have 15 characters at most, so they cannot have the source's name. */ -}}
+{{- define "zitadel-siem.portName" -}}
+webhook-{{ int .webhooks.port }}
+{{- end -}}
+
+{{- /* Where the process answers whatever ZITADEL and the receiver do. */ -}}
+{{- define "zitadel-siem.livePath" -}}
+{{- ternary "/live" "/" (eq .Values.mode "sidecar") -}}
+{{- end -}}
+
+{{- define "zitadel-siem.portOfURL" -}}
+{{- $url := urlParse . -}}
+{{- if regexMatch ":[0-9]+$" $url.host -}}
+{{- regexFind "[0-9]+$" $url.host -}}
+{{- else -}}
+{{- ternary "80" "443" (eq $url.scheme "http") -}}
+{{- end -}}
+{{- end -}}
