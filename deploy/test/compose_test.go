@@ -175,7 +175,7 @@ func TestCompose_FluentBitReadsWhatIsMounted(t *testing.T) {
 // reads starts the real Fluent Bit until its input begins to read.
 func reads(t *testing.T, file string, more ...string) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	log := new(seen)
 	log.wanted, log.found = "reading starts", stop

@@ -269,7 +269,7 @@ func live(t *testing.T, all objects, port int) {
 			t.Fatalf("a probe asks port %v", probe.HTTPGet.Port)
 		}
 		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, probe.HTTPGet.Path)
-		status, deadline := 0, time.Now().Add(30*time.Second)
+		status, deadline := 0, time.Now().Add(2*time.Minute)
 		for status != http.StatusOK && time.Now().Before(deadline) {
 			if answer, err := http.Get(url); err == nil {
 				status = answer.StatusCode
