@@ -25,7 +25,8 @@ func TestFiles(t *testing.T) {
 	}{
 		{"token_file", write("good", marker+"\n", 0o600), ""},
 		{"token_file", write("open", marker, 0o644), "can be read by others (mode 0644); chmod 600 "},
-		{"token_file", write("group", marker, 0o640), "can be read by others (mode 0640)"},
+		{"token_file", write("group", marker, 0o640), ""},
+		{"token_file", write("group-writes", marker, 0o660), "can be changed by its group (mode 0660); chmod 600 "},
 		{"token_file", write("empty", " \n", 0o600), "is empty"},
 		{"token_file", write("two", marker+"\n"+marker, 0o600), "contains white space inside the secret"},
 		{"token_file", write("json", key, 0o600), "use key_file for the JSON key of a service user"},

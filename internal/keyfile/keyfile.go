@@ -96,13 +96,20 @@ func (is Kind) Read(path string) (keys [][]byte, mode fs.FileMode, err error) {
 	return keys, mode, nil
 }
 
-// Exposed says that others than the owner can read a file of this mode; "" if they cannot.
+// Exposed says that everybody can read a file of this mode, or its group can change it;
+// "" if neither. A group may read: 0640 is how a service of its own user gets a file of
+// root, and 0440 is how Kubernetes mounts every secret.
 func Exposed(mode fs.FileMode) string {
 	perm := mode.Perm()
-	if perm&0o077 == 0 || runtime.GOOS == "windows" { // no permission bits there
+	switch {
+	case runtime.GOOS == "windows": // no permission bits there
 		return ""
+	case perm&0o007 != 0:
+		return fmt.Sprintf("can be read by others (mode %04o)", perm)
+	case perm&0o020 != 0:
+		return fmt.Sprintf("can be changed by its group (mode %04o)", perm)
 	}
-	return fmt.Sprintf("can be read by others (mode %04o)", perm)
+	return ""
 }
 
 // ErrEmpty means a file without a key.
