@@ -307,7 +307,7 @@ func TestKeys_OtherFilesAreNoTargets(t *testing.T) {
 // As of every other file with a secret.
 func TestKeys_ThatOthersCanReadAreToldOfOnce(t *testing.T) {
 	w := newWorld(t, nil)
-	if err := os.Chmod(filepath.Join(w.keys, "t"), 0o640); err != nil {
+	if err := os.Chmod(filepath.Join(w.keys, "t"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
