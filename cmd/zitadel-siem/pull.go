@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
@@ -243,11 +244,31 @@ func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, shown side
 			terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return progressOf(feeds) })
 		}
 	}()
+	defer tellSystemd(ctx, console.Logger())()
 	err := sidecar.Run(ctx, feeds)
 	stopStatus()
 	<-statusDone
 	console.Clear()
 	return err
+}
+
+// tellSystemd says that this service is ready (Type=notify) and, when ctx ends, that it
+// stops. The settings are valid then, the states are locked, and the address of the
+// metrics is taken. Without NOTIFY_SOCKET it does nothing.
+func tellSystemd(ctx context.Context, log *slog.Logger) (stop func()) {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		log.Warn("systemd could not be told that the service is ready: " + err.Error())
+	}
+	told := make(chan struct{})
+	release := context.AfterFunc(ctx, func() {
+		defer close(told)
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	})
+	return func() {
+		if !release() {
+			<-told
+		}
+	}
 }
 
 // serve serves metrics until stop is called.

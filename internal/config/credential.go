@@ -1,0 +1,34 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// credential returns the name of a systemd credential if path is one: systemd copies
+// the files that LoadCredential= of a unit names into this directory when the unit starts.
+func credential(path string) (name string, ok bool) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" || filepath.Dir(filepath.Clean(path)) != filepath.Clean(dir) {
+		return "", false
+	}
+	return filepath.Base(path), true
+}
+
+// credentialError adds to what is wrong with a credential where its content comes from.
+// The path of the option is a copy, which nobody can edit.
+func credentialError(path string, err error) error {
+	name, ok := credential(path)
+	if err == nil || !ok {
+		return err
+	}
+	why := err.Error()
+	if known, ok := errors.AsType[*valueError](err); ok {
+		why = known.why
+	}
+	source := "/etc/zitadel-siem/" + name
+	return &valueError{why, fmt.Sprintf("write it into the file that LoadCredential=%s: of the systemd unit names: "+
+		"sudo install -m 600 /dev/stdin %s, paste it, press Enter and Ctrl-D; then sudo systemctl restart zitadel-siem", name, source)}
+}
