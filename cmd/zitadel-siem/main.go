@@ -49,6 +49,9 @@ type commands struct {
 	Setup   setupCommands  `cmd:"" help:"Set ZITADEL up: the target for events (the default), or scripts that report logins (setup log, setup webhook-v1)."`
 	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print the script that completes commands, flags and values in a shell."`
+	Man        manCommand        `cmd:"" hidden:"" help:"Print the man page."`
 }
 
 type versionCommand struct{}

@@ -7,10 +7,21 @@ import (
 	"path/filepath"
 )
 
+// credentialsDirectory is the variable that systemd sets for a unit with credentials.
+const credentialsDirectory = "CREDENTIALS_DIRECTORY"
+
+// unexpandedFix says how to set a variable that an option refers to.
+func unexpandedFix(name string) string {
+	if name == credentialsDirectory {
+		return "systemd sets it for the service; by hand, put " + name + "=/etc/zitadel-siem in front of the command"
+	}
+	return "set " + name + " in the environment of the process; Fluent Bit and a shell replace ${" + name + "}"
+}
+
 // credential returns the name of a systemd credential if path is one: systemd copies
 // the files that LoadCredential= of a unit names into this directory when the unit starts.
 func credential(path string) (name string, ok bool) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	dir := os.Getenv(credentialsDirectory)
 	if dir == "" || filepath.Dir(filepath.Clean(path)) != filepath.Clean(dir) {
 		return "", false
 	}

@@ -49,3 +49,12 @@ func TestACredentialOfSystemdIsExplainedByItsSource(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDirectoryOfCredentialsIsExplainedOutsideSystemd(t *testing.T) {
+	values := base("state_path", filepath.Join(t.TempDir(), "s"), "token_file", "${CREDENTIALS_DIRECTORY}/token")
+	delete(values, "token")
+	_, _, err := Input.ParseMap(values, at(t))
+	if err == nil || !strings.Contains(err.Error(), "put CREDENTIALS_DIRECTORY=/etc/zitadel-siem in front of the command") {
+		t.Errorf("%v", err)
+	}
+}

@@ -164,8 +164,7 @@ func (p *parser) option(o Option) {
 		p.fail(o.Name, "", "is set but empty", "remove it, or write it as "+o.Example)
 	case m != nil:
 		name := m[1] + m[2]
-		p.fail(o.Name, "", "contains the variable ${"+name+"}, which was not replaced by its value",
-			"set "+name+" in the environment of the process; Fluent Bit and a shell replace ${"+name+"}")
+		p.fail(o.Name, "", "contains the variable ${"+name+"}, which was not replaced by its value", unexpandedFix(name))
 	case strings.Contains(v, "${"):
 		p.fail(o.Name, "", "contains a ${...}, which was not replaced by its value", "")
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) && !o.Secret:
