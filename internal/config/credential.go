@@ -39,7 +39,20 @@ func credentialError(path string, err error) error {
 	if known, ok := errors.AsType[*valueError](err); ok {
 		why = known.why
 	}
-	source := "/etc/zitadel-siem/" + name
+	source := credentialSource(name)
 	return &valueError{why, fmt.Sprintf("write it into the file that LoadCredential=%s: of the systemd unit names: "+
 		"sudo install -m 600 /dev/stdin %s, paste it, press Enter and Ctrl-D; then sudo systemctl restart zitadel-siem", name, source)}
+}
+
+// credentialSource is where the unit of the packages has a credential from.
+func credentialSource(name string) string { return "/etc/zitadel-siem/" + name }
+
+// ForPeople returns how a message names the file that an option names: of a credential,
+// the file that can be changed.
+func ForPeople(path string) string {
+	name, ok := credential(path)
+	if !ok {
+		return path
+	}
+	return credentialSource(name) + " (then: sudo systemctl restart zitadel-siem)"
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"os"
@@ -59,7 +60,10 @@ func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseO
 
 func readYAML(path string) (*yaml.Node, error) {
 	r, err := os.Open(path) // may be a pipe
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fileError(err)
+	case err != nil:
 		return nil, bounded.WithoutPath(err) // the message has it
 	}
 	defer r.Close()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 const (
@@ -247,4 +249,6 @@ func (g *secretGrant) form(context.Context, string) (url.Values, *url.Userinfo, 
 }
 
 func (g *secretGrant) userID() string { return "" }
-func (g *secretGrant) option() string { return "client_id and client_secret_file " + g.secret.path }
+func (g *secretGrant) option() string {
+	return "client_id and client_secret_file " + config.ForPeople(g.secret.path)
+}

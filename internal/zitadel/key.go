@@ -16,6 +16,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/crypto"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // userKey is the JSON that ZITADEL writes for a key.
@@ -130,4 +131,4 @@ func (g *keyGrant) userID() string {
 	return g.user
 }
 
-func (g *keyGrant) option() string { return "key_file " + g.path }
+func (g *keyGrant) option() string { return "key_file " + config.ForPeople(g.path) }

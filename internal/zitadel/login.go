@@ -69,7 +69,7 @@ func (l *fileLogin) renew(refused string) bool {
 }
 
 func (l *fileLogin) userID() string { return "" }
-func (l *fileLogin) option() string { return l.secretFile.option + " " + l.path }
+func (l *fileLogin) option() string { return l.secretFile.option + " " + config.ForPeople(l.path) }
 
 // sendable returns an error if a header cannot carry the secret. The error does
 // not repeat it.
