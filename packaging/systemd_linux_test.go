@@ -49,6 +49,7 @@ func TestDeb_BelowARealSystemd(t *testing.T) {
 		"#start without a configuration: 1 failed",
 		"url: is set but empty",
 		"sudo install -m 600 /dev/stdin /etc/zitadel-siem/token",
+		"#errors in the journal: 2",
 		"#enable --now: 0 active",
 		"#events 2881",
 		"#webhook 401", // it has no signature

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/coreos/go-systemd/v22/journal"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
@@ -75,6 +76,7 @@ func run(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 
 	console := terminal.New(os.Stderr, terminal.IsTerminal(os.Stderr))
+	console.Journal, _ = journal.StderrIsJournalStream()
 	var cli commands
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)

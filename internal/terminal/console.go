@@ -18,6 +18,10 @@ import (
 type Console struct {
 	// Terminal says whether the writer is one.
 	Terminal bool
+	// Journal says that the writer leads into systemd's journal. Lines then begin with
+	// their level, which journalctl --priority and colors need, and have no time, since the
+	// journal has its own.
+	Journal bool
 
 	mu     sync.Mutex
 	w      io.Writer
@@ -62,10 +66,25 @@ func (c *Console) above(w io.Writer, text string) {
 }
 
 // Warn writes a warning.
-func (c *Console) Warn(text string) { c.Line("warning: " + text) }
+func (c *Console) Warn(text string) { c.Line(c.mark(slog.LevelWarn, "warning: "+text)) }
 
 // Fail writes the error that ends the command.
-func (c *Console) Fail(err error) { c.Line("zitadel-siem: " + err.Error()) }
+func (c *Console) Fail(err error) { c.Line(c.mark(slog.LevelError, "zitadel-siem: "+err.Error())) }
+
+// mark puts the level before each line of a text for the journal, see sd-daemon(3).
+func (c *Console) mark(level slog.Level, text string) string {
+	if !c.Journal {
+		return text
+	}
+	priority := "<6>"
+	switch {
+	case level >= slog.LevelError:
+		priority = "<3>"
+	case level >= slog.LevelWarn:
+		priority = "<4>"
+	}
+	return priority + strings.ReplaceAll(text, "\n", "\n"+priority)
+}
 
 // Show replaces the status line. Without a terminal it writes one more line.
 func (c *Console) Show(status string) {
@@ -109,8 +128,10 @@ func (consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 func (h consoleHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
-	b.WriteString(r.Time.Format(time.TimeOnly))
-	b.WriteByte(' ')
+	if !h.console.Journal {
+		b.WriteString(r.Time.Format(time.TimeOnly))
+		b.WriteByte(' ')
+	}
 	b.WriteString(strings.ToLower(r.Level.String()))
 	b.WriteString(": ")
 	b.WriteString(r.Message)
@@ -119,7 +140,7 @@ func (h consoleHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(attribute(a))
 		return true
 	})
-	h.console.Line(b.String())
+	h.console.Line(h.console.mark(r.Level, b.String()))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -38,5 +39,19 @@ func TestLoggedTextCannotForgeALine(t *testing.T) {
 	New(&out, false).Logger().With("a", "plain").Info("said", "b", "x\n12:00:00 error: forged\x1b[2J")
 	if strings.Count(out.String(), "\n") != 1 || strings.Contains(out.String(), "\x1b") || !strings.Contains(out.String(), " info: said a=plain b=\"") {
 		t.Errorf("%q", out.String())
+	}
+}
+
+func TestInTheJournalEachLineHasItsLevelAndNoTime(t *testing.T) {
+	var out strings.Builder
+	c := New(&out, false)
+	c.Journal = true
+	c.Logger().Info("said", "a", 1)
+	c.Logger().Warn("warned")
+	c.Logger().Error("failed")
+	c.Warn("old")
+	c.Fail(errors.New("one\n  two"))
+	if want := "<6>info: said a=1\n<4>warn: warned\n<3>error: failed\n<4>warning: old\n<3>zitadel-siem: one\n<3>  two\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -22,7 +22,7 @@ say installed "$(service is-enabled)" "$(service is-active)"
 service start
 say "start without a configuration: $? $(service is-active)"
 log
-say end of the log
+say "errors in the journal: $(journalctl _SYSTEMD_UNIT=zitadel-siem.service --no-pager -o cat --priority err | wc -l)"
 
 sed -i 's|^  - url:.*|  - url: http://127.0.0.1:18080|' /etc/zitadel-siem/config.yaml
 own() { mkdir -m 700 "$1" && chown zitadel-siem: "$1"; }
