@@ -97,6 +97,11 @@ func mistakes(v service, server *zitadeltest.Server) {
 	v.write(tokenFile, "two words\n", 0o600)
 	v.fails("token_file: ", "white space", tokenFile)
 
+	v.write(tokenFile, server.Token()+"\n", 0o600)
+	v.write(stateFile+".lock", "", 0o600) // root has run pull by hand
+	v.ends("1", stateFile, "the file must belong to this user")
+	v.run("rm", stateFile+".lock")
+
 	v.write(tokenFile, "not-the-token-of-this-server\n", 0o600)
 	logs(v, "Unauthenticated", "renew it in token_file "+tokenFile+" (then: sudo systemctl restart zitadel-siem)")
 
@@ -194,4 +199,35 @@ func startRecorded(t *testing.T) *zitadeltest.Server {
 	}
 	t.Cleanup(func() { server.Close() })
 	return server
+}
+
+// The scripts of the RPM, by rpm on this machine. There is no Red Hat here.
+func TestRpm_InstallUpgradeAndRemove(t *testing.T) {
+	path := packList(t, "rpm")
+	output(t, "rpm", "--version")
+	s := newSystem(t)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("/tmp/zitadel-siem.rpm", string(data), 0o644)
+	s.run("rpm", "--install", "--nodeps", "/tmp/zitadel-siem.rpm")
+	s.is("/etc/zitadel-siem", "drwxr-x--- root zitadel-siem")
+	s.is(configFile, "-rw-r----- root zitadel-siem")
+	s.is("/var/lib/zitadel-siem", "drwx------ zitadel-siem zitadel-siem")
+	s.is("/var/log/zitadel-siem", "drwxr-x--- root adm")
+	s.is(eventsFile, "-rw-r----- zitadel-siem adm")
+
+	config := s.read(configFile) + "# edited\n"
+	s.write(configFile, config, 0o640)
+	s.write(stateFile, "state", 0o600)
+	s.run("rpm", "--upgrade", "--nodeps", "--replacepkgs", "/tmp/zitadel-siem.rpm")
+	stays(s, map[string]string{configFile: config, stateFile: "state"})
+	s.is(configFile, "-rw-r----- root zitadel-siem")
+
+	s.run("rpm", "--erase", "zitadel-siem")
+	stays(s, map[string]string{configFile + ".rpmsave": config, stateFile: "state"})
+	if s.exists("/usr/bin/zitadel-siem") || s.exists("/usr/lib/zitadel-siem") || !s.exists(eventsFile) {
+		t.Error("a removal leaves programs, or takes events")
+	}
 }

@@ -59,10 +59,15 @@ func (v service) start() *testkit.Process {
 // fails runs the command until it exits with status 2, which systemd does not try again.
 func (v service) fails(want ...string) {
 	v.t.Helper()
+	v.ends(v.unit.one(v.t, "RestartPreventExitStatus"), want...)
+}
+
+// ends runs the command until it exits with a status, and looks at what it says.
+func (v service) ends(status string, want ...string) {
+	v.t.Helper()
 	p := v.start()
-	exit, ok := p.Wait().(*exec.ExitError)
-	if !ok || strconv.Itoa(exit.ExitCode()) != v.unit.one(v.t, "RestartPreventExitStatus") {
-		v.t.Errorf("it ended with %v", exit)
+	if exit, ok := p.Wait().(*exec.ExitError); !ok || strconv.Itoa(exit.ExitCode()) != status {
+		v.t.Errorf("it ended with %v, want %s", exit, status)
 	}
 	for _, w := range want {
 		if !strings.Contains(p.Err.String(), w) {

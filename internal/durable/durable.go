@@ -81,7 +81,7 @@ func TakeLock(path string) (*Lock, error) {
 	f := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW), flock.SetPermissions(0o600))
 	switch locked, err := f.TryLock(); {
 	case errors.As(err, new(*os.PathError)):
-		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable)", err)
+		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable, and the file must belong to this user: another user may have run this once)", err)
 	case err != nil:
 		return nil, fmt.Errorf("cannot lock %s: %w (use a local file system)", path, err)
 	case !locked:

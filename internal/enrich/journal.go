@@ -53,7 +53,7 @@ func openJournal(path, instance string, fsync func(*os.File) error, log *slog.Lo
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable)", err)
+		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable, and the file must belong to this user: another user may have run this once)", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
