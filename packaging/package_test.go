@@ -214,7 +214,8 @@ func TestDeb_LintianFindsNothing(t *testing.T) {
 	if os.Getenv("PACKAGES_LINT") == "" {
 		t.Skip("PACKAGES_LINT is not set: lintian was NOT run; with it, install lintian")
 	}
-	if out := output(t, "lintian", "--allow-root", "--fail-on", "error,warning", pack(t)); out != "" {
+	// The package of the tests is not compressed, see pack.
+	if out := output(t, "lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", "uses-no-compression-for-data-tarball", pack(t)); out != "" {
 		t.Errorf("lintian says\n%s", out)
 	}
 }
