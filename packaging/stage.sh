@@ -4,9 +4,9 @@
 #   DIR/man, DIR/completions   the man page and the completions
 #   DIR/package                the files below /usr/share
 #
-# DIR holds zitadel-siem, in_zitadel.so and out_zitadel.so for one architecture, and
-# NOTICE, if there is one. VERSION is that of the packages. GENERATOR is a zitadel-siem that runs on this machine
-# (default: the one in DIR). The same sources and SOURCE_DATE_EPOCH give the same bytes.
+# DIR holds zitadel-siem, in_zitadel.so and out_zitadel.so for one architecture. VERSION
+# is that of the packages. GENERATOR is a zitadel-siem that runs on this machine (default:
+# the one in DIR). The same sources and SOURCE_DATE_EPOCH give the same bytes.
 set -eu
 umask 022
 export LC_ALL=C
@@ -47,9 +47,7 @@ changelog() {
 to "$doc/changelog.gz" changelog
 to "$doc/CHANGELOG.md.gz" gzip -9nc "$root/CHANGELOG.md"
 cp "$root/packaging/copyright" "$doc/copyright"
-if [ -f "$dir/NOTICE" ]; then
-    cp "$dir/NOTICE" "$doc/NOTICE"
-fi
+to "$doc/NOTICE.gz" gzip -9nc "$root/NOTICE"
 chmod -R u=rwX,go=rX "$dir/package" "$dir/completions"
 
 # copy FROM TO: the files of a directory of the sources, without Go and its tests. In
