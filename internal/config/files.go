@@ -66,9 +66,6 @@ func (p *parser) checkFile(o Option, path string) {
 		p.refuse(o, path, credentialError(path, err))
 		return
 	}
-	if _, ok := credential(path); ok {
-		mode &^= 0o070 // of an access control list, the mask: systemd grants its user access by one
-	}
 	if exposed := keyfile.Exposed(mode); exposed != "" && !o.public {
 		p.warn(o.Name, p.show(o, path), exposed, "chmod 600 "+ShellWord(path))
 	}
