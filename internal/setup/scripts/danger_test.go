@@ -104,7 +104,7 @@ func TestAHostileScriptCostsLittle(t *testing.T) {
 	} {
 		began := time.Now()
 		leaks("f", source)
-		if took := time.Since(began); took > 5*time.Second { // some 100 ms in fact
+		if took := time.Since(began); took > time.Minute { // some 100 ms in fact, but for a parser that does not end
 			t.Errorf("%s: %s", name, took)
 		} else {
 			t.Log(name, took)
