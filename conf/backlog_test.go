@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,37 @@ func TestFluentBit_ABacklogFitsIntoRequests(t *testing.T) {
 			fb.Kill()
 			d.judge(fb.Err.String())
 		})
+	}
+}
+
+// The same for lines of a log, which come by the output zitadel and the input forward.
+func TestFluentBit_ABacklogOfLinesFitsIntoRequests(t *testing.T) {
+	testkit.FluentBit(t)
+	t.Parallel()
+	d := newDeliveryTest(t, "ecs", "sentinel.yaml")
+	const format = "format: ${ZITADEL_FORMAT:-raw}"
+	data, err := os.ReadFile(d.p.path("conf", sources))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.p.write("conf/"+sources, strings.ReplaceAll(string(data), format, format+"\n      tier: noise"))
+	var lines []string
+	for range 400 {
+		lines = append(lines, logLines(t)...)
+	}
+	d.p.write(logFile("c0ffee01"), docker(lines, "zitadel"))
+	k := d.desks[0]
+	k.open.Store(true)
+	k.afterOpen.Store(1000)
+	fb := d.start()
+	want, delivered := len(actionIDs(lines)), 0
+	fb.Until("every record is delivered", func() bool {
+		delivered = d.metrics()[k.plugin].Delivered
+		return delivered >= want
+	})
+	fb.Kill()
+	if n := k.bytes.Load(); n < 3<<20 {
+		t.Errorf("%d bytes for %d records would fit into few requests anyway", n, delivered)
 	}
 }
 

@@ -51,6 +51,7 @@ type desk struct {
 
 	large    atomic.Bool // a request that is too large is no failure of the test
 	tooLarge atomic.Int32
+	bytes    atomic.Int64 // of all requests, unpacked
 
 	mu  sync.Mutex
 	got map[string]arrived // by the user
@@ -61,6 +62,7 @@ func (k *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := body(k.t, r)
+	k.bytes.Add(int64(len(body)))
 	records, err := k.read(r, body)
 	if errors.Is(err, errTooLarge) && k.large.Load() {
 		k.tooLarge.Add(1)
