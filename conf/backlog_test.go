@@ -20,11 +20,11 @@ func backlogSize(t *testing.T) int {
 		}
 		return n
 	}
-	return 6_000
+	return 4_000
 }
 
 // Law 2, for destinations with a limit for a request: a service that refuses every larger
-// request gets every event of a backlog. The events hold characters that are six times as
+// request gets every event of a backlog, which waits for it during an outage. The events hold characters that are six times as
 // long in JSON.
 func TestFluentBit_ABacklogFitsIntoRequests(t *testing.T) {
 	testkit.FluentBit(t)
@@ -43,10 +43,12 @@ func TestFluentBit_ABacklogFitsIntoRequests(t *testing.T) {
 			d.size(backlogSize(t))
 			d.append(0, d.events)
 			k := d.desks[0]
-			k.open.Store(true)
 			k.afterOpen.Store(1000) // no answer is lost or slow
-			began := time.Now()
 			fb := d.start()
+			// Meanwhile Fluent Bit takes all events: nothing may join a chunk that waits.
+			fb.Until("the service has refused more than once", func() bool { return k.refused.Load() > 3 })
+			began := time.Now()
+			d.open()
 			fb.Until("every record is there, and Fluent Bit knows it", func() bool {
 				return len(k.records()) >= d.events && d.delivered()
 			})
