@@ -46,13 +46,13 @@ func Size(b []byte) (size int) {
 		if err != nil || n != 2 {
 			return size + 6*len(b)
 		}
-		head, body := rest, []byte(nil)
-		if body, err = msgp.Skip(head); err != nil { // the time, which outputs write or not
+		body, err := msgp.Skip(rest) // behind the time, which outputs write or not
+		if err != nil {
 			return size + 6*len(b)
 		}
-		v, rest := value(body, 0)
+		v, next := value(body, 0)
 		size += separators + v
-		b = rest
+		b = next
 	}
 	return size
 }

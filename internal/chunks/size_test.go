@@ -95,3 +95,17 @@ func FuzzSize(f *testing.F) {
 		}
 	})
 }
+
+// What the limit costs for each record, on the recorded events.
+func BenchmarkSize(b *testing.B) {
+	var records []byte
+	for _, e := range zitadeltest.Recorded() {
+		r := events.FromEvent(e, "i", time.Now())
+		records = record.AppendMsgpack(records, &r)
+	}
+	b.SetBytes(int64(len(records)))
+	b.ReportAllocs()
+	for b.Loop() {
+		Size(records)
+	}
+}
