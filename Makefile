@@ -61,12 +61,12 @@ picture: build ## docs/demo.svg, a recording of what make run shows
 	$(GO) -C tools/picture build -o $(CURDIR)/build/picture .
 	TZ=UTC build/picture -o docs/demo.svg -title "make run" build/zitadel-siem-demo --for 12s
 
-# VictoriaLogs and Loki have a go.mod each, so that they are no dependencies of the program.
+# VictoriaLogs, Loki and Kafka have a go.mod each, so that they are no dependencies of the program.
 # The first build of Loki takes long.
-receivers: build ## build a real VictoriaLogs and a real Loki, and find in them what Fluent Bit sent
+receivers: build ## build a real VictoriaLogs, a real Loki and a broker with Kafka's protocol, and find in them what Fluent Bit sent
 	$(GO) -C conf/receivers test -count 1 ./...
 	$(GO) vet -tags receivers ./conf
-	$(REPORT) -tags receivers -count 1 -timeout 60m -run 'TestLoki_TheRealOne' ./conf
+	$(REPORT) -tags receivers -count 1 -timeout 60m -run 'TestLoki_TheRealOne|TestKafka_TheRealProtocol' ./conf
 
 bench: ## the benchmarks of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...

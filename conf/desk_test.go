@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 )
+
+// errTooLarge is of a request above the limit of a service.
+var errTooLarge = errors.New("too large")
 
 // service is what a real service checks and answers.
 type service struct {
@@ -45,6 +49,10 @@ type desk struct {
 	refused   atomic.Int32
 	afterOpen atomic.Int32 // requests
 
+	large    atomic.Bool // a request that is too large is no failure of the test
+	tooLarge atomic.Int32
+	bytes    atomic.Int64 // of all requests, unpacked
+
 	mu  sync.Mutex
 	got map[string]arrived // by the user
 }
@@ -54,7 +62,13 @@ func (k *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := body(k.t, r)
+	k.bytes.Add(int64(len(body)))
 	records, err := k.read(r, body)
+	if errors.Is(err, errTooLarge) && k.large.Load() {
+		k.tooLarge.Add(1)
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
 	if err != nil {
 		k.t.Errorf("%s: %s %s: %v", k.file, r.Method, r.URL, err)
 		w.WriteHeader(http.StatusBadRequest)

@@ -60,10 +60,10 @@ var destinations = []destination{
 // arrived is what a record must hold when it is there.
 type arrived struct{ id, user, agent, actor, sequence string }
 
-// wanted are the records of [awkwardEvents] events, by the user.
-func wantedAwkward(instance string) map[string]arrived {
+// wantedAwkward are the records of n events, by the user.
+func wantedAwkward(instance string, n int) map[string]arrived {
 	want := map[string]arrived{}
-	for i := range awkwardEvents {
+	for i := range n {
 		e := awkwardEvent(i, time.Time{})
 		seq := fmt.Sprint(e.Sequence)
 		want[e.AggregateID] = arrived{instance + "/user/" + e.AggregateID + "/" + seq, e.AggregateID, e.Payload.Fields["userAgent"].GetStringValue(), e.EditorName, seq}
@@ -110,17 +110,20 @@ func TestFluentBit_EveryDestinationGetsEveryAwkwardRecord(t *testing.T) {
 
 // deliveryTest is one Fluent Bit with the destinations of one format.
 type deliveryTest struct {
-	t     *testing.T
-	p     *place
-	net   *internet
-	store *zitadeltest.Store
-	env   []string
-	desks []*desk
-	port  string // of Fluent Bit's metrics
-	root  bool   // with authorities of the system that are ours
+	t        *testing.T
+	p        *place
+	net      *internet
+	store    *zitadeltest.Store
+	env      []string
+	desks    []*desk
+	port     string // of Fluent Bit's metrics
+	events   int
+	instance string
+	root     bool // with authorities of the system that are ours
 }
 
-func newDeliveryTest(t *testing.T, format string) *deliveryTest {
+// newDeliveryTest is with all destinations of a format, or with one.
+func newDeliveryTest(t *testing.T, format string, only ...string) *deliveryTest {
 	t.Helper()
 	p := newPlace(t)
 	d := &deliveryTest{t: t, p: p, net: newInternet(t), store: zitadeltest.NewStore()}
@@ -132,13 +135,14 @@ func newDeliveryTest(t *testing.T, format string) *deliveryTest {
 	p.change = append([]string{"https://zitadel.example.com", server.URL()}, p.change...)
 	p.write("token", server.Token())
 	p.write(logFile("c0ffee01"), "")
-	want := wantedAwkward(strings.TrimPrefix(server.URL(), "http://"))
+	d.events, d.instance = awkwardEvents, strings.TrimPrefix(server.URL(), "http://")
+	want := wantedAwkward(d.instance, d.events)
 
 	d.root, d.port = canReplaceSystemCA(), testkit.FreePort(t)
 	p.change = append(p.change, "# http_server: on", "http_server: on\n  http_port: "+d.port, "# http_listen:", "http_listen:")
 	main := "env:\n  ZITADEL_FORMAT: " + format + "\nincludes:\n  - " + sources + "\n"
 	for _, to := range destinations {
-		if to.format != format {
+		if to.format != format || len(only) > 0 && !slices.Contains(only, to.file) {
 			continue
 		}
 		if to.systemCA && !d.root {

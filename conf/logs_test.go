@@ -227,7 +227,7 @@ func TestFluentBit_ForwardToAggregator(t *testing.T) {
 	noSecrets(t, aggregator.Out.String(), f.Out.String(), f.Err.String())
 }
 
-// notRun needs an output that the tests' Fluent Bit was built without, and says so.
+// notRun is run by TestKafka_TheRealProtocolGetsEveryAwkwardRecord (make receivers) only.
 const notRun = "kafka.yaml"
 
 // Every configuration is run by one of these tests, or says that it is not.

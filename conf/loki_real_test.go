@@ -222,7 +222,7 @@ func (l *loki) count(q string) (n int) {
 }
 
 func (l *loki) wantAwkward(t *testing.T, instance string) {
-	want := wantedAwkward(instance)
+	want := wantedAwkward(instance, awkwardEvents)
 	for _, r := range l.query(t, "range", `{job="zitadel", source="events_api"} | json actor="zitadel.actor.id" | actor="77"`) {
 		record, err := strictJSON([]byte(r.line))
 		if err != nil {

@@ -81,7 +81,7 @@ func sentinelService(k *desk) service {
 				return nil, errors.New("no such stream")
 			}
 			if len(body) > 1<<20 {
-				return nil, fmt.Errorf("%d bytes are above 1 MB", len(body))
+				return nil, fmt.Errorf("%w: %d bytes are above 1 MB", errTooLarge, len(body))
 			}
 			all, err := list(body)
 			if err = errors.Join(err, wantHeader(r, "Authorization", "Bearer of-azure"), wantHeader(r, "Content-Type", "application/json")); err != nil {
@@ -174,7 +174,7 @@ func datadogService(*desk) service {
 				return nil, err
 			}
 			if len(body) > 5<<20 || len(all) > 1000 {
-				return nil, fmt.Errorf("%d records, %d bytes: too many", len(all), len(body))
+				return nil, fmt.Errorf("%w: %d records, %d bytes", errTooLarge, len(all), len(body))
 			}
 			return each(all, func(m map[string]any) (arrived, error) {
 				ms, ok := m["timestamp"].(json.Number)
@@ -200,7 +200,7 @@ func newRelicService(*desk) service {
 				return nil, errors.New("no such path")
 			}
 			if r.ContentLength > 1_000_000 {
-				return nil, fmt.Errorf("%d bytes are above 1 MB", r.ContentLength)
+				return nil, fmt.Errorf("%w: %d bytes are above 1 MB", errTooLarge, r.ContentLength)
 			}
 			all, err := list(body)
 			if err = errors.Join(err, wantHeader(r, "X-License-Key", "eu01xx0123456789abcdef0123456789FFFFNRAL"), wantHeader(r, "Content-Type", "application/json"), wantHeader(r, "Content-Encoding", "gzip")); err != nil {

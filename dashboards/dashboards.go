@@ -1,5 +1,6 @@
 // Package dashboards makes Grafana's dashboards: one of the reader's own figures, from
-// Prometheus, and one of the records in ECS, from Loki. The files are written by
+// Prometheus, and one of the records in ECS, from Loki. It also makes the saved objects of
+// Kibana and OpenSearch Dashboards. The files are written by
 //
 //	go test ./dashboards -update
 package dashboards
@@ -158,7 +159,7 @@ func from(kind, label string) (datasource, variable) {
 
 // Files are the dashboards by the names of their files.
 func Files() (map[string][]byte, error) {
-	files := map[string][]byte{}
+	files := map[string][]byte{"saved-objects.ndjson": savedFile()}
 	for name, d := range map[string]dashboard{"reader.json": reader(), "audit.json": audit()} {
 		d.Annotations.List = []variable{}
 		var b bytes.Buffer

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
@@ -52,6 +53,9 @@ func (c *parseCommand) Run(ctx context.Context, console *terminal.Console) error
 		return err
 	}
 	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Tag, actionsTag), Size: settings.ChunkSize, Log: console.Logger()}
+	if settings.Forward != (config.Forward{}) {
+		out.Limit = chunks.Limit(settings.MaxChunk)
+	}
 	kinds := parser.KindsOf(settings.Kinds...)
 	run := parseRun{out: out, kinds: kinds, parser: parser.New(parser.Options{
 		Kinds: kinds.WithHalves(), Raw: settings.Raw, LineKeys: settings.ChosenLineKeys(), Instance: settings.Instance, Panicked: panickedOnce(console),

@@ -7,7 +7,8 @@ var Input = Table[Settings]{
 	Title:   "Options of the reader",
 	Options: inputOptions,
 	rules: append([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening, enriching},
-		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*Settings).format)...),
+		slices.Concat(liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*Settings).format),
+			liftRules([]func(*parser, *ChunkSettings){chunking}, (*Settings).chunks))...),
 }
 
 var inputOptions = slices.Concat(Options{
@@ -226,4 +227,4 @@ var inputOptions = slices.Concat(Options{
 		text:  languageTag,
 		field: in(func(s *Settings) any { return &s.Language }),
 	},
-}, formatOptions((*Settings).format), enrichOptions, listenOptions)
+}, formatOptions((*Settings).format), chunkOptions((*Settings).chunks), enrichOptions, listenOptions)

@@ -10,7 +10,8 @@ var Output = Table[OutputSettings]{
 	Title:   "Options of the parser",
 	Options: outputOptions,
 	rules: append([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
-		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*OutputSettings).format)...),
+		slices.Concat(liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*OutputSettings).format),
+			liftRules([]func(*parser, *ChunkSettings){chunking}, (*OutputSettings).chunks))...),
 }
 
 // kinds are what a line can be; allKinds means all of them.
@@ -133,11 +134,11 @@ var outputOptions = slices.Concat(Options{
 		Name: "chunk_size", Kind: KindSize, Default: "2M", Min: "64k", Max: "64M", Example: "1M", Advanced: true,
 		Bounds: "one message must hold any record, and fit into the buffer of the receiver",
 		Doc:    "Bytes of records in one message; must be less than `buffer_max_size` of the receiving in_forward (6M by default)",
-		also: []string{"chunk", "max_chunk_size", "chunk_limit_size", "chunk_limit", "batch_size", "bulk_size", "message_size", "buffer_size",
+		also: []string{"chunk", "batch_size", "bulk_size", "message_size", "buffer_size",
 			"buffer_chunk_size", "buffer_max_size"},
 		field: in(func(s *OutputSettings) any { return &s.ChunkSize }),
 	},
-}, formatOptions((*OutputSettings).format))
+}, formatOptions((*OutputSettings).format), chunkOptions((*OutputSettings).chunks))
 
 // expandKinds checks the words, and replaces "all".
 func expandKinds(p *parser, o Option, list *[]string) {

@@ -46,7 +46,7 @@ func TestOutputDefaults(t *testing.T) {
 		t.Error(d)
 	}
 	const shown = "forward=tcp://127.0.0.1:24224 insecure=off line_keys=log,message " +
-		"kinds=log,run_started,run_succeeded,run_failed,malformed raw=off ack_timeout=10s chunk_size=2000000 format=raw tier=noise ocsf_version=1.8.0 keep_original=off pseudonyms=off"
+		"kinds=log,run_started,run_succeeded,run_failed,malformed raw=off ack_timeout=10s chunk_size=2000000 format=raw tier=noise ocsf_version=1.8.0 keep_original=off pseudonyms=off max_chunk_size=0 max_chunk_records=0"
 	if s.String() != shown {
 		t.Error(s)
 	}

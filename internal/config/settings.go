@@ -47,9 +47,10 @@ type Settings struct {
 	Language  string        // Accept-Language of localized names
 	Heartbeat time.Duration // 0: never
 
-	Format FormatSettings
-	Enrich EnrichSettings
-	Listen ListenSettings
+	Format   FormatSettings
+	MaxChunk ChunkSettings
+	Enrich   EnrichSettings
+	Listen   ListenSettings
 }
 
 // OutputSettings are those of the Fluent Bit output and of `zitadel-siem parse`, checked
@@ -70,6 +71,7 @@ type OutputSettings struct {
 	Instance string // label; empty: the instance that the line names
 	Tag      string // empty: that of the incoming chunk
 	Format   FormatSettings
+	MaxChunk ChunkSettings
 
 	AckTimeout   time.Duration
 	SelfHostname string // empty: that of the machine

@@ -99,7 +99,7 @@ func TestParseAsksForMisspellings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if len(asked) > 2500 {
+	if len(asked) > 2700 {
 		t.Errorf("%d names asked for", len(asked))
 	}
 	for name, n := range asked {

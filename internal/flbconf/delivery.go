@@ -102,6 +102,7 @@ func (c *checker) deliver(flows []flow) {
 					continue
 				}
 				hit[s] = true
+				c.tooMuch(f, t, s)
 				if c.keeping(s) {
 					kept = true
 				} else {
@@ -114,7 +115,7 @@ func (c *checker) deliver(flows []flow) {
 		}
 		c.unmatched(f, missing, waste)
 		for _, e := range c.emitted(f.tags) {
-			c.emission(e, outputs, hit)
+			c.emission(f, e, outputs, hit)
 		}
 	}
 	for _, s := range outputs {
@@ -125,7 +126,7 @@ func (c *checker) deliver(flows []flow) {
 }
 
 // emission checks that an output takes a tag that a rule gives.
-func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool) {
+func (c *checker) emission(f flow, e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
 	if strings.Contains(e.tag, "*") {
 		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "")
@@ -133,6 +134,7 @@ func (c *checker) emission(e emission, outputs []*section, hit map[*section]bool
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {
 			hit[s] = true
+			c.tooMuch(f, e.tag, s)
 			kept = kept || c.keeping(s)
 		}
 	}

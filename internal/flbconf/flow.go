@@ -5,18 +5,22 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // flow is where records come in, and the ways that they can go. A tag may hold
 // "*", for a part that is known at run time only.
 type flow struct {
-	at     *section
-	tag    string                // for advice: to be matched, less what is appended
-	tags   []string              // with which its records come to the filters
-	direct map[string][]*section // the outputs of routes with a condition, by tag; then there are no others
-	only   []*section            // the outputs of routes without one, which must match as well
-	lines  bool                  // lines of a log, not yet our records
-	faults []Finding             // of its routes
+	at      *section
+	tag     string                // for advice: to be matched, less what is appended
+	tags    []string              // with which its records come to the filters
+	direct  map[string][]*section // the outputs of routes with a condition, by tag; then there are no others
+	only    []*section            // the outputs of routes without one, which must match as well
+	lines   bool                  // lines of a log, not yet our records
+	limit   config.ChunkSettings  // of its chunks
+	limiter *section              // ours that can limit them
+	faults  []Finding             // of its routes
 }
 
 // enter takes the tags that an input gives through its processors and routes.

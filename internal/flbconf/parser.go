@@ -33,7 +33,7 @@ func (c *checker) lines(outputs []*section) (lines, parsed []flow) {
 		}
 		c.workers(out, forward, receiver)
 		if receiver != nil {
-			back := c.back(out, c.parsers[i].Settings.Tag, receiver, feeders)
+			back := c.back(out, c.parsers[i].Settings, receiver, feeders)
 			c.sameLanguage(out, forward, receiver)
 			c.loop(out, back, feeders)
 			parsed = append(parsed, back)
@@ -193,21 +193,24 @@ func (c *checker) sameLanguage(out *section, to config.Forward, receiver *sectio
 // back is the flow of records that an output sends to an input of the same
 // configuration (fw_prot.c: tag_prefix, then a tag of its own, then the
 // sender's).
-func (c *checker) back(out *section, tag string, receiver *section, feeders []flow) flow {
-	sent := []string{tag}
-	if tag == "" {
+func (c *checker) back(out *section, settings config.OutputSettings, receiver *section, feeders []flow) flow {
+	sent := []string{settings.Tag}
+	if settings.Tag == "" {
 		sent = slices.DeleteFunc(c.follow(tagsIn(feeders)), func(t string) bool { return !c.taker(out).matches(t) })
 	}
+	f := flow{at: receiver, limit: settings.MaxChunk, limiter: out}
 	prefix, own := c.value(receiver, "tag_prefix"), c.value(receiver, "tag")
 	if prefix == "" && own != "" {
-		return c.enter(flow{at: receiver, tag: own, tags: []string{own}})
+		f.tag, f.tags = own, []string{own}
+		return c.enter(f)
 	}
 	tags := prefixed(prefix, sent)
 	first := prefix
 	if len(tags) == 1 {
 		first = tags[0]
 	}
-	return c.enter(flow{at: receiver, tag: strings.TrimSuffix(first, "*"), tags: tags})
+	f.tag, f.tags = strings.TrimSuffix(first, "*"), limited(tags, settings.MaxChunk)
+	return c.enter(f)
 }
 
 func prefixed(prefix string, tags []string) []string {

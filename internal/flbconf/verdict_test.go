@@ -133,6 +133,9 @@ var trials = []trial{
 	{name: "per record without condition", input: "      routes:\n        logs:\n          - {name: r, per_record_routing: true, to: {outputs: [siem]}}\n", rest: "  outputs:\n" + strings.Replace(siem, "path", "match: '*', path", 1), real: none, finding: "route r has per_record_routing"},
 	{name: "filter for the tag that a route replaces", input: routes(routeTo("audit", rest, "siem")), rest: "  filters:\n    - {match: zitadel, name: grep, regex: none x}\n  outputs:\n" + siem, real: all},
 
+	{name: "limited chunks and the input's tag", input: "      max_chunk_records: 100\n", rest: strings.Replace(toFile, "'*'", "zitadel", 1), real: none, finding: "no output matches the tag zitadel.*"},
+	{name: "limited chunks and their tags", input: "      max_chunk_records: 100\n", rest: strings.Replace(toFile, "'*'", "zitadel.*", 1), real: all},
+
 	{name: "only null", rest: "  outputs:\n    - {name: 'null', match: '*'}\n", real: none, finding: "only the output null gets the tag zitadel"},
 	{name: "metrics only", rest: "  outputs:\n    - {name: prometheus_exporter, match: '*', host: 127.0.0.2, port: PORT}\n", real: none, finding: "only the output prometheus_exporter gets"},
 	{name: "service twice", rest: toFile + "service:\n  flush: 1\n", real: noStart, finding: "service is given twice"},

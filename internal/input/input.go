@@ -28,7 +28,7 @@ type Host struct {
 	// caller's thread.
 	hostlog.Host
 	// Tag asks for the instance's tag; empty if the host does not provide it. It is
-	// called only by Open, and only for tag_by.
+	// called only by Open, and only for tag_by and max_chunk_size.
 	Tag func() string
 	// Generation counts how often the host loaded its configuration. Inputs of
 	// one generation run side by side.
@@ -41,9 +41,10 @@ type Input struct {
 	lines  *hostlog.Log
 	log    *slog.Logger
 
-	unowned sync.Once
-	cancel  context.CancelFunc
-	done    chan struct{} // closed once state and client are released
+	unowned   sync.Once
+	unlimited sync.Once
+	cancel    context.CancelFunc
+	done      chan struct{} // closed once state and client are released
 }
 
 // Open checks the options, which get knows by name ("" is unset), and starts to
@@ -68,9 +69,9 @@ func (in *Input) open(get func(string) string, host Host) error {
 		return err
 	}
 	tag := ""
-	if s.TagBy != "none" {
+	if option := needsTag(s); option != "" {
 		if tag = host.Tag(); tag == "" {
-			return fmt.Errorf("tag_by %q: this Fluent Bit does not tell a plugin its tag: use version 4.0 or later, or leave tag_by out", s.TagBy)
+			return fmt.Errorf("%s: this Fluent Bit does not tell a plugin its tag: use version 4.0 or later, or leave %s out", option, option)
 		}
 	}
 	release, err := claimState(s.StatePath, host.Generation)
@@ -99,6 +100,19 @@ func (in *Input) open(get func(string) string, host Host) error {
 	return nil
 }
 
+// needsTag returns the option that makes tags from the input's own, or nothing.
+func needsTag(s config.Settings) string {
+	switch {
+	case s.TagBy != "none":
+		return "tag_by"
+	case s.MaxChunk.Size > 0:
+		return "max_chunk_size"
+	case s.MaxChunk.Records > 0:
+		return "max_chunk_records"
+	}
+	return ""
+}
+
 // run reads until ctx ends.
 func (in *Input) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, in.source.Close()) }()
@@ -125,6 +139,11 @@ func (in *Input) Collect(threaded bool, add pipe.Add) {
 
 // Next is for a host without an append of its own; see [pipe.Pipe.Next].
 func (in *Input) Next() []byte {
+	if s := in.source.Settings.MaxChunk; s != (config.ChunkSettings{}) {
+		in.unlimited.Do(func() {
+			in.log.Warn("max_chunk_size and max_chunk_records have no effect: this Fluent Bit exports no flb_input_log_append: use version 4.1 or later")
+		})
+	}
 	in.warnUnowned("this Fluent Bit does not say whether it stored a record (it exports no flb_input_log_append): use version 4.1 or later, with `threaded: off`")
 	data := in.source.Pipe.Next()
 	in.lines.Print()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
@@ -42,6 +43,8 @@ type Options struct {
 	// ChunkSize limits the bytes of records in one message. A larger record has a
 	// message of its own.
 	ChunkSize int
+	// Limit bounds the chunks that the receiver makes of the records; see package chunks.
+	Limit chunks.Limit
 	// Send returns nil if the receiver has acknowledged the n records.
 	Send func(ctx context.Context, tag string, entries []byte, n int) error
 	Log  *slog.Logger
@@ -59,6 +62,7 @@ type Flusher struct {
 	mixed    atomic.Bool  // several ran at the same time
 	gaps     gaps
 	pool     sync.Pool // of *work
+	tags     *chunks.Tags
 	stats    stats
 	warnings warnings
 }
@@ -71,7 +75,7 @@ func New(o Options) *Flusher {
 	if o.Format == nil {
 		o.Format = format.Raw()
 	}
-	f := &Flusher{opts: o, warnings: warnings{log: o.Log, failures: outage.Log{Remind: reportEvery}}}
+	f := &Flusher{opts: o, tags: chunks.NewTags(o.Limit), warnings: warnings{log: o.Log, failures: outage.Log{Remind: reportEvery}}}
 	f.stats.began = o.Now()
 	for _, key := range o.LineKeys {
 		f.lineKeys = append(f.lineKeys, []byte(key))
@@ -110,6 +114,7 @@ type work struct {
 	cut     bool   // some of them are missing in pairs
 	out     []byte // records that are not sent yet
 	n       int    // number of records in out
+	load    int    // their size as JSON, if there is a limit
 	counts  Counts
 }
 
@@ -160,7 +165,7 @@ func (w *work) reset() {
 	w.halves.reset()
 	clear(w.fields[:cap(w.fields)])
 	clear(w.moved[:cap(w.moved)])
-	w.Flusher, w.ctx, w.record, w.counts, w.n = nil, nil, parser.Record{}, Counts{}, 0
+	w.Flusher, w.ctx, w.record, w.counts, w.n, w.load = nil, nil, parser.Record{}, Counts{}, 0, 0
 	w.out = w.out[:0]
 }
 
@@ -303,22 +308,6 @@ func (w *work) line(line []byte, e event) error {
 	return w.encode(&w.record, more, w.pairs)
 }
 
-// encode appends a record to out, and sends what was there if it is large enough.
-func (w *work) encode(r *parser.Record, more int, pairs []byte) error {
-	start := len(w.out)
-	if w.out = w.encoder.AppendMsgpack(w.out, r, more, pairs); len(w.out) == start {
-		w.counts.LeftOut++
-		return nil
-	}
-	if len(w.out) > w.opts.ChunkSize && start > 0 {
-		if err := w.send(start); err != nil {
-			return err
-		}
-	}
-	w.n++
-	return nil
-}
-
 // encodePairs fills pairs and returns the number of entries.
 func (w *work) encodePairs(e event) (more int) {
 	w.pairs, w.moved, w.cut = w.pairs[:0], w.moved[:0], false
@@ -382,19 +371,4 @@ func (w *work) pairOf(name string, fields ...field) (n int) {
 	}
 	binary.BigEndian.PutUint32(w.pairs[at:], uint32(n))
 	return 1
-}
-
-// send sends the records in the first size bytes of out, n in number. A record behind
-// them is not counted in n yet.
-func (w *work) send(size int) error {
-	if w.n == 0 {
-		return nil
-	}
-	if err := w.opts.Send(w.ctx, w.tag, w.out[:size], w.n); err != nil {
-		return err
-	}
-	w.counts.Sent += uint64(w.n)
-	w.n = 0
-	w.out = w.out[:copy(w.out, w.out[size:])]
-	return nil
 }

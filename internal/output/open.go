@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward"
@@ -63,6 +64,7 @@ func (o *Output) open(get func(string) string) error {
 		Format:    f,
 		Tag:       s.Tag,
 		ChunkSize: s.ChunkSize,
+		Limit:     chunks.Limit(s.MaxChunk),
 		Send:      o.sender.Send,
 		Log:       o.log,
 	})

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -86,7 +87,7 @@ func (p *Pipe) Drain(add Add) {
 		}
 		if p.host.next < len(s.chunks) {
 			c := &s.chunks[p.host.next]
-			if !add(c.tag, c.data, c.records) {
+			if !p.give(add, c) {
 				p.refused()
 				return
 			}
@@ -99,6 +100,15 @@ func (p *Pipe) Drain(add Add) {
 			p.finish(s)
 		}
 	}
+}
+
+// give offers a chunk to the host. With a limit, its tag says in which of the host's chunks
+// it may be.
+func (p *Pipe) give(add Add, c *chunk) bool {
+	if p.o.Limit.None() {
+		return add(c.tag, c.data, c.records)
+	}
+	return add(p.tags.Tag(cmp.Or(c.tag, p.o.BaseTag), c.size, c.records), c.data, c.records)
 }
 
 // Next returns what is ready, about 2 MB, for a host that takes bytes and does not

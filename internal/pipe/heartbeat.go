@@ -62,7 +62,7 @@ func (p *Pipe) single(r record.Record) *chunk {
 	if len(b) == 0 {
 		return nil
 	}
-	return &chunk{tag: tag, data: b, records: 1}
+	return &chunk{tag: tag, data: b, records: 1, size: p.size(b)}
 }
 
 // maxBeside is how many records that no step has may wait. An alert has about 2 kB.
@@ -96,7 +96,7 @@ func (p *Pipe) offerBeat(add Add) bool {
 		if c == nil {
 			return true
 		}
-		if !add(c.tag, c.data, c.records) {
+		if !p.give(add, c) {
 			return false
 		}
 		p.tookBeside(c)

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -89,7 +90,12 @@ type Options struct {
 	Derived func(r record.Record) []record.Record
 	// Tag returns the tag of a record, or nothing for the host's own. Nil: always
 	// nothing.
-	Tag        func(record.Record) string
+	Tag func(record.Record) string
+	// Limit bounds the chunks that the host makes of what it takes. Each then gets a tag of its
+	// own, which begins with the record's, or with BaseTag if it has none. The records must be
+	// Fluent Bit events.
+	Limit      chunks.Limit
+	BaseTag    string
 	BufferSize int // limit of the bytes under way; one batch may exceed it
 	// Refusal is logged if the host takes nothing for a long time.
 	Refusal string
@@ -130,6 +136,7 @@ type Pipe struct {
 	Stats Stats
 
 	scratch []byte // emit's: one encoded record
+	tags    *chunks.Tags
 
 	mu       sync.Mutex // never held during I/O
 	incoming []*step    // encoded, their state not on disk yet
@@ -154,7 +161,7 @@ func New(o Options) *Pipe {
 	if o.Tag == nil {
 		o.Tag = func(record.Record) string { return "" }
 	}
-	return &Pipe{o: o, changed: make(chan struct{})}
+	return &Pipe{o: o, tags: chunks.NewTags(o.Limit), changed: make(chan struct{})}
 }
 
 // signal wakes who waits for a change. p.mu is held.

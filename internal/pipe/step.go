@@ -3,6 +3,7 @@ package pipe
 import (
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
@@ -12,12 +13,14 @@ type chunk struct {
 	tag     string // empty: the host's own
 	data    []byte
 	records int
+	size    int // as JSON, if there is a limit
 }
 
 // step moves the state once: batches in their order, and the state after them.
 type step struct {
 	chunks  []chunk
 	open    map[string]int // by tag, the chunk that may still grow
+	limit   chunks.Limit
 	bytes   int
 	records int
 	newest  time.Time
@@ -27,15 +30,19 @@ type step struct {
 	done    func() // of the last batch that has one
 }
 
-// target returns the chunk of this tag that has room for n more bytes.
-func (s *step) target(tag string, n int) *chunk {
-	i, ok := s.open[tag]
-	if !ok || len(s.chunks[i].data)+n > maxChunk {
+// target returns the chunk of this tag that has room for more.
+func (s *step) target(more chunk) *chunk {
+	i, ok := s.open[more.tag]
+	if !ok || !s.chunks[i].holds(more, s.limit) {
 		i = len(s.chunks)
-		s.chunks = append(s.chunks, chunk{tag: tag})
-		s.open[tag] = i
+		s.chunks = append(s.chunks, chunk{tag: more.tag})
+		s.open[more.tag] = i
 	}
 	return &s.chunks[i]
+}
+
+func (c *chunk) holds(more chunk, limit chunks.Limit) bool {
+	return len(c.data)+len(more.data) <= maxChunk && !limit.Exceeded(c.size+more.size, c.records+more.records)
 }
 
 // fits reports whether later may join s. A later step without records always
@@ -54,8 +61,9 @@ func (s *step) merge(later *step) int {
 	s.records += later.records
 	s.newest = newest(s.newest, later.newest)
 	for _, c := range later.chunks {
-		t := s.target(c.tag, len(c.data))
+		t := s.target(c)
 		t.records += c.records
+		t.size += c.size
 		if t.data == nil {
 			t.data = c.data
 		} else {
@@ -93,9 +101,9 @@ func instead(earlier, later *step) *step {
 	return later
 }
 
-// encode makes chunks of a batch, one per tag and about 2 MB.
+// encode makes chunks of a batch, one per tag and about 2 MB, or as large as the limit allows.
 func (p *Pipe) encode(b Batch) *step {
-	s := &step{open: make(map[string]int), bytes: stepCost, state: b.State, newest: b.Newest, done: b.Done}
+	s := &step{open: make(map[string]int), limit: p.o.Limit, bytes: stepCost, state: b.State, newest: b.Newest, done: b.Done}
 	for _, r := range b.Records {
 		p.encodeOne(s, r)
 		if p.o.Derived != nil {
@@ -113,11 +121,21 @@ func (p *Pipe) encodeOne(s *step, r record.Record) {
 	if tag, p.scratch = p.appendRecord(p.scratch[:0], r); len(p.scratch) == 0 {
 		return // it could not be encoded
 	}
-	c := s.target(tag, len(p.scratch))
+	one := chunk{tag: tag, data: p.scratch, records: 1, size: p.size(p.scratch)}
+	c := s.target(one)
 	c.data = append(c.data, p.scratch...)
 	c.records++
+	c.size += one.size
 	s.records++
 	s.bytes += len(p.scratch)
+}
+
+// size is that of an encoded record as JSON, which only a limit needs.
+func (p *Pipe) size(b []byte) int {
+	if p.o.Limit.Size == 0 {
+		return 0
+	}
+	return chunks.Size(b)
 }
 
 // appendRecord appends a record and returns its tag. A record that makes our code

@@ -39,6 +39,7 @@ type Feed struct {
 // fails.
 func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o source.Options) (*Feed, error) {
 	o.Tag, o.Refusal = settings.Out.Tag, "records are not taken"
+	o.Lines = settings.Out.Forward == (config.Forward{})
 	s, err := source.Open(ctx, settings.Settings, o)
 	if err != nil {
 		return nil, errors.Join(err, to.Close())

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -65,6 +67,37 @@ func TestBuffer_MessagesHaveAboutTheSize(t *testing.T) {
 	want := []string{"t 2 aabb", "t 1 c", "t 1 larger than the size", "t 2 de"}
 	if want = append(want, want...); !slices.Equal(f.took, want) {
 		t.Errorf("%q, want %q", f.took, want)
+	}
+}
+
+// The receiver joins what has one tag.
+func TestBuffer_NoTagGetsMoreThanTheLimit(t *testing.T) {
+	f := &fake{}
+	b, _ := buffer(f, 1000)
+	b.Limit = chunks.Limit{Records: 2}
+	for range 2 {
+		add(b, "a", "b", "c")
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, all := map[string]int{}, ""
+	for _, took := range f.took {
+		part := strings.Fields(took)
+		n, err := strconv.Atoi(part[1])
+		if err != nil || !strings.HasPrefix(part[0], "t.") {
+			t.Fatalf("%q", took)
+		}
+		held[part[0]] += n
+		all += part[2]
+	}
+	if all != "abcabc" || len(held) != 4 {
+		t.Errorf("%q with the tags %v", all, held)
+	}
+	for tag, n := range held {
+		if n > 2 {
+			t.Errorf("%s has %d", tag, n)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
@@ -33,9 +34,11 @@ type Options struct {
 	Format *format.Format
 	// Encode makes the records that the pipe hands over; nil: Fluent Bit events in Format.
 	Encode record.Encoder
+	// Lines says that Encode writes lines, to which max_chunk_size does not apply.
+	Lines bool
 	// Detect evaluates rules on the records, and adds alerts to them; nil: none.
 	Detect *Detection
-	// Tag is the base of the tags of the setting tag_by, and of alerts.
+	// Tag is the base of the tags of the setting tag_by, of alerts, and of limited chunks.
 	Tag string
 	// TokenName is what the user calls the option token; empty: token.
 	TokenName string
@@ -122,6 +125,8 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		Log:        o.Log,
 		Encode:     encoder(settings, o.Encode),
 		Tag:        tagger(o.Tag, settings.TagBy),
+		Limit:      o.limit(settings),
+		BaseTag:    o.Tag,
 		BufferSize: settings.BufferSize,
 		Refusal:    o.Refusal,
 		EndOnError: o.EndOnError,
@@ -130,6 +135,14 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		Metrics:    s.addMetrics,
 	}))
 	return s, nil
+}
+
+// limit is that of the settings, unless lines are written, which Fluent Bit does not get.
+func (o Options) limit(settings config.Settings) chunks.Limit {
+	if o.Lines {
+		return chunks.Limit{}
+	}
+	return chunks.Limit(settings.MaxChunk)
 }
 
 // encoder is next behind the redaction, unless the settings switch that off.
