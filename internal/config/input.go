@@ -186,6 +186,13 @@ var inputOptions = slices.Concat(Options{
 		field:  in(func(s *Settings) any { return &s.Overlap }),
 	},
 	{
+		Name: "sweep", Kind: KindDuration, Default: "1h", Min: "0s", Max: "1d", Example: "1h", Advanced: true,
+		Bounds: "0 turns it off; events that become visible later than this can be missed",
+		Doc:    "Read events once more when they are this old, to find those that became visible later than `overlap`. It works between the polls and keeps no keys",
+		also:   []string{"rescan"},
+		field:  in(func(s *Settings) any { return &s.Sweep }),
+	},
+	{
 		Name: "request_timeout", Kind: KindDuration, Default: "30s", Min: "1s", Max: "10m", Example: "1m", Advanced: true,
 		Bounds: "ZITADEL lets a request wait for open transactions; 20s were measured",
 		Doc:    "Timeout of one request to ZITADEL",

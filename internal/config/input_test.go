@@ -39,7 +39,7 @@ func TestDefaultsParse(t *testing.T) {
 	s.URL, s.StatePath = nil, ""
 	want := Settings{
 		Transport: "grpc", Token: "secret-token", Instance: "zitadel.example.com", Start: Start{Beginning: true},
-		PollInterval: 5 * time.Second, Settle: 2 * time.Second, Overlap: 10 * time.Second,
+		PollInterval: 5 * time.Second, Settle: 2 * time.Second, Overlap: 10 * time.Second, Sweep: time.Hour,
 		RequestTimeout: 30 * time.Second, CommitDelay: 5 * time.Second, PageSize: 1000, BufferSize: 16_000_000,
 		TagBy: "none", Redact: true, Language: "en", Format: FormatSettings{Format: "raw", OCSFVersion: OCSF18, Tier: "noise"}, Enrich: EnrichSettings{Size: 80_000_000}, Listen: ListenSettings{CallAddresses: true, SpoolSize: 256_000_000},
 	}
@@ -243,6 +243,9 @@ func TestWarnings(t *testing.T) {
 		{[]string{"event_types", "user.locked", "aggregate_types", "org"}, `event_types: "user.locked" matches nothing, because aggregate_types excludes its aggregate type; add user there`},
 		{[]string{"url", "http://zitadel.example.com", "insecure", "on"}, `insecure: sends the token and all events unencrypted to zitadel.example.com; use https if others share the network`},
 		{[]string{"insecure", "on"}, `insecure: has no effect for an https url, where TLS is always verified; use ca_file for a private certificate authority`},
+		{[]string{"sweep", "10s"}, `sweep: "10s" is not longer than overlap (10s): it finds nothing that overlap does not find; choose a longer sweep, or 0s to turn it off`},
+		{[]string{"overlap", "1h"}, `sweep: "1h0m0s" is not longer than overlap (1h0m0s): it finds nothing that overlap does not find; choose a longer sweep, or 0s to turn it off`},
+		{[]string{"sweep", "30s"}, `sweep: "30s" is less than 1m: transactions that stay open longer can be missed; the default is 1h`},
 		{[]string{"overlap", "1s"}, `overlap: "1s" is less than 2s: events that become visible late can be missed; the default is 10s`},
 		{[]string{"start", "2027-01-01T00:00:00Z"}, `start: "2027-01-01T00:00:00Z" is in the future: nothing is read until then; this machine's clock says 2026-07-10T12:00:00Z`},
 	} {

@@ -80,6 +80,12 @@ func times(p *parser, s *Settings) {
 	if !p.bad["overlap"] && s.Overlap < 2*time.Second { // 2 s was the smallest value that missed nothing
 		p.warn("overlap", quote(s.Overlap.String()), "is less than 2s: events that become visible late can be missed", "the default is 10s")
 	}
+	if !p.bad["overlap"] && !p.bad["sweep"] && s.Sweep > 0 && s.Sweep <= s.Overlap {
+		p.warn("sweep", quote(s.Sweep.String()), "is not longer than overlap ("+s.Overlap.String()+"): it finds nothing that overlap does not find",
+			"choose a longer sweep, or 0s to turn it off")
+	} else if !p.bad["sweep"] && s.Sweep > 0 && s.Sweep < time.Minute {
+		p.warn("sweep", quote(s.Sweep.String()), "is less than 1m: transactions that stay open longer can be missed", "the default is 1h")
+	}
 	start, end := s.Start, s.End
 	if !p.bad["start"] && start.At.After(p.now) {
 		p.warn("start", quote(start.String()), "is in the future: nothing is read until then", "this machine's clock says "+p.now.UTC().Format(time.RFC3339))

@@ -28,6 +28,7 @@ type Settings struct {
 	PollInterval   time.Duration
 	Settle         time.Duration
 	Overlap        time.Duration
+	Sweep          time.Duration // 0: off
 	RequestTimeout time.Duration
 	CommitDelay    time.Duration
 	PageSize       int // events asked for at once, 1..1000

@@ -9,7 +9,9 @@ import (
 )
 
 // Version is the version of the layout of [State]. A newer program writes a higher one.
-const Version = 1
+// Version 2 has the sweep. A state without a sweep is written as version 1, so that a
+// program that knows no sweep can read it.
+const Version = 2
 
 // State is what the next start needs to continue where the last one stopped. Its JSON is
 // the content of the state file; times are UTC.
@@ -30,6 +32,8 @@ type State struct {
 	// Pushed are events that came by webhook, are acknowledged, and have not been
 	// read from the log yet.
 	Pushed []Pushed `json:"pushed,omitempty"`
+	// Sweep is nil if the sweep is off, and in states of version 1.
+	Sweep *Sweep `json:"sweep,omitempty"`
 	// Events counts the acknowledged events since the first start.
 	Events uint64 `json:"events"`
 	// Checksum is the CRC-32C of this document with an empty checksum, eight
@@ -61,6 +65,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // encode returns the file's content for s, with version and checksum set.
 func encode(s State) ([]byte, error) {
 	s.Version = Version
+	if s.Sweep == nil {
+		s.Version = 1
+	}
 	s.Checksum = ""
 	sum, err := checksum(s)
 	if err != nil {
@@ -100,7 +107,7 @@ func decode(b []byte) (State, error) {
 	if head.Version > Version {
 		return State{}, fmt.Errorf("it has version %d, this program knows up to %d: use the newer program", head.Version, Version)
 	}
-	if head.Version != Version {
+	if head.Version < 1 {
 		return State{}, fmt.Errorf("it has no known version (%d)", head.Version)
 	}
 	var s State
@@ -132,6 +139,12 @@ func (s *State) validate() error {
 		if h.First == 0 || h.Last < h.First {
 			return fmt.Errorf("hole of %s/%s: %d-%d is not a run of sequences", h.AggregateType, h.AggregateID, h.First, h.Last)
 		}
+	}
+	if s.Sweep != nil {
+		if s.Version == 1 {
+			return errors.New("it has version 1 and a sweep, which version 1 does not have")
+		}
+		return s.Sweep.validate()
 	}
 	return nil
 }

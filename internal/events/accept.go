@@ -23,18 +23,27 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	if !s.onlyHoles {
 		r.watermark = maxTime(r.watermark, minTime(s.done, r.evidence.clockAt(s.asked).Add(-r.settings.Overlap)))
 	}
+	asked := s.asked
+	if s.onlyHoles {
+		asked = time.Now()
+	} else {
+		r.noteRead(asked)
+	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)
 	b := Batch{Records: make([]record.Record, 0, len(s.events))}
 	list := make([]record.Event, len(s.events)) // one allocation for all
 	for i, e := range s.events {
-		if r.admit(e, s.onlyHoles) {
+		if r.admit(e, s.onlyHoles, asked) {
 			list[i] = FromEvent(e, r.settings.Instance, read)
 			b.add(&list[i])
 		}
 	}
 	// Only now, because the stretch has events from before the new watermark.
 	r.mem.forgetUpTo(r.keysFrom())
+	if !s.onlyHoles {
+		r.noteWatermark(asked)
+	}
 	r.total += uint64(len(b.Records))
 	r.stats.Events.Add(uint64(len(b.Records)))
 	r.stats.HolesOpen.Store(int64(r.holes.count))
@@ -59,12 +68,13 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 // gap from events that were committed in another order than they were created.
 func (r *Reader) keysFrom() time.Time { return r.watermark.Add(-r.settings.Overlap) }
 
-// admit records that e was read, and reports whether it is new and wanted.
-func (r *Reader) admit(e *eventpb.Event, onlyHoles bool) bool {
+// admit records that e was read, and reports whether it is new and wanted. asked is before the
+// request for it.
+func (r *Reader) admit(e *eventpb.Event, onlyHoles bool, asked time.Time) bool {
 	agg, seq, date := e.GetAggregate(), e.GetSequence(), created(e)
 	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
-	filled, asked := r.holes.fill(a.key, seq)
-	if asked {
+	filled, sought := r.holes.fill(a.key, seq)
+	if sought {
 		r.stats.HolesFilled.Add(1)
 	}
 	if onlyHoles && !filled {
@@ -77,11 +87,43 @@ func (r *Reader) admit(e *eventpb.Event, onlyHoles bool) bool {
 	if date.After(r.keysFrom()) {
 		r.mem.remember(a, seq, date)
 	}
+	r.note(date, asked)
+	if onlyHoles {
+		r.sweep.noteFilled(e)
+	}
 	r.jump(a, seq)
+	return r.want(a, e, onlyHoles)
+}
+
+// admitSwept is admit for an event that the sweep takes for new.
+func (r *Reader) admitSwept(e *eventpb.Event) bool {
+	agg, seq := e.GetAggregate(), e.GetSequence()
+	a := r.mem.aggregate(agg.GetType().GetType(), agg.GetId())
+	if _, sought := r.holes.fill(a.key, seq); sought {
+		r.stats.HolesFilled.Add(1)
+	}
+	if _, known := r.sweep.filled[keyOf(e)]; known || r.mem.has(a, seq) {
+		return false
+	}
+	if date := created(e); date.After(r.keysFrom()) {
+		r.mem.remember(a, seq, date) // the watermark of a quiet log may be older than the sweep
+	}
+	// Of an aggregate that was forgotten, or read before a restart, later events may have been
+	// read. They must not look like missing ones. Where beginnings are asked for, no event of
+	// an unknown aggregate was read.
+	if a.top > 0 || r.chaseBeginnings && !r.mem.forgot {
+		r.jump(a, seq)
+	}
+	return r.want(a, e, true)
+}
+
+// want reports whether an event that is new in the log has to be emitted.
+func (r *Reader) want(a *aggregate, e *eventpb.Event, late bool) bool {
+	date := created(e)
 	if r.dropPushed(a.key, e) {
 		return false
 	}
-	if onlyHoles || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
+	if late || !r.readUpTo.IsZero() && !date.After(r.readUpTo) {
 		r.stats.Late.Add(1)
 	}
 	if r.noteOwn(a, e) {

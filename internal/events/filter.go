@@ -127,6 +127,19 @@ func (f *filter) request() *adminpb.ListEventsRequest {
 	}
 }
 
+// asked is the API's part of the filter as text. It can change without the settings, when an
+// upgrade of ZITADEL registers an event type.
+func (f *filter) asked() string {
+	one := func(v string) []string {
+		if v == "" {
+			return nil
+		}
+		return []string{v}
+	}
+	return describe(&config.Settings{EventTypes: f.types, AggregateTypes: f.aggregateTypes, AggregateIDs: one(f.aggregateID),
+		ResourceOwners: one(f.resourceOwner), EditorUserIDs: one(f.editorUserID)})
+}
+
 // passes reports whether the user wants e.
 func (f *filter) passes(e *eventpb.Event) bool {
 	typ := e.GetType().GetType()

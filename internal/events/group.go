@@ -24,6 +24,7 @@ type group struct {
 	date     time.Time
 	endsOnly bool // the middle was read before
 	inParts  bool // the ends were not the whole group
+	again    bool // the sweep reads it
 
 	events     []*eventpb.Event
 	keys       map[eventKey]bool
@@ -54,11 +55,14 @@ func (g *group) read(ctx context.Context) error {
 // report logs and counts the events that could not be read.
 func (g *group) report() {
 	for _, c := range g.unreadable {
-		g.r.reportUnreadable(c, g.date)
+		g.r.reportUnreadable(c, g.date, g.again)
 	}
 	text := "more events share one creation date than the API can show; some may be missing"
 	if len(g.unreadable) > 0 {
 		text = "events of the same date, type and sequence as one that cannot be read may be missing"
+	}
+	if g.again {
+		return // it was reported at the first time
 	}
 	for _, part := range g.unproved {
 		g.r.stats.Unproved.Add(1)

@@ -200,7 +200,7 @@ func (r *Reader) fillHoles(ctx context.Context, emit Emit) error {
 			return err
 		}
 		for _, seq := range unreadable {
-			r.reportUnreadable(culprit{aggregateType: k.typ, aggregateID: k.id, sequence: seq}, time.Time{})
+			r.reportUnreadable(culprit{aggregateType: k.typ, aggregateID: k.id, sequence: seq}, time.Time{}, false)
 			r.holes.drop(k, seq, seq)
 			changed = true
 		}

@@ -176,16 +176,22 @@ func restorePushed(saved []cursor.Pushed) map[pushKey]pushedEvent {
 	return pushed
 }
 
-// idle waits for d, and emits pushes meanwhile.
+// idle waits for d. Meanwhile it emits pushes, and lets the sweep read.
 func (r *Reader) idle(ctx context.Context, d time.Duration, emit Emit) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
+		wake := r.startSweep(ctx)
 		select {
 		case <-timer.C:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-wake:
+		case a := <-r.sweep.answers:
+			if err := r.takeSwept(ctx, a, emit); err != nil {
+				return err
+			}
 		case p := <-r.pushes:
 			if err := r.takePushes(ctx, p, emit); err != nil {
 				return err

@@ -30,6 +30,7 @@ type Reader struct {
 	filter filter
 	mem    *memory
 	holes  *holes
+	sweep  *sweep
 	stats  *Stats
 
 	filterText string // see describe
@@ -41,6 +42,7 @@ type Reader struct {
 	evidence  evidence  // of ZITADEL's clock
 	newest    time.Time // creation date of an event that was emitted
 	readUpTo  time.Time // where the last pass ended; new events before it are late
+	stateAt   time.Time // when the state was written that this reader began with
 	total     uint64    // events acknowledged before, plus those emitted
 
 	chaseBeginnings bool   // sequences before an aggregate's first event are asked for
@@ -86,6 +88,8 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		pageSize:   settings.PageSize,
 		mem:        newMemory(),
 		holes:      newHoles(state.Holes, state.Updated),
+		sweep:      newSweep(settings.Sweep, &state),
+		stateAt:    state.Updated,
 		fresh:      state.Version == 0,
 		watermark:  state.Watermark,
 		total:      state.Events,
@@ -125,11 +129,16 @@ func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 	if r.broken {
 		return errors.New("this reader has lost its place: make a new one from the stored state")
 	}
+	defer r.sweep.drain()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	r.prepareSweep()
 	if r.fresh && !r.begun {
 		r.begin()
+		r.sweep.spans.skipTo(r.watermark)
 		r.begun = true
 		// Stored before anything is read: after a crash "now" stays what it
 		// was at the first start.
@@ -144,6 +153,9 @@ func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 			return err
 		}
 		if r.finished(start) {
+			if err := r.finishSweep(ctx, emit); err != nil {
+				return err
+			}
 			r.log.Info("the setting `end` is reached, reading stops", "end", r.settings.End, "events", r.stats.Events.Load())
 			return nil
 		}
@@ -307,6 +319,7 @@ func (r *Reader) state() cursor.State {
 		Seen:      r.mem.snapshot(r.keysFrom()),
 		Holes:     r.holes.snapshot(),
 		Pushed:    r.pushedState(),
+		Sweep:     r.sweep.state(),
 		Events:    r.total,
 	}
 }
@@ -321,29 +334,6 @@ func (r *Reader) reportHidden() {
 		r.log.Warn("zitadel shows no event at all, though every instance has some",
 			"fix", "check the url's instance, audit-log retention, and the role (IAM_OWNER_VIEWER)")
 	}
-}
-
-// reportUnreadable counts and logs an event that cannot be read. One that was
-// isolated by its date before is counted once.
-func (r *Reader) reportUnreadable(c culprit, date time.Time) {
-	c.date = date
-	r.namelessMu.Lock()
-	known := false
-	for _, n := range r.nameless {
-		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence &&
-			(n.date.IsZero() || c.date.IsZero() || n.date.Equal(c.date)) && (n.aggregateID == "" || n.aggregateID == c.aggregateID)
-	}
-	const most = 1024 // of them are remembered
-	if !known && len(r.nameless) < most {
-		r.nameless = append(r.nameless, c)
-	}
-	r.namelessMu.Unlock()
-	if !known {
-		r.stats.Unreadable.Add(1)
-	}
-	r.log.Error("zitadel cannot give this event, it is left out",
-		"aggregate_type", c.aggregateType, "aggregate_id", c.aggregateID, "sequence", c.sequence, "event_type", c.eventType, "created", date,
-		"fix", "look at it in ZITADEL's database (table eventstore.events2)")
 }
 
 // finished reports whether `end` is so far behind that no late event can come

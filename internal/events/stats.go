@@ -30,6 +30,10 @@ type Stats struct {
 	Unreadable   atomic.Uint64 // events that ZITADEL cannot give
 	Unproved     atomic.Uint64 // groups of one date that may be incomplete
 
+	SweepFound    atomic.Uint64 // late events that the sweep found
+	SweepRepeated atomic.Uint64 // came out again, because they could not be told from late ones
+	SweepMissing  atomic.Uint64 // were read, and are not shown any more
+
 	Calls   atomic.Uint64
 	Retries atomic.Uint64
 
@@ -41,6 +45,7 @@ type Stats struct {
 	newest      time.Time
 	watermark   time.Time
 	readUpTo    time.Time
+	swept       time.Time
 }
 
 func (s *Stats) countError(err error, at time.Time) {
@@ -123,4 +128,18 @@ func (s *Stats) ReadUpTo() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.readUpTo
+}
+
+func (s *Stats) setSwept(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swept = t
+}
+
+// Swept is the date up to which nothing has to be read a second time; zero if the sweep is
+// off, and before the first stretch.
+func (s *Stats) Swept() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.swept
 }

@@ -18,6 +18,32 @@ type culprit struct {
 	date          time.Time // zero: not known
 }
 
+// reportUnreadable counts and logs an event that cannot be read. One that was
+// isolated by its date before is counted once. again means that the sweep met it.
+func (r *Reader) reportUnreadable(c culprit, date time.Time, again bool) {
+	c.date = date
+	r.namelessMu.Lock()
+	known := false
+	for _, n := range r.nameless {
+		known = known || n.aggregateType == c.aggregateType && n.sequence == c.sequence &&
+			(n.date.IsZero() || c.date.IsZero() || n.date.Equal(c.date)) && (n.aggregateID == "" || n.aggregateID == c.aggregateID)
+	}
+	const most = 1024 // of them are remembered
+	if !known && len(r.nameless) < most {
+		r.nameless = append(r.nameless, c)
+	}
+	r.namelessMu.Unlock()
+	if !known {
+		r.stats.Unreadable.Add(1)
+	}
+	if known && again {
+		return
+	}
+	r.log.Error("zitadel cannot give this event, it is left out",
+		"aggregate_type", c.aggregateType, "aggregate_id", c.aggregateID, "sequence", c.sequence, "event_type", c.eventType, "created", date,
+		"fix", "look at it in ZITADEL's database (table eventstore.events2)")
+}
+
 // behind reads the events of an aggregate around the last event that cannot be read: upwards from
 // it, and downwards to the event before it.
 func (g *group) behind(ctx context.Context, req *adminpb.ListEventsRequest) error {

@@ -46,7 +46,8 @@ type stretch struct {
 type windows struct {
 	r     *Reader
 	width time.Duration
-	limit int // events asked for at once; shrinks while pages are too large
+	limit int  // events asked for at once; shrinks while pages are too large
+	again bool // these are those of the sweep
 
 	// groups are the dates whose group had to be read in parts, with many calls. When the
 	// overlap is read again, its ends are enough: the events of one transaction become visible
@@ -210,7 +211,7 @@ func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, as
 
 // readGroup returns all events of one creation date.
 func (w *windows) readGroup(ctx context.Context, date time.Time) (stretch, error) {
-	g := group{r: w.r, date: date, endsOnly: w.groups[date]}
+	g := group{r: w.r, date: date, endsOnly: w.groups[date], again: w.again}
 	if err := g.read(ctx); err != nil {
 		return stretch{}, err
 	}

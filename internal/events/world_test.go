@@ -59,6 +59,7 @@ func newWorld(t *testing.T) *world {
 		PollInterval: 5 * time.Second,
 		Settle:       2 * time.Second,
 		Overlap:      10 * time.Second,
+		Sweep:        time.Hour,
 		PageSize:     1000,
 	}
 	return w

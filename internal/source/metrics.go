@@ -28,6 +28,10 @@ var readerMetrics = []metric.Definition[*events.Stats]{
 	metric.Counter("unreadable", "events that ZITADEL cannot return", func(r *events.Stats) uint64 { return r.Unreadable.Load() }),
 	metric.Counter("unproved", "groups of events with one creation date that may be incomplete", func(r *events.Stats) uint64 { return r.Unproved.Load() }),
 	metric.Counter("hidden", "sequence numbers before the first one that ZITADEL shows; retention hides them", func(r *events.Stats) uint64 { return r.Hidden.Load() }),
+	metric.Counter("sweep_found", "events that the sweep found: they became visible later than overlap", func(r *events.Stats) uint64 { return r.SweepFound.Load() }),
+	metric.Counter("sweep_repeated", "events that came out again because they could not be told from late ones; they have the same event.id", func(r *events.Stats) uint64 { return r.SweepRepeated.Load() }),
+	metric.Counter("sweep_missing", "events that ZITADEL showed before and does not show any more", func(r *events.Stats) uint64 { return r.SweepMissing.Load() }),
+	metric.Age("sweep_age_seconds", "seconds since the date up to which the log was read a second time; a little more than the option sweep", (*events.Stats).Swept),
 	metric.Counter("calls", "requests to ZITADEL", func(r *events.Stats) uint64 { return r.Calls.Load() }),
 	metric.Counter("retries", "requests that were retried", func(r *events.Stats) uint64 { return r.Retries.Load() }),
 }

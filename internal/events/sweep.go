@@ -1,0 +1,221 @@
+package events
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+)
+
+const (
+	// sweepRest is the least pause between two reads of the sweep. It leaves 30 of the 50
+	// requests per second that ZITADEL Cloud allows. After a slow read, the pause is as long
+	// as the read, so that the sweep takes no more than half of the time.
+	sweepRest = 50 * time.Millisecond
+	// A span with fewer events than are known is read again, because a proxy on the way may
+	// have answered an empty page. After so many reads, the events count as removed.
+	missingReads = 3
+	// maxFilled bounds the events that are remembered because they filled holes: some 150 bytes
+	// each.
+	maxFilled   = 4096
+	missingRest = 10 * time.Second
+)
+
+// sweep reads the log a second time, when it is as old as the option `sweep`, and finds the
+// events that became visible after the overlap. It compares the sums of what was read with the
+// sums of what ZITADEL shows now. Only where they differ, it reads the span once more, and
+// emits what is new. docs/adr/0019 has the reasons.
+//
+// It works between two passes, one read at a time. All of it but the reads runs on the
+// goroutine of [Reader.Run].
+type sweep struct {
+	every time.Duration // 0: off
+	spans spans
+	asked string // see cursor.Sweep; empty also before the first Run
+	begun bool   // asked is known
+
+	base     evidence // a bound of ZITADEL's clock from the state; see sweepClockAt
+	walker   windows
+	job      *sweepJob
+	answers  chan sweepAnswer // one at most
+	underWay bool             // an answer will come
+	resume   time.Time        // no read before, on the monotonic clock
+	saved    time.Time        // upTo in the last state
+
+	// filled are events that came as answers to holes, with their dates. The others of their
+	// transaction may still be missing, and then the sweep takes the whole date for new. After
+	// a restart, they come twice in this case.
+	filled map[eventKey]time.Time
+
+	behind  bool // spans were dropped, and this was logged
+	missing bool // missing events were logged
+}
+
+type sweepAnswer struct {
+	stretch stretch
+	took    time.Duration
+	err     error
+}
+
+func newSweep(every time.Duration, state *cursor.State) *sweep {
+	s := &sweep{every: every, spans: newSpans(every), answers: make(chan sweepAnswer, 1), filled: make(map[eventKey]time.Time)}
+	if every == 0 {
+		return s
+	}
+	s.base.see(state.Watermark)
+	if state.Sweep != nil {
+		s.spans.restore(state.Sweep)
+		s.asked, s.begun = state.Sweep.Asked, true
+	} else if state.Version != 0 {
+		// The overlap was read without being noted here. No event in it is newer than this.
+		s.spans.skipTo(maxTime(state.Watermark, state.Updated))
+	}
+	return s
+}
+
+func (s *sweep) state() *cursor.Sweep {
+	if s.every == 0 {
+		return nil
+	}
+	s.saved = s.spans.upTo()
+	return &cursor.Sweep{Asked: s.asked, Next: s.spans.next, Spans: s.spans.snapshot()}
+}
+
+// prepareSweep forgets the spans if ZITADEL was asked for other events then: their sums say
+// nothing about what it answers now.
+func (r *Reader) prepareSweep() {
+	s := r.sweep
+	if s.every == 0 {
+		return
+	}
+	asked := r.filter.asked()
+	if s.begun && s.asked != asked && len(s.spans.list) > 0 {
+		r.log.Warn("zitadel is asked for other events than before: the sweep begins again here, and does not look for late events before",
+			"was", s.asked, "is", asked, "before", s.spans.next)
+		s.spans.drop(len(s.spans.list))
+		s.job = nil
+	}
+	if s.asked != asked {
+		s.spans.skipTo(maxTime(maxTime(s.spans.next, r.watermark), maxTime(r.readUpTo, r.stateAt)))
+	}
+	s.asked, s.begun = asked, true
+	s.walker = windows{r: r, width: firstWidth, limit: r.pageSize, again: true}
+}
+
+// sweepClockAt is a lower bound of ZITADEL's clock at a moment of this machine. After a restart in a
+// quiet log there is no evidence; but the clock had reached the watermark.
+func (r *Reader) sweepClockAt(t time.Time) time.Time {
+	return maxTime(r.evidence.clockAt(t), r.sweep.base.clockAt(t))
+}
+
+// noteRead notes that a stretch was read, before its events are admitted.
+func (r *Reader) noteRead(asked time.Time) {
+	if s := r.sweep; s.every > 0 {
+		// What is that old now needs no second time. In a log whose events are all old, nothing
+		// but a clock tells how old: one that is wrong by less than a day does no harm.
+		if clock := r.sweepClockAt(asked); !clock.IsZero() {
+			s.spans.skipTo(maxTime(clock, r.now().Add(-24*time.Hour)).Add(-s.every))
+		}
+	}
+}
+
+// note notes an event that is read for the first time.
+func (r *Reader) note(date, asked time.Time) {
+	s := r.sweep
+	if s.every == 0 {
+		return
+	}
+	// An answer to a hole may have a date in the future after a clock was set back. No span
+	// begins there.
+	if date.After(s.spans.next) && !date.After(r.sweepClockAt(time.Now())) {
+		s.spans.reach(date, asked)
+	}
+	s.spans.add(date)
+}
+
+// noteFilled notes an event that came as the answer to a hole.
+func (s *sweep) noteFilled(e *eventpb.Event) {
+	if s.every == 0 {
+		return
+	}
+	if len(s.filled) >= maxFilled {
+		maps.DeleteFunc(s.filled, func(_ eventKey, date time.Time) bool { return !date.After(s.spans.upTo()) })
+	}
+	if len(s.filled) < maxFilled {
+		s.filled[keyOf(e)] = created(e)
+	}
+}
+
+// noteWatermark notes how far the log was read, events or not, after a stretch.
+func (r *Reader) noteWatermark(asked time.Time) {
+	s := r.sweep
+	if s.every == 0 || r.sweepClockAt(asked).IsZero() {
+		return
+	}
+	s.spans.reach(r.watermark, asked)
+	// Far behind the present, it turns out only later how old a span was when it was read.
+	s.spans.prune(func(p *span) bool {
+		return !p.asked.IsZero() && !p.upTo.After(r.sweepClockAt(p.asked).Add(-s.every))
+	})
+	if n := len(s.spans.list) - maxSpans; n > 0 {
+		if !s.behind {
+			r.log.Warn("the sweep cannot keep up with the log: late events before this date may be missing",
+				"date", s.spans.list[n].since, "fix", "set a shorter sweep, or 0s to turn it off; or give ZITADEL's database more power")
+		}
+		s.behind = true
+		s.spans.drop(n)
+	} else if n < -maxSpans/2 {
+		s.behind = false
+	}
+	r.stats.setSwept(s.spans.upTo())
+}
+
+// startSweep starts a read if one is due and none is under way. If it is not yet time for it,
+// it returns a channel that says when it is.
+func (r *Reader) startSweep(ctx context.Context) <-chan time.Time {
+	s := r.sweep
+	if s.underWay || !r.sweepDue() {
+		return nil
+	}
+	if wait := time.Until(s.resume); wait > 0 {
+		return time.After(wait)
+	}
+	first := s.spans.list[0]
+	if s.job == nil || s.job.span != first {
+		s.job = newSweepJob(first)
+	}
+	s.underWay = true
+	go func(since, until time.Time) {
+		began := time.Now()
+		stretch, err := s.walker.readContained(ctx, since, until)
+		s.answers <- sweepAnswer{stretch, time.Since(began), err}
+	}(s.job.done, first.upTo.Add(tick))
+	return nil
+}
+
+// readContained is read for a goroutine: a panic is returned as an error (law 10).
+func (w *windows) readContained(ctx context.Context, since, until time.Time) (s stretch, err error) {
+	defer fault.Catch(&err)
+	return w.read(ctx, since, until)
+}
+
+// sweepDue reports whether the first span is old enough.
+func (r *Reader) sweepDue() bool {
+	s := r.sweep
+	if s.every == 0 || len(s.spans.list) == 0 {
+		return false
+	}
+	return !s.spans.list[0].upTo.After(r.sweepClockAt(time.Now()).Add(-s.every))
+}
+
+// drain waits for the read that is under way. Its context has ended, or nobody wants it.
+func (s *sweep) drain() {
+	if s.underWay {
+		<-s.answers
+		s.underWay = false
+	}
+}

@@ -1,0 +1,191 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+)
+
+// sweepJob is one read of a span. The first one compares. If ZITADEL shows other events than are
+// known, a second one emits.
+type sweepJob struct {
+	span  *span
+	known sums      // span.known, if only this read has changed it
+	done  time.Time // read up to it
+	read  sums      // of the events that this read has had so far
+	fewer int       // reads that had fewer events than are known
+
+	emit    func(date uint64) bool // whether the events of a date come out; nil: this read compares
+	shown   sums                   // what the read that compared had
+	late    uint64                 // so many events are late; what else comes out has come out before
+	unknown uint64                 // so many events of emit are not in span.known yet
+	missing uint64                 // so many events fewer were shown than are known
+	found   uint64                 // late events that came out
+	silent  bool                   // nothing came out
+}
+
+func newSweepJob(p *span) *sweepJob { return &sweepJob{span: p, known: p.known, done: p.since} }
+
+// takeSwept takes the answer of a read, emits the events that are new, and decides what to do
+// with the span if it was read to its end.
+func (r *Reader) takeSwept(ctx context.Context, a sweepAnswer, emit Emit) error {
+	s := r.sweep
+	s.underWay = false
+	if a.err != nil {
+		return a.err
+	}
+	s.resume = time.Now().Add(max(a.took, sweepRest))
+	job := s.job
+	if job == nil || len(s.spans.list) == 0 || s.spans.list[0] != job.span {
+		return nil // the span was dropped meanwhile
+	}
+	if job.known != job.span.known {
+		// An event of it was the answer to a hole. This read may have seen it as a new one.
+		s.job = nil
+		return nil
+	}
+	job.done = a.stretch.done
+	for _, e := range a.stretch.events {
+		job.read.add(dateHash(created(e)))
+	}
+	if job.emit != nil {
+		if err := r.emitSwept(ctx, a.stretch.events, emit); err != nil {
+			return err
+		}
+	}
+	if job.done.Before(job.span.upTo) {
+		return nil
+	}
+	r.closeSpan()
+	r.stats.setSwept(s.spans.upTo())
+	return nil
+}
+
+// emitSwept emits the events of a stretch that have to come out.
+func (r *Reader) emitSwept(ctx context.Context, events []*eventpb.Event, emit Emit) error {
+	r.broken = true // until the records are emitted
+	read := r.now().UTC().Truncate(tick)
+	job := r.sweep.job
+	var b Batch
+	for _, e := range events {
+		date := dateHash(created(e))
+		if !job.emit(date) {
+			continue
+		}
+		if job.unknown > 0 {
+			job.unknown--
+			job.span.known.add(date)
+			job.known = job.span.known
+		}
+		if r.admitSwept(e) {
+			rec := FromEvent(e, r.settings.Instance, read)
+			b.add(&rec)
+		}
+	}
+	if !job.done.Before(job.span.upTo) && job.read == job.shown {
+		// In the same state as the last of them, so that a crash does not repeat all. If this read
+		// had other events than the one before, some may not have come out.
+		job.span.known, job.known = job.shown, job.shown
+	}
+	if n := uint64(len(b.Records)); n > 0 {
+		found := min(n, job.late)
+		job.late, job.found, job.silent = job.late-found, job.found+found, false
+		r.total += n
+		r.stats.Events.Add(n)
+		r.stats.SweepFound.Add(found)
+		r.stats.SweepRepeated.Add(n - found)
+		b.State = r.state()
+		if err := emit(ctx, b); err != nil {
+			return err
+		}
+	}
+	r.broken = false
+	return nil
+}
+
+// closeSpan decides about a span that was read to its end.
+func (r *Reader) closeSpan() {
+	s, job := r.sweep, r.sweep.job
+	known := &job.span.known
+	if job.found > 0 {
+		r.log.Info("the sweep has found events that became visible late", "events", job.found, "after", job.span.since, "up_to", job.span.upTo)
+	}
+	if job.silent && job.missing > 0 {
+		r.reportMissing(job)
+	}
+	if job.read == *known {
+		s.spans.drop(1)
+		s.job = nil
+		return
+	}
+	next := newSweepJob(job.span)
+	s.job = next
+	if job.emit != nil {
+		return // the two reads differ: compare again
+	}
+	if job.read.n < known.n {
+		if next.fewer = job.fewer + 1; next.fewer < missingReads {
+			s.resume = time.Now().Add(missingRest)
+			return
+		}
+		next.missing = known.n - job.read.n
+	}
+	next.shown, next.silent = job.read, true
+	next.late = max(job.read.n, known.n) - known.n
+	next.unknown = next.late
+	if dates, ok := changed(job.read, *known); ok {
+		next.emit = dates.more
+		if next.missing > 0 {
+			next.late = job.read.n // what comes out is late, and takes the place of missing ones
+		}
+		return
+	}
+	if next.missing > 0 {
+		// Retention, or somebody, removes events. Which of the others are new cannot be known.
+		r.reportMissing(next)
+		s.spans.drop(1)
+		s.job = nil
+		return
+	}
+	next.emit = func(uint64) bool { return true }
+	if known.n > 0 {
+		next.unknown = 0 // the first ones need not be the late ones
+		r.log.Warn("events became visible late, and cannot be told from those that came out before: all of this time come out again, with the same event.id",
+			"after", job.span.since, "up_to", job.span.upTo, "events", job.read.n, "late", next.late)
+	}
+}
+
+// reportMissing counts events that are known and are not shown any more, and logs the first.
+func (r *Reader) reportMissing(job *sweepJob) {
+	r.stats.SweepMissing.Add(job.missing)
+	if !r.sweep.missing {
+		r.log.Warn("zitadel does not show all the events any more that it has shown before",
+			"after", job.span.since, "up_to", job.span.upTo, "missing", job.missing,
+			"fix", "audit-log retention hides events that are younger than the option sweep; otherwise look who removed events from ZITADEL's database")
+	}
+	r.sweep.missing = true
+}
+
+// finishSweep reads what is due without pauses, when there is nothing else to do, and stores how
+// far it came.
+func (r *Reader) finishSweep(ctx context.Context, emit Emit) error {
+	for {
+		r.sweep.resume = time.Time{}
+		r.startSweep(ctx)
+		if !r.sweep.underWay {
+			if r.sweep.saved.Equal(r.sweep.spans.upTo()) {
+				return nil
+			}
+			return emit(ctx, Batch{State: r.state()})
+		}
+		select {
+		case a := <-r.sweep.answers:
+			if err := r.takeSwept(ctx, a, emit); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
