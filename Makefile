@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice clean
+.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 
 sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
+
+release: ## everything of a release (VERSION=v0.1.0) into build/release/VERSION/
+	@./build.sh release
 
 # What the race detector makes too slow takes a part of its cases under it, and all without it.
 COMPUTES := ./parser ./internal/redact/... ./internal/events ./internal/calls
