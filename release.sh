@@ -92,8 +92,10 @@ for target in $targets; do
         images="$images $arch=$dir"
     fi
     documents "$dir"
-    GENERATOR=$generator "$root/packaging/stage.sh" "$dir"
-    [ "$os" != linux ] || packages
+    if [ -x "$root/packaging/stage.sh" ]; then
+        GENERATOR=$generator "$root/packaging/stage.sh" "$dir"
+        [ "$os" != linux ] || packages
+    fi
     rm -rf "$dir/package" # the tree of nfpm
     extension=tar.gz
     [ "$os" != windows ] || extension=zip
