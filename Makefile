@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice release clean
+.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice release arm64 images reproducible clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,16 @@ plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 
 sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
+
+arm64: ## both plugins for arm64, loaded by a C host in qemu-user
+	@./build.sh test-arm64
+
+images: ## build Dockerfile and Dockerfile.fluent-bit with podman, and run what is in them
+	@mkdir -p build
+	$(REPORT) -tags images -count 1 -v -timeout 30m ./internal/images
+
+reproducible: ## one target of a release from two clones in different directories: the same bytes
+	@./build.sh exec tools/release/reproducible.sh
 
 release: ## everything of a release (VERSION=v0.1.0) into build/release/VERSION/
 	@./build.sh release

@@ -7,6 +7,7 @@
 #                         Fluent Bit input and output plugins
 #   ./build.sh sidecar    build/zitadel-siem, one static binary
 #   ./build.sh demo       build/zitadel-siem-demo, which make run starts; not shipped
+#   ./build.sh test-arm64 the plugins for arm64, loaded by a C host in qemu-user
 #   ./build.sh release    everything of a release into build/release/VERSION/; see
 #                         docs/releases.md
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
@@ -364,6 +365,28 @@ check_size() {
         die "$1 has $(size "$1"), and may have $most: see docs/adr/0018-only-the-services-that-are-called.md"
 }
 
+# test_arm64 loads the plugins for arm64 as Fluent Bit does. They read the test server's
+# events and send lines, in an emulator.
+test_arm64() {
+    need_go
+    if [ "$(uname -m)" != x86_64 ]; then
+        say "test-arm64 SKIPPED: this machine is a $(uname -m), and the emulator is for x86_64"
+        return 0
+    fi
+    if ! command -v qemu-aarch64 >/dev/null && may_install && command -v apt-get >/dev/null; then
+        set -- --no-install-recommends qemu-user
+        apt_get install "$@" || { apt_get update && apt_get install "$@"; }
+    fi
+    if ! command -v qemu-aarch64 >/dev/null; then
+        say "test-arm64 SKIPPED: no qemu-aarch64, so that the plugins for arm64 were NOT loaded: apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+        return 0
+    fi
+    OUT=$root/build/arm64 GOARCH=arm64 "$root/build.sh" plugin
+    (cd "$root" && ZITADEL_SIEM_ARCH=arm64 ZITADEL_SIEM_BUILT=$root/build/arm64 go test -count 1 \
+        -run 'TestABI_(EveryEventOnceByTheHostsOwnAppend|RefusedChunksAreKeptAndNotRepeated|OKAfterTheAckAndEveryLineOnce)$' \
+        ./plugin/in_zitadel ./plugin/out_zitadel)
+}
+
 size() {
     echo "$(($(wc -c <"$1") / 1048576)) MiB"
 }
@@ -376,6 +399,7 @@ all)
 plugin) build_plugins ;;
 sidecar) build_sidecar ;;
 demo) build_demo ;;
+test-arm64) test_arm64 ;;
 release)
     need_go
     . "$root/release.sh"
@@ -392,5 +416,5 @@ exec)
     exec "$@"
     ;;
 -h | --help | help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" ;;
-*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, release, test-deps, exec" ;;
+*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, release, test-arm64, test-deps, exec" ;;
 esac

@@ -47,8 +47,14 @@ say "building the tools of the release"
     github.com/goreleaser/nfpm/v2/cmd/nfpm github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
 # Man page and completions come from a program that runs here.
-OUT=$tools "$root/build.sh" sidecar
-generator=$tools/zitadel-siem
+generator=$stage/zitadel-siem_${number}_linux_$host/zitadel-siem
+case $targets in
+linux/$host*) ;; # it is built first
+*)
+    OUT=$tools "$root/build.sh" sidecar
+    generator=$tools/zitadel-siem
+    ;;
+esac
 
 # documents DIR: what every archive has beside the programs
 documents() {
