@@ -115,6 +115,9 @@ func (e *engine) importTar(image string, produce *exec.Cmd, changes ...string) {
 
 const goImage = "localhost/golang"
 
+// debianVariable names a tar that the same mmdebstrap has made before, to save the minutes.
+const debianVariable = "IMAGES_DEBIAN"
+
 // golang makes an image that has what golang:1.26-bookworm has. Go and its caches are this
 // machine's, so that nothing is downloaded or compiled twice.
 func (e *engine) golang() (mounts []string) {
@@ -124,8 +127,11 @@ func (e *engine) golang() (mounts []string) {
 	if err != nil {
 		e.t.Skip("not Debian: the image to build in was NOT made; mmdebstrap takes the packages of this machine's release")
 	}
-	e.importTar(goImage, exec.Command("mmdebstrap", "--quiet", "--variant=minbase", "--include=gcc,libc6-dev,binutils,git,ca-certificates",
-		strings.TrimSpace(string(name)), "-"), "ENV GOPATH=/go", "ENV GOPROXY=off", "ENV GOTOOLCHAIN=local")
+	debian := exec.Command("mmdebstrap", "--quiet", "--variant=minbase", "--include=gcc,libc6-dev,binutils,git,ca-certificates", strings.TrimSpace(string(name)), "-")
+	if before := os.Getenv(debianVariable); before != "" {
+		debian = exec.Command("cat", before)
+	}
+	e.importTar(goImage, debian, "ENV GOPATH=/go", "ENV GOPROXY=off", "ENV GOTOOLCHAIN=local")
 	for variable, at := range map[string]string{"GOROOT": "/usr/local/go:ro", "GOMODCACHE": "/go/pkg/mod:ro", "GOCACHE": "/root/.cache/go-build"} {
 		out, err := exec.Command("go", "env", variable).Output()
 		if err != nil {
@@ -150,7 +156,11 @@ func TestImages_AreBuiltAndWhatIsInThemRuns(t *testing.T) {
 		srv := lookAlike(t)
 		out := e.run("localhost/zitadel-siem", "ENV ZITADEL_TOKEN="+srv.Token(), `RUN ["/usr/bin/zitadel-siem", "version"]`,
 			fmt.Sprintf(`RUN ["/usr/bin/zitadel-siem", "pull", "--once", "--url=%s", "--settle=0s", "--state-path=/var/lib/zitadel-siem/state"]`, srv.URL()))
-		if !strings.Contains(out, "zitadel-siem v0.0.0-test (commit ") {
+		version := "zitadel-siem v0.0.0-test "
+		if info, err := os.Stat(filepath.Join(e.root, ".git")); err == nil && info.IsDir() { // no worktree
+			version += "(commit "
+		}
+		if !strings.Contains(out, version) {
 			t.Errorf("no version in:\n%.2000s", out)
 		}
 		if n := strings.Count(out, `"event":{`); n < srv.Store().Len() {
