@@ -76,6 +76,8 @@ bom() {
 
 # packages: .deb, .rpm and .apk of the programs in $dir
 packages() {
+    # An .apk has the dates of the scripts as they are in the checkout.
+    find "$root/packaging" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
     for format in deb rpm apk; do
         (cd "$root" && VERSION=$number ARCH=$arch RELEASE_DIR=$dir "$tools/nfpm" package \
             --config packaging/nfpm.yaml --packager $format --target "$release/" >&2) || die "no .$format for $arch"
