@@ -120,6 +120,12 @@ lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck 
 	$(call TOOL,lint/) golangci-lint run ./...
 	$(call TOOL,actionlint/) actionlint
 	@if found=$$($(call TOOL,) govulncheck ./... 2>&1); then echo "$$found"; else \
+# The tools have a go.mod of their own, so that they are no dependencies of the program.
+TOOL := $(GO) tool -modfile=tools/go.mod
+lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last needs its database on the network)
+	$(GO) -C tools/release vet ./...
+	$(TOOL) staticcheck ./...
+	@if found=$$($(TOOL) govulncheck ./... 2>&1); then echo "$$found"; else \
 		echo "$$found"; \
 		case "$$found" in \
 		*"fetching vulnerabilities"*) echo "make lint: govulncheck did NOT run: it cannot reach its database" ;; \

@@ -117,6 +117,10 @@ if [ -n "$images" ]; then
     "$tools/release" image "$release/zitadel-siem_${number}_oci.tar" "$VERSION" "$commit" $images
 fi
 
+if [ "$(git -C "$root" rev-parse HEAD)" != "$commit" ]; then
+    die "another commit was checked out meanwhile: the files are of both; run it again"
+fi
+
 # Who wants to make the same bytes needs the same compilers.
 {
     echo "version $VERSION"

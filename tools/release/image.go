@@ -57,7 +57,7 @@ func writeImage(out string, of imageOf, platforms []string) error {
 	if err != nil {
 		return err
 	}
-	if err := written.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": of.version})); err != nil {
+	if err := written.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "zitadel-siem:" + of.version})); err != nil {
 		return err
 	}
 	f, err := os.Create(out)
