@@ -13,8 +13,10 @@ scratch=$(mktemp -d)
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 export RELEASE_TARGETS="${RELEASE_TARGETS:-linux/amd64}" VERSION="${VERSION:-v0.0.0-reproducible}"
 
+from=$root
 for clone in "$scratch/a" "$scratch/another-directory/b"; do
-    git clone -q --no-hardlinks "$root" "$clone"
+    git clone -q --no-hardlinks "$from" "$clone"
+    from=$clone # the same commit, whatever is committed meanwhile
     [ "${COLD:-}" != 1 ] || export GOCACHE="$clone.cache"
     # Other rights of new files, another time zone and another language.
     (umask 077; TZ=Asia/Tokyo LC_ALL=C.UTF-8 "$clone/build.sh" release) >"$scratch/log" 2>&1 ||
