@@ -123,7 +123,6 @@ lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck 
 # The tools have a go.mod of their own, so that they are no dependencies of the program.
 TOOL := $(GO) tool -modfile=tools/go.mod
 lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last needs its database on the network)
-	$(GO) -C tools/release vet ./...
 	$(TOOL) staticcheck ./...
 	@if found=$$($(TOOL) govulncheck ./... 2>&1); then echo "$$found"; else \
 		echo "$$found"; \
