@@ -4,10 +4,10 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice release arm64 images reproducible clean
+.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice test-arm images release reproducible clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
 	@./build.sh demo
@@ -21,7 +21,7 @@ plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
 
-arm64: ## both plugins for arm64, loaded by a C host in qemu-user
+test-arm: ## both plugins for arm64, loaded by a C host in qemu-user
 	@./build.sh test-arm64
 
 images: ## build Dockerfile and Dockerfile.fluent-bit with podman, and run what is in them
@@ -120,11 +120,6 @@ lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck 
 	$(call TOOL,lint/) golangci-lint run ./...
 	$(call TOOL,actionlint/) actionlint
 	@if found=$$($(call TOOL,) govulncheck ./... 2>&1); then echo "$$found"; else \
-# The tools have a go.mod of their own, so that they are no dependencies of the program.
-TOOL := $(GO) tool -modfile=tools/go.mod
-lint: fmt-check vet ## gofmt, go vet, staticcheck and govulncheck (the last needs its database on the network)
-	$(TOOL) staticcheck ./...
-	@if found=$$($(TOOL) govulncheck ./... 2>&1); then echo "$$found"; else \
 		echo "$$found"; \
 		case "$$found" in \
 		*"fetching vulnerabilities"*) echo "make lint: govulncheck did NOT run: it cannot reach its database" ;; \

@@ -100,10 +100,8 @@ for target in $targets; do
         images="$images $arch=$dir"
     fi
     documents "$dir"
-    if [ -x "$root/packaging/stage.sh" ]; then
-        GENERATOR=$generator "$root/packaging/stage.sh" "$dir"
-        [ "$os" != linux ] || packages
-    fi
+    GENERATOR=$generator "$root/packaging/stage.sh" "$dir"
+    [ "$os" != linux ] || packages
     rm -rf "$dir/package" # the tree of nfpm
     extension=tar.gz
     [ "$os" != windows ] || extension=zip

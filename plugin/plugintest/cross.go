@@ -10,7 +10,7 @@ import (
 
 // archVariable says for which processor the plugins are that ZITADEL_SIEM_BUILT names,
 // if not for this machine's. The host is then compiled for it and runs in qemu-user.
-// `make arm64` sets both.
+// `make test-arm` sets both.
 const archVariable = "ZITADEL_SIEM_ARCH"
 
 // crossed are the names of Debian's packages gcc-aarch64-linux-gnu, libc6-arm64-cross and
@@ -38,7 +38,7 @@ func run(t testing.TB, path string) *exec.Cmd {
 	}
 	cross, known := crossed[arch]
 	if !known || !testkit.Built() {
-		t.Fatalf("%s=%s: only arm64 is known, and ZITADEL_SIEM_BUILT must name a directory with its plugins; make arm64 does both", archVariable, arch)
+		t.Fatalf("%s=%s: only arm64 is known, and ZITADEL_SIEM_BUILT must name a directory with its plugins; make test-arm does both", archVariable, arch)
 	}
 	return exec.Command(cross.emulator[0], append(cross.emulator[1:], path)...)
 }
