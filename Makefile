@@ -4,10 +4,10 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice clean
+.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice test-arm images release reproducible clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: build ## show audit events flowing (ZITADEL_URL and ZITADEL_TOKEN: from that instance)
 	@./build.sh demo
@@ -20,6 +20,19 @@ plugin: ## build/in_zitadel.so and build/out_zitadel.so, the Fluent Bit plugins
 
 sidecar: ## build/zitadel-siem, one static binary
 	@./build.sh sidecar
+
+test-arm: ## both plugins for arm64, loaded by a C host in qemu-user
+	@./build.sh test-arm64
+
+images: ## build Dockerfile and Dockerfile.fluent-bit with podman, and run what is in them
+	@mkdir -p build
+	$(REPORT) -tags images -count 1 -v -timeout 30m ./internal/images
+
+reproducible: ## one target of a release from two clones in different directories: the same bytes
+	@./build.sh exec tools/release/reproducible.sh
+
+release: ## everything of a release (VERSION=v0.1.0) into build/release/VERSION/
+	@./build.sh release
 
 # What the race detector makes too slow takes a part of its cases under it, and all without it.
 COMPUTES := ./parser ./internal/redact/... ./internal/events ./internal/calls

@@ -7,6 +7,9 @@
 #                         Fluent Bit input and output plugins
 #   ./build.sh sidecar    build/zitadel-siem, one static binary
 #   ./build.sh demo       build/zitadel-siem-demo, which make run starts; not shipped
+#   ./build.sh test-arm64 the plugins for arm64, loaded by a C host in qemu-user
+#   ./build.sh release    everything of a release into build/release/VERSION/; see
+#                         docs/releases.md
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
 #   ./build.sh exec CMD   run CMD with the Go that was found, for example
 #                         ./build.sh exec go test ./...
@@ -17,11 +20,12 @@
 # cannot install, it says what to do and exits with 1.
 #
 # Environment: VERSION (default: git describe), GO (a go command to use), CC,
-# GLIBC_MAX (fail when a plugin needs a newer glibc than this).
+# GLIBC_MAX (fail when a plugin needs a newer glibc than this), OUT (default:
+# build), GOOS and GOARCH (plugins: GOARCH amd64 or arm64, with a cross compiler).
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-out=$root/build
+out=${OUT:-$root/build}
 need=$(awk '$1 == "go" { print $2; exit }' "$root/go.mod")
 
 say() { printf '%s\n' "build.sh: $*" >&2; }
@@ -53,6 +57,21 @@ may_install() {
 
 apt_get() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" >&2
+}
+
+# cross_prefix prints what the names of the cross compiler for GOARCH begin with.
+cross_prefix() {
+    case $(uname -m)/${GOARCH:-} in
+    x86_64/arm64) echo aarch64-linux-gnu ;;
+    aarch64/amd64 | arm64/amd64) echo x86_64-linux-gnu ;;
+    esac
+}
+
+install_cross_compiler() {
+    command -v apt-get >/dev/null || return 1
+    say "no C compiler for $GOARCH: installing gcc-$(cross_prefix | tr _ -)"
+    set -- --no-install-recommends "gcc-$(cross_prefix | tr _ -)" "libc6-dev-$GOARCH-cross" binutils
+    apt_get install "$@" || { apt_get update && apt_get install "$@"; }
 }
 
 install_compiler() {
@@ -199,6 +218,10 @@ compiler_works() {
 }
 
 need_compiler() {
+    if [ -n "$(cross_prefix)" ]; then
+        need_cross_compiler
+        return
+    fi
     compiler_works && return 0
     if may_install && install_compiler && compiler_works; then
         return 0
@@ -208,6 +231,18 @@ need_compiler() {
   Fedora, RHEL:    sudo dnf install gcc glibc-devel binutils
   Alpine:          sudo apk add gcc musl-dev binutils
   and run this again. ./build.sh sidecar needs no C compiler."
+}
+
+need_cross_compiler() {
+    CC=${CC:-$(cross_prefix)-gcc}
+    export CC
+    compiler_works && return 0
+    if may_install && install_cross_compiler && compiler_works; then
+        return 0
+    fi
+    die "the plugins for $GOARCH need $CC with its libc headers, and it could not be installed from here.
+  Debian, Ubuntu:  sudo apt-get install gcc-$(cross_prefix | tr _ -) libc6-dev-$GOARCH-cross
+  Elsewhere set CC to a cross compiler, or build on $GOARCH."
 }
 
 # --- building ---------------------------------------------------------------
@@ -228,8 +263,17 @@ version() {
 # the code that it generated for speed.
 tags=netgo,osusergo,grpcnotrace,notfastpath
 go_build() {
-    (cd "$root" && go build -trimpath -buildvcs=false -tags "$tags" -ldflags "-s -w -X github.com/zitadel-siem/zitadel-siem/internal/version.Version=$(version)" "$@")
+    package=github.com/zitadel-siem/zitadel-siem/internal/version
+    flags="-s -w -X $package.Version=$(version)"
+    # The date of the commit and not of the build: two builds of it are equal.
+    if built=$(cd "$root" && TZ=UTC git show -s --date=format-local:%Y-%m-%dT%H:%M:%SZ --format="-X $package.Commit=%H -X $package.Date=%cd" HEAD 2>/dev/null); then
+        flags="$flags $built"
+    fi
+    (cd "$root" && go build -trimpath -buildvcs=false -tags "$tags" -ldflags "$flags" "$@")
 }
+
+# shown PATH: a file that is built, as it is called in messages
+shown() { printf '%s' "${1#"$root"/}"; }
 
 build_plugins() {
     need_go
@@ -242,8 +286,8 @@ build_plugins() {
 
 # build_plugin NAME EXPORTS
 build_plugin() {
-    say "building build/$1.so"
-    CGO_ENABLED=1 go_build -buildmode=c-shared -o "$out/$1.so" "./plugin/$1"
+    say "building $(shown "$out/$1.so")"
+    GOOS=linux CGO_ENABLED=1 go_build -buildmode=c-shared -o "$out/$1.so" "./plugin/$1"
     rm -f "$out/$1.h"
     check_plugin "$out/$1.so" "$2"
 }
@@ -295,15 +339,17 @@ build_demo() {
 # build_static NAME
 build_static() {
     mkdir -p "$out"
-    say "building build/$1"
-    CGO_ENABLED=0 go_build -o "$out/$1" "./cmd/$1"
-    if command -v readelf >/dev/null; then
-        if readelf -l -W "$out/$1" | grep -q INTERP; then
-            die "build/$1 is not static: it asks for a dynamic loader"
+    file=$out/$1
+    [ "${GOOS:-}" != windows ] || file=$file.exe
+    say "building $(shown "$file")"
+    CGO_ENABLED=0 go_build -o "$file" "./cmd/$1"
+    if [ "${GOOS:-linux}" = linux ] && command -v readelf >/dev/null; then
+        if readelf -l -W "$file" | grep -q INTERP; then
+            die "$(shown "$file") is not static: it asks for a dynamic loader"
         fi
     fi
-    check_size "$out/$1"
-    say "$1: $(size "$out/$1"), static"
+    check_size "$file"
+    say "${file##*/}: $(size "$file"), static"
 }
 
 # check_size: a file that is larger than this links something that it did not need
@@ -319,6 +365,28 @@ check_size() {
         die "$1 has $(size "$1"), and may have $most: see docs/adr/0018-only-the-services-that-are-called.md"
 }
 
+# test_arm64 loads the plugins for arm64 as Fluent Bit does. They read the test server's
+# events and send lines, in an emulator.
+test_arm64() {
+    need_go
+    if [ "$(uname -m)" != x86_64 ]; then
+        say "test-arm64 SKIPPED: this machine is a $(uname -m), and the emulator is for x86_64"
+        return 0
+    fi
+    if ! command -v qemu-aarch64 >/dev/null && may_install && command -v apt-get >/dev/null; then
+        set -- --no-install-recommends qemu-user
+        apt_get install "$@" || { apt_get update && apt_get install "$@"; }
+    fi
+    if ! command -v qemu-aarch64 >/dev/null; then
+        say "test-arm64 SKIPPED: no qemu-aarch64, so that the plugins for arm64 were NOT loaded: apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+        return 0
+    fi
+    OUT=$root/build/arm64 GOARCH=arm64 "$root/build.sh" plugin
+    (cd "$root" && ZITADEL_SIEM_ARCH=arm64 ZITADEL_SIEM_BUILT=$root/build/arm64 go test -count 1 \
+        -run 'TestABI_(EveryEventOnceByTheHostsOwnAppend|RefusedChunksAreKeptAndNotRepeated|OKAfterTheAckAndEveryLineOnce)$' \
+        ./plugin/in_zitadel ./plugin/out_zitadel)
+}
+
 size() {
     echo "$(($(wc -c <"$1") / 1048576)) MiB"
 }
@@ -331,6 +399,11 @@ all)
 plugin) build_plugins ;;
 sidecar) build_sidecar ;;
 demo) build_demo ;;
+test-arm64) test_arm64 ;;
+release)
+    need_go
+    . "$root/release.sh"
+    ;;
 test-deps)
     need_go
     need_compiler
@@ -343,5 +416,5 @@ exec)
     exec "$@"
     ;;
 -h | --help | help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" ;;
-*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, test-deps, exec" ;;
+*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, release, test-arm64, test-deps, exec" ;;
 esac

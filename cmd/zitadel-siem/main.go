@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -20,6 +19,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/coreos/go-systemd/v22/journal"
+
+	// Mozilla's roots, for a system that has none: an image with nothing but this program.
+	_ "golang.org/x/crypto/x509roots/fallback"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
@@ -53,13 +55,15 @@ type commands struct {
 
 	Completion completionCommand `cmd:"" help:"Print the script that completes commands, flags and values in a shell."`
 	Man        manCommand        `cmd:"" hidden:"" help:"Print the man page."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 type versionCommand struct{}
 
 func (versionCommand) Run() error {
-	fmt.Printf("zitadel-siem %s %s %s/%s\n", version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	_, err := fmt.Println(version.Line())
+	return err
 }
 
 func main() {
@@ -87,6 +91,7 @@ func run(args []string) int {
 	command, err := kong.New(&cli,
 		kong.Name("zitadel-siem"),
 		kong.Description("ZITADEL's audit events for your SIEM: every event at least once, with a stable event.id."),
+		kong.Vars{"version": version.Line()},
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(code int) { exited = code }),

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
+	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
 // Sources are what a file of `zitadel-siem pull --config` describes.
@@ -52,7 +53,7 @@ func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseO
 	if len(f.problems) > 0 {
 		return Sources{}, fmt.Errorf("--config %s: %s", path, strings.Join(f.problems, "\n  "))
 	}
-	if info, err := os.Stat(path); err == nil && f.secret && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(path); err == nil && f.secret && keyfile.Exposed(info.Mode()) != "" {
 		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("%s contains a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
 	}
 	return f.out, nil

@@ -83,6 +83,9 @@ func OpenState(path string, e *Engine) (*State, error) {
 }
 
 func openState(path string, e *Engine) (_ *State, err error) {
+	if !durable.ReplacesOpenFiles {
+		return nil, errors.New("cannot be kept on Windows: run detect without a state, or on Linux")
+	}
 	lock, err := durable.TakeLock(path + ".lock")
 	if err != nil {
 		return nil, err

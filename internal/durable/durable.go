@@ -15,7 +15,6 @@ import (
 	"os"
 
 	"github.com/gofrs/flock"
-	"golang.org/x/sys/unix"
 )
 
 // ErrLocked means that another process, or another part of this one, has the lock.
@@ -61,16 +60,6 @@ func (d *Draft) Discard() {
 	os.Remove(d.path)
 }
 
-// SyncDir makes names durable that were created, renamed or removed in a
-// directory.
-func SyncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // Lock is a lock that ends with the process, however it ends.
 type Lock struct{ flock *flock.Flock }
 
@@ -78,7 +67,7 @@ type Lock struct{ flock *flock.Flock }
 // removes. It does not wait: if somebody else has the lock, the error is
 // [ErrLocked].
 func TakeLock(path string) (*Lock, error) {
-	f := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW), flock.SetPermissions(0o600))
+	f := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE|NoFollow), flock.SetPermissions(0o600))
 	switch locked, err := f.TryLock(); {
 	case errors.As(err, new(*os.PathError)):
 		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable, and the file must belong to this user: another user may have run this once)", err)

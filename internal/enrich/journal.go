@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 )
 
 // journal is the file of a store. What changed is appended and fsynced; when more than
@@ -17,7 +17,7 @@ import (
 // into place.
 type journal struct {
 	path, instance string
-	lock           *os.File
+	lock           *durable.Lock
 	f              *os.File
 	size           int64  // what is durable
 	next           uint64 // number of the next frame
@@ -34,7 +34,10 @@ const slack = 1 << 20
 const maxFile = 16 << 30
 
 func openJournal(path, instance string, fsync func(*os.File) error, log *slog.Logger, entry func([]byte) error) (*journal, error) {
-	lock, err := lockFile(path + ".lock")
+	if !durable.ReplacesOpenFiles {
+		return nil, errors.New("option enrich does not work on Windows: turn it off, or run the reader on Linux")
+	}
+	lock, err := takeLock(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -43,31 +46,24 @@ func openJournal(path, instance string, fsync func(*os.File) error, log *slog.Lo
 		if j.f != nil {
 			j.f.Close()
 		}
-		lock.Close()
+		lock.Release()
 		return nil, err
 	}
 	return j, nil
 }
 
-// lockFile keeps a second process out; the lock ends with the process.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the lock: %w (the directory must exist and be writable, and the file must belong to this user: another user may have run this once)", err)
+// takeLock keeps a second process out; the lock ends with the process.
+func takeLock(path string) (*durable.Lock, error) {
+	lock, err := durable.TakeLock(path)
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("%w: give every source a path of its own, or stop the other one", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.New("another reader has it: give every source a path of its own, or stop the other one")
-		}
-		return nil, fmt.Errorf("cannot lock %s: %w (use a local file system)", path, err)
-	}
-	return f, nil
+	return lock, err
 }
 
 func (j *journal) open(log *slog.Logger, entry func([]byte) error) error {
 	os.Remove(j.fresh()) // of a process that was killed before the rename
-	f, err := os.OpenFile(j.path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(j.path, os.O_RDWR|durable.NoFollow, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j.rewrite(func(func([]byte) bool) {})
 	}
@@ -185,7 +181,7 @@ type draft struct {
 // draft writes these entries under another name.
 func (j *journal) draft(entries iter.Seq[[]byte]) (d draft, err error) {
 	os.Remove(j.fresh())
-	d.f, err = os.OpenFile(j.fresh(), os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	d.f, err = os.OpenFile(j.fresh(), os.O_RDWR|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
 	if err != nil {
 		return draft{}, err
 	}
@@ -257,5 +253,5 @@ func (j *journal) syncDir() error {
 // close writes the seal: behind it nothing can be missing.
 func (j *journal) close() error {
 	j.buf = appendFrame(j.buf[:0], j.next, nil)
-	return errors.Join(j.write(j.buf), j.f.Close(), j.lock.Close())
+	return errors.Join(j.write(j.buf), j.f.Close(), j.lock.Release())
 }

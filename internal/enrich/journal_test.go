@@ -31,7 +31,7 @@ func mustWrite(tb testing.TB, path string, b []byte) {
 // crash gives back the lock, as the end of a process does, and nothing else.
 func crash(s *Store) {
 	s.file.f.Close()
-	s.file.lock.Close()
+	s.file.lock.Release()
 }
 
 var sameEntry = cmp.Options{cmp.AllowUnexported(entry{}), cmpopts.EquateEmpty()}

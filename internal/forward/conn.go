@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/IBM/fluent-forward-go/fluent/protocol"
 	"github.com/tinylib/msgp/msgp"
-	"golang.org/x/sys/unix"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
@@ -123,24 +121,4 @@ func (c *conn) readUntil(deadline time.Time) ([]byte, error) {
 		}
 	}
 	return nil, errTooLong
-}
-
-// quiet reports whether an idle connection is open and has no data to read. Data between
-// two messages is the end of the connection, or belongs to no message.
-func (c *conn) quiet() bool {
-	socket, ok := c.raw.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	control, err := socket.SyscallConn()
-	if err != nil || c.SetReadDeadline(time.Time{}) != nil { // the last deadline may have passed
-		return false
-	}
-	var room [1]byte
-	var peeked error
-	err = control.Read(func(fd uintptr) bool {
-		_, _, peeked = unix.Recvfrom(int(fd), room[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		return true
-	})
-	return err == nil && (errors.Is(peeked, unix.EAGAIN) || errors.Is(peeked, unix.EINTR))
 }

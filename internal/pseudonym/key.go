@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 )
 
 const (
@@ -53,7 +54,7 @@ func readKey(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
-	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+	if mode := info.Mode().Perm(); mode&0o027 != 0 && runtime.GOOS != "windows" { // no permission bits there
 		return nil, fmt.Errorf("others may read or change it (mode %04o): chmod 600 %s, and make a new key if somebody has read it", mode, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/durable"
@@ -81,10 +80,8 @@ func (k *keyFile) giveAway() error {
 			return err
 		}
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := k.draft.File.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-			return fmt.Errorf("for the user that runs the listener: %w", err)
-		}
+	if err := chownLike(k.draft.File, info); err != nil {
+		return fmt.Errorf("for the user that runs the listener: %w", err)
 	}
 	return k.draft.File.Chmod(mode)
 }

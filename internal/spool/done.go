@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 )
 
 // The file "done" holds the number up to which all entries are done. It has two
@@ -48,7 +48,7 @@ func readSlot(b []byte) (number uint64, ok bool) {
 // one that a crash left empty.
 func openDone(dir string) (d *doneFile, number uint64, found bool, err error) {
 	path := filepath.Join(dir, doneName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|durable.NoFollow, 0o600)
 	if err != nil {
 		return nil, 0, false, err
 	}

@@ -40,6 +40,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/durable"
+	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
@@ -175,7 +176,7 @@ func (s *Spool) open() (err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Stat(s.dir); err == nil && keyfile.Exposed(info.Mode()) != "" {
 		s.log.Warn("spool: other users can list the directory; its files are readable only for their owner", "dir", s.dir, "mode", info.Mode().Perm().String())
 	}
 	s.lock, err = durable.TakeLock(filepath.Join(s.dir, "lock"))

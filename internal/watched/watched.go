@@ -8,12 +8,9 @@
 package watched
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Value is safe for concurrent use. Set the exported fields before the first use.
@@ -92,14 +89,4 @@ func (v *Value[T]) read(stamp string) {
 func (v *Value[T]) last() (T, error) {
 	r := v.current.Load()
 	return r.value, r.err
-}
-
-// Stamp is a text that differs when a file was replaced, written or removed, or
-// when its owner or mode was changed.
-func Stamp(path string) string {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return "missing"
-	}
-	return fmt.Sprint(st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim)
 }

@@ -56,7 +56,7 @@ type built struct {
 // Path compiles the host.
 func (b Binary) Path(t testing.TB) string {
 	t.Helper()
-	if testkit.Compiler() == "" {
+	if compiler() == "" {
 		t.Skip("no C compiler: the test host was not built, NOTHING of the ABI was tested; install gcc")
 	}
 	bin := b()
@@ -74,7 +74,7 @@ func compileHost(name string, flags ...string) Binary {
 		}
 		bin := filepath.Join(scratch, name)
 		args := append([]string{"-O1", "-Wall", "-rdynamic", "-pthread", "-o", bin, filepath.Join(dir, "testdata", "host.c"), "-ldl"}, flags...)
-		if out, err := exec.Command(testkit.Compiler(), args...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(compiler(), args...).CombinedOutput(); err != nil {
 			return built{err: fmt.Errorf("cc: %w\n%s", err, out)}
 		}
 		return built{path: bin}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -34,7 +33,7 @@ func Start(t *testing.T, b Binary, plugin string) *Host {
 	t.Helper()
 	so := testkit.Plugin(t, plugin)
 	h := &Host{t: t, Err: &testkit.Text{}, Dir: t.TempDir()}
-	cmd := exec.Command(b.Path(t))
+	cmd := run(t, b.Path(t))
 	cmd.Stderr = h.Err
 	in, err := cmd.StdinPipe()
 	if err != nil {
