@@ -52,11 +52,14 @@ func (s Span) MarshalText() ([]byte, error) {
 	return base64.RawStdEncoding.AppendEncode(b, sums), nil
 }
 
+// sweepFix is a part of each error about the sweep: the rest of the state is good without it.
+const sweepFix = `to go on without it, remove "sweep" and set "checksum" to ""`
+
 // UnmarshalText is the inverse of MarshalText.
 func (s *Span) UnmarshalText(text []byte) error {
 	fields := strings.Split(string(text), " ")
 	if len(fields) != 2 && len(fields) != 4 {
-		return fmt.Errorf("%q is not a span of the sweep", text)
+		return fmt.Errorf("%q is not a span of the sweep; %s", text, sweepFix)
 	}
 	var read Span
 	var errs [4]error
@@ -67,14 +70,17 @@ func (s *Span) UnmarshalText(text []byte) error {
 		read.Events, errs[2] = strconv.ParseUint(fields[2], 10, 64)
 		sums, errs[3] = base64.RawStdEncoding.Strict().DecodeString(fields[3])
 		if len(sums) != 8*Sums || read.Events == 0 {
-			return fmt.Errorf("%q is not a span of the sweep", text)
+			return fmt.Errorf("%q is not a span of the sweep; %s", text, sweepFix)
 		}
 		for i := range read.Sums {
 			read.Sums[i] = binary.LittleEndian.Uint64(sums[8*i:])
 		}
 	}
 	if err := errors.Join(errs[:]...); err != nil {
-		return fmt.Errorf("%q is not a span of the sweep: %w", text, err)
+		return fmt.Errorf("%q is not a span of the sweep: %w; %s", text, err, sweepFix)
+	}
+	if read.Since, read.UpTo = read.Since.UTC(), read.UpTo.UTC(); read.UpTo.Year() > 9999 || read.Since.Year() > 9999 || read.Since.Year() < 0 {
+		return fmt.Errorf("%q is not a span of the sweep: the year cannot be written; %s", text, sweepFix)
 	}
 	*s = read
 	return nil
@@ -84,7 +90,7 @@ func (s *Sweep) validate() error {
 	var end time.Time
 	for _, span := range s.Spans {
 		if span.Since.Before(end) || !span.Since.Before(span.UpTo) || s.Next.Before(span.UpTo) {
-			return fmt.Errorf("sweep: the span of %s is not in the order of time", span.Since.Format(time.RFC3339Nano))
+			return fmt.Errorf("sweep: the span of %s is not in the order of time; %s", span.Since.Format(time.RFC3339Nano), sweepFix)
 		}
 		end = span.UpTo
 	}

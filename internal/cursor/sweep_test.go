@@ -2,11 +2,14 @@ package cursor
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Who turns the sweep off can go back to a program that knows none.
@@ -57,8 +60,62 @@ func TestSpansOutOfOrderAreRefused(t *testing.T) {
 		}
 		if s, err := decode([]byte(bad)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, s.Sweep)
+		} else if name != "unknown member" && name != "version" && !strings.Contains(err.Error(), sweepFix) {
+			t.Errorf("%s: %v does not say how to go on", name, err)
 		}
 	}
+}
+
+// Law 5: a damaged sweep is an error that says how to go on, and that way works.
+func TestLaw5StateGoesOnWithoutADamagedSweep(t *testing.T) {
+	good, err := encode(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(good, &members); err != nil {
+		t.Fatal(err)
+	}
+	delete(members, "sweep")
+	members["checksum"] = ""
+	mended, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := decode(mended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := example
+	want.Sweep, want.Version, want.Checksum = nil, s.Version, ""
+	if d := cmp.Diff(want, s); d != "" {
+		t.Error(d)
+	}
+}
+
+// Whatever stands in a span, what is accepted is written back with the same meaning.
+func FuzzSpan(f *testing.F) {
+	for _, span := range example.Sweep.Spans {
+		text, _ := span.MarshalText()
+		f.Add(text)
+	}
+	f.Add([]byte("9999-12-31T23:59:59Z 9999-12-31T23:59:59-23:59"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var span, again Span
+		if span.UnmarshalText(text) != nil {
+			return
+		}
+		written, err := span.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.UnmarshalText(written); err != nil {
+			t.Fatal(err)
+		}
+		if span != again {
+			t.Errorf("%+v became %+v", span, again)
+		}
+	})
 }
 
 // What the sweep adds to a state: at most 61 spans. Beside it, the keys of an overlap of ten
