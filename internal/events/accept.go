@@ -12,6 +12,7 @@ import (
 // accept processes a stretch: it drops known events, opens and fills holes, moves the watermark,
 // and emits the rest.
 func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
+	before := maxTime(r.newest, r.watermark)
 	for _, e := range s.events {
 		// An answer to a hole has no limit of time. After a clock was set back, it may have a
 		// date in the future, which would be taken for the present.
@@ -27,7 +28,7 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 	if s.onlyHoles {
 		asked = time.Now()
 	} else {
-		r.noteRead(asked)
+		r.noteRead(asked, before)
 	}
 	r.broken = true // until the records are emitted
 	read := r.now().UTC().Truncate(tick)

@@ -33,6 +33,12 @@ const (
 // ask lists events, and retries after errors that may pass. Its error is that of the context, or
 // one of class Stop, TooLarge or Undecodable.
 func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
+	return r.askFor(ctx, req, false)
+}
+
+// askFor is ask for the live end or for the sweep. The sweep has an outage of its own: if ZITADEL
+// refuses only its reads, the live end still works, and each answer to it would end the outage.
+func (r *Reader) askFor(ctx context.Context, req *adminpb.ListEventsRequest, sweep bool) ([]*eventpb.Event, error) {
 	again, throttled := newBackoff(), retry.New(throttleFirst, throttleMost)
 	internal := 0
 	for {
@@ -42,7 +48,7 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 			err = checkAnswer(req, events)
 		}
 		if err == nil {
-			r.answered()
+			r.answeredTo(sweep)
 			if len(events) > 0 {
 				r.good.Store(req)
 			}
@@ -51,7 +57,10 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		r.stats.countError(err, r.clock())
+		r.stats.countCode(err)
+		if !sweep {
+			r.stats.setTrouble(err, r.clock())
+		}
 		var e *zitadel.Error
 		if !errors.As(err, &e) {
 			e = &zitadel.Error{Class: zitadel.Retry, Message: err.Error(), Err: err}
@@ -75,7 +84,11 @@ func (r *Reader) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*ev
 			return nil, err
 		}
 		wait = max(wait, e.RetryAfter)
-		r.failed(err, wait)
+		if sweep {
+			r.sweepFailed(err, wait)
+		} else {
+			r.failed(err, wait)
+		}
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
@@ -107,6 +120,23 @@ func (r *Reader) failed(err error, wait time.Duration) {
 	r.stats.Retries.Add(1)
 	if r.outages.Failed(err) {
 		r.log.Warn("zitadel does not answer, asking again", "error", err.Error(), "wait", wait.Round(time.Millisecond))
+	}
+}
+
+// answeredTo ends an outage of the live end or of the sweep.
+func (r *Reader) answeredTo(sweep bool) {
+	if !sweep {
+		r.answered()
+	} else if lasted, ended := r.sweep.outages.Worked(); ended {
+		r.log.Info("zitadel answers the sweep again", "after", lasted.Round(time.Second))
+	}
+}
+
+// sweepFailed is failed for the sweep.
+func (r *Reader) sweepFailed(err error, wait time.Duration) {
+	r.stats.Retries.Add(1)
+	if r.sweep.outages.Failed(err) {
+		r.log.Warn("zitadel does not answer the sweep, asking again; new events are not affected", "error", err.Error(), "wait", wait.Round(time.Millisecond))
 	}
 }
 

@@ -57,12 +57,17 @@ func (g *group) report() {
 	for _, c := range g.unreadable {
 		g.r.reportUnreadable(c, g.date, g.again)
 	}
+	if g.again {
+		return // reportUnproved follows if the group is late; otherwise it was reported at the first time
+	}
+	g.reportUnproved()
+}
+
+// reportUnproved logs and counts the parts that may have more events than were read.
+func (g *group) reportUnproved() {
 	text := "more events share one creation date than the API can show; some may be missing"
 	if len(g.unreadable) > 0 {
 		text = "events of the same date, type and sequence as one that cannot be read may be missing"
-	}
-	if g.again {
-		return // it was reported at the first time
 	}
 	for _, part := range g.unproved {
 		g.r.stats.Unproved.Add(1)
@@ -273,7 +278,7 @@ func (g *group) cuts(req *adminpb.ListEventsRequest) []uint64 {
 func (g *group) ask(ctx context.Context, req *adminpb.ListEventsRequest, asc bool) ([]*eventpb.Event, error) {
 	req = proto.CloneOf(req)
 	req.Asc = asc
-	return g.r.ask(ctx, req)
+	return g.r.askFor(ctx, req, g.again)
 }
 
 func (g *group) add(events []*eventpb.Event) {

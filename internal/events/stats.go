@@ -49,6 +49,11 @@ type Stats struct {
 }
 
 func (s *Stats) countError(err error, at time.Time) {
+	s.countCode(err)
+	s.setTrouble(err, at)
+}
+
+func (s *Stats) countCode(err error) {
 	kind := "other"
 	if e, ok := errors.AsType[*zitadel.Error](err); ok {
 		kind = e.Code.String()
@@ -59,9 +64,14 @@ func (s *Stats) countError(err error, at time.Time) {
 		s.errors = make(map[string]uint64)
 	}
 	s.errors[kind]++
+}
+
+func (s *Stats) setTrouble(err error, at time.Time) {
 	if unreadablePage(err) {
 		return // the reader asks for less; no person has to do anything
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.trouble == nil {
 		s.troubled = at
 	}

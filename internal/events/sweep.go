@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 const (
@@ -21,8 +22,13 @@ const (
 	missingReads = 3
 	// maxFilled bounds the events that are remembered because they filled holes: some 150 bytes
 	// each.
-	maxFilled   = 4096
+	maxFilled = 4096
+	// missingRest is the pause before a span is read again for this reason. It is shorter if
+	// spans are.
 	missingRest = 10 * time.Second
+	// After so many emitting reads of a span that had other events than the comparing ones, the
+	// span is given up, so that it does not stop the sweep.
+	unsteadyReads = 6
 )
 
 // sweep reads the log a second time, when it is as old as the option `sweep`, and finds the
@@ -51,8 +57,28 @@ type sweep struct {
 	// a restart, they come twice in this case.
 	filled map[eventKey]time.Time
 
-	behind  bool // spans were dropped, and this was logged
-	missing bool // missing events were logged
+	behind                      bool // spans were dropped, and this was logged
+	missing, unsteady, repeated told
+	outages                     outage.Log // of the reads of the sweep
+	clockTold                   bool       // that this machine's clock is ahead
+}
+
+// told limits how often a message is logged, and adds up what it is about.
+type told struct {
+	next time.Time
+	n    uint64
+}
+
+// due adds n, and returns the sum since the last message if it is time for another one.
+func (t *told) due(n uint64, every time.Duration) (uint64, bool) {
+	t.n += n
+	if now := time.Now(); now.Before(t.next) {
+		return 0, false
+	} else {
+		t.next = now.Add(every)
+	}
+	n, t.n = t.n, 0
+	return n, true
 }
 
 type sweepAnswer struct {
@@ -112,16 +138,43 @@ func (r *Reader) sweepClockAt(t time.Time) time.Time {
 	return maxTime(r.evidence.clockAt(t), r.sweep.base.clockAt(t))
 }
 
-// noteRead notes that a stretch was read, before its events are admitted.
-func (r *Reader) noteRead(asked time.Time) {
-	if s := r.sweep; s.every > 0 {
-		// What is that old now needs no second time. In a log whose events are all old, nothing
-		// but a clock tells how old: one that is wrong by less than a day does no harm.
-		if clock := r.sweepClockAt(asked); !clock.IsZero() {
-			s.spans.skipTo(maxTime(clock, r.now().Add(-24*time.Hour)).Add(-s.every))
-		}
+// noteRead notes that a stretch was read, before its events are admitted. before is the date up to
+// which events had been read.
+func (r *Reader) noteRead(asked, before time.Time) {
+	s := r.sweep
+	clock := r.sweepClockAt(asked)
+	if s.every == 0 || clock.IsZero() {
+		return
+	}
+	if r.readUpTo.IsZero() {
+		// In a log whose events are all old, nothing but this machine's clock tells how old. It
+		// counts with an allowance of a day, and only in the first pass: what is new after that
+		// became visible just now.
+		clock = maxTime(clock, r.now().Add(-24*time.Hour))
+	} else if r.newest.After(before) && s.spans.next.Sub(maxTime(clock, r.newest)) > s.spans.width {
+		r.mendNext(before)
+	}
+	// What is that old now needs no second time.
+	s.spans.skipTo(clock.Add(-s.every))
+}
+
+// mendNext lets spans begin behind the date up to which events were read, because a wrong clock let
+// them begin in the future. The events that were read before have no later date.
+func (r *Reader) mendNext(read time.Time) {
+	s := r.sweep
+	if !s.clockTold && r.now().Sub(r.newest) > 24*time.Hour {
+		r.log.Warn("this machine's clock is more than a day ahead of ZITADEL's events: the sweep does not find late events of the time before this start",
+			"clock", r.now(), "event", r.newest, "fix", "set this machine's clock")
+		s.clockTold = true
+	}
+	s.spans.next = read
+	if n := len(s.spans.list); n > 0 {
+		s.spans.skipTo(s.spans.list[n-1].upTo)
 	}
 }
+
+// rest is the pause before a span is read again.
+func (s *sweep) rest() time.Duration { return min(missingRest, s.spans.width/4) }
 
 // note notes an event that is read for the first time.
 func (r *Reader) note(date, asked time.Time) {

@@ -25,7 +25,7 @@ func BenchmarkSweepEvent(b *testing.B) {
 			b.Fatal(err)
 		}
 		r.evidence.see(epoch)
-		r.noteRead(time.Now())
+		r.noteRead(time.Now(), time.Time{})
 		r.sweep.spans.reach(epoch, time.Now())
 		return r
 	}

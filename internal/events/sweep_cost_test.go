@@ -181,7 +181,7 @@ func TestSweepStateIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.evidence.see(epoch)
-		r.noteRead(time.Now())
+		r.noteRead(time.Now(), time.Time{})
 		for n := range 300_000 { // in an hour
 			date := epoch.Add(time.Duration(n) * 12 * time.Millisecond)
 			r.evidence.see(date)

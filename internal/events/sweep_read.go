@@ -23,6 +23,8 @@ type sweepJob struct {
 	missing uint64                 // so many events fewer were shown than are known
 	found   uint64                 // late events that came out
 	silent  bool                   // nothing came out
+	all     bool                   // emit is true for each date
+	tries   int                    // emitting reads that had other events than the comparing one
 }
 
 func newSweepJob(p *span) *sweepJob { return &sweepJob{span: p, known: p.known, done: p.since} }
@@ -50,6 +52,9 @@ func (r *Reader) takeSwept(ctx context.Context, a sweepAnswer, emit Emit) error 
 		job.read.add(dateHash(created(e)))
 	}
 	if job.emit != nil {
+		if g := a.stretch.group; g != nil && len(g.events) > 0 && job.emit(dateHash(g.date)) {
+			g.reportUnproved() // the group is late, so this was not reported before
+		}
 		if err := r.emitSwept(ctx, a.stretch.events, emit); err != nil {
 			return err
 		}
@@ -83,10 +88,10 @@ func (r *Reader) emitSwept(ctx context.Context, events []*eventpb.Event, emit Em
 			b.add(&rec)
 		}
 	}
-	if !job.done.Before(job.span.upTo) && job.read == job.shown {
+	if !job.done.Before(job.span.upTo) && (job.all || job.read == job.shown) {
 		// In the same state as the last of them, so that a crash does not repeat all. If this read
-		// had other events than the one before, some may not have come out.
-		job.span.known, job.known = job.shown, job.shown
+		// had other events than the one before, and not all came out, some may be missing.
+		job.span.known, job.known = job.read, job.read
 	}
 	if n := uint64(len(b.Records)); n > 0 {
 		found := min(n, job.late)
@@ -114,19 +119,20 @@ func (r *Reader) closeSpan() {
 	if job.silent && job.missing > 0 {
 		r.reportMissing(job)
 	}
+	if job.emit != nil && job.read != job.shown {
+		r.readsDiffer(job)
+		return
+	}
 	if job.read == *known {
-		s.spans.drop(1)
-		s.job = nil
+		s.dropSpan()
 		return
 	}
 	next := newSweepJob(job.span)
+	next.tries = job.tries
 	s.job = next
-	if job.emit != nil {
-		return // the two reads differ: compare again
-	}
 	if job.read.n < known.n {
 		if next.fewer = job.fewer + 1; next.fewer < missingReads {
-			s.resume = time.Now().Add(missingRest)
+			s.resume = time.Now().Add(s.rest())
 			return
 		}
 		next.missing = known.n - job.read.n
@@ -144,27 +150,59 @@ func (r *Reader) closeSpan() {
 	if next.missing > 0 {
 		// Retention, or somebody, removes events. Which of the others are new cannot be known.
 		r.reportMissing(next)
-		s.spans.drop(1)
-		s.job = nil
+		s.dropSpan()
 		return
 	}
-	next.emit = func(uint64) bool { return true }
+	next.all, next.emit = true, func(uint64) bool { return true }
 	if known.n > 0 {
 		next.unknown = 0 // the first ones need not be the late ones
-		r.log.Warn("events became visible late, and cannot be told from those that came out before: all of this time come out again, with the same event.id",
-			"after", job.span.since, "up_to", job.span.upTo, "events", job.read.n, "late", next.late)
+		if spans, due := s.repeated.due(1, time.Hour); due {
+			r.log.Warn("events became visible late, and cannot be told from those that came out before: all of this time come out again, with the same event.id",
+				"after", job.span.since, "up_to", job.span.upTo, "events", job.read.n, "late", next.late, "times_since_the_last_line", spans)
+		}
 	}
 }
 
-// reportMissing counts events that are known and are not shown any more, and logs the first.
+// readsDiffer decides what to do if the read that had to emit had other events than the read that
+// compared: a proxy answered an empty page, two replicas of the database differ, or events are
+// still becoming visible.
+func (r *Reader) readsDiffer(job *sweepJob) {
+	s := r.sweep
+	if job.tries++; job.tries >= unsteadyReads {
+		if spans, due := s.unsteady.due(1, 24*time.Hour); due {
+			r.log.Warn("zitadel shows other events of one time at each read: the sweep gives this time up, late events in it may be missing",
+				"after", job.span.since, "up_to", job.span.upTo, "times_since_the_last_line", spans,
+				"fix", "look whether ZITADEL reads from replicas that differ, or a proxy changes its answers")
+		}
+		s.dropSpan()
+		return
+	}
+	next := newSweepJob(job.span)
+	next.tries = job.tries
+	if job.silent {
+		// What was late was not there at this read. It is asked for once more, because a
+		// comparison might not see it either.
+		again := *job
+		again.done, again.read = job.span.since, sums{}
+		next = &again
+	}
+	s.job, s.resume = next, time.Now().Add(s.rest())
+}
+
+// dropSpan ends the work on the first span.
+func (s *sweep) dropSpan() {
+	s.spans.drop(1)
+	s.job = nil
+}
+
+// reportMissing counts events that are known and are not shown any more, and logs that once a day.
 func (r *Reader) reportMissing(job *sweepJob) {
 	r.stats.SweepMissing.Add(job.missing)
-	if !r.sweep.missing {
+	if missing, due := r.sweep.missing.due(job.missing, 24*time.Hour); due {
 		r.log.Warn("zitadel does not show all the events any more that it has shown before",
-			"after", job.span.since, "up_to", job.span.upTo, "missing", job.missing,
+			"after", job.span.since, "up_to", job.span.upTo, "missing", missing,
 			"fix", "audit-log retention hides events that are younger than the option sweep; otherwise look who removed events from ZITADEL's database")
 	}
-	r.sweep.missing = true
 }
 
 // finishSweep reads what is due without pauses, when there is nothing else to do, and stores how

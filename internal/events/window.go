@@ -38,6 +38,7 @@ type stretch struct {
 	done      time.Time
 	asked     time.Time // before the first call for it, on the monotonic clock
 	onlyHoles bool      // the answer to a hole; other events in it are ignored
+	group     *group    // if all events have one date, and were read as such
 }
 
 // windows walks through time in windows that hold about a page each: narrow
@@ -206,23 +207,24 @@ func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, as
 	req := w.r.filter.request()
 	setRange(req, effective(since), until)
 	req.Limit, req.Asc = uint32(limit), asc
-	return w.r.ask(ctx, req)
+	return w.r.askFor(ctx, req, w.again)
 }
 
 // readGroup returns all events of one creation date.
 func (w *windows) readGroup(ctx context.Context, date time.Time) (stretch, error) {
-	g := group{r: w.r, date: date, endsOnly: w.groups[date], again: w.again}
+	// The sweep compares a read with another one, so it reads a group whole each time.
+	g := group{r: w.r, date: date, endsOnly: w.groups[date] && !w.again, again: w.again}
 	if err := g.read(ctx); err != nil {
 		return stretch{}, err
 	}
 	g.report()
-	if g.inParts {
+	if g.inParts && !w.again {
 		if w.groups == nil || len(w.groups) >= 1000 { // an overlap holds few
 			w.groups = make(map[time.Time]bool)
 		}
 		w.groups[date] = true
 	}
-	return stretch{events: g.events, done: date}, nil
+	return stretch{events: g.events, done: date, group: &g}, nil
 }
 
 func created(e *eventpb.Event) time.Time {
