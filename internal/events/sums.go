@@ -11,10 +11,20 @@ import (
 // sums describe a set of events in constant memory: how many they are, and the sums of the
 // powers 1 to 8 of the hashes of their creation dates. The order of the events does not matter.
 //
-// The sums of two sets differ if one of them has events that the other does not have, because
-// the numbers of events do. If what is more has at most [lateDates] different dates, these dates
-// follow from the difference, however many events have one of them: see [changed]. The
-// events of a transaction have one date, and become visible together.
+// The idea, with one late event: if 5 numbers were read, and later 6 are shown, the difference of
+// the two sums is the new number itself. Nobody has to remember the 5.
+//
+//	read      3  8  8 20 41       number 5   sum  80
+//	shown     3  8  8 20 27 41    number 6   sum 107
+//	                              new    1        27
+//
+// With two new numbers, their sum does not tell them apart, but their sum and the sum of their
+// squares do, and so on: two sums for each new number that differs. The events of a transaction
+// have one date and become visible together, so a late transaction is one new number, which
+// may be there several times. Eight sums name up to [lateDates] of them: see [changed].
+//
+// The sums of two sets also differ if more than that is late, because the numbers of events do.
+// Then it is known that something is late, but not what.
 type sums struct {
 	n     uint64
 	power [cursor.Sums]uint64
@@ -54,10 +64,21 @@ type dates struct {
 // changed returns the dates of which two sets have different numbers of events; false if they are
 // more than [lateDates].
 //
-// If one set has m[k] events more of the date with the hash x[k], the difference of the sums of
-// powers j is m[1]*x[1]^j + m[2]*x[2]^j + ..., which is a linear recurrence of j. Berlekamp and
-// Massey's algorithm finds the shortest one; the roots of its polynomial are the x[k]. There are
-// 9 sums, with that of the powers 0, which is n. With 4 dates the ninth is a check.
+// It takes three steps.
+//  1. Subtract the sums of one set from those of the other one. What both sets have is gone. If one
+//     set has m[k] events more of the date with the hash x[k], the difference for the power j is
+//     d[j] = m[1]*x[1]^j + m[2]*x[2]^j + ... With n for the power 0, there are nine of them.
+//  2. Such a sequence is a linear recurrence: each d[j] is c[1]*d[j-1] + c[2]*d[j-2] + ..., with as
+//     many c as there are dates. Berlekamp and Massey's algorithm finds the shortest recurrence.
+//     It keeps one, and mends it with an earlier one wherever it misses the next number.
+//  3. The dates are the roots of its polynomial z^k - c[1]*z^(k-1) - ... Nobody solves it: each
+//     event that is read again is put in ([dates.more]). If it is 0, its date has changed.
+//
+// Five dates never pass for fewer, because a determinant of the nine sums is not zero then. Six or
+// more do with a probability of 2^-61.
+//
+// Reference: J. L. Massey, Shift-register synthesis and BCH decoding, IEEE Transactions on
+// Information Theory 15 (1969). Decoders of Reed-Solomon codes find errors in the same way.
 func changed(a, b sums) (dates, bool) {
 	sequence := []uint64{plus(reduce(a.n), prime-reduce(b.n))}
 	for i := range a.power {

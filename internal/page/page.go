@@ -70,6 +70,8 @@ type Source struct {
 	Records  uint64        // handed over
 	Buffered int64         // bytes that wait
 	Gaps     Gaps
+	Swept    time.Time // what is older was read twice; zero: the sweep is off, or nothing was read yet
+	Late     uint64    // events that the sweep found
 	Calls    uint64
 	Failed   uint64 // calls
 	Answered time.Time

@@ -48,7 +48,7 @@ func full(mark string) State {
 	return State{
 		Now: now, Began: now.Add(-time.Hour), Version: mark, Detects: true,
 		Sources: []Source{
-			{Instance: mark, From: mark, To: mark, Doing: "reading", Lag: time.Second, History: h, Answered: now,
+			{Instance: mark, From: mark, To: mark, Doing: "reading", Lag: time.Second, History: h, Answered: now, Swept: now.Add(-time.Hour), Late: 3,
 				Webhooks: &Webhooks{Address: mark, Unknown: 1, Refused: 1, Reasons: map[string]uint64{mark: 1}}},
 			{Instance: mark, Level: Failing, Doing: "failing", Lag: -1, Buffered: 1_300_000, History: new(History), Webhooks: &Webhooks{}},
 		},
@@ -206,7 +206,7 @@ func TestThePageIsBounded(t *testing.T) {
 
 func TestTheWorstComesFirstAndInTheTitle(t *testing.T) {
 	text := render(t, full("x"))
-	for _, want := range []string{"<title>✕ 1 problem – zitadel-siem</title>", "Failing: x", "Notice: x", "not known", "1.3 MB waiting", "nowhere", "What to do:", "Last alerts", `http-equiv="refresh"`} {
+	for _, want := range []string{"<title>✕ 1 problem – zitadel-siem</title>", "Failing: x", "Notice: x", "not known", "1.3 MB waiting", "3 late", "nowhere", "What to do:", "Last alerts", `http-equiv="refresh"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)
 		}
@@ -215,7 +215,7 @@ func TestTheWorstComesFirstAndInTheTitle(t *testing.T) {
 		t.Error("a notice stands above a failure")
 	}
 	well := State{Now: time.Now(), Sources: []Source{{Instance: "one", Doing: "reading", History: new(History)}}}
-	if text := render(t, well); !strings.Contains(text, "<title>✓ No problems –") || !strings.Contains(text, "Nothing.") || strings.Contains(text, "Last alerts") || strings.Contains(text, "Webhooks") {
+	if text := render(t, well); !strings.Contains(text, "<title>✓ No problems –") || !strings.Contains(text, "Nothing.") || strings.Contains(text, "Last alerts") || strings.Contains(text, "sweep") || strings.Contains(text, "Webhooks") {
 		t.Error(text)
 	}
 	off, _ := io.ReadAll(ask(well, "/?refresh=off", "127.0.0.1:1", "localhost").Body)

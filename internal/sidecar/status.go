@@ -80,6 +80,8 @@ func (f *Feed) shown(now time.Time, h *histories, problems []page.Problem) page.
 		Records:  stats.Taken.Load(),
 		Buffered: int64(f.Pipe.UnderWay()),
 		Gaps:     page.Gaps{Open: uint64(max(0, r.HolesOpen.Load())), Filled: r.HolesFilled.Load(), GivenUp: r.HolesGivenUp.Load()},
+		Swept:    r.Swept(),
+		Late:     r.SweepFound.Load(),
 		Calls:    r.Calls.Load(),
 		Answered: r.LastSuccess(),
 	}
