@@ -315,7 +315,7 @@ func TestKeys_ThatOthersCanReadAreToldOfOnce(t *testing.T) {
 		w.want(t, "it", w.signed("t", event), 200, 0)
 		writeFile(t, filepath.Join(w.keys, "other"), testKey)
 	}
-	if n := strings.Count(w.log.String(), "mode 0640"); n != 1 {
+	if n := strings.Count(w.log.String(), "mode 0644"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, w.log)
 	}
 }
