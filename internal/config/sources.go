@@ -137,7 +137,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
 		if first, ok := lines[key.Value]; ok {
-			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first)
+			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first)
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -152,12 +152,12 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is not one of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is not known here: use metrics_listen, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
 		}
 	}
 	switch {
 	case list == nil:
-		f.fail(root.Line, "`sources:` is missing; it is a list of at least one source")
+		f.fail(root.Line, "`sources:` is missing: add it, a list of at least one source, each beginning with `- url:`")
 	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
 		f.fail(list.Line, "`sources:` must be a list of at least one source, each beginning with `- url:`")
 	default:
@@ -249,7 +249,7 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, v := node.Content[i], node.Content[i+1]
 		if first, ok := values[key.Value]; ok {
-			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first.line)
+			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first.line)
 			continue
 		}
 		var text string

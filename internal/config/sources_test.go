@@ -87,11 +87,11 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is not one of metrics_listen, defaults, sources
-  line 4: "token_file" is not one of metrics_listen, defaults, sources; move it below a source, or below defaults
+	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, defaults or sources
+  line 4: "token_file" is not known here: use metrics_listen, defaults or sources; move it below a source, or below defaults
   line 2: token: contains the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
-  line 12: "settle" is already in line 11
+  line 12: "settle" is already in line 11: remove one of the two
   line 11: settle: "1h" is more than 10m (events are not read before they are this old); the maximum is 10m, the default 2s
   line 13: "url" must be a plain value or a list of plain values
   line 13: url: is missing; for example https://zitadel.example.com
@@ -117,7 +117,7 @@ func TestSources_Files(t *testing.T) {
 		"sources: [":               "line 1: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
 		"a: 1\nsources: [\n- }":    "line 2: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
 		"- url: x":                 "line 1: must be a map with `sources:`",
-		"defaults: {}":             "line 1: `sources:` is missing; it is a list of at least one source",
+		"defaults: {}":             "line 1: `sources:` is missing: add it, a list of at least one source, each beginning with `- url:`",
 		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it should contain only sources",
@@ -168,9 +168,9 @@ func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
 	}
 	listen := ", listen: \"127.0.0.1:8443\", listen_keys_dir: " + dir
 	for _, c := range []struct{ text, want string }{
-		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" is already in line 1`},
-		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" is already in line 1`},
-		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" is already in line 1`},
+		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" is already in line 1: remove one of the two`},
+		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" is already in line 1: remove one of the two`},
+		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" is already in line 1: remove one of the two`},
 		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},

@@ -143,7 +143,7 @@ func parseCondition(s string, names []string, searches map[string]*node) (*node,
 		if strings.HasPrefix(c.words[0], "|") {
 			return nil, fmt.Errorf("the condition has an aggregation (%q), which Sigma 2 has no more: write a correlation rule", strings.Join(c.words, " "))
 		}
-		return nil, fmt.Errorf("the condition cannot be read from %q on: join searches by and, or", c.words[0])
+		return nil, fmt.Errorf("the condition cannot be read from %q on: write and, or, not between the names of searches", c.words[0])
 	}
 	for _, name := range names {
 		if !c.used[name] {
@@ -202,7 +202,7 @@ func (c *condition) not() (*node, error) {
 			return nil, err
 		}
 		if !c.next(")") {
-			return nil, fmt.Errorf("the condition has a ( without its )")
+			return nil, fmt.Errorf("the condition has a ( without its ): add the )")
 		}
 		return n, nil
 	}
@@ -211,7 +211,7 @@ func (c *condition) not() (*node, error) {
 
 func (c *condition) operand() (*node, error) {
 	if len(c.words) == 0 {
-		return nil, fmt.Errorf("the condition ends where the name of a search is expected")
+		return nil, fmt.Errorf("the condition ends too early: add the name of a search")
 	}
 	word := c.words[0]
 	c.words = c.words[1:]
@@ -221,7 +221,7 @@ func (c *condition) operand() (*node, error) {
 	}
 	quantity := strings.ToLower(word)
 	if len(c.words) < 2 || !strings.EqualFold(c.words[0], "of") {
-		return nil, fmt.Errorf("the condition names the search %q, which the rule does not have: it has %s", word, strings.Join(c.names, ", "))
+		return nil, fmt.Errorf("the condition names the search %q, which the rule does not have: use one of %s", word, strings.Join(c.names, ", "))
 	}
 	which := c.words[1]
 	c.words = c.words[2:]
@@ -241,7 +241,7 @@ func (c *condition) operand() (*node, error) {
 		}
 	}
 	if len(n.kids) == 0 {
-		return nil, fmt.Errorf("the condition has %q, and no search is called so: the rule has %s", word+" of "+which, strings.Join(c.names, ", "))
+		return nil, fmt.Errorf("the condition has %q, and no search has such a name: use one of %s", word+" of "+which, strings.Join(c.names, ", "))
 	}
 	return n, nil
 }

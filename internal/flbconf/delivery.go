@@ -129,7 +129,7 @@ func (c *checker) deliver(flows []flow) {
 func (c *checker) emission(f flow, e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
 	if strings.Contains(e.tag, "*") {
-		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "")
+		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "make sure that the match of an output takes each of them")
 	}
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {

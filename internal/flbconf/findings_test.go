@@ -114,7 +114,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`- ./flb-in_zitadel.so <- error: plugins: ./flb-in_zitadel.so: Fluent Bit treats a file named flb-* as a native plugin; fix: in_zitadel.so`,
 		}},
 		{"missing include", "good.yaml", "service:\n", "includes: [none.yaml]\nservice:\n", []string{
-			`includes: [none.yaml] <- error: include none.yaml: DIR/none.yaml: no such file or directory`,
+			`includes: [none.yaml] <- error: include none.yaml: DIR/none.yaml: no such file or directory; fix: repair the file, or remove the line`,
 		}},
 		{"alias", "good.yaml", "start: 30d", "start: *nowhere", []string{
 			`start: *nowhere <- error: YAML alias without an anchor: Fluent Bit does not support aliases and does not start; fix: write the value itself; if it begins with *, put it in quotes`,
@@ -123,7 +123,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`other: *n <- error: YAML alias *n: Fluent Bit does not support aliases and does not start; fix: the value itself`,
 		}},
 		{"broken yaml", "good.yaml", "  flush: 1", "  flush: [1", []string{
-			`service: <- error: the file is not valid YAML: line 7: did not find expected ',' or ']'`,
+			`service: <- error: the file is not valid YAML: line 7: did not find expected ',' or ']'; fix: repair the line`,
 		}},
 		{"wrong plugin name", "inline.conf", "Name         zitadel", "Name         in_zitadel", []string{
 			`Name         in_zitadel <- error: no input named zitadel: this configuration reads nothing from ZITADEL; fix: name zitadel`,

@@ -182,7 +182,7 @@ func Stop(inputs ...*Input) {
 		case <-in.done:
 			in.log.Info("stopped", "read", in.Stats().Read.Load(), "handed_over", in.Stats().Taken.Load())
 		case <-ctx.Done():
-			in.log.Warn("stopping takes long, it is not waited for", "error", errors.Join(err, ctx.Err()))
+			in.log.Warn("stopping takes too long: Fluent Bit does not wait for it any longer", "error", errors.Join(err, ctx.Err()))
 		}
 		in.lines.Print()
 		in.lines.Detach()

@@ -281,7 +281,7 @@ func (l *Listener) push(entry spool.Entry) (p events.Push) {
 	})
 	if err != nil {
 		l.leftOut.Add(1)
-		l.log.Error("an entry of the spool cannot be read and is left out; an event comes by pulling", "entry", entry.Number, "error", err)
+		l.log.Error("an entry of the spool cannot be read and is left out: an event comes by pulling, an API call or a login is lost", "entry", entry.Number, "error", err)
 		return events.Push{}
 	}
 	return p
@@ -335,7 +335,7 @@ func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 		}
 		if err := queue.Done(acked.number.Load()); err != nil {
 			logged.Do(func() {
-				l.log.Error("the spool: acknowledged entries are pushed again after a restart: " + err.Error())
+				l.log.Error("the spool cannot note which entries are done, they come again after a restart: " + err.Error())
 			})
 		}
 	}

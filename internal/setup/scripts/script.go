@@ -157,7 +157,7 @@ func ReadKey(path string) (key config.Secret, warning string, err error) {
 // CheckKey returns an error for a key that our endpoint would refuse.
 func CheckKey(key config.Secret) error {
 	if key.Reveal() == placeholder {
-		return errors.New("is the placeholder")
+		return errors.New("is the placeholder of the script: use one of your own, such as the output of openssl rand -base64 32")
 	}
 	return keyfile.Kind(keyfile.Secret).Check([]byte(key.Reveal()))
 }
