@@ -57,7 +57,7 @@ var speakers = map[string]speaker{
 }
 
 // fields are texts in literals of structs, by package and field.
-var fields = []string{"internal/zitadel.fix", "internal/zitadel.fixGRPC", "internal/zitadel.text", "internal/input.Refusal", "internal/sidecar.Problem", "internal/events.Message"}
+var fields = []string{"internal/zitadel.fix", "internal/zitadel.fixGRPC", "internal/zitadel.text", "internal/input.Refusal", "internal/sidecar.Problem", "internal/events.Message", "internal/setup/scripts.warning"}
 
 // collector collects the messages of one package.
 type collector struct {
@@ -149,8 +149,8 @@ func (c *collector) visit(n ast.Node) bool {
 		}
 	case *ast.AssignStmt:
 		for i, left := range n.Lhs {
-			if field, ok := left.(*ast.SelectorExpr); ok && len(n.Lhs) == len(n.Rhs) && slices.Contains(fields, c.dir+"."+field.Sel.Name) {
-				c.take(n, field.Sel.Name, c.texts(n.Rhs[i]), false)
+			if name := nameOf(left); len(n.Lhs) == len(n.Rhs) && slices.Contains(fields, c.dir+"."+name) {
+				c.take(n, name, c.texts(n.Rhs[i]), false)
 			}
 		}
 	case *ast.KeyValueExpr:
@@ -161,10 +161,24 @@ func (c *collector) visit(n ast.Node) bool {
 	return true
 }
 
+// nameOf is the name of a variable or a field.
+func nameOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
 // called takes the text of a call, if it is one that users see.
 func (c *collector) called(call *ast.CallExpr) {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
+		if f.Name == "append" && len(call.Args) == 2 && strings.EqualFold(nameOf(call.Args[0]), "warnings") {
+			c.take(call, "warnings", c.texts(call.Args[1]), false)
+		}
 		c.say(call, f.Name, call.Args)
 	case *ast.SelectorExpr:
 		on := ""

@@ -136,11 +136,11 @@ func run(args []string) int {
 // missingValue says what to write after a flag that came without its value. All options
 // of the tables take one, switches included (--learn=on).
 func missingValue(err error) error {
-	flag, found := strings.CutSuffix(err.Error(), `: expected string value but got "EOL" (<EOL>)`)
-	if !found {
+	flag, expected, found := strings.Cut(err.Error(), ": expected ")
+	if !found || !strings.HasSuffix(expected, ` value but got "EOL" (<EOL>)`) {
 		return err
 	}
-	return fmt.Errorf("%s needs a value, for example %s=on if it is a switch", flag, flag)
+	return fmt.Errorf("%s needs a value: write %s=VALUE, or %s=on for a switch", flag, flag, flag)
 }
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,

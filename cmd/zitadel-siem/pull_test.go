@@ -277,7 +277,7 @@ func TestPullSaysHowToMendItself(t *testing.T) {
 		says   []string
 	}{
 		{"an unknown flag", nil, []string{"--state_path", "x"}, exitUsage, []string{`did you mean "--state-path"`}},
-		{"a switch without its value", nil, []string{"--learn"}, exitUsage, []string{"--learn needs a value, for example --learn=on"}},
+		{"a switch without its value", nil, []string{"--learn"}, exitUsage, []string{"--learn needs a value: write --learn=VALUE, or --learn=on for a switch"}},
 		{"wrong values, all at once", []string{"ZITADEL_SETTLE=soon"}, []string{"--transport", "soap"}, exitUsage, []string{"transport", "settle", "2 problems"}},
 		{"a wrong token", []string{"ZITADEL_TOKEN=" + wrong}, nil, exitFailed, []string{"the token is wrong", "renew it in"}},
 		{"a role too small", []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, nil, exitFailed, []string{"IAM_OWNER_VIEWER"}},

@@ -65,15 +65,15 @@ func readYAML(path string) (*yaml.Node, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fileError(err)
 	case err != nil:
-		return nil, bounded.WithoutPath(err) // the message has it
+		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err)) // the message has the path
 	}
 	defer r.Close()
 	data, err := bounded.ReadAll(r, maxSources)
 	switch {
 	case errors.Is(err, bounded.ErrTooLarge):
-		return nil, errors.New("is larger than 1 MiB: it should contain only sources")
+		return nil, errors.New("is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources")
 	case err != nil:
-		return nil, bounded.WithoutPath(err)
+		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err))
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {

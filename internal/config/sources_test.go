@@ -120,17 +120,17 @@ func TestSources_Files(t *testing.T) {
 		"defaults: {}":             "line 1: `sources:` is missing: add it, a list of at least one source, each beginning with `- url:`",
 		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
-		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it should contain only sources",
+		strings.Repeat("#", 2<<20): "is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources",
 	} {
 		path := writeSources(t, text)
 		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+want {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
-	if _, err := ReadSources("nowhere.yaml", noEnv, ParseOptions{}); err == nil || err.Error() != "--config nowhere.yaml: no such file or directory" {
+	if _, err := ReadSources("nowhere.yaml", noEnv, ParseOptions{}); err == nil || err.Error() != "--config nowhere.yaml: no such file or directory; name the YAML file of the sources" {
 		t.Error(err)
 	}
-	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
+	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory; name the YAML file of the sources") {
 		t.Error(err)
 	}
 }

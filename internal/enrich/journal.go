@@ -82,7 +82,7 @@ func (j *journal) open(log *slog.Logger, entry func([]byte) error) error {
 		return err
 	}
 	if info.Size() > j.size {
-		log.Warn("names: the end of the file was cut in mid write; what was committed is there", "file", j.path, "bytes", info.Size()-j.size)
+		log.Warn("names: the end of the file was cut while it was written: everything that was committed is there", "file", j.path, "bytes", info.Size()-j.size)
 		if err := f.Truncate(j.size); err != nil {
 			return err
 		}

@@ -140,8 +140,8 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 		feed    *Feed
 		problem string
 	}{
-		{waiting, "no records are taken since 5m"},
-		{down, "no answer of ZITADEL since 5m"},
+		{waiting, "no records have been taken for 5m"},
+		{down, "ZITADEL has not answered for 5m"},
 	} {
 		h := c.feed.health(later, began)
 		if h.Well || !strings.HasPrefix(h.Problem, c.problem) {
