@@ -47,6 +47,7 @@ var internals = map[string]string{
 	"internal/schema/explain.go": "about the built-in examples, which a test encodes",
 	"internal/schema/table.go":   "about a generated table, which a test reads",
 	"internal/cursor/runs.go":    "a part of what stands between \"cannot be used\" and its fix",
+	"internal/cursor/sweep.go":   "a part of what stands between \"cannot be used\" and its fix",
 	"internal/cursor/state.go":   "a part of what stands between \"cannot be used\" and its fix",
 	"internal/enrich/code.go":    "a part of what stands before \"the file is damaged\" and its fix",
 
