@@ -283,4 +283,7 @@ func product(lists ...[]string) []string {
 
 var holes = regexp.MustCompile(`(?:\.\.\.)+`)
 
-func collapse(text string) string { return holes.ReplaceAllString(text, "...") }
+// collapse makes one line of a text, with one "..." for what varies in a row.
+func collapse(text string) string {
+	return holes.ReplaceAllString(strings.Join(strings.Fields(text), " "), "...")
+}
