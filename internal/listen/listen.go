@@ -171,7 +171,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	listener, err := acquire(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
 		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
-			return nil, fmt.Errorf("listen %q: %w", l.settings.Address, err)
+			return nil, fmt.Errorf("webhook_listen %q: %w", l.settings.Address, err)
 		}
 		return listener, nil
 	})
@@ -181,7 +181,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	address := listener.Addr().String()
 	l.bound.Store(&address)
 	defer l.bound.Store(nil)
-	l.log.Info("webhooks are received", "listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
+	l.log.Info("webhooks are received", "webhook_listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
 
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error {
@@ -232,7 +232,7 @@ func acquire[T any](ctx context.Context, l *Listener, what string, busy error, t
 			return v, err
 		}
 		if failures.Failed(err) {
-			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another listen or spool_path, or stop the other one")
+			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another webhook_listen or spool_path, or stop the other one")
 		}
 		if err := retry.Sleep(ctx, retryAfter); err != nil {
 			return v, err
