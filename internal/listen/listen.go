@@ -83,6 +83,10 @@ var errNotOpen = errors.New("the spool is not open yet")
 // OnCall has f called with each API call that is received, at once. Call it before Run.
 func (l *Listener) OnCall(f func(*webhook.Execution)) { l.endpoint.OnCall = f }
 
+// OnLost makes f see the time of each verified request that may have been a call and was
+// refused. It is set before Run.
+func (l *Listener) OnLost(f func(signed time.Time)) { l.endpoint.OnLost = f }
+
 // Append puts entries into the spool. It is for the endpoint.
 func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	s := l.spool.Load()

@@ -51,6 +51,10 @@ type Endpoint struct {
 	// OnCall, if not nil, is called with each verified request and response execution, before
 	// it is spooled and on the goroutine of its request. Set it before the first request.
 	OnCall func(*Execution)
+	// OnLost, if not nil, is called with the time of the signature of a request that is
+	// refused although its sender is verified, and that may have been a call. Bodies above the
+	// limits are then read to verify them, without keeping them. Set it with OnCall.
+	OnLost func(signed time.Time)
 
 	settings config.ListenSettings
 	spool    Spool
