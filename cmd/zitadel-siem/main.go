@@ -109,7 +109,7 @@ func run(args []string) int {
 		if len(args) > 0 && args[0] == "demo" {
 			help = "the demo is a program of its own: make run, or build/zitadel-siem-demo"
 		}
-		console.Fail(fmt.Errorf("%w (%s)", missingValue(err), help))
+		console.Fail(fmt.Errorf("%w (%s)", unknownFlag(missingValue(err)), help))
 		return exitUsage
 	}
 
@@ -141,6 +141,17 @@ func missingValue(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s needs a value: write %s=VALUE, or %s=on for a switch", flag, flag, flag)
+}
+
+// unknownFlag adds the flag that another name for an option means, such as
+// --webhook-listen for --listen. kong itself finds only names that are spelt nearly right.
+func unknownFlag(err error) error {
+	flag, found := strings.CutPrefix(err.Error(), "unknown flag --")
+	if meant := config.Pull.Meant(flag); found && meant != "" {
+		option := config.Option{Name: meant}
+		return fmt.Errorf("%w, did you mean %q?", err, "--"+option.Flag())
+	}
+	return err
 }
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,

@@ -173,6 +173,9 @@ func (f *sourcesFile) belongs(name string) string {
 	if _, ok := Pull.Lookup(name); ok {
 		return "; move it below a source, or below defaults"
 	}
+	if meant := Pull.Meant(name); meant != "" {
+		return "; " + meant + " goes below a source, or below defaults"
+	}
 	return ""
 }
 
@@ -233,7 +236,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 			refuse("spool_path", s.Listen.SpoolPath, filepath.Clean(s.Listen.SpoolPath), each)
 		}
 		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which means another port each time
-			refuse("listen", s.Listen.Address, s.Listen.Address, each)
+			refuse("webhook_listen", s.Listen.Address, s.Listen.Address, each)
 		}
 		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or merge the two sources into one")
 	}

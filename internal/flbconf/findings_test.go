@@ -70,6 +70,13 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 		{"idle key", "good.yaml", "start: 30d", "tls.verify: off", []string{
 			`tls.verify: off <- warning: tls.verify: Fluent Bit takes this option itself, so the plugin never gets it; fix: ca_file: /etc/ssl/private-ca.pem`,
 		}},
+		{"listen for webhooks", "good.yaml", "start: 30d", "listen: 0.0.0.0:8443", []string{
+			`listen: 0.0.0.0:8443 <- error: listen: Fluent Bit takes this option itself, so the plugin never gets it and receives no webhooks; fix: webhook_listen: 0.0.0.0:8443`,
+		}},
+		{"listen for webhooks, with the keys", "good.yaml", "start: 30d", "Listen: 0.0.0.0:8443\n      listen_keys_dir: /etc/keys", []string{
+			`Listen: 0.0.0.0:8443 <- error: listen: Fluent Bit takes this option itself, so the plugin never gets it and receives no webhooks; fix: webhook_listen: 0.0.0.0:8443`,
+			`listen_keys_dir: /etc/keys <- error: listen_keys_dir: neither the plugin nor Fluent Bit knows this option, and Fluent Bit does not report it; fix: did you mean webhook_keys_dir?`,
+		}},
 		{"tls on our input", "good.yaml", "start: 30d", "tls: on", []string{
 			`tls: on <- error: tls: Fluent Bit does not start: this input does not take TLS from it, the url decides; fix: url: https://zitadel.example.com`,
 		}},

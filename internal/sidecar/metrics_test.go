@@ -164,7 +164,7 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 	defer busy.Close()
 	srv := serve(t, 50)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	feed := open(t, listening(t, srv, far, "listen", busy.Addr().String()), source.Options{})
+	feed := open(t, listening(t, srv, far, "webhook_listen", busy.Addr().String()), source.Options{})
 	run(t, feed, func() bool { return len(arrived(far)) == 50 && feed.Pipe.UnderWay() == 0 })
 	now := time.Now()
 	if h := feed.health(now, now.Add(-time.Minute)); !h.Well {
