@@ -162,3 +162,29 @@ func TestIssueTemplatesAskForCheckAndForNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// An image that deploy/ names must be one that a release pushes.
+func TestReleasePushesTheTagsThatDeployNames(t *testing.T) {
+	workflow := read(t, ".github/workflows/release.yml")
+	for _, pushed := range []string{`"docker://$image:$GITHUB_REF_NAME"`, `"docker://$image:latest"`} {
+		if !strings.Contains(workflow, pushed) {
+			t.Errorf("release.yml does not push %s", pushed)
+		}
+	}
+	tagOfRelease := regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`) // as git's, see on.push.tags
+	tag := regexp.MustCompile(`(?m)ghcr\.io/zitadel-siem/zitadel-siem[a-z-]*:([^\s"]+)|^ *(?:newTag|appVersion): (\S+)`)
+	found := 0
+	for _, file := range files(t, func(path string) bool {
+		return strings.HasPrefix(path, "deploy/") && !strings.HasPrefix(path, "deploy/test/")
+	}) {
+		for _, m := range tag.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if name := m[1] + m[2]; !tagOfRelease.MatchString(name) {
+				t.Errorf("%s names the tag %s, which no release pushes", file, name)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d tags were found", found)
+	}
+}
