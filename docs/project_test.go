@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -186,5 +187,48 @@ func TestReleasePushesTheTagsThatDeployNames(t *testing.T) {
 	}
 	if found < 5 {
 		t.Errorf("only %d tags were found", found)
+	}
+}
+
+// make without a target prints the list. A line must fit on a terminal.
+func TestMakeListsEveryTargetOnOneLine(t *testing.T) {
+	makefile := read(t, "Makefile")
+	texts := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):.*?## (.+)$`).FindAllStringSubmatch(makefile, -1) {
+		texts[m[1]] = m[2]
+	}
+	phony := regexp.MustCompile(`(?m)^\.PHONY: (.+)$`).FindStringSubmatch(makefile)
+	if phony == nil {
+		t.Fatal("the Makefile has no .PHONY")
+	}
+	targets := strings.Fields(phony[1])
+	for _, target := range targets {
+		switch text := texts[target]; {
+		case target == "fmt-check": // a part of others
+		case text == "":
+			t.Errorf("make %s has no text behind ##", target)
+		case len(text) > 82 || len(target) > 13:
+			t.Errorf("make %s: %q is too long for the list", target, text)
+		}
+		delete(texts, target)
+	}
+	if len(targets) < 20 || len(texts) > 0 {
+		t.Errorf("%d targets in .PHONY, without %v", len(targets), texts)
+	}
+}
+
+// Whoever looks for the place of a change begins with the table of packages.
+func TestDesignNamesEveryPackage(t *testing.T) {
+	design := read(t, "DESIGN.md")
+	// They serve tests and the demo.
+	helpers := []string{"internal/demo", "internal/images", "internal/testkit", "internal/version"}
+	packages, err := filepath.Glob(filepath.Join(root, "internal/*"))
+	if err != nil || len(packages) < 30 {
+		t.Fatalf("%d packages, %v", len(packages), err)
+	}
+	for _, dir := range packages {
+		if name := "internal/" + filepath.Base(dir); !slices.Contains(helpers, name) && !strings.Contains(design, "`"+name+"`") {
+			t.Errorf("DESIGN.md does not name %s", name)
+		}
 	}
 }
