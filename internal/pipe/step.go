@@ -14,6 +14,8 @@ type chunk struct {
 	data    []byte
 	records int
 	size    int // as JSON, if there is a limit
+	// beside is the record in it, if it belongs to no step and is no heartbeat.
+	beside record.Record
 }
 
 // step moves the state once: batches in their order, and the state after them.
