@@ -69,6 +69,9 @@ type Engine struct {
 	key    []byte
 	alert  Alert
 	note   func(*entry) // takes what the state has to remember; nil: nothing
+
+	beside bool      // within Beside
+	unsent []*unsent // alerts given within Beside, oldest first
 }
 
 // New returns an engine.
@@ -115,12 +118,9 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 	if e.at, err = time.Parse(time.RFC3339Nano, e.f.text(slotTime)); err != nil {
 		e.at = now
 	}
-	e.when = e.at
-	// A date in the future, of a clock that is wrong, would make all else in its group old,
-	// and mute the group until then.
-	if e.at.After(now.Add(Lateness)) {
-		e.when = now
-		e.Stats.Ahead++
+	e.when = e.countedAt()
+	if e.high > e.limit() {
+		e.high = 0 // a clock was set back
 	}
 	e.high = max(e.high, e.when.UnixNano())
 	for _, r := range e.candidates(action) {
@@ -130,6 +130,28 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 	}
 	return true
 }
+
+// countedAt is the time at which correlations count the record at hand.
+func (e *Engine) countedAt() time.Time {
+	switch {
+	// A date in the future, of a clock that is wrong, would make all else in its group old,
+	// and mute the group until then.
+	case e.at.After(e.now.Add(Lateness)):
+		e.Stats.Ahead++
+		return e.now
+	// The nanoseconds since 1970 of a date before 1678 are no int64, and 0 stands for none.
+	case e.at.Before(oldest):
+		return oldest
+	}
+	return e.at
+}
+
+// oldest is before all events of ZITADEL.
+var oldest = time.Unix(1, 0)
+
+// limit is the latest time that a group can know of, Unix ns, unless the clock of this
+// machine was ahead before. It has room for small corrections of the clock.
+func (e *Engine) limit() int64 { return e.now.Add(2 * Lateness).UnixNano() }
 
 // candidates are the rules of single events that can match a record of that action.
 func (e *Engine) candidates(action string) []*Rule {
@@ -198,6 +220,7 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 		e.heard(g, o)
 		return
 	}
+	g.setBack(e.limit())
 	switch verdict, owed := g.verdict(&o, e.Stats.Records); verdict {
 	case known:
 		return
@@ -258,6 +281,9 @@ func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.
 	a := &e.alert
 	*a = Alert{Rule: r, Events: ids, Count: count, First: first.UTC(), Last: last.UTC(), Read: e.now.UTC(), values: group, f: &e.f}
 	a.id = alertID(r, ids)
+	if e.beside {
+		e.owe(a)
+	}
 	if e.o.Emit != nil {
 		e.o.Emit(a)
 	}

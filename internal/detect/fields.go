@@ -110,6 +110,14 @@ func (f *fields) add(n *name, v value) {
 	f.values[n.slot] = append(f.values[n.slot], v)
 }
 
+// about sets the instance where there is no record.
+func (f *fields) about(instance string) {
+	if instance != "" {
+		f.values[slotInstance] = append(f.values[slotInstance], value{isText, instance})
+		f.set = append(f.set, slotInstance)
+	}
+}
+
 // text is the first value of a slot as a text, or "".
 func (f *fields) text(slot int) string {
 	if slot < 0 || len(f.values[slot]) == 0 {

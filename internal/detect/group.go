@@ -71,6 +71,17 @@ func (g *group) unlink() { g.prev.next, g.next.prev = g.next, g.prev }
 // ref stands for the correlation in a state file.
 func (g *group) ref() string { return g.rule.ID + "/" + g.rule.Correlation.def }
 
+// setBack forgets what is after limit, Unix ns: the clock of this machine was ahead, and was
+// set back. Otherwise the group would be muted until that time comes.
+func (g *group) setBack(limit int64) {
+	if g.muted > limit+int64(g.rule.Correlation.Timespan) {
+		g.muted, g.quiet = 0, 0
+	}
+	for n := len(g.list); n > 0 && g.list[n-1].at > limit; n-- {
+		g.list = g.list[:n-1]
+	}
+}
+
 type verdict uint8
 
 const (

@@ -33,8 +33,8 @@ type State struct {
 	base    int // of the file when it was last written anew
 }
 
-// maxState bounds the file that is read: a snapshot takes about twice MaxBytes, and as
-// much may be appended.
+// maxState bounds the file that is read. JSON makes six bytes of some characters, so that an
+// attacker can make a snapshot of 6 * MaxBytes. Appending ends at half of it.
 const maxState = 1 << 30
 
 // rewriteFrom is the size below which the file only grows.
@@ -69,6 +69,8 @@ type entry struct {
 	Count   int      `json:"c,omitempty"`
 	First   int64    `json:"s,omitempty"`
 	Owed    bool     `json:"o,omitempty"` // an earlier alert of a group
+	Unsent  bool     `json:"u,omitempty"` // an alert that no event leads to again; Rule is only the id
+	Sent    bool     `json:"d,omitempty"` // that the sink has the unsent alert with the id ID
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -173,6 +175,10 @@ func checked(line []byte) (text []byte, ok bool) {
 
 // restore applies an entry. Those of rules that are gone or were changed are left out.
 func (e *Engine) restore(n *entry) {
+	if n.Unsent || n.Sent {
+		e.restoreUnsent(n)
+		return
+	}
 	r := e.corrs[n.Rule]
 	if r == nil || len(n.Group) != len(r.Correlation.GroupBy) || n.Part < 0 || n.Part >= len(r.Correlation.Rules) {
 		return
@@ -223,6 +229,10 @@ func (e *Engine) snapshot(b []byte) []byte {
 			b = appendEntry(b, &entry{Rule: n.Rule, Group: n.Group, Part: o.part, At: o.at, ID: o.id, Value: o.value, IDs: o.ids})
 		}
 	}
+	for _, u := range e.unsent {
+		n := u.entry()
+		b = appendEntry(b, &n)
+	}
 	return b
 }
 
@@ -232,7 +242,7 @@ func (s *State) Sync() error {
 		return nil
 	}
 	var err error
-	if s.size+len(s.pending) > max(rewriteFrom, 4*s.base) {
+	if s.size+len(s.pending) > min(max(rewriteFrom, 4*s.base), maxState/2) {
 		err = s.rewrite()
 	} else {
 		err = s.append()
