@@ -78,7 +78,7 @@ func (n *node) anyTest(values []value, f *fields) bool {
 	return false
 }
 
-// anyValue: a field that is absent is null.
+// anyValue reports whether one of the values matches. A field that is absent counts as null.
 func anyValue(t test, values []value, f *fields) bool {
 	if len(values) == 0 {
 		_, isNull := t.(null)
@@ -92,14 +92,15 @@ func anyValue(t test, values []value, f *fields) bool {
 	return false
 }
 
-// maybe is what a condition is while only event.action is known: false, true, or unknown.
+// maybe is the result of a condition of which only event.action is known: -1 is false, 1 is
+// true, 0 is unknown.
 type maybe int8
 
-// possible evaluates n for an action. What depends on other fields is unknown (0).
+// possible evaluates n for an action. A condition on another field is unknown (0).
 func (n *node) possible(f *fields) maybe {
 	switch n.op {
 	case opAnd, opOr:
-		decides := maybe(-1) // what one operand decides alone
+		decides := maybe(-1) // an operand with this result decides alone
 		if n.op == opOr {
 			decides = 1
 		}

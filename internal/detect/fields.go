@@ -16,7 +16,7 @@ type name struct {
 	kids []*name
 }
 
-// What the engine itself reads of a record. The numbers are fixed.
+// These are the fields that the engine itself reads. Their numbers are fixed.
 const (
 	slotAction = iota
 	slotID

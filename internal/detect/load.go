@@ -266,8 +266,8 @@ func pairs(y *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// nearAttribute returns the attribute that a key is a slip of. Other keys are attributes of
-// somebody's own, which Sigma allows.
+// nearAttribute returns the attribute that a key probably is a typing error of, or nothing.
+// Sigma allows other keys, as attributes of the author's own.
 func nearAttribute(key string) string {
 	if slices.Contains(attributes, key) {
 		return ""
