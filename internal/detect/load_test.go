@@ -13,6 +13,16 @@ func load(tb testing.TB, text string) (*Set, error) {
 	return Load(fstest.MapFS{"a.yml": {Data: []byte(text)}})
 }
 
+// loaded is load for rules without an error.
+func loaded(tb testing.TB, text string) *Set {
+	tb.Helper()
+	set, err := load(tb, text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
 // TestWhatIsNotKnownIsRefusedWithLineAndFix: nothing of a rule is ignored in silence.
 func TestWhatIsNotKnownIsRefusedWithLineAndFix(t *testing.T) {
 	corr := func(body string) string {

@@ -10,10 +10,7 @@ import (
 // TestLaw7AClockThatWasAheadMutesNoGroup: this machine and ZITADEL were a day ahead while an
 // attack was counted and reported. The next attack has the right dates.
 func TestLaw7AClockThatWasAheadMutesNoGroup(t *testing.T) {
-	set, err := load(t, counted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, counted)
 	path := t.TempDir() + "/state"
 	e, s := opened(t, set, path)
 	var got []string
@@ -41,10 +38,7 @@ func TestLaw7AClockThatWasAheadMutesNoGroup(t *testing.T) {
 // TestADateThatHasNoNanosecondsIsOld: the nanoseconds of the year 1600 overflow to one of the
 // year 2184, by which every group would be over.
 func TestADateThatHasNoNanosecondsIsOld(t *testing.T) {
-	set, err := load(t, counted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, counted)
 	for _, year := range []int{1, 1600, 1969} {
 		alerts := 0
 		e := New(set, Options{Emit: func(*Alert) { alerts++ }})
@@ -59,10 +53,7 @@ func TestADateThatHasNoNanosecondsIsOld(t *testing.T) {
 
 // TestMemoryOfSilencesIsBounded, too.
 func TestMemoryOfSilencesIsBounded(t *testing.T) {
-	set, err := load(t, silences)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, silences)
 	e := New(set, Options{MaxGroups: 100})
 	for i := range 1000 {
 		e.Record(beat(fmt.Sprint("i", i), 0), start)
@@ -74,10 +65,7 @@ func TestMemoryOfSilencesIsBounded(t *testing.T) {
 
 // TestUnsentAlertsAreBounded in memory and in the file, where nobody says that they are sent.
 func TestUnsentAlertsAreBounded(t *testing.T) {
-	set, err := load(t, silences)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, silences)
 	path := t.TempDir() + "/state"
 	e, s := opened(t, set, path)
 	for i := range 1000 {
