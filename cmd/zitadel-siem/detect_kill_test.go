@@ -64,12 +64,15 @@ func attacks(t *testing.T, random *rand.Rand, n int) (list []zitadeltest.Event) 
 
 // TestLaw2AlertsSurviveKills: the reader is killed again and again while it reads. What came
 // out in the end has every alert of a run without kills, and no other: what comes twice has
-// the same id.
+// the same id. KILL_ROUNDS is how many logs are read so; the default is one.
 func TestLaw2AlertsSurviveKills(t *testing.T) {
 	t.Parallel()
 	rounds := 1
 	if s := os.Getenv("KILL_ROUNDS"); s != "" {
-		rounds, _ = strconv.Atoi(s)
+		var err error
+		if rounds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for round := range rounds {
 		seed := uint64(round + 1)
