@@ -16,6 +16,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 // patience is how long ZITADEL may be away before the run gives up. A person waits for it,
@@ -100,7 +102,7 @@ func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
 // shows: every log begins with the first event of the instance itself.
 func (v *run) horizon(ctx context.Context) (oldest time.Time, cut bool, err error) {
 	for _, types := range [][]string{{"instance"}, nil} {
-		page, err := v.o.Client.ListEvents(ctx, &adminpb.ListEventsRequest{Asc: true, Limit: 1, AggregateTypes: types})
+		page, err := v.ask(ctx, &adminpb.ListEventsRequest{Asc: true, Limit: 1, AggregateTypes: types})
 		switch {
 		case err != nil:
 			return time.Time{}, false, err
@@ -116,12 +118,28 @@ func (v *run) horizon(ctx context.Context) (oldest time.Time, cut bool, err erro
 	return oldest, true, nil
 }
 
+// ask lists events, and asks again for a while after errors that may pass.
+func (v *run) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*eventpb.Event, error) {
+	again, began := retry.New(500*time.Millisecond, 10*time.Second), time.Now()
+	for {
+		page, err := v.o.Client.ListEvents(ctx, req)
+		e, _ := errors.AsType[*zitadel.Error](err)
+		passes := e != nil && (e.Class == zitadel.Retry || e.Class == zitadel.Throttled)
+		if err == nil || ctx.Err() != nil || !passes || time.Since(began) > patience {
+			return page, err
+		}
+		if err := retry.Sleep(ctx, max(again.Next(), e.RetryAfter)); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // lookUp asks for one event by its key; nil if ZITADEL does not show it.
 func (v *run) lookUp(ctx context.Context, k record.Key) (*eventpb.Event, error) {
 	if k.Sequence == 0 {
 		return nil, nil
 	}
-	page, err := v.o.Client.ListEvents(ctx, &adminpb.ListEventsRequest{
+	page, err := v.ask(ctx, &adminpb.ListEventsRequest{
 		Asc: true, Limit: 1, AggregateTypes: []string{k.AggregateType}, AggregateId: k.AggregateID, Sequence: k.Sequence - 1,
 	})
 	if err != nil || len(page) == 0 || page[0].GetSequence() != k.Sequence {

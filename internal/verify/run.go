@@ -13,6 +13,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/schema"
@@ -148,6 +149,10 @@ type run struct {
 
 // Run compares. The result is complete up to where the error, if any, ended the run.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	return newRun(o).run(ctx)
+}
+
+func newRun(o Options) *run {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -157,15 +162,21 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Progress == nil {
 		o.Progress = new(Progress)
 	}
-	v := &run{o: o, layout: o.Found.layout, hash: newHasher(), shapes: newShapes(), table: table{most: o.MaxEvents}, progress: o.Progress, result: new(Result), added: counts{}, instances: counts{}}
+	return &run{
+		o: o, layout: o.Found.layout, hash: newHasher(), shapes: newShapes(), table: table{most: o.MaxEvents},
+		progress: o.Progress, result: new(Result), added: counts{}, instances: counts{},
+	}
+}
+
+func (v *run) run(ctx context.Context) (*Result, error) {
 	defer v.spill.close()
-	r := v.result
+	r, o := v.result, &v.o
 	r.Version, r.Instance, r.From, r.To, r.Began = version.Version, o.Settings.Instance, o.From.UTC(), o.To.UTC(), o.Now().UTC()
 	if o.Settings.URL != nil {
 		r.URL = o.Settings.URL.Scheme + "://" + o.Settings.URL.Host
 	}
 	r.Format, r.IDPath, r.Filters = v.layout.format, v.layout.String(), filters(&o.Settings)
-	err := v.all(ctx)
+	err := fault.Contain(func() error { return v.all(ctx) })
 	r.Ended = o.Now().UTC()
 	r.finish(err)
 	return r, err
