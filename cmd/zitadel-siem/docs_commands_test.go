@@ -77,6 +77,7 @@ func parseCommandLine(args []string) error {
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Detect.Plugins = newOptionFlags(config.Detect)
+	cli.Verify.Plugins = newOptionFlags(config.Verify)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup = newSetupCommands()
 	helped := false

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
 	eventpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/event"
+	"google.golang.org/grpc/codes"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
@@ -30,6 +35,7 @@ func (v *run) read(ctx context.Context, from, to time.Time, f func(context.Conte
 	x := v.o.Settings
 	x.Start, x.End = config.Start{At: from}, to
 	x.StatePath, x.PollInterval = "", time.Second
+	x.Sweep = 0 // the span is settled: a second reading of it would only cost
 	stats := new(events.Stats)
 	reader, err := events.NewReader(v.o.Client, x, cursor.State{}, events.Options{Log: slog.New(warnings{v.o.Log.Handler()}), Now: v.o.Now, Stats: stats})
 	if err != nil {
@@ -136,16 +142,26 @@ func (v *run) ask(ctx context.Context, req *adminpb.ListEventsRequest) ([]*event
 
 // lookUp asks for one event by its key; nil if ZITADEL does not show it.
 func (v *run) lookUp(ctx context.Context, k record.Key) (*eventpb.Event, error) {
-	if k.Sequence == 0 {
+	if k.Sequence == 0 || k.Sequence > math.MaxInt64 || !askable(k.AggregateType) || !askable(k.AggregateID) {
 		return nil, nil
 	}
 	page, err := v.ask(ctx, &adminpb.ListEventsRequest{
 		Asc: true, Limit: 1, AggregateTypes: []string{k.AggregateType}, AggregateId: k.AggregateID, Sequence: k.Sequence - 1,
 	})
+	if e, ok := errors.AsType[*zitadel.Error](err); ok && e.Code == codes.InvalidArgument {
+		return nil, nil // no event has such a key
+	}
 	if err != nil || len(page) == 0 || page[0].GetSequence() != k.Sequence {
 		return nil, err
 	}
 	return page[0], nil
+}
+
+// askable reports whether ZITADEL can have a part of a key. What it cannot store makes its
+// database fail, which would look like an outage.
+func askable(s string) bool {
+	const most = 200 // runes, of the API
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // inScope reports whether the settings want an event, as far as its key and type say.

@@ -329,6 +329,9 @@ func FuzzForeignLines(f *testing.F) {
 		f.Add(strings.Replace(l, `"payload":{`, `"payload":{"payload":{"a":[`, 1))
 	}
 	f.Add(`{"data":{"result":[{"values":[["1","{}"],[],1]}]}}`)
+	for _, id := range []string{"\\u0000", "\xff", strings.Repeat("x", 201), "", "a/b"} { // ids that no event can have
+		f.Add(strings.Replace(s.lines[0], `"test/`, `"test/`+id, 1))
+	}
 	f.Add("[\n1,\n{}\n]")
 	f.Add("{\n\"a\":\n1}\n{")
 	f.Add("\x1f\x8b\x08")
