@@ -17,6 +17,7 @@ func (c *checker) onTheWay(f flow) {
 		c.judge(p, f.lines, " of the input "+c.name(f.at))
 	}
 	tags := c.follow(f.tags)
+	c.passedBy(f, "filter", func(s *section) bool { return slices.ContainsFunc(tags, c.selector(s).matches) })
 	for _, s := range c.kind("filter") {
 		sel := c.selector(s)
 		if sel.pattern == "" && sel.regex == nil && !sel.all {
@@ -114,6 +115,9 @@ func (c *checker) deliver(flows []flow) {
 			}
 		}
 		c.unmatched(f, missing, waste)
+		if len(missing) < len(f.tags) { // else that says it
+			c.passedBy(f, "output", func(s *section) bool { return c.reaches(f, s) })
+		}
 		for _, e := range c.emitted(f.tags) {
 			c.emission(f, e, outputs, hit)
 		}

@@ -64,3 +64,25 @@ func (c *checker) tooMuch(f flow, tag string, out *section) {
 			"all chunks get the tag "+short(c.scrub(tag))+", under which Fluent Bit joins them, and the output "+c.name(out)+" takes at most "+most.what, "a tag with $TAG in it")
 	}
 }
+
+// passedBy finds a filter or an output that takes the tags that this flow would have without a
+// limit, and none that it has: a filter that masks fields would no longer do so.
+func (c *checker) passedBy(f flow, kind string, takes func(*section) bool) {
+	if f.limit == (config.ChunkSettings{}) {
+		return
+	}
+	for _, s := range c.kind(kind) {
+		i := slices.IndexFunc(f.plain, c.selector(s).matches)
+		if i < 0 || !c.active(s) || takes(s) {
+			continue
+		}
+		key := "max_chunk_size"
+		if f.limit.Size == 0 {
+			key = "max_chunk_records"
+		}
+		tag := short(f.plain[i])
+		c.find(Warning, s, c.lineOf(s, "match"), fmt.Sprintf("%s %s takes none of the tags %s.*", kind, short(c.name(s)), tag),
+			fmt.Sprintf("%s at %s:%d gives each chunk a tag of its own, and this match takes the tag %s only", key, f.limiter.file, c.lineOf(f.limiter, key), tag),
+			s.write("match", tag+"*"))
+	}
+}
