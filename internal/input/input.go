@@ -68,6 +68,9 @@ func (in *Input) open(get func(string) string, host Host) error {
 	if err != nil {
 		return err
 	}
+	if warning := fewFiles(openFiles()); warning != "" {
+		in.log.Warn(warning)
+	}
 	tag := ""
 	if option := needsTag(s); option != "" {
 		if tag = host.Tag(); tag == "" {
