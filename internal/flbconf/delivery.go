@@ -103,7 +103,7 @@ func (c *checker) deliver(flows []flow) {
 					continue
 				}
 				hit[s] = true
-				c.tooMuch(f, t, s)
+				c.tooMuch(f, t, strings.Contains(t, "*"), s)
 				if c.keeping(s) {
 					kept = true
 				} else {
@@ -138,7 +138,7 @@ func (c *checker) emission(f flow, e emission, outputs []*section, hit map[*sect
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {
 			hit[s] = true
-			c.tooMuch(f, e.tag, s)
+			c.tooMuch(f, e.tag, keepsPart(e), s)
 			kept = kept || c.keeping(s)
 		}
 	}

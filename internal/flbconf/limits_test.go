@@ -51,6 +51,8 @@ func TestAnOutputWithALimitNeedsLimitedChunks(t *testing.T) {
 		{name: "the receiver's own tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k", ownTag: "      tag: logins", find: parts},
 		{name: "rewritten to one tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
 			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one false, emitter_storage.type: filesystem}", find: parts},
+		{name: "rewritten to a tag with a field", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
+			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one.$source false, emitter_storage.type: filesystem}", find: parts},
 		{name: "rewritten with the tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
 			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one.$TAG false, emitter_storage.type: filesystem}"},
 	} {
