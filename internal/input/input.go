@@ -68,6 +68,10 @@ func (in *Input) open(get func(string) string, host Host) error {
 	if err != nil {
 		return err
 	}
+	if n := openFiles(); fewFiles(n) {
+		in.log.Warn(fmt.Sprintf("this process may have %d files open: while an output fails for long, Fluent Bit runs out of them and deletes chunks: "+
+			"set the hard limit to %d or more (LimitNOFILE= of the unit, --ulimit nofile= of the container)", n, leastFiles))
+	}
 	tag := ""
 	if option := needsTag(s); option != "" {
 		if tag = host.Tag(); tag == "" {
