@@ -14,7 +14,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// maxDocument is far above the 1,983 bytes of the script's message.
+// maxDocument is far above the 1,989 bytes of the script's message.
 const maxDocument = 16 << 10
 
 // ServeHTTP answers one request. All answers with one status are equal.

@@ -3,6 +3,7 @@ package scripts
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,39 @@ func TestAChangedActionIsBroughtToDate(t *testing.T) {
 	// The console may end lines in its own way.
 	s.do(s.first, &managementpb.UpdateActionRequest{Id: id, Name: LogName, Script: strings.ReplaceAll(Log().Source, "\n", "\r\n"), Timeout: s.orgs.Script(s.first, LogName).GetTimeout(), AllowedToFail: true})
 	s.unchanged(func() { s.install(nil) })
+}
+
+// Version 1 of the scripts, as it was installed, is ours and is replaced. The webhook script keeps
+// its settings.
+func TestVersion1IsFoundAndReplaced(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	endpoint, err := ParseEndpoint("https://siem.example.com/zitadel/post-auth", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "a-key-of-24-characters.."
+	for _, want := range []zitadel.Script{Log(), Webhook(endpoint, key)} {
+		old, err := os.ReadFile("../../../actions-scripts/testdata/v1/" + want.Name + ".js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := strings.Replace(string(old), `var KEY = "CHANGE-ME";`, `var KEY = "`+key+`";`, 1)
+		id := s.action(s.first, want.Name, source)
+		if from := originOf(want.Name, source); from != unedited {
+			t.Errorf("%s: origin %d", want.Name, from)
+		}
+		report, err := Look(t.Context(), s.Connect(zitadel.TransportREST, viewer), 10)
+		if err != nil || len(report.Found) == 0 || !strings.Contains(report.Found[0].Text, "its script, which is another version of ours") || strings.Contains(report.Found[0].Text, "endpoint") || strings.Contains(report.Found[0].Fix, "--replace") {
+			t.Errorf("%v %+v", err, report.Found)
+		}
+		s.install(func(o *Options) { o.Script = want })
+		s.WantSaid("change action " + want.Name + ": its script, which is another version of ours")
+		s.wantScript(s.first, want)
+		if got := s.orgs.Script(s.first, want.Name).GetId(); got != id {
+			t.Errorf("%s is another action", want.Name)
+		}
+	}
+	s.wantFlows(s.first, LogName, WebhookName)
 }
 
 // A copy that somebody edited, and the script of a newer zitadel-siem, are left alone.
