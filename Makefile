@@ -43,6 +43,8 @@ test: fmt-check build ## every test, with the race detector
 	$(GO) vet ./...
 	$(REPORT) -race -p 3 ./...
 	$(REPORT) $(COMPUTES)
+	$(GO) -C dashboards/grafana vet ./...
+	$(GO) -C dashboards/grafana test ./...
 	@fluent_bit="$${FLUENT_BIT:-$$(command -v fluent-bit)}"; \
 	if [ -n "$$fluent_bit" ]; then \
 		echo "make test: all green, with the real Fluent Bit at $$fluent_bit"; \
@@ -50,18 +52,18 @@ test: fmt-check build ## every test, with the race detector
 		echo "make test: all green, WITHOUT a real Fluent Bit: its end-to-end tests were skipped (none on PATH, FLUENT_BIT not set)"; \
 	fi
 
-trials: build ## the real Fluent Bit with every configuration that zitadel-siem check judges, and every way to end it
+trials: build ## the real Fluent Bit, with every configuration that check judges, and every end
 	FLUENT_BIT_TRIALS=all OWNERSHIP_TIMES=3 $(REPORT) -count 1 -run 'TestTheVerdict|TestMultiline|Ownership' ./internal/flbconf ./plugin/in_zitadel
 
 # Helm, Kustomize and the types of Kubernetes have a go.mod of their own.
-deploy-test: build ## the Helm chart and the rest of deploy/: rendered, checked against Kubernetes' types, and run
+deploy-test: build ## deploy/: charts rendered, checked against Kubernetes' types, and run
 	$(GO) -C deploy/test vet ./...
 	ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) -C deploy/test test -count 1 ./...
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts
 
-docs: ## docs/events.md, docs/detections.md and the index templates from what records have, and the tables of options and metrics
+docs: ## what is generated: lists of events and rules, index templates, tables of options
 	$(GO) run ./cmd/zitadel-siem explain --docs > build/events.md && mv build/events.md docs/events.md
 	$(GO) run ./cmd/zitadel-siem detect --docs > build/detections.md && mv build/detections.md docs/detections.md
 	$(GO) test ./internal/schema -run TestTemplate_ -update
@@ -76,7 +78,7 @@ picture: build ## docs/demo.svg, a recording of what make run shows
 
 # VictoriaLogs, Loki and Kafka have a go.mod each, so that they are no dependencies of the program.
 # The first build of Loki takes long.
-receivers: build ## build a real VictoriaLogs, a real Loki and a broker with Kafka's protocol, and find in them what Fluent Bit sent
+receivers: build ## what Fluent Bit sends, found in a real VictoriaLogs, Loki and Kafka broker
 	$(GO) -C conf/receivers test -count 1 ./...
 	$(GO) vet -tags receivers ./conf
 	$(REPORT) -tags receivers -count 1 -timeout 60m -run 'TestLoki_TheRealOne|TestKafka_TheRealProtocol' ./conf
@@ -95,7 +97,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 # A few seconds of it are part of make test. CHAOS_SEED repeats a run.
 CHAOS_MINUTES ?= 1
-chaos: ## a minute (CHAOS_MINUTES) of kill -9, full disks, clock jumps and broken networks: nothing may be lost
+chaos: ## a minute of kills, full disks, clock jumps, broken networks: nothing may be lost
 	@./build.sh test-deps
 	CHAOS_MINUTES=$(CHAOS_MINUTES) $(GO) test ./internal/chaos -run Chaos -count 1 -v \
 		-timeout "$$(($$(printf '%.0f' $(CHAOS_MINUTES)) + 20))m"
@@ -115,7 +117,7 @@ fmt-check:
 # The tools have modules of their own, so that they are no dependencies of the program.
 # The first build of golangci-lint takes minutes.
 TOOL = $(GO) tool -modfile=tools/$(1)go.mod
-lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck (the last needs its database on the network)
+lint: fmt-check vet ## gofmt, go vet, golangci-lint, actionlint and govulncheck (needs its database)
 	$(GO) -C tools vet ./...
 	$(call TOOL,lint/) golangci-lint run ./...
 	$(call TOOL,actionlint/) actionlint

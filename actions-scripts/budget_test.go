@@ -35,6 +35,7 @@ func budgets(t *testing.T, script string) (all []budget) {
 // The worst case is computed from the table, and is what the comment in the scripts says.
 func TestWorstCaseIsBelowTheLimit(t *testing.T) {
 	size := len(`{"post_auth_log":1,"outcome":"success"`) + len(`,"cut":[]`) + len(`}`) - 1 // one comma less than names
+	size += len("_start")
 	names := []string{"post_auth_log", "outcome"}
 	for _, b := range budgets(t, PostAuthLog) {
 		size += len(`,"":""`) + len(b.name) + b.bytes + len(`"",`) + len(b.name)
@@ -46,7 +47,7 @@ func TestWorstCaseIsBelowTheLimit(t *testing.T) {
 	if diff := cmp.Diff(keys, append(names, "cut")); diff != "" {
 		t.Error(diff)
 	}
-	if size != 1983 || !strings.Contains(PostAuthLog, "//  "+strconv.Itoa(size)+"  bytes at most\n") {
+	if size != 1989 || !strings.Contains(PostAuthLog, "//  "+strconv.Itoa(size)+"  bytes at most\n") {
 		t.Errorf("%d bytes at most, and the comment in the script says otherwise", size)
 	}
 	if size >= 2000 {
@@ -58,13 +59,14 @@ func TestWorstCaseIsBelowTheLimit(t *testing.T) {
 func TestWorstCaseMessage(t *testing.T) {
 	e := newEngine()
 	l := everywhere(strings.Repeat("x", 5000))
+	l.HttpRequest.Headers["X-Forwarded-For"] = []string{strings.Repeat(",", 5000)} // an entry that was cut leaves bytes free
 	if err := e.run(PostAuthLog, "post_auth_log", e.context(l)); err != nil {
 		t.Fatal(err)
 	}
 	e.message(t)
 	const noAuthTime = len(`,"auth_time":""`) + 40 + len(`,"auth_time"`)
-	if got := len(e.printer.lines[0]); got != 1983-noAuthTime {
-		t.Errorf("%d bytes, want %d", got, 1983-noAuthTime)
+	if got := len(e.printer.lines[0]); got != 1989-noAuthTime {
+		t.Errorf("%d bytes, want %d", got, 1989-noAuthTime)
 	}
 }
 

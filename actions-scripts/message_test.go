@@ -90,7 +90,7 @@ func check(line string) (m message, err error) {
 		return m, fmt.Errorf("version %d, outcome %q", m.Version, m.Outcome)
 	}
 	for _, name := range m.Cut {
-		if !slices.Contains(keys[2:16], name) {
+		if !slices.Contains(keys[2:16], strings.Replace(name, "forwarded_for_start", "forwarded_for", 1)) || name == "forwarded_for" {
 			return m, fmt.Errorf("%q is cut", name)
 		}
 	}

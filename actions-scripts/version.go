@@ -11,7 +11,7 @@ import (
 
 // Version is the version of both scripts. Every change of a script raises it; a test holds
 // that. With it, an older zitadel-siem leaves the script of a newer one alone.
-const Version = 1
+const Version = 2
 
 // A Seal is the line of a script that tells which version it is, and whether it was edited.
 type Seal struct {

@@ -2,6 +2,7 @@ package actionsscripts
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -10,6 +11,7 @@ import (
 // of an earlier zitadel-siem knows its own script by it.
 var versions = map[int][2]string{
 	1: {"3dc86223e558575d", "38f01e42711592ec"},
+	2: {"e3adc1e89edf1ad2", "28e96f650feab85a"},
 }
 
 func TestAChangedScriptHasANewVersion(t *testing.T) {
@@ -47,6 +49,25 @@ func TestTheSealFindsEveryEditButTheSettings(t *testing.T) {
 		_, rest, _ := strings.Cut(script, "\n")
 		if got, ok := ReadSeal(rest); ok {
 			t.Errorf("no line: %+v", got)
+		}
+	}
+}
+
+// version1 is a script of version 1, as it was installed.
+func version1(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/v1/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestAScriptOfVersion1IsKnown(t *testing.T) {
+	for i, name := range []string{"post_auth_log.js", "post_auth_webhook.js"} {
+		script := version1(t, name)
+		if seal, ok := ReadSeal(script); !ok || seal != (Seal{Version: 1, Intact: true}) || !strings.Contains(script, "checksum "+versions[1][i]+".") {
+			t.Errorf("%s: %+v %v", name, seal, ok)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,75 @@ func TestIssueTemplatesAskForCheckAndForNoSecrets(t *testing.T) {
 		}
 		if !regexp.MustCompile(`No tokens, keys|personal data`).MatchString(text) {
 			t.Errorf("%s does not say what does not belong in it", rel)
+		}
+	}
+}
+
+// An image that deploy/ names must be one that a release pushes.
+func TestReleasePushesTheTagsThatDeployNames(t *testing.T) {
+	workflow := read(t, ".github/workflows/release.yml")
+	for _, pushed := range []string{`"docker://$image:$GITHUB_REF_NAME"`, `"docker://$image:latest"`} {
+		if !strings.Contains(workflow, pushed) {
+			t.Errorf("release.yml does not push %s", pushed)
+		}
+	}
+	tagOfRelease := regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`) // as git's, see on.push.tags
+	tag := regexp.MustCompile(`(?m)ghcr\.io/zitadel-siem/zitadel-siem[a-z-]*:([^\s"]+)|^ *(?:newTag|appVersion): (\S+)`)
+	found := 0
+	for _, file := range files(t, func(path string) bool {
+		return strings.HasPrefix(path, "deploy/") && !strings.HasPrefix(path, "deploy/test/")
+	}) {
+		for _, m := range tag.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if name := m[1] + m[2]; !tagOfRelease.MatchString(name) {
+				t.Errorf("%s names the tag %s, which no release pushes", file, name)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d tags were found", found)
+	}
+}
+
+// make without a target prints the list. A line must fit on a terminal.
+func TestMakeListsEveryTargetOnOneLine(t *testing.T) {
+	makefile := read(t, "Makefile")
+	texts := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):.*?## (.+)$`).FindAllStringSubmatch(makefile, -1) {
+		texts[m[1]] = m[2]
+	}
+	phony := regexp.MustCompile(`(?m)^\.PHONY: (.+)$`).FindStringSubmatch(makefile)
+	if phony == nil {
+		t.Fatal("the Makefile has no .PHONY")
+	}
+	targets := strings.Fields(phony[1])
+	for _, target := range targets {
+		switch text := texts[target]; {
+		case target == "fmt-check": // a part of others
+		case text == "":
+			t.Errorf("make %s has no text behind ##", target)
+		case len(text) > 82 || len(target) > 13:
+			t.Errorf("make %s: %q is too long for the list", target, text)
+		}
+		delete(texts, target)
+	}
+	if len(targets) < 20 || len(texts) > 0 {
+		t.Errorf("%d targets in .PHONY, without %v", len(targets), texts)
+	}
+}
+
+// Whoever looks for the place of a change begins with the table of packages.
+func TestDesignNamesEveryPackage(t *testing.T) {
+	design := read(t, "DESIGN.md")
+	// They serve tests and the demo.
+	helpers := []string{"internal/demo", "internal/images", "internal/testkit", "internal/version"}
+	packages, err := filepath.Glob(filepath.Join(root, "internal/*"))
+	if err != nil || len(packages) < 30 {
+		t.Fatalf("%d packages, %v", len(packages), err)
+	}
+	for _, dir := range packages {
+		if name := "internal/" + filepath.Base(dir); !slices.Contains(helpers, name) && !strings.Contains(design, "`"+name+"`") {
+			t.Errorf("DESIGN.md does not name %s", name)
 		}
 	}
 }

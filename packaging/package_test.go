@@ -157,9 +157,13 @@ var inEvery = []string{
 	"/usr/bin/zitadel-siem", "/etc/zitadel-siem/config.yaml", "/etc/logrotate.d/zitadel-siem",
 	"/usr/share/man/man1/zitadel-siem.1.gz", "/usr/share/bash-completion/completions/zitadel-siem",
 	"/usr/share/fish/vendor_completions.d/zitadel-siem.fish", "/usr/share/zitadel-siem/detections/brute_force_user.yml",
-	"/usr/share/zitadel-siem/dashboards/audit.json", "/usr/share/zitadel-siem/elasticsearch-index-template.json",
-	"/usr/share/doc/zitadel-siem/copyright", "/usr/share/doc/zitadel-siem/examples/splunk.yaml", "/usr/share/doc/zitadel-siem/examples/sidecar/sources.yaml",
+	"/usr/share/zitadel-siem/dashboards/audit.json", "/usr/share/zitadel-siem/dashboards/saved-objects.ndjson", "/usr/share/zitadel-siem/elasticsearch-index-template.json",
+	"/usr/share/doc/zitadel-siem/copyright", "/usr/share/doc/zitadel-siem/NOTICE.gz", "/usr/share/doc/zitadel-siem/examples/splunk.yaml", "/usr/share/doc/zitadel-siem/examples/sidecar/sources.yaml",
 }
+
+// license is where packages have the text that must come with the programs. That of
+// Debian's own packages is used there, see copyright.
+const license = "/usr/share/licenses/zitadel-siem/LICENSE"
 
 func TestPackages_HaveTheirFiles(t *testing.T) {
 	systemd := []string{"/usr/lib/systemd/system/zitadel-siem.service", "/usr/lib/zitadel-siem/in_zitadel.so", "/usr/lib/zitadel-siem/out_zitadel.so"}
@@ -169,8 +173,8 @@ func TestPackages_HaveTheirFiles(t *testing.T) {
 		want     []string
 	}{
 		{"deb", func(path string) string { return output(t, "dpkg-deb", "--contents", path) }, append(systemd, "/usr/share/zsh/vendor-completions/_zitadel-siem")},
-		{"rpm", func(path string) string { return output(t, "rpm", "-qpl", path) }, append(systemd, "/usr/share/zsh/site-functions/_zitadel-siem")},
-		{"apk", func(path string) string { return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path) }, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem"}},
+		{"rpm", func(path string) string { return output(t, "rpm", "-qpl", path) }, append(systemd, "/usr/share/zsh/site-functions/_zitadel-siem", license)},
+		{"apk", func(path string) string { return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path) }, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem", license}},
 	} {
 		t.Run(c.packager, func(t *testing.T) {
 			list := c.list(packList(t, c.packager))

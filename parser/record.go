@@ -95,7 +95,7 @@ type Login struct {
 	RequestMethod string
 	RequestURL    string // path and query, without secrets
 	RequestHost   string
-	CutFields     string // names of fields that the script cut, separated by commas
+	CutFields     string // names of fields that the script cut, separated by commas; forwarded_for_start: its start is missing
 }
 
 // Request is an access record.

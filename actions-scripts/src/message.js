@@ -6,9 +6,10 @@
 //    38  {"post_auth_log":1,"outcome":"success"
 //   221  14 times ,"NAME":"" with 137 bytes of names
 //  1536  the values: the sum of the budgets below
-//   187  ,"cut":[...] with all 14 names
+//   193  ,"cut":[...] with all 14 names, one of them with _start
 //     1  }
-//  1983  bytes at most
+//  1989  bytes at most
+// The end of forwarded_for is kept: a client writes the start, and proxies append addresses.
 var FIELDS = [
   ["error", 220, function (v1) { return errorText(v1); }, withoutSecrets],
   ["method", 24, function (v1) { return v1.authMethod; }],
@@ -21,7 +22,7 @@ var FIELDS = [
   ["application_id", 64, function (v1) { return v1.authRequest.applicationId; }],
   ["idp_id", 64, function (v1) { return v1.authRequest.selectedIdpConfigId; }],
   ["remote_addr", 64, function (v1) { return v1.httpRequest.remoteAddr; }],
-  ["forwarded_for", 160, function (v1) { return header(v1.httpRequest.headers, "X-Forwarded-For", 160); }],
+  ["forwarded_for", 160, function (v1) { return header(v1.httpRequest.headers, "X-Forwarded-For", 160, true); }, undefined, true],
   ["user_agent", 220, function (v1) { return header(v1.httpRequest.headers, "User-Agent", 220); }],
   ["auth_time", 40, function (v1) { return rfc3339(v1.authRequest.authTime); }]
 ];
@@ -45,10 +46,10 @@ function build(v1) {
     if (value === undefined || value === "") {
       return;
     }
-    var fitted = fit(value, field[1], field[3]);
+    var fitted = field[4] ? fitEnd(value, field[1]) : fit(value, field[1], field[3]);
     json += ',"' + field[0] + '":"' + fitted.json + '"';
     if (fitted.cut) {
-      cut.push('"' + field[0] + '"');
+      cut.push('"' + field[0] + (field[4] ? "_start" : "") + '"');
     }
   });
   // A list of names marks cut values: a user could type an ellipsis.
@@ -90,17 +91,19 @@ function withoutSecrets(error) {
     .replace(/((?:code|token|assertion|secret|password)(?:=|"\s*:\s*"))[^\s"'&;,]+/gi, "$1[REDACTED]");
 }
 
-// header joins the lines of a header until there are enough characters to fill the
-// budget. Each line adds at least two, so the loop ends for every list. Go's server gives
-// each header one spelling. The names are never listed: a client may send so many that the
-// action would reach its time limit.
-function header(headers, name, enough) {
-  var joined = "", lines = 0;
-  [name, name.toLowerCase()].forEach(function (key) {
+// header joins the lines of a header, from the first on or from the last back, until there
+// are enough characters to fill the budget. Each line adds at least two, so the loop ends
+// for every list. Go's server gives each header one spelling. The names are never listed: a
+// client may send so many that the action would reach its time limit.
+function header(headers, name, enough, fromEnd) {
+  var joined = "", lines = 0, keys = [name, name.toLowerCase()];
+  (fromEnd ? keys.reverse() : keys).forEach(function (key) {
     var values = headers[key];
     values = typeof values === "string" ? [values] : values || [];
     for (var i = 0; i < values.length && joined.length <= enough; i++) {
-      joined += (lines++ > 0 ? ", " : "") + (text(function () { return values[i]; }) || "");
+      var line = text(function () { return values[fromEnd ? values.length - 1 - i : i]; }) || "";
+      var comma = lines++ > 0 ? ", " : "";
+      joined = fromEnd ? line + comma + joined : joined + comma + line;
     }
   });
   return joined;
@@ -135,6 +138,28 @@ function fit(value, budget, clean) {
     i += code > 0xffff ? 2 : 1;
   }
   return { json: json, cut: cut };
+}
+
+// fitEnd is fit for a list with commas. It keeps whole entries from the end, and puts an
+// ellipsis in place of the others. A part of an entry could look like another address.
+function fitEnd(list, budget) {
+  var whole = fit(list, budget);
+  if (!whole.cut) {
+    return whole;
+  }
+  var json = "", left = budget - size("\u2026");
+  for (var i = list.length; i > 0;) {
+    var pair = i > 1 && list.codePointAt(i - 2) > 0xffff;
+    i -= pair ? 2 : 1;
+    var piece = escaped(list.codePointAt(i));
+    left -= size(piece);
+    if (left < 0) {
+      break;
+    }
+    json = piece + json;
+  }
+  var comma = json.indexOf(",");
+  return { json: "\u2026" + (comma < 0 ? "" : json.slice(comma)), cut: true };
 }
 
 // escaped returns a code point as a JSON string has it. A lone surrogate has no UTF-8.

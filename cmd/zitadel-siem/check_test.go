@@ -73,8 +73,8 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"retention", old, nil, 0, []string{"warn  retention"}},
 		{"the clock", fast, nil, 0, []string{"warn  clock      this machine is 1h00m ahead of the server"}},
 		{"the state", plain, []string{"ZITADEL_STATE_PATH=" + writeFile(t, "state", "{")}, exitFailed, []string{"FAIL  state", "restore it from a backup"}},
-		{"the keys of targets", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_LISTEN=127.0.0.1:0", "ZITADEL_LISTEN_KEYS_DIR=/nowhere"}, exitUsage, []string{"FAIL  listen     listen_keys_dir", "/nowhere"}},
-		{"webhooks", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_LISTEN=" + strings.TrimPrefix(plain.URL(), "http://"), "ZITADEL_LISTEN_KEYS_DIR=" + filepath.Dir(writeFile(t, "siem", "of-a-target-in-a-test"))}, 0, []string{"ok    listen     "}},
+		{"the keys of targets", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_WEBHOOK_LISTEN=127.0.0.1:0", "ZITADEL_WEBHOOK_KEYS_DIR=/nowhere"}, exitUsage, []string{"FAIL  webhooks   webhook_keys_dir", "/nowhere"}},
+		{"webhooks", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_WEBHOOK_LISTEN=" + strings.TrimPrefix(plain.URL(), "http://"), "ZITADEL_WEBHOOK_KEYS_DIR=" + filepath.Dir(writeFile(t, "siem", "of-a-target-in-a-test"))}, 0, []string{"ok    webhooks   "}},
 		{"a state nobody may write", plain, []string{"ZITADEL_STATE_PATH=/proc/zitadel.state"}, exitFailed, []string{"FAIL  state", "chown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

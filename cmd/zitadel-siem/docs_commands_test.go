@@ -77,6 +77,7 @@ func parseCommandLine(args []string) error {
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Detect.Plugins = newOptionFlags(config.Detect)
+	cli.Verify.Plugins = newOptionFlags(config.Verify)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup = newSetupCommands()
 	helped := false
@@ -118,8 +119,8 @@ func contradiction(cli *commands) error {
 	if pull["token_file"] == "" && pull["key_file"] == "" {
 		pull["token"] = "t"
 	}
-	if pull["listen"] != "" {
-		pull["listen_keys_dir"] = cmp.Or(pull["listen_keys_dir"], "keys")
+	if pull["webhook_listen"] != "" {
+		pull["webhook_keys_dir"] = cmp.Or(pull["webhook_keys_dir"], "keys")
 	}
 	_, _, err := config.Pull.ParseMap(pull, config.ParseOptions{NoFiles: true})
 	return err

@@ -2,8 +2,8 @@
 // also checks a setup and says what is wrong with it.
 //
 // Exit status: 0 success; 1 it could not continue, and the message says why and how
-// to fix it; 2 the command line or the configuration is wrong; 141 the reader of
-// standard output is gone.
+// to fix it, or verify found differences; 2 the command line or the configuration is
+// wrong, or nothing could be verified; 141 the reader of standard output is gone.
 package main
 
 import (
@@ -48,6 +48,7 @@ type commands struct {
 	Pull    pullCommand    `cmd:"" aliases:"listen" help:"Print audit events as JSON lines on standard output."`
 	Parse   parseCommand   `cmd:"" help:"Turn lines of ZITADEL's log (actions, their runs, requests) into records."`
 	Detect  detectCommand  `cmd:"" help:"Evaluate Sigma rules on records, and print alerts."`
+	Verify  verifyCommand  `cmd:"" help:"Compare a SIEM's copy with ZITADEL: what is missing, foreign, doubled or altered."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state, the files for webhooks, and scripts in ZITADEL that print passwords."`
 	Setup   setupCommands  `cmd:"" help:"Set ZITADEL up: the target for events (the default), or scripts that report logins (setup log, setup webhook-v1)."`
 	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
@@ -85,6 +86,7 @@ func run(args []string) int {
 	cli.Pull.Plugins = newOptionFlags(config.Pull)
 	cli.Parse.Plugins = newOptionFlags(config.Output)
 	cli.Detect.Plugins = newOptionFlags(config.Detect)
+	cli.Verify.Plugins = newOptionFlags(config.Verify)
 	cli.Check.Plugins = newOptionFlags(config.Pull)
 	cli.Setup = newSetupCommands()
 	exited := -1
@@ -109,7 +111,7 @@ func run(args []string) int {
 		if len(args) > 0 && args[0] == "demo" {
 			help = "the demo is a program of its own: make run, or build/zitadel-siem-demo"
 		}
-		console.Fail(fmt.Errorf("%w (%s)", missingValue(err), help))
+		console.Fail(fmt.Errorf("%w (%s)", unknownFlag(missingValue(err)), help))
 		return exitUsage
 	}
 
@@ -136,11 +138,22 @@ func run(args []string) int {
 // missingValue says what to write after a flag that came without its value. All options
 // of the tables take one, switches included (--learn=on).
 func missingValue(err error) error {
-	flag, found := strings.CutSuffix(err.Error(), `: expected string value but got "EOL" (<EOL>)`)
-	if !found {
+	flag, expected, found := strings.Cut(err.Error(), ": expected ")
+	if !found || !strings.HasSuffix(expected, ` value but got "EOL" (<EOL>)`) {
 		return err
 	}
-	return fmt.Errorf("%s needs a value, for example %s=on if it is a switch", flag, flag)
+	return fmt.Errorf("%s needs a value: write %s=VALUE, or %s=on for a switch", flag, flag, flag)
+}
+
+// unknownFlag adds the flag that another name for an option means, such as
+// --webhook-listen for --listen. kong itself finds only names that are spelt nearly right.
+func unknownFlag(err error) error {
+	flag, found := strings.CutPrefix(err.Error(), "unknown flag --")
+	if meant := config.Pull.Meant(flag); found && meant != "" {
+		option := config.Option{Name: meant}
+		return fmt.Errorf("%w, did you mean %q?", err, "--"+option.Flag())
+	}
+	return err
 }
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,

@@ -60,7 +60,7 @@ func valuesOf(flag string) cmdline.Hint {
 	if flag == "detect" {
 		return cmdline.Hint{Values: []string{"on"}, Files: true}
 	}
-	for _, table := range []config.Options{config.Pull.Options, config.Output.Options, config.Detect.Options, config.Setup.Options} {
+	for _, table := range []config.Options{config.Pull.Options, config.Output.Options, config.Detect.Options, config.Verify.Options, config.Setup.Options} {
 		for _, o := range table {
 			if o.Flag() != flag {
 				continue

@@ -41,7 +41,7 @@ func TestPull_PushesHaveNamesAndComeOnce(t *testing.T) {
 	dir := t.TempDir()
 	address, out := "127.0.0.1:"+testkit.FreePort(t), filepath.Join(dir, "out")
 	keys := filepath.Dir(writeFile(t, "siem", key))
-	env := environment(server, "ZITADEL_FORMAT=ecs", "ZITADEL_TIER=noise", "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_LISTEN="+address, "ZITADEL_LISTEN_KEYS_DIR="+keys)
+	env := environment(server, "ZITADEL_FORMAT=ecs", "ZITADEL_TIER=noise", "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_WEBHOOK_LISTEN="+address, "ZITADEL_WEBHOOK_KEYS_DIR="+keys)
 	target := zitadeltest.NewTarget("http://"+address+"/siem", key)
 	arrived := func(what string, e zitadeltest.Event) (doc gjson.Result) {
 		t.Helper()

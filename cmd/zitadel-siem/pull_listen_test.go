@@ -29,7 +29,7 @@ func TestPull_KillsWhileWebhooksArriveLoseNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + testkit.FreePort(t)
-	env := environment(server, "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_LISTEN="+address, "ZITADEL_LISTEN_KEYS_DIR="+keys)
+	env := environment(server, "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_WEBHOOK_LISTEN="+address, "ZITADEL_WEBHOOK_KEYS_DIR="+keys)
 	out := filepath.Join(dir, "out")
 	target := zitadeltest.NewTarget("http://"+address+"/siem", key)
 	writer := zitadeltest.NewWriter(server.Store(), 1, nil)

@@ -277,11 +277,12 @@ func TestPullSaysHowToMendItself(t *testing.T) {
 		says   []string
 	}{
 		{"an unknown flag", nil, []string{"--state_path", "x"}, exitUsage, []string{`did you mean "--state-path"`}},
-		{"a switch without its value", nil, []string{"--learn"}, exitUsage, []string{"--learn needs a value, for example --learn=on"}},
+		{"a switch without its value", nil, []string{"--learn"}, exitUsage, []string{"--learn needs a value: write --learn=VALUE, or --learn=on for a switch"}},
+		{"another name of an option", nil, []string{"--listen", "127.0.0.1:0"}, exitUsage, []string{`unknown flag --listen, did you mean "--webhook-listen"?`}},
 		{"wrong values, all at once", []string{"ZITADEL_SETTLE=soon"}, []string{"--transport", "soap"}, exitUsage, []string{"transport", "settle", "2 problems"}},
 		{"a wrong token", []string{"ZITADEL_TOKEN=" + wrong}, nil, exitFailed, []string{"the token is wrong", "renew it in"}},
 		{"a role too small", []string{"ZITADEL_TOKEN=token-of-an-org-owner"}, nil, exitFailed, []string{"IAM_OWNER_VIEWER"}},
-		{"keys of targets that are not there", []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_LISTEN=127.0.0.1:0", "ZITADEL_LISTEN_KEYS_DIR=/nowhere"}, nil, exitUsage, []string{"listen_keys_dir", "/nowhere"}},
+		{"keys of targets that are not there", []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_WEBHOOK_LISTEN=127.0.0.1:0", "ZITADEL_WEBHOOK_KEYS_DIR=/nowhere"}, nil, exitUsage, []string{"webhook_keys_dir", "/nowhere"}},
 		{"no address for the figures", nil, []string{"--metrics-listen", "9464"}, exitUsage, []string{`metrics_listen "9464"`, "it must be HOST:PORT"}},
 		{"an address that somebody has", nil, []string{"--metrics-listen", strings.TrimPrefix(server.URL(), "http://")}, exitFailed, []string{"address already in use; stop the process that uses it, or give another port"}},
 		{"once and an end", nil, []string{"--end", "2026-01-01T00:00:00Z"}, exitUsage, []string{"--once and --end"}},

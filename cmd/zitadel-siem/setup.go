@@ -17,12 +17,12 @@ import (
 // setupCommand has flags of its own for what is about the target: a variable
 // such as ZITADEL_ENDPOINT may well mean something else.
 type setupCommand struct {
-	Endpoint string `help:"URL at which ZITADEL reaches listen of this program: scheme, host and port, for example https://siem.example.com:8443." placeholder:"URL"`
+	Endpoint string `help:"URL at which ZITADEL reaches webhook_listen of the reader: scheme, host and port, for example https://siem.example.com:8443." placeholder:"URL"`
 	Name     string `help:"Name of the target and its key file, and the path of its URL; default zitadel-siem." placeholder:"NAME"`
 	Events   string `help:"all, or event types and groups separated by commas; the group user means every type that begins with user. Default all." placeholder:"LIST"`
 	Calls    bool   `help:"Send API calls as well: before and after each call of METHODS. They show who called, from which address, and give events their address. It costs ZITADEL two requests a call."`
 	Methods  string `help:"With --calls: writing, or services and methods separated by commas. Default writing: every method that changes something, never one that only reads." placeholder:"LIST"`
-	KeysDir  string `help:"Directory of the key file: listen_keys_dir of the reader." placeholder:"DIR" env:"ZITADEL_LISTEN_KEYS_DIR"`
+	KeysDir  string `help:"Directory of the key file: webhook_keys_dir of the reader." placeholder:"DIR" env:"ZITADEL_WEBHOOK_KEYS_DIR"`
 	DryRun   bool   `help:"Print what would be done, and change nothing."`
 	Rotate   bool   `help:"Make ZITADEL sign with a new key, and append that key to the key file."`
 	Remove   bool   `help:"Remove the target from its executions, and delete it. With --calls: only from those for API calls."`

@@ -68,7 +68,7 @@ type setupWebhookCommand struct {
 	scriptFlags
 	Endpoint string        `help:"URL to which the script posts, for example https://siem.example.com:8443/zitadel/post-auth." placeholder:"URL"`
 	V1Key    forbiddenFlag `name:"v1-key" hidden:""`
-	V1File   string        `name:"v1-key-file" help:"File with the key that the script sends, one in a line; the last one is used. It may be the file in listen_v1_dir. Or set ZITADEL_V1_KEY." placeholder:"FILE" type:"path" env:"ZITADEL_V1_KEY_FILE"`
+	V1File   string        `name:"v1-key-file" help:"File with the key that the script sends, one in a line; the last one is used. It may be the file in webhook_v1_dir. Or set ZITADEL_V1_KEY." placeholder:"FILE" type:"path" env:"ZITADEL_V1_KEY_FILE"`
 
 	kong.Plugins
 }

@@ -16,7 +16,7 @@ func TestSetupOfTheProgram(t *testing.T) {
 	const token = "token-of-an-owner-0123456789"
 	server.AddToken(token, zitadeltest.Owner, time.Time{})
 	dir := t.TempDir()
-	env := []string{"ZITADEL_URL=" + server.URL(), "ZITADEL_TOKEN=" + token, "ZITADEL_LISTEN_KEYS_DIR=" + dir,
+	env := []string{"ZITADEL_URL=" + server.URL(), "ZITADEL_TOKEN=" + token, "ZITADEL_WEBHOOK_KEYS_DIR=" + dir,
 		"ZITADEL_ENDPOINT=https://not.this.one.example", "ZITADEL_EVENT_TYPES=user.locked"}
 	const endpoint = "--endpoint=https://siem.example.com:8443"
 

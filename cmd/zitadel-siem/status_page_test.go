@@ -122,7 +122,7 @@ func healthySource(t *testing.T, name string) func(dir string) string {
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return sourceText(t, name, server.URL(), server.Token(), "listen: "+address, "listen_keys_dir: "+keys)
+	return sourceText(t, name, server.URL(), server.Token(), "webhook_listen: "+address, "webhook_keys_dir: "+keys)
 }
 
 func awaySource(t *testing.T) func(dir string) string {

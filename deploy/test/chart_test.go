@@ -186,7 +186,7 @@ func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
 		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
 		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
 		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
-		"fluent-bit-full-values.yaml": {[]string{"metrics"}, []string{"53", "53", "443", "3128", "443", "9200"}},
+		"fluent-bit-full-values.yaml": {[]string{"metrics", "8443"}, []string{"53", "53", "443", "3128", "443", "9200"}},
 	} {
 		rules := one[*networking.NetworkPolicy](t, render(t, example(t, name))).Spec
 		var in, out []string

@@ -286,6 +286,18 @@ func live(t *testing.T, all objects, port int) {
 			t.Errorf("%s: %d", url, status)
 		}
 	}
+	for _, webhooks := range p.container.Ports[1:] { // they are taken while both are away
+		address, deadline := fmt.Sprintf("127.0.0.1:%d", webhooks.ContainerPort), time.Now().Add(time.Minute)
+		connection, err := net.Dial("tcp", address)
+		for ; err != nil && time.Now().Before(deadline); connection, err = net.Dial("tcp", address) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err != nil {
+			t.Errorf("webhooks: %v", err)
+			continue
+		}
+		connection.Close()
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestChart_WhatCannotWorkIsRefusedWithTheFix(t *testing.T) {
 		{"webhooks without keys", sidecar, `{sources: [{` + source + `, webhooks: {port: 8443}}]}`, []string{"keysSecret"}},
 		{"an ingress without host", sidecar, `{ingress: {enabled: true}, sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks.host"}},
 		{"an ingress to nothing", sidecar, `{ingress: {enabled: true}}`, []string{"ingress.enabled", "no source has webhooks"}},
-		{"webhooks in Fluent Bit's mode", fluentBit, `{sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks", "mode: sidecar"}},
+		{"webhooks without keys in Fluent Bit's mode", fluentBit, `{sources: [{` + source + `, webhooks: {port: 8443}}]}`, []string{"keysSecret"}},
 		{"a password of the proxy", sidecar, `{proxy: {https: "http://user:password@proxy:3128"}}`, []string{"proxy"}},
 		{"a client without id", sidecar, `{sources: [{name: prod, url: 'https://z.example.com', auth: {existingSecret: t, type: clientSecret}}]}`, []string{"sources[0].auth.clientId"}},
 		{"no secret", sidecar, `{sources: [{name: prod, url: 'https://z.example.com'}]}`, []string{"auth"}},

@@ -28,7 +28,8 @@
 //
 //   - the clocks of ZITADEL and its database differ by [Slack] at most,
 //   - no call takes longer than [Longest],
-//   - a webhook is here within a second after ZITADEL sent it, and none is lost,
+//   - a webhook is here within a second after ZITADEL sent it, and none is lost (one that is
+//     refused after its signature was verified is not: see [Store.Lost]),
 //   - the response is here within a second after the change. Otherwise another call of the
 //     user, which changes nothing and names the date of that change, is taken for it,
 //   - a user does not write twice in the same microsecond,

@@ -16,3 +16,6 @@ func (s *Store) Limit(most int) { s.most = most }
 
 // Callers counts the users in memory.
 func (s *Store) Callers() int { return len(s.callers) }
+
+// LostSpans counts the times in which calls may be missing.
+func (s *Store) LostSpans() int { return len(s.lost) }

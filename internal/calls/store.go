@@ -90,6 +90,7 @@ type Store struct {
 	queue   []*call // by arrival
 	// horizon: calls in flight up to this date may be missing.
 	horizon int64
+	lost    []span
 	stats   Stats
 }
 
@@ -228,6 +229,7 @@ func (s *Store) forget(now time.Time) {
 		n++
 	}
 	s.queue = s.queue[n:]
+	s.forgetLost(now)
 }
 
 // Find returns the client address of the call that wrote an event: one of user, of a type,
@@ -240,7 +242,7 @@ func (s *Store) Find(user, eventType string, created, read time.Time) (netip.Add
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	who, date := s.callers[user], created.UnixMicro()
-	if who == nil || date <= s.horizon {
+	if who == nil || s.missing(date) {
 		return netip.Addr{}, Unknown
 	}
 	f := who.flight(set, date)

@@ -109,10 +109,10 @@ func checkListen(r *report, s config.Settings) {
 	}
 	if _, err := listen.Open(s, quiet()); err != nil {
 		r.wrong = true
-		r.say(fails, "listen", err.Error(), "")
+		r.say(fails, "webhooks", err.Error(), "")
 		return
 	}
-	r.say(passes, "listen", "all files for webhooks at "+s.Listen.Address+" can be read", "")
+	r.say(passes, "webhooks", "all files for webhooks at "+s.Listen.Address+" can be read", "")
 }
 
 // checkForward connects to the receiver and sends no record.

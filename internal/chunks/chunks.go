@@ -50,6 +50,10 @@ type Tags struct {
 	open  map[string]*load // by the base of the tag
 }
 
+// maxOpen bounds the memory for bases: those of an output can name containers, which come and
+// go. There are about 200 types of events.
+const maxOpen = 4096
+
 // load is what was sent with a tag.
 type load struct {
 	tag           string
@@ -69,6 +73,9 @@ func (t *Tags) Tag(base string, size, records int) string {
 	defer t.mu.Unlock()
 	l := t.open[base]
 	if l == nil {
+		if len(t.open) >= maxOpen {
+			clear(t.open) // the next tags are new ones, which no chunk has
+		}
 		l = &load{}
 		t.open[base] = l
 	}

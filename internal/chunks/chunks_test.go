@@ -2,6 +2,7 @@ package chunks
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,24 @@ func TestTags_NoTagHoldsMoreThanTheLimit(t *testing.T) {
 func TestTags_WithoutALimitAreTheBase(t *testing.T) {
 	if tag := NewTags(Limit{}).Tag("a", 1<<30, 1<<30); tag != "a" {
 		t.Errorf("tag %q", tag)
+	}
+}
+
+// Tags of containers come and go for years.
+func TestTags_MemoryIsBounded(t *testing.T) {
+	tags := NewTags(Limit{Records: 2})
+	seen := map[string]bool{}
+	for i := range 3 * maxOpen {
+		tag := tags.Tag("log."+strconv.Itoa(i), 1, 1)
+		if seen[tag] || len(tags.open) > maxOpen {
+			t.Fatalf("tag %s, %d bases", tag, len(tags.open))
+		}
+		seen[tag] = true
+	}
+	for range 2 { // a base that was forgotten gets no tag that it had
+		if tag := tags.Tag("log.0", 2, 2); seen[tag] {
+			t.Errorf("%s again", tag)
+		}
 	}
 }
 

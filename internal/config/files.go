@@ -34,9 +34,9 @@ const missing = "does not exist"
 func fileError(err error) error {
 	switch {
 	case errors.Is(err, bounded.ErrDirectory):
-		return &valueError{err.Error(), ""}
+		return &valueError{err.Error(), "name a file in it"}
 	case errors.Is(err, bounded.ErrNotRegular):
-		return &valueError{"is not a regular file, so it cannot be read again", ""}
+		return &valueError{"is not a regular file, so it cannot be read again", "write its content into a file, and name that"}
 	case errors.Is(err, bounded.ErrTooLarge):
 		return &valueError{"is larger than 1 MiB", "check that it is the right file"}
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,7 +44,7 @@ func fileError(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &valueError{"cannot be read by this user", "make it readable for the user that runs Fluent Bit or zitadel-siem"}
 	}
-	return &valueError{"cannot be read: " + bounded.WithoutPath(err).Error(), ""}
+	return &valueError{"cannot be read: " + bounded.WithoutPath(err).Error(), "check the disk, or name another file"}
 }
 
 // checkFile reads the file that an option names and checks that it has the form
@@ -74,7 +74,7 @@ func (p *parser) checkFile(o Option, path string) {
 // fileContent checks a file in the way its reader will.
 func (o Option) fileContent(data []byte) error {
 	if strings.TrimSpace(string(data)) == "" {
-		return &valueError{"is empty", ""}
+		return &valueError{"is empty", "write the content into it, or name another file"}
 	}
 	return o.content(data)
 }
@@ -133,7 +133,7 @@ func (p *parser) checkStatePath(o Option, path string) {
 	case err != nil:
 		p.refuse(o, path, fileError(err))
 	case !info.IsDir():
-		p.refuse(o, path, &valueError{"is below " + dir + ", which is not a directory", ""})
+		p.refuse(o, path, &valueError{"is below " + dir + ", which is not a directory", "give a path in a directory"})
 	}
 }
 

@@ -193,6 +193,23 @@ func TestBadValuesNameOptionValueReasonAndMend(t *testing.T) {
 	}
 }
 
+// The options for webhooks had other names before the first release.
+func TestOldNamesOfWebhookOptionsAreHints(t *testing.T) {
+	for _, o := range listenOptions {
+		old, renamed := strings.CutPrefix(o.Name, "webhook_")
+		if !renamed {
+			continue
+		}
+		if old != "listen" {
+			old = "listen_" + old
+		}
+		_, _, err := Input.ParseMap(base("state_path", "./s", old, "x"), ParseOptions{NoFiles: true})
+		if want := old + ": is not an option of zitadel-siem; did you mean " + o.Name + "?"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestOnlyOneWayToAuthenticate(t *testing.T) {
 	opts := at(t)
 	opts.NoFiles = true

@@ -28,44 +28,44 @@ type ListenSettings struct {
 // listenOptions are those of the input for webhooks.
 var listenOptions = grouped("Options for webhooks", Options{
 	{
-		Name: "listen", Kind: KindText, Example: "0.0.0.0:8443",
+		Name: "webhook_listen", Kind: KindText, Example: "0.0.0.0:8443",
 		Doc:   "HOST:PORT on which webhooks of ZITADEL's actions are received. Their events are emitted at once; pulling adds the rest",
-		also:  []string{"listen_address", "listen_on", "webhook", "webhooks", "webhook_listen", "bind"},
+		also:  []string{"listen", "listen_address", "listen_on", "webhook", "webhooks", "webhook_address", "bind"},
 		text:  hostPort,
 		field: in(func(s *Settings) any { return &s.Listen.Address }),
 	},
 	{
-		Name: "listen_keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
+		Name: "webhook_keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
 		Doc:   "Directory with the signing keys of Actions V2 targets. The name of a file is the first part of the path in the target's URL; each line of it is a key. It is read again when it changes",
-		also:  []string{"keys_dir", "signing_keys", "signing_key", "signing_key_file", "listen_keys", "webhook_keys", "webhook_keys_dir"},
+		also:  []string{"listen_keys_dir", "keys_dir", "signing_keys", "signing_key", "signing_key_file", "listen_keys", "webhook_keys"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.KeysDir }),
 	},
 	{
-		Name: "listen_v1_dir", Kind: KindText, Example: "/etc/zitadel-siem/scripts",
+		Name: "webhook_v1_dir", Kind: KindText, Example: "/etc/zitadel-siem/scripts",
 		Doc:   "Directory with the secrets of `post_auth_webhook.js` (Actions V1), in the same format",
-		also:  []string{"v1_dir", "listen_secrets", "listen_secrets_dir", "webhook_secret", "webhook_secret_file"},
+		also:  []string{"listen_v1_dir", "v1_dir", "listen_secrets", "listen_secrets_dir", "webhook_secret", "webhook_secret_file"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.V1Dir }),
 	},
 	{
-		Name: "listen_cert_file", Kind: KindFile, Example: "/etc/zitadel-siem/listen.pem",
+		Name: "webhook_cert_file", Kind: KindFile, Example: "/etc/zitadel-siem/webhook.pem",
 		Doc:    "PEM file with the certificate chain of the endpoint, for HTTPS; it is read again when it changes",
-		also:   []string{"listen_cert", "listen_certificate", "webhook_cert_file"},
+		also:   []string{"listen_cert_file", "listen_cert", "listen_certificate", "webhook_cert", "webhook_certificate"},
 		public: true, content: certificates,
 		field: in(func(s *Settings) any { return &s.Listen.CertFile }),
 	},
 	{
-		Name: "listen_cert_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/listen.key",
-		Doc:     "PEM file with the private key of `listen_cert_file`",
-		also:    []string{"listen_key_file", "listen_key", "listen_cert_key", "webhook_key_file"},
+		Name: "webhook_cert_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/webhook.key",
+		Doc:     "PEM file with the private key of `webhook_cert_file`",
+		also:    []string{"listen_cert_key_file", "listen_key_file", "listen_key", "listen_cert_key", "webhook_key_file"},
 		content: privateKey,
 		field:   in(func(s *Settings) any { return &s.Listen.CertKeyFile }),
 	},
 	{
-		Name: "listen_plain", Kind: KindSwitch, Default: "off", Example: "on",
+		Name: "webhook_plain", Kind: KindSwitch, Default: "off", Example: "on",
 		Doc:   "Allow HTTP on an address other than loopback, behind a proxy that ends TLS",
-		also:  []string{"listen_http", "listen_insecure"},
+		also:  []string{"listen_plain", "listen_http", "listen_insecure", "webhook_http", "webhook_insecure"},
 		field: in(func(s *Settings) any { return &s.Listen.Plain }),
 	},
 	{
@@ -83,9 +83,9 @@ var listenOptions = grouped("Options for webhooks", Options{
 		field:  in(func(s *Settings) any { return &s.Listen.SpoolSize }),
 	},
 	{
-		Name: "listen_bodies", Kind: KindSwitch, Default: "off", Example: "on", Advanced: true,
+		Name: "webhook_bodies", Kind: KindSwitch, Default: "off", Example: "on", Advanced: true,
 		Doc:   "Keep the request and response bodies of API calls that targets send, redacted",
-		also:  []string{"bodies", "listen_body", "request_bodies", "include_bodies"},
+		also:  []string{"listen_bodies", "bodies", "listen_body", "request_bodies", "include_bodies"},
 		field: in(func(s *Settings) any { return &s.Listen.Bodies }),
 	},
 	{
@@ -95,9 +95,9 @@ var listenOptions = grouped("Options for webhooks", Options{
 		field: in(func(s *Settings) any { return &s.Listen.CallAddresses }),
 	},
 	{
-		Name: "listen_private_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/jwe.key", Advanced: true,
+		Name: "webhook_private_key_file", Kind: KindFile, Example: "/etc/zitadel-siem/jwe.key", Advanced: true,
 		Doc:     "PEM file with the private key for targets whose payload type is JWE",
-		also:    []string{"jwe_key_file", "listen_jwe_key_file", "decryption_key_file"},
+		also:    []string{"listen_private_key_file", "jwe_key_file", "listen_jwe_key_file", "webhook_jwe_key_file", "decryption_key_file"},
 		content: privateKey,
 		field:   in(func(s *Settings) any { return &s.Listen.PrivateKeyFile }),
 	},
@@ -128,32 +128,32 @@ func hostPort(v string) error {
 // listening checks that senders are authenticated, and that webhooks are encrypted.
 func listening(p *parser, s *Settings) {
 	l := &s.Listen
-	if !p.given["listen"] {
+	if !p.given["webhook_listen"] {
 		for _, o := range listenOptions {
 			if p.given[o.Name] {
-				p.fail(o.Name, "", "has no effect without listen", "add listen, for example 0.0.0.0:8443")
+				p.fail(o.Name, "", "has no effect without webhook_listen", "add webhook_listen, for example 0.0.0.0:8443; an option with the name listen never reaches a Fluent Bit plugin")
 			}
 		}
 		return
 	}
-	if !p.given["listen_keys_dir"] && !p.given["listen_v1_dir"] {
-		p.fail("listen_keys_dir", "", "is missing, and listen_v1_dir too: without keys, no sender can be verified",
+	if !p.given["webhook_keys_dir"] && !p.given["webhook_v1_dir"] {
+		p.fail("webhook_keys_dir", "", "is missing, and webhook_v1_dir too: without keys, no sender can be verified",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
 	if !p.given["state_path"] {
-		p.fail("listen", "", "needs state_path, so that an event that was received by webhook is not read again", "for example /var/lib/zitadel-siem/prod.state")
+		p.fail("webhook_listen", "", "needs state_path, so that an event that was received by webhook is not read again", "for example /var/lib/zitadel-siem/prod.state")
 	} else if l.SpoolPath == "" {
 		l.SpoolPath = s.StatePath + ".spool"
 	}
-	cert, key := p.given["listen_cert_file"], p.given["listen_cert_key_file"]
+	cert, key := p.given["webhook_cert_file"], p.given["webhook_cert_key_file"]
 	host, _, _ := net.SplitHostPort(l.Address)
 	switch {
 	case cert && !key:
-		p.fail("listen_cert_file", "", "is given without listen_cert_key_file", "add listen_cert_key_file, the path of the file that holds its private key")
+		p.fail("webhook_cert_file", "", "is given without webhook_cert_key_file", "add webhook_cert_key_file, the path of the file that holds its private key")
 	case key && !cert:
-		p.fail("listen_cert_key_file", "", "is given without listen_cert_file", "add listen_cert_file, the path of the file that holds the certificate")
-	case !cert && !l.Plain && !p.bad["listen"] && !p.bad["listen_plain"] && !loopback(host):
-		p.fail("listen", quote(l.Address), "would receive webhooks unencrypted on an address other than loopback",
-			"add listen_cert_file and listen_cert_key_file, or set listen_plain on if a proxy in front ends TLS")
+		p.fail("webhook_cert_key_file", "", "is given without webhook_cert_file", "add webhook_cert_file, the path of the file that holds the certificate")
+	case !cert && !l.Plain && !p.bad["webhook_listen"] && !p.bad["webhook_plain"] && !loopback(host):
+		p.fail("webhook_listen", quote(l.Address), "would receive webhooks unencrypted on an address other than loopback",
+			"add webhook_cert_file and webhook_cert_key_file, or set webhook_plain on if a proxy in front ends TLS")
 	}
 }

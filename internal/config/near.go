@@ -88,7 +88,7 @@ var joints = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
 
 // misspellings returns the wrong names worth asking a host for that only
 // answers by name, each with the option it means: known wrong names, other
-// ways to join words, a letter left out, doubled or swapped. About 2,000 for
+// ways to join words, a letter left out, doubled or swapped. About 2,600 for
 // the input, in a fixed order.
 func (os Options) misspellings() []misspelling {
 	known := map[string]bool{}

@@ -166,7 +166,7 @@ func (p *parser) option(o Option) {
 		name := m[1] + m[2]
 		p.fail(o.Name, "", "contains the variable ${"+name+"}, which was not replaced by its value", unexpandedFix(name))
 	case strings.Contains(v, "${"):
-		p.fail(o.Name, "", "contains a ${...}, which was not replaced by its value", "")
+		p.fail(o.Name, "", "contains a ${...}, which was not replaced by its value", "write the value itself")
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) && !o.Secret:
 		p.fail(o.Name, p.show(o, v), "contains control characters or is not UTF-8", "for example "+o.Example)
 	case quoted(v):

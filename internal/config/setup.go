@@ -64,7 +64,7 @@ func accessOptions() Options {
 var setupOptions = Options{
 	{
 		Name: "endpoint", Kind: KindURL, Example: "https://siem.example.com:8443",
-		Doc:   "URL at which ZITADEL reaches `listen` of this program: scheme, host and port",
+		Doc:   "URL at which ZITADEL reaches `webhook_listen` of the reader: scheme, host and port",
 		field: in(func(s *SetupSettings) any { return &s.Endpoint }),
 	},
 	{
@@ -88,8 +88,8 @@ var setupOptions = Options{
 	},
 	{
 		Name: "keys_dir", Kind: KindText, Example: "/etc/zitadel-siem/targets",
-		Doc:   "Directory of the key file: `listen_keys_dir` of the reader",
-		also:  []string{"listen_keys_dir", "keys", "key_dir"},
+		Doc:   "Directory of the key file: `webhook_keys_dir` of the reader",
+		also:  []string{"webhook_keys_dir", "keys", "key_dir"},
 		text:  noSpace,
 		field: in(func(s *SetupSettings) any { return &s.KeysDir }),
 	},

@@ -65,15 +65,15 @@ func readYAML(path string) (*yaml.Node, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fileError(err)
 	case err != nil:
-		return nil, bounded.WithoutPath(err) // the message has it
+		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err)) // the message has the path
 	}
 	defer r.Close()
 	data, err := bounded.ReadAll(r, maxSources)
 	switch {
 	case errors.Is(err, bounded.ErrTooLarge):
-		return nil, errors.New("is larger than 1 MiB: it should contain only sources")
+		return nil, errors.New("is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources")
 	case err != nil:
-		return nil, bounded.WithoutPath(err)
+		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err))
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -137,7 +137,7 @@ func (f *sourcesFile) read(root *yaml.Node) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
 		if first, ok := lines[key.Value]; ok {
-			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first)
+			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first)
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -152,12 +152,12 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is not one of metrics_listen, defaults, sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is not known here: use metrics_listen, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
 		}
 	}
 	switch {
 	case list == nil:
-		f.fail(root.Line, "`sources:` is missing; it is a list of at least one source")
+		f.fail(root.Line, "`sources:` is missing: add it, a list of at least one source, each beginning with `- url:`")
 	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
 		f.fail(list.Line, "`sources:` must be a list of at least one source, each beginning with `- url:`")
 	default:
@@ -172,6 +172,9 @@ func (f *sourcesFile) read(root *yaml.Node) {
 func (f *sourcesFile) belongs(name string) string {
 	if _, ok := Pull.Lookup(name); ok {
 		return "; move it below a source, or below defaults"
+	}
+	if meant := Pull.Meant(name); meant != "" {
+		return "; " + meant + " goes below a source, or below defaults"
 	}
 	return ""
 }
@@ -233,7 +236,7 @@ func (f *sourcesFile) apart(list *yaml.Node) {
 			refuse("spool_path", s.Listen.SpoolPath, filepath.Clean(s.Listen.SpoolPath), each)
 		}
 		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which means another port each time
-			refuse("listen", s.Listen.Address, s.Listen.Address, each)
+			refuse("webhook_listen", s.Listen.Address, s.Listen.Address, each)
 		}
 		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or merge the two sources into one")
 	}
@@ -249,7 +252,7 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, v := node.Content[i], node.Content[i+1]
 		if first, ok := values[key.Value]; ok {
-			f.fail(key.Line, "%s is already in line %d", quote(key.Value), first.line)
+			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first.line)
 			continue
 		}
 		var text string

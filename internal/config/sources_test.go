@@ -87,11 +87,11 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is not one of metrics_listen, defaults, sources
-  line 4: "token_file" is not one of metrics_listen, defaults, sources; move it below a source, or below defaults
+	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, defaults or sources
+  line 4: "token_file" is not known here: use metrics_listen, defaults or sources; move it below a source, or below defaults
   line 2: token: contains the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
-  line 12: "settle" is already in line 11
+  line 12: "settle" is already in line 11: remove one of the two
   line 11: settle: "1h" is more than 10m (events are not read before they are this old); the maximum is 10m, the default 2s
   line 13: "url" must be a plain value or a list of plain values
   line 13: url: is missing; for example https://zitadel.example.com
@@ -117,20 +117,20 @@ func TestSources_Files(t *testing.T) {
 		"sources: [":               "line 1: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
 		"a: 1\nsources: [\n- }":    "line 2: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
 		"- url: x":                 "line 1: must be a map with `sources:`",
-		"defaults: {}":             "line 1: `sources:` is missing; it is a list of at least one source",
+		"defaults: {}":             "line 1: `sources:` is missing: add it, a list of at least one source, each beginning with `- url:`",
 		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
 		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
-		strings.Repeat("#", 2<<20): "is larger than 1 MiB: it should contain only sources",
+		strings.Repeat("#", 2<<20): "is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources",
 	} {
 		path := writeSources(t, text)
 		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+want {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
-	if _, err := ReadSources("nowhere.yaml", noEnv, ParseOptions{}); err == nil || err.Error() != "--config nowhere.yaml: no such file or directory" {
+	if _, err := ReadSources("nowhere.yaml", noEnv, ParseOptions{}); err == nil || err.Error() != "--config nowhere.yaml: no such file or directory; name the YAML file of the sources" {
 		t.Error(err)
 	}
-	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory") {
+	if _, err := ReadSources(t.TempDir(), noEnv, ParseOptions{}); err == nil || !strings.HasSuffix(err.Error(), ": is a directory; name the YAML file of the sources") {
 		t.Error(err)
 	}
 }
@@ -166,14 +166,16 @@ func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
 	source := func(name, more string) string {
 		return "  - {url: \"https://" + name + ".example.com\", token: x, state_path: " + dir + "/" + name + more + "}\n"
 	}
-	listen := ", listen: \"127.0.0.1:8443\", listen_keys_dir: " + dir
+	listen := ", webhook_listen: \"127.0.0.1:8443\", webhook_keys_dir: " + dir
 	for _, c := range []struct{ text, want string }{
-		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" is already in line 1`},
-		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" is already in line 1`},
-		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" is already in line 1`},
+		{"sources:\n" + source("a", "") + "sources:\n" + source("b", ""), `line 3: "sources" is already in line 1: remove one of the two`},
+		{"defaults: {settle: 1s}\nsources:\n" + source("a", "") + "defaults: {settle: 2s}\n", `line 4: "defaults" is already in line 1: remove one of the two`},
+		{"metrics_listen: 127.0.0.1:1\nmetrics_listen: 127.0.0.1:2\nsources:\n" + source("a", ""), `line 2: "metrics_listen" is already in line 1: remove one of the two`},
 		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
-		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},
+		{"sources:\n" + source("a", ", listen: \"127.0.0.1:8443\""), "line 2: listen: is not an option of zitadel-siem; did you mean webhook_listen?"},
+		{"listen: 127.0.0.1:8443\nsources:\n" + source("a", ""), `line 1: "listen" is not known here: use metrics_listen, defaults or sources; webhook_listen goes below a source, or below defaults`},
+		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: webhook_listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},
 		{"sources:\n" + source("a", listen+", spool_path: "+dir+"/q") + source("b", strings.Replace(listen, "8443", "8444", 1)+", spool_path: "+dir+"/./q"),
 			`line 3: spool_path "` + dir + `/./q" is also used by the source in line 2; each needs its own`},
 	} {

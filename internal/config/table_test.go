@@ -99,7 +99,7 @@ func TestParseAsksForMisspellings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if len(asked) > 2800 {
+	if len(asked) > 3000 {
 		t.Errorf("%d names asked for", len(asked))
 	}
 	for name, n := range asked {

@@ -162,7 +162,7 @@ func (p *Pending) Commit() error {
 		return nil // this one, or a later one, was committed before
 	}
 	if err := draft.Replace(f.path); err != nil {
-		return fmt.Errorf("state_path %q cannot be replaced: %w", f.path, err)
+		return fmt.Errorf("state_path %q cannot be replaced: %w; free some space or repair the directory", f.path, err)
 	}
 	f.unsynced = true
 	delete(f.pending, p.number)
@@ -188,7 +188,7 @@ func (f *File) Sync() error {
 		f.mu.Lock()
 		f.unsynced = true
 		f.mu.Unlock()
-		return fmt.Errorf("state_path %q: cannot fsync the directory: %w", f.path, err)
+		return fmt.Errorf("state_path %q: cannot fsync the directory: %w; repair the disk", f.path, err)
 	}
 	return nil
 }

@@ -27,10 +27,7 @@ func failedAt(id string, at time.Time) []byte {
 // pushes the others out of its group, nor keeps the group quiet until its date, also not over
 // a restart.
 func TestLaw7AnEventDatedFarAheadMutesNoGroup(t *testing.T) {
-	set, err := load(t, counted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, counted)
 	path := t.TempDir() + "/state"
 	e, s := opened(t, set, path)
 	var got []string
@@ -66,10 +63,7 @@ func TestLaw7AnEventDatedFarAheadMutesNoGroup(t *testing.T) {
 
 // TestAnEventSlightlyAheadKeepsItsDate: clocks of two machines differ, and order counts.
 func TestAnEventSlightlyAheadKeepsItsDate(t *testing.T) {
-	set, err := load(t, counted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, counted)
 	var last time.Time
 	e := New(set, Options{Emit: func(a *Alert) { last = a.Last }})
 	for i := range 3 {

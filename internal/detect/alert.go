@@ -15,26 +15,26 @@ import (
 type Alert struct {
 	Rule   *Rule
 	Events []string // ids, by time
-	Count  int      // of what made it; Events are at most maxCount
+	Count  int      // of the events that made it; Events has at most maxCount of them
 	First  time.Time
 	Last   time.Time
 	Read   time.Time // this machine's time
 
 	id     string
 	values []string // of the fields of group-by
-	f      *fields  // of the event that completed it
+	f      *fields  // of the event that completed it, or of the instance alone
 }
 
-// Tag is the tag of alerts where nothing else is set.
+// Tag is the default tag of alerts.
 const Tag = "zitadel.alert"
 
 // Dataset stands in event.dataset of alerts.
 const Dataset = "zitadel.alert"
 
-// EventType is what stands in event.action.
+// EventType is the value of event.action.
 func (a *Alert) EventType() string { return "alert" }
 
-// ID is a hash of the rule's id and the ids of the events.
+// ID is a hash of the rule's id and of the ids of the events.
 func (a *Alert) ID() string { return a.id }
 
 // Timestamp is the time of the newest event.
@@ -88,7 +88,7 @@ func (a *Alert) Clone() *Alert {
 	return &c
 }
 
-// severities are those of ECS records by level, as the other records have them.
+// severities are the values of event.severity by level, on the scale of the other records.
 var severities = [...]uint64{LevelNone: 1, Informational: 1, Low: 3, Medium: 5, High: 8, Critical: 10}
 
 // WriteFields implements [document.Record].
@@ -238,7 +238,7 @@ func (a *Alert) who(d *document.Doc) {
 	d.End()
 }
 
-// own writes what ECS has no field for.
+// own writes the fields that ECS does not have.
 func (a *Alert) own(d *document.Doc) {
 	d.Map("zitadel")
 	d.Some("instance", a.f.text(slotInstance))

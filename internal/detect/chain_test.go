@@ -11,7 +11,7 @@ import (
 // with generate, one a timespan.
 func TestACorrelationIsAPartOfAnother(t *testing.T) {
 	for _, generate := range []bool{false, true} {
-		set, err := load(t, fmt.Sprintf(`
+		set := loaded(t, fmt.Sprintf(`
 title: F
 id: f
 logsource: {product: zitadel, service: audit}
@@ -25,9 +25,6 @@ title: Parent
 id: parent
 correlation: {type: event_count, rules: [child], group-by: [v], timespan: 10m, condition: {gte: 3}, generate: %t}
 `, generate))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var got []string
 		e := New(set, Options{Emit: func(a *Alert) { got = append(got, fmt.Sprint(a.Rule.ID, a.values, len(a.Events))) }})
 		// Each record completes the child by itself: it has two values.
@@ -47,7 +44,7 @@ correlation: {type: event_count, rules: [child], group-by: [v], timespan: 10m, c
 
 // TestAliasesJoinFieldsOfDifferentNames, and a record without the field belongs to no group.
 func TestAliasesJoinFieldsOfDifferentNames(t *testing.T) {
-	set, err := load(t, `
+	set := loaded(t, `
 title: A
 id: a
 name: first
@@ -69,9 +66,6 @@ correlation:
   group-by: [who]
   timespan: 1m
 `)
-	if err != nil {
-		t.Fatal(err)
-	}
 	alerts := 0
 	e := New(set, Options{Emit: func(*Alert) { alerts++ }})
 	for _, line := range []string{
@@ -94,10 +88,7 @@ correlation:
 
 // TestPseudonymsOfAddressesAreCountedAsAddresses: source.address holds the token then.
 func TestPseudonymsOfAddressesAreCountedAsAddresses(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	var got []string
 	e := New(set, Options{Emit: func(a *Alert) { got = append(got, fmt.Sprint(a.Rule.ID, a.values)) }})
 	for i := range 4 {

@@ -78,7 +78,7 @@ func (n *node) anyTest(values []value, f *fields) bool {
 	return false
 }
 
-// anyValue: a field that is absent is null.
+// anyValue reports whether one of the values matches. A field that is absent counts as null.
 func anyValue(t test, values []value, f *fields) bool {
 	if len(values) == 0 {
 		_, isNull := t.(null)
@@ -92,14 +92,15 @@ func anyValue(t test, values []value, f *fields) bool {
 	return false
 }
 
-// maybe is what a condition is while only event.action is known: false, true, or unknown.
+// maybe is the result of a condition of which only event.action is known: -1 is false, 1 is
+// true, 0 is unknown.
 type maybe int8
 
-// possible evaluates n for an action. What depends on other fields is unknown (0).
+// possible evaluates n for an action. A condition on another field is unknown (0).
 func (n *node) possible(f *fields) maybe {
 	switch n.op {
 	case opAnd, opOr:
-		decides := maybe(-1) // what one operand decides alone
+		decides := maybe(-1) // an operand with this result decides alone
 		if n.op == opOr {
 			decides = 1
 		}
@@ -143,7 +144,7 @@ func parseCondition(s string, names []string, searches map[string]*node) (*node,
 		if strings.HasPrefix(c.words[0], "|") {
 			return nil, fmt.Errorf("the condition has an aggregation (%q), which Sigma 2 has no more: write a correlation rule", strings.Join(c.words, " "))
 		}
-		return nil, fmt.Errorf("the condition cannot be read from %q on: join searches by and, or", c.words[0])
+		return nil, fmt.Errorf("the condition cannot be read from %q on: write and, or, not between the names of searches", c.words[0])
 	}
 	for _, name := range names {
 		if !c.used[name] {
@@ -202,7 +203,7 @@ func (c *condition) not() (*node, error) {
 			return nil, err
 		}
 		if !c.next(")") {
-			return nil, fmt.Errorf("the condition has a ( without its )")
+			return nil, fmt.Errorf("the condition has a ( without its ): add the )")
 		}
 		return n, nil
 	}
@@ -211,7 +212,7 @@ func (c *condition) not() (*node, error) {
 
 func (c *condition) operand() (*node, error) {
 	if len(c.words) == 0 {
-		return nil, fmt.Errorf("the condition ends where the name of a search is expected")
+		return nil, fmt.Errorf("the condition ends too early: add the name of a search")
 	}
 	word := c.words[0]
 	c.words = c.words[1:]
@@ -221,7 +222,7 @@ func (c *condition) operand() (*node, error) {
 	}
 	quantity := strings.ToLower(word)
 	if len(c.words) < 2 || !strings.EqualFold(c.words[0], "of") {
-		return nil, fmt.Errorf("the condition names the search %q, which the rule does not have: it has %s", word, strings.Join(c.names, ", "))
+		return nil, fmt.Errorf("the condition names the search %q, which the rule does not have: use one of %s", word, strings.Join(c.names, ", "))
 	}
 	which := c.words[1]
 	c.words = c.words[2:]
@@ -241,7 +242,7 @@ func (c *condition) operand() (*node, error) {
 		}
 	}
 	if len(n.kids) == 0 {
-		return nil, fmt.Errorf("the condition has %q, and no search is called so: the rule has %s", word+" of "+which, strings.Join(c.names, ", "))
+		return nil, fmt.Errorf("the condition has %q, and no search has such a name: use one of %s", word+" of "+which, strings.Join(c.names, ", "))
 	}
 	return n, nil
 }

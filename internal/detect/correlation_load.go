@@ -21,7 +21,7 @@ func (l *loader) correlation(y *yaml.Node) {
 	c := &Correlation{alias: map[string]map[string]string{}}
 	l.rule.Correlation = c
 	if y.Kind != yaml.MappingNode {
-		l.fail(y, "correlation is no map with type, rules, group-by, timespan and condition")
+		l.fail(y, "correlation must be a map with type, rules, group-by, timespan and condition")
 		return
 	}
 	var condition, grouped *yaml.Node
@@ -62,12 +62,12 @@ func (l *loader) correlation(y *yaml.Node) {
 				}
 			}
 		default:
-			l.fail(key, "%q is no attribute of a correlation: it has type, rules, group-by, timespan, condition, aliases and generate", key.Value)
+			l.fail(key, "%q is no attribute of a correlation: use type, rules, group-by, timespan, condition, aliases and generate", key.Value)
 		}
 	}
 	switch {
 	case c.Type == "":
-		l.fail(y, "the correlation has no type")
+		l.fail(y, "the correlation has no type: use event_count, value_count, temporal or temporal_ordered")
 	case len(c.refs) == 0:
 		l.fail(y, "the correlation has no rules: give the names or ids of rules of single events")
 	case c.Timespan == 0:
@@ -99,7 +99,7 @@ func (l *loader) condition(y, cond *yaml.Node) {
 		}
 		n, err := strconv.Atoi(v.Value)
 		if err != nil {
-			l.fail(v, "%s: %q is no number", key.Value, v.Value)
+			l.fail(v, "%s: %q is no number: write one such as 10", key.Value, v.Value)
 			return
 		}
 		bounds++
@@ -124,7 +124,7 @@ func (l *loader) condition(y, cond *yaml.Node) {
 	case !c.Silence && (c.Count < 1 || c.Count > maxCount):
 		l.fail(cond, "the condition asks for %d, give 1 to %d", c.Count, maxCount)
 	case c.Silence && c.Type != EventCount:
-		l.fail(cond, "only an event_count can wait for no event")
+		l.fail(cond, "only the type event_count can wait for no event: change the type, or use gte")
 	case (c.Type == ValueCount) != (c.Field != ""):
 		l.fail(cond, "the attribute field belongs to a value_count, and a value_count needs one")
 	case temporal && c.Count > len(c.refs), c.Type == TemporalOrdered && c.Count != len(c.refs):
@@ -157,7 +157,7 @@ func (l *loader) resolve() {
 	}
 	for _, r := range l.rules {
 		if r.Correlation != nil && len(r.Correlation.Rules) > 0 && reaches(r, r, map[*Rule]bool{}) {
-			l.errs = append(l.errs, fmt.Errorf("%s:%d: the correlation refers to itself", r.File, r.Line))
+			l.errs = append(l.errs, fmt.Errorf("%s:%d: the correlation refers to itself: remove its own name from rules", r.File, r.Line))
 		}
 	}
 	for _, r := range l.rules {
@@ -177,11 +177,11 @@ func (l *loader) parts(r *Rule, c *Correlation) {
 	for i, ref := range c.refs {
 		part := l.byName[ref.name]
 		if part == nil {
-			l.errs = append(l.errs, fmt.Errorf("%s:%d: no rule has the name or id %q", l.file, ref.line, ref.name))
+			l.errs = append(l.errs, fmt.Errorf("%s:%d: no rule has the name or id %q: use the name or id of a rule in this directory", l.file, ref.line, ref.name))
 			return
 		}
 		if part.Correlation != nil && part.Correlation.Silence {
-			l.errs = append(l.errs, fmt.Errorf("%s:%d: %q waits for no event, and cannot be a part of a correlation", l.file, ref.line, ref.name))
+			l.errs = append(l.errs, fmt.Errorf("%s:%d: %q waits for no event, and cannot be a part of a correlation: use another rule", l.file, ref.line, ref.name))
 			return
 		}
 		c.Rules = append(c.Rules, part)
@@ -193,7 +193,7 @@ func (l *loader) parts(r *Rule, c *Correlation) {
 		for _, name := range c.GroupBy {
 			f := c.resolve(i, name)
 			if f == "" {
-				l.errs = append(l.errs, fmt.Errorf("%s:%d: the alias %q has no field for the rule %q", l.file, r.Line, name, c.refs[i].name))
+				l.errs = append(l.errs, fmt.Errorf("%s:%d: the alias %q has no field for the rule %q: add it below aliases", l.file, r.Line, name, c.refs[i].name))
 				continue
 			}
 			group = append(group, l.slots.slot(f))

@@ -10,9 +10,9 @@ import (
 	"unsafe"
 )
 
-// Lateness is how much older than the newest event of its group an event may be, and
-// still counts as it would have in time. ZITADEL's events become visible seconds late; the
-// rest is for lines and webhooks that were held up.
+// Lateness is how late an event may come: it may be older by this than the newest event of
+// its group, and still counts. ZITADEL's events become visible seconds late. The rest is for
+// lines and webhooks that were delayed on their way.
 const Lateness = 5 * time.Minute
 
 // Defaults of [Options]. A group of ten failed logins takes about 1.5 kB.
@@ -27,7 +27,7 @@ const maxActions = 4096
 
 // Options of an [Engine].
 type Options struct {
-	MinLevel  Level // rules below it are evaluated, and give no alerts
+	MinLevel  Level // rules below it are evaluated, because others may need them, but give no alerts
 	MaxGroups int   // of all correlations together; 0: DefaultGroups
 	MaxBytes  int   // estimated, of all groups; 0: DefaultBytes
 	// Emit takes an alert, which is valid until Emit returns.
@@ -40,8 +40,8 @@ type Stats struct {
 	Records   uint64 // that were evaluated
 	Malformed uint64 // lines that are no ECS record with event.action and event.id
 	Alerts    uint64
-	Evicted   uint64 // groups that had to go while they could still have made an alert
-	Dropped   uint64 // events of groups that had too many
+	Evicted   uint64 // groups that were forgotten for lack of room, and could still have made an alert
+	Dropped   uint64 // events that were forgotten because their group had too many
 	Ahead     uint64 // records dated more than Lateness after they came
 	Groups    int
 	Bytes     int
@@ -53,7 +53,7 @@ type Engine struct {
 	set    *Set
 	o      Options
 	byType map[string][]*Rule // rules that can match a record of that event.action
-	corrs  map[string]*Rule   // by what stands for them in a state file
+	corrs  map[string]*Rule   // correlations by their name in a state file, see group.ref
 
 	f    fields
 	id   string    // of the record at hand
@@ -61,14 +61,17 @@ type Engine struct {
 	when time.Time // at which correlations count it
 	now  time.Time
 	high int64 // the newest time of an event, Unix ns
-	// settled: alerts of events up to this time, Unix ns, need not be given again.
+	// settled is the time of events, Unix ns, up to which the sink has the alerts.
 	settled int64
 
 	groups map[string]*group
-	lru    group // sentinel of the list, the group used last in front
+	lru    group // sentinel of a list of all groups; the group used last is the first
 	key    []byte
 	alert  Alert
 	note   func(*entry) // takes what the state has to remember; nil: nothing
+
+	beside bool      // within Beside
+	unsent []*unsent // alerts given within Beside, oldest first
 }
 
 // New returns an engine.
@@ -115,12 +118,9 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 	if e.at, err = time.Parse(time.RFC3339Nano, e.f.text(slotTime)); err != nil {
 		e.at = now
 	}
-	e.when = e.at
-	// A date in the future, of a clock that is wrong, would make all else in its group old,
-	// and mute the group until then.
-	if e.at.After(now.Add(Lateness)) {
-		e.when = now
-		e.Stats.Ahead++
+	e.when = e.countedAt()
+	if e.high > e.limit() {
+		e.high = 0 // a clock was set back
 	}
 	e.high = max(e.high, e.when.UnixNano())
 	for _, r := range e.candidates(action) {
@@ -130,6 +130,28 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 	}
 	return true
 }
+
+// countedAt is the time at which correlations count the record at hand.
+func (e *Engine) countedAt() time.Time {
+	switch {
+	// A date in the future, of a clock that is wrong, would make all else in its group old,
+	// and mute the group until then.
+	case e.at.After(e.now.Add(Lateness)):
+		e.Stats.Ahead++
+		return e.now
+	// The nanoseconds since 1970 of a date before 1678 are no int64, and 0 stands for none.
+	case e.at.Before(oldest):
+		return oldest
+	}
+	return e.at
+}
+
+// oldest is before all events of ZITADEL.
+var oldest = time.Unix(1, 0)
+
+// limit is the latest time that a group can know of, Unix ns, unless the clock of this
+// machine was ahead before. It has room for small corrections of the clock.
+func (e *Engine) limit() int64 { return e.now.Add(2 * Lateness).UnixNano() }
 
 // candidates are the rules of single events that can match a record of that action.
 func (e *Engine) candidates(action string) []*Rule {
@@ -148,7 +170,8 @@ func (e *Engine) candidates(action string) []*Rule {
 	return list
 }
 
-// matched handles a rule of single events that matches the record at hand.
+// matched emits the alert of a rule that matches the record at hand, and gives the record to
+// the correlations that refer to the rule.
 func (e *Engine) matched(r *Rule) {
 	if r.Alerts() {
 		e.emit(r, nil, []string{e.id}, 1, e.at, e.at)
@@ -162,12 +185,12 @@ func (e *Engine) matched(r *Rule) {
 // completed another correlation.
 func (e *Engine) feed(to feed, at time.Time, ids []string) {
 	c := to.to.Correlation
-	var room [4]string // of its own: what is completed feeds other correlations meanwhile
+	var room [4]string // not shared: completing a correlation calls feed again for another one
 	values := room[:0]
 	for _, slot := range c.paths[to.part] {
 		v := e.f.text(e.instead(slot))
 		if v == "" {
-			return // it belongs to no group; all that lack the field are not one group
+			return // records without the field belong to no group, and are not a group either
 		}
 		values = append(values, v)
 	}
@@ -182,8 +205,8 @@ func (e *Engine) feed(to feed, at time.Time, ids []string) {
 	}
 }
 
-// instead returns the slot of the token that stands for an address where addresses are
-// pseudonyms: source.ip takes only addresses.
+// instead returns the slot to read for slot. With pseudonyms, source.ip is empty, because it
+// takes only addresses; source.address then has the token of the address.
 func (e *Engine) instead(slot int) int {
 	if slot == slotIP && len(e.f.values[slotIP]) == 0 {
 		return slotAddress
@@ -198,10 +221,11 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 		e.heard(g, o)
 		return
 	}
+	g.setBack(e.limit())
 	switch verdict, owed := g.verdict(&o, e.Stats.Records); verdict {
 	case known:
 		return
-	case again: // after a crash: nobody knows whether the alert got through
+	case again: // after a crash: the sink may not have the alert
 		owed.in = e.Stats.Records
 		e.fire(g, *owed)
 		return
@@ -227,7 +251,8 @@ func (e *Engine) add(g *group, o occurrence) (complete bool) {
 	return complete
 }
 
-// fire emits the alert of a complete correlation, and gives it to those that it is a part of.
+// fire emits the alert of a complete correlation, and gives it to the correlations that refer
+// to it.
 func (e *Engine) fire(g *group, f firing) {
 	first, last := time.Unix(0, f.first), time.Unix(0, f.last)
 	if g.rule.Alerts() && f.alerted {
@@ -238,9 +263,9 @@ func (e *Engine) fire(g *group, f firing) {
 	}
 }
 
-// Settle says up to which time of events the sink has the records and their alerts. Those
-// of later events are remembered, so that they can be given again when their events are
-// read again. Without a call, only the last alert of each group is.
+// Settle says up to which time of events the sink has the records and their alerts. Alerts of
+// later events are remembered, and are given again if their events are read again. Without a
+// call, only the last alert of each group is remembered.
 func (e *Engine) Settle(upTo time.Time) {
 	if upTo.IsZero() {
 		e.settled = 0 // its nanoseconds since 1970 have no int64
@@ -249,7 +274,7 @@ func (e *Engine) Settle(upTo time.Time) {
 	e.settled = upTo.UnixNano()
 }
 
-// emit hands an alert over, with what the record at hand says of who it was.
+// emit gives an alert to Options.Emit. The record at hand says who it was.
 func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.Time) {
 	if r.Level < e.o.MinLevel {
 		return
@@ -258,12 +283,15 @@ func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.
 	a := &e.alert
 	*a = Alert{Rule: r, Events: ids, Count: count, First: first.UTC(), Last: last.UTC(), Read: e.now.UTC(), values: group, f: &e.f}
 	a.id = alertID(r, ids)
+	if e.beside {
+		e.owe(a)
+	}
 	if e.o.Emit != nil {
 		e.o.Emit(a)
 	}
 }
 
-// group returns the group of a correlation with these values, used last from now on.
+// group returns the group of a correlation with these values, or makes it. It counts as used.
 func (e *Engine) group(r *Rule, values []string) *group {
 	e.key = binary.AppendUvarint(e.key[:0], uint64(r.index))
 	for _, v := range values {
@@ -287,7 +315,8 @@ func (e *Engine) group(r *Rule, values []string) *group {
 	return g
 }
 
-// shrink makes room. keep is the group at hand.
+// shrink forgets the groups that were not used for longest, until the rest fits. It spares
+// keep, the group at hand.
 func (e *Engine) shrink(keep *group) {
 	for len(e.groups) > e.o.MaxGroups || e.Stats.Bytes > e.o.MaxBytes {
 		g := e.lru.prev

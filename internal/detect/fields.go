@@ -16,7 +16,7 @@ type name struct {
 	kids []*name
 }
 
-// What the engine itself reads of a record. The numbers are fixed.
+// These are the fields that the engine itself reads. Their numbers are fixed.
 const (
 	slotAction = iota
 	slotID
@@ -108,6 +108,14 @@ func (f *fields) add(n *name, v value) {
 		f.set = append(f.set, n.slot)
 	}
 	f.values[n.slot] = append(f.values[n.slot], v)
+}
+
+// about sets the instance where there is no record.
+func (f *fields) about(instance string) {
+	if instance != "" {
+		f.values[slotInstance] = append(f.values[slotInstance], value{isText, instance})
+		f.set = append(f.set, slotInstance)
+	}
 }
 
 // text is the first value of a slot as a text, or "".

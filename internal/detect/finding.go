@@ -14,7 +14,7 @@ const (
 )
 
 // Finding is an alert as a Detection Finding of the Open Cybersecurity Schema Framework. It
-// says the same as the alert, under the same id, and is valid as long.
+// has the same content and the same id. It is valid as long as its alert.
 type Finding struct {
 	*Alert
 	Version string // of OCSF, such as 1.8.0
@@ -47,7 +47,7 @@ func (f Finding) WriteFields(d *document.Doc) {
 	d.Millis("start_time", a.First)
 	d.Millis("end_time", a.Last)
 	d.Uint("timezone_offset", 0)
-	d.Uint("count", uint64(max(1, a.Count))) // of a silence there is none
+	d.Uint("count", uint64(max(1, a.Count))) // a silence may have no event, and OCSF asks for 1 at least
 	d.Text("message", a.Rule.Title)
 	f.metadata(d)
 	f.info(d)
@@ -110,8 +110,9 @@ func (f Finding) info(d *document.Doc) {
 	d.End()
 }
 
-// attacks writes one object a technique. If there is one tactic, each has it; a rule with
-// several does not say which goes with which, so they stand apart.
+// attacks writes one object for each technique. If the rule has one tactic, each object has
+// it. A rule with several tactics does not say which technique belongs to which, so tactics
+// then get objects of their own.
 func attacks(d *document.Doc, tags []string) {
 	tactics, techniques := Attack(tags)
 	d.OptionalList("attacks")
@@ -147,7 +148,7 @@ func attacks(d *document.Doc, tags []string) {
 	d.End()
 }
 
-// evidence is what the event that completed the alert says of people and places.
+// evidence writes who, whom and from where, by the event that completed the alert.
 func (f Finding) evidence(d *document.Doc) {
 	text := f.f.text
 	user := func(key string, id, name, full string) {

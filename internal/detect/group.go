@@ -20,7 +20,7 @@ type occurrence struct {
 	ids   []string // the events behind it, if it is a correlation itself
 }
 
-// own clones the texts, which belong to a record.
+// own clones the texts: until then they are parts of a record, which does not last.
 func (o *occurrence) own() {
 	o.id, o.value = strings.Clone(o.id), strings.Clone(o.value)
 	o.ids = slices.Clone(o.ids)
@@ -29,20 +29,20 @@ func (o *occurrence) own() {
 	}
 }
 
-// group is what a correlation knows of one set of values of group-by.
+// group is what a correlation knows about one combination of values of group-by.
 type group struct {
 	rule   *Rule
 	key    string
 	values []string
 	list   []occurrence // by time; not complete yet
 
-	// Of the last time that it was complete. Events up to muted do not count any more.
+	// These are about the last time that it was complete. Events up to muted do not count.
 	muted int64
 	quiet int64 // up to which no alert is given
 	firing
-	owed []firing // earlier ones that the sink may not have, oldest first
+	owed []firing // earlier firings whose alerts the sink may not have, oldest first
 
-	// Of a silence.
+	// These are used only by a silence.
 	heard    int64 // this machine's time, Unix ns
 	reported bool
 
@@ -50,11 +50,11 @@ type group struct {
 	prev, next *group
 }
 
-// firing is that a correlation was complete.
+// firing describes one completion of a correlation.
 type firing struct {
-	alerted     bool   // an alert was given
-	in          uint64 // number of the record, of this process
-	firedBy     string
+	alerted     bool     // an alert was given
+	in          uint64   // number of the record that completed it, counted by this process
+	firedBy     string   // id of that event; empty: it was never complete
 	fired       []string // event ids
 	count       int
 	first, last int64
@@ -71,6 +71,17 @@ func (g *group) unlink() { g.prev.next, g.next.prev = g.next, g.prev }
 // ref stands for the correlation in a state file.
 func (g *group) ref() string { return g.rule.ID + "/" + g.rule.Correlation.def }
 
+// setBack forgets what is after limit, Unix ns: the clock of this machine was ahead, and was
+// set back. Otherwise the group would be muted until that time comes.
+func (g *group) setBack(limit int64) {
+	if g.muted > limit+int64(g.rule.Correlation.Timespan) {
+		g.muted, g.quiet = 0, 0
+	}
+	for n := len(g.list); n > 0 && g.list[n-1].at > limit; n-- {
+		g.list = g.list[:n-1]
+	}
+}
+
 type verdict uint8
 
 const (
@@ -79,7 +90,7 @@ const (
 	again          // it is the event that completed an alert which the sink may not have
 )
 
-// verdict also returns what has to be given again.
+// verdict says how an occurrence counts. With again, it also returns the firing to repeat.
 func (g *group) verdict(o *occurrence, record uint64) (verdict, *firing) {
 	if g.firedBy == o.id && g.in != record {
 		return again, &g.firing
@@ -100,12 +111,12 @@ func (g *group) verdict(o *occurrence, record uint64) (verdict, *firing) {
 	return counts, nil
 }
 
-// add inserts o. If the correlation is complete then, its occurrences are gone from the
-// group and are in fired.
+// add inserts o. If that completes the correlation, the occurrences move from the list to
+// fired.
 func (g *group) add(o occurrence, settled int64) (complete bool, dropped int) {
 	c := g.rule.Correlation
 	i, _ := slices.BinarySearchFunc(g.list, o, func(a, b occurrence) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.part, b.part), -1) // behind its equals
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.part, b.part), -1) // after equal ones
 	})
 	g.list = slices.Insert(g.list, i, o)
 	if used := g.complete(i); used != nil {
@@ -125,9 +136,9 @@ func (g *group) add(o occurrence, settled int64) (complete bool, dropped int) {
 	return false, dropped
 }
 
-// done takes the occurrences of an alert out. A correlation that only gives alerts is muted
-// for a timespan, so that an attack that goes on gives one alert in each. One that is a
-// part of another begins anew at once.
+// done notes a completion, and removes its occurrences from the list. The correlation is then
+// muted for a timespan, so that an attack that goes on gives one alert in each timespan. A
+// correlation that is a part of another one is not muted.
 func (g *group) done(by string, used []occurrence, settled int64) {
 	c := g.rule.Correlation
 	g.owed = slices.DeleteFunc(g.owed, func(f firing) bool { return !f.unsettled(settled) })
@@ -152,8 +163,8 @@ func (g *group) done(by string, used []occurrence, settled int64) {
 	if g.alerted = g.last > g.quiet; g.alerted {
 		g.quiet = g.last + int64(c.Timespan)
 	}
-	// What came too late for others can complete them while newer ones are there, which
-	// are no part of the alert.
+	// A late event can complete older ones while the list has newer ones that are no part of
+	// the alert. Those that are not muted stay.
 	g.list = slices.DeleteFunc(g.list, func(o occurrence) bool { return o.at <= g.muted })
 }
 
@@ -163,7 +174,7 @@ func (g *group) addFired(id string) {
 	}
 }
 
-// drop makes room for one: an occurrence that a newer one of its kind stands for, or else
+// drop forgets one occurrence: one that has a newer one with the same value or part, or else
 // the oldest.
 func (g *group) drop() {
 	at := 0
@@ -194,8 +205,8 @@ func (g *group) same(a, b *occurrence) bool {
 	return a.part == b.part
 }
 
-// complete returns the occurrences of a window with g.list[i] that completes the
-// correlation, or nil.
+// complete looks for a window of one timespan that contains g.list[i] and completes the
+// correlation. It returns the occurrences in it, or nil.
 func (g *group) complete(i int) []occurrence {
 	c := g.rule.Correlation
 	switch c.Type {
@@ -231,7 +242,7 @@ func (g *group) complete(i int) []occurrence {
 	return nil
 }
 
-// different counts values or parts.
+// different counts different values or parts.
 func (g *group) different(list []occurrence) (n int) {
 	for i := range list {
 		if !slices.ContainsFunc(list[:i], func(o occurrence) bool { return g.same(&o, &list[i]) }) {
@@ -241,9 +252,9 @@ func (g *group) different(list []occurrence) (n int) {
 	return n
 }
 
-// ordered returns one occurrence for each part, in the order of the parts and of different
-// events, or nil. Events of one date may stand in any order, since the events of one
-// transaction share their date: the list has them in the order of the parts.
+// ordered returns one occurrence for each part, in the order of the parts, or nil. All are of
+// different events. Events with the same date count in any order, because the events of one
+// transaction share their date; the list sorts them by part.
 func (g *group) ordered() []occurrence {
 	c := g.rule.Correlation
 	chains := make([][]int, len(c.Rules)) // for each part, the chain that begins last and ends with it
@@ -266,7 +277,8 @@ func (g *group) ordered() []occurrence {
 	return nil
 }
 
-// over reports whether nothing that comes now, or again, can be completed by what g knows.
+// over reports whether g can be forgotten: what it knows can neither complete an alert with
+// events to come, nor is it needed for an alert that may come again.
 func (g *group) over(high, settled int64) bool {
 	c := g.rule.Correlation
 	if c.Silence {
@@ -279,7 +291,7 @@ func (g *group) over(high, settled int64) bool {
 	return newest+int64(Lateness) < min(high, settled)
 }
 
-// measure estimates the bytes of g: the texts, and what Go takes for the structures.
+// measure estimates the memory of g: the texts, and Go's overhead for the structures.
 func (g *group) measure() {
 	n := 320 + len(g.key) + len(g.firedBy)
 	for _, v := range g.values {

@@ -39,7 +39,7 @@ func Load(dir fs.FS) (*Set, error) {
 		case err != nil:
 			l.errs = append(l.errs, fmt.Errorf("%s: %w", l.file, err))
 		case len(b) > maxRuleFile:
-			l.errs = append(l.errs, fmt.Errorf("%s: is larger than 1 MiB, which is no rule", l.file))
+			l.errs = append(l.errs, fmt.Errorf("%s: is larger than 1 MiB, so it is no rule: use a directory that has only rules", l.file))
 		default:
 			l.documents(b)
 		}
@@ -49,7 +49,7 @@ func Load(dir fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("rules: %w", err)
 	}
 	if len(l.rules) == 0 && len(l.errs) == 0 {
-		return nil, errors.New("rules: there is no .yml file with a Sigma rule")
+		return nil, errors.New("rules: there is no .yml file with a Sigma rule: use a directory that has one")
 	}
 	l.resolve()
 	if err := errors.Join(l.errs...); err != nil {
@@ -87,7 +87,7 @@ func (l *loader) documents(b []byte) {
 		if len(doc.Content) == 1 && doc.Content[0].Kind == yaml.MappingNode {
 			l.document(doc.Content[0])
 		} else {
-			l.fail(&doc, "is no Sigma rule: a rule is a map with title, logsource and detection")
+			l.fail(&doc, "is no Sigma rule: write a map with title, logsource and detection")
 		}
 	}
 }
@@ -147,10 +147,10 @@ func (l *loader) document(y *yaml.Node) {
 		}
 	}
 	if r.Title == "" {
-		l.fail(y, "the rule has no title")
+		l.fail(y, "the rule has no title: add title")
 	}
 	if r.ID == "" {
-		l.fail(y, "the rule has no id: the ids of its alerts are made of it, uuidgen makes one")
+		l.fail(y, "the rule has no id, from which the ids of its alerts are made: add id, with the output of uuidgen")
 	}
 	switch {
 	case correlation != nil && detection != nil:
@@ -158,7 +158,7 @@ func (l *loader) document(y *yaml.Node) {
 	case correlation != nil:
 		l.correlation(correlation)
 	case detection == nil:
-		l.fail(y, "the rule has neither detection nor correlation")
+		l.fail(y, "the rule has neither detection nor correlation: add one of them")
 	default:
 		l.logsource(y, logsource)
 		l.detection(detection)
@@ -189,7 +189,7 @@ func (l *loader) logsource(rule, y *yaml.Node) {
 		case key.Value == "product" && v.Value != "zitadel":
 			l.fail(v, "the rule is for the product %s, and the records are of zitadel: remove the rule", v.Value)
 		case key.Value == "service" && v.Value != "audit":
-			l.fail(v, "the rule is for the service %s, and the records are of audit", v.Value)
+			l.fail(v, "the rule is for the service %s, and the records are of audit: write service: audit, or remove the rule", v.Value)
 		case key.Value == "category":
 			l.fail(v, "the rule is for a category of log sources: write product: zitadel and service: audit instead")
 		}
@@ -198,7 +198,7 @@ func (l *loader) logsource(rule, y *yaml.Node) {
 
 func (l *loader) detection(y *yaml.Node) {
 	if y.Kind != yaml.MappingNode {
-		l.fail(y, "detection is no map of searches with a condition")
+		l.fail(y, "detection must be a map of searches with a condition")
 		return
 	}
 	searches := map[string]*node{}
@@ -217,7 +217,7 @@ func (l *loader) detection(y *yaml.Node) {
 		}
 	}
 	if cond == nil || cond.Kind != yaml.ScalarNode {
-		l.fail(y, "detection has no condition, or one that is no text")
+		l.fail(y, "detection has no condition that is a text: add one, such as condition: selection")
 		return
 	}
 	if len(l.errs) > failed {
@@ -231,7 +231,7 @@ func (l *loader) detection(y *yaml.Node) {
 
 func (l *loader) text(y *yaml.Node) string {
 	if y.Kind != yaml.ScalarNode {
-		l.fail(y, "a text is expected here")
+		l.fail(y, "this must be a text")
 		return ""
 	}
 	return strings.TrimSpace(y.Value)
@@ -242,7 +242,7 @@ func (l *loader) texts(y *yaml.Node) (list []string) {
 		return []string{l.text(y)}
 	}
 	if y.Kind != yaml.SequenceNode {
-		l.fail(y, "a list of texts is expected here")
+		l.fail(y, "this must be a text, or a list of texts")
 		return nil
 	}
 	for _, v := range y.Content {
@@ -266,8 +266,8 @@ func pairs(y *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// nearAttribute returns the attribute that a key is a slip of. Other keys are attributes of
-// somebody's own, which Sigma allows.
+// nearAttribute returns the attribute that a key probably is a typing error of, or nothing.
+// Sigma allows other keys, as attributes of the author's own.
 func nearAttribute(key string) string {
 	if slices.Contains(attributes, key) {
 		return ""

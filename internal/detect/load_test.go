@@ -13,6 +13,16 @@ func load(tb testing.TB, text string) (*Set, error) {
 	return Load(fstest.MapFS{"a.yml": {Data: []byte(text)}})
 }
 
+// loaded is load for rules without an error.
+func loaded(tb testing.TB, text string) *Set {
+	tb.Helper()
+	set, err := load(tb, text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
 // TestWhatIsNotKnownIsRefusedWithLineAndFix: nothing of a rule is ignored in silence.
 func TestWhatIsNotKnownIsRefusedWithLineAndFix(t *testing.T) {
 	corr := func(body string) string {
@@ -21,19 +31,19 @@ func TestWhatIsNotKnownIsRefusedWithLineAndFix(t *testing.T) {
 	for text, want := range map[string]string{
 		ruleHead + "detection:\n  a:\n    f|base64: x\n  condition: a":                                               `a.yml:7: the modifier "base64" is not supported: use one of all, cased`,
 		ruleHead + "detection:\n  a: [x, y]\n  condition: a":                                                         "a.yml:6: a search for keywords is not supported: name the field",
-		ruleHead + "detection:\n  a: {f: 1}\n  condition: b":                                                         `a.yml:7: the condition names the search "b", which the rule does not have: it has a`,
+		ruleHead + "detection:\n  a: {f: 1}\n  condition: b":                                                         `a.yml:7: the condition names the search "b", which the rule does not have: use one of a`,
 		ruleHead + "detection:\n  a: {f: 1}\n  condition: a | count() > 3":                                           "a.yml:7: the condition has an aggregation",
 		ruleHead + "detection:\n  a: {f: 1}\n  b: {f: 1}\n  condition: a":                                            `a.yml:8: the search "b" is in no condition`,
-		ruleHead + "detection:\n  a: {f: 1}\n  condition: (a":                                                        "a.yml:7: the condition has a ( without its )",
+		ruleHead + "detection:\n  a: {f: 1}\n  condition: (a":                                                        "a.yml:7: the condition has a ( without its ): add the )",
 		ruleHead + "detection:\n  a: {f: 1}\n  condition: 2 of a*":                                                   `a.yml:7: the condition has "2 of": use 1 of`,
-		ruleHead + "detection:\n  a: {f: 1}\n  condition: 1 of b*":                                                   `and no search is called so`,
+		ruleHead + "detection:\n  a: {f: 1}\n  condition: 1 of b*":                                                   `and no search has such a name: use one of a`,
 		ruleHead + "detection:\n  a: {f|re: '('}\n  condition: a":                                                    "a.yml:6: f|re: error parsing regexp",
 		ruleHead + "detection:\n  a: {f|cidr: 10.0.0.1}\n  condition: a":                                             `"10.0.0.1" is no network`,
 		ruleHead + "detection:\n  a: {f|gte: many}\n  condition: a":                                                  `"many" is no number`,
 		ruleHead + "detection:\n  a: {f|contains|all: x}\n  condition: a":                                            "the modifier all needs a list",
 		ruleHead + "detection:\n  a: {f|contains|re: x}\n  condition: a":                                             "the modifiers contains and re contradict each other",
-		ruleHead + "detection:\n  a: {f|i: x}\n  condition: a":                                                       "the modifier i belongs to re",
-		ruleHead + "detection:\n  a: {f|exists: perhaps}\n  condition: a":                                            "exists stands alone, with the value true or false",
+		ruleHead + "detection:\n  a: {f|i: x}\n  condition: a":                                                       "the modifier i has no effect without re: write |re|i",
+		ruleHead + "detection:\n  a: {f|exists: perhaps}\n  condition: a":                                            "the modifier exists must stand alone, with the value true or false",
 		ruleHead + "detection:\n  timeframe: 1m\n  a: {f: 1}\n  condition: a":                                        "timeframe belongs to Sigma 1",
 		ruleHead + "levl: high\ndetection: {a: {f: 1}, condition: a}":                                                `a.yml:5: "levl" is no attribute of a rule: did you mean level?`,
 		ruleHead + "level: urgent\ndetection: {a: {f: 1}, condition: a}":                                             `"urgent" is no level`,

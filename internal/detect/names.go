@@ -23,7 +23,7 @@ func (s *Set) Actions(r *Rule, types []string) (list []string) {
 }
 
 // DeadActions returns the values of event.action in a rule of single events that match none
-// of the event types: slips of the pen.
+// of the event types, which are typing errors.
 func (s *Set) DeadActions(r *Rule, types []string) (dead []string) {
 	if r.search == nil {
 		return nil

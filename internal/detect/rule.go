@@ -47,9 +47,9 @@ type Rule struct {
 	Tags           []string
 	References     []string
 	FalsePositives []string
-	// Respond is what to do first. It is an attribute of ours, as Sigma allows.
+	// Respond says what to do first. It is our own attribute, which Sigma allows.
 	Respond string
-	// Sources are what the rule needs, each one of the variable of that name.
+	// Sources are the sources of records that the rule needs, each one of [Sources].
 	Sources []string
 
 	Correlation *Correlation // nil: a rule of single events
@@ -142,7 +142,7 @@ type Set struct {
 	slots *slots
 }
 
-// Sources are what a rule can need: events of the Events API or of webhooks, logins that
-// an action reports, lines of ZITADEL's log about requests, API calls that an Actions V2
-// execution reports, and heartbeats of the reader.
+// Sources are the names of the sources that a rule can need: events of the Events API or of
+// webhooks, logins that an action reports, lines of ZITADEL's log about requests, API calls
+// that an Actions V2 execution reports, and heartbeats of the reader.
 var Sources = []string{"events", "logins", "requests", "calls", "heartbeat"}

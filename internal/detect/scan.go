@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A record is scanned once, along the tree of names: what no rule reads is skipped and not
-// decoded. A general parser takes three times as long for it (BenchmarkRules).
+// A record is scanned once, along the tree of names. What no rule reads is skipped without
+// decoding. A general parser takes three times as long (BenchmarkRules).
 
 // value is a scalar of a record, or the mark that there is an object.
 type value struct {
@@ -60,7 +60,7 @@ type scanner struct {
 	bad   bool
 }
 
-// read takes what the slots name from a JSON object. The values are parts of line.
+// read takes the values of the slots from a JSON object. The values are parts of line.
 func (f *fields) read(s *slots, line string) error {
 	f.reset(len(s.names))
 	p := scanner{s: line, f: f}
@@ -136,7 +136,8 @@ func (p *scanner) object(n *name) {
 	}
 }
 
-// find returns what is wanted below a key. A key may be a path, as in {"event.action": ...}.
+// find returns the names that are wanted below a key; nil: none. A key may be a path, as in
+// {"event.action": ...}.
 func (n *name) find(key string) *name {
 	if k := n.kid(key); k != nil || strings.IndexByte(key, '.') < 0 {
 		return k
@@ -269,7 +270,7 @@ func (p *scanner) quoted() (s string, escaped, ok bool) {
 	}
 }
 
-// unescaped decodes a text that has escapes. One that is wrong stays as it is.
+// unescaped decodes a text that has escapes. A text with a wrong escape stays as it is.
 func unescaped(s string) string {
 	var text string
 	if json.Unmarshal([]byte(`"`+s+`"`), &text) != nil {

@@ -40,7 +40,7 @@ func (l *loader) search(y *yaml.Node) *node {
 		}
 		return n
 	}
-	l.fail(y, "a search is a map of fields, or a list of maps")
+	l.fail(y, "a search must be a map of fields, or a list of maps")
 	return &node{op: opOr}
 }
 
@@ -76,7 +76,7 @@ func (l *loader) field(key, y *yaml.Node) *node {
 	if has("exists") {
 		want, err := strconv.ParseBool(values[0].Value)
 		if err != nil || len(values) > 1 || len(mods) > 1 {
-			l.fail(y, "exists stands alone, with the value true or false")
+			l.fail(y, "the modifier exists must stand alone, with the value true or false")
 		}
 		n.exists = 1
 		if !want {
@@ -86,7 +86,7 @@ func (l *loader) field(key, y *yaml.Node) *node {
 	}
 	for _, v := range values {
 		if v.Kind != yaml.ScalarNode {
-			l.fail(v, "a value of %s is not a text, a number, true, false or null", name)
+			l.fail(v, "a value of %s must be a text, a number, true, false or null", name)
 			continue
 		}
 		t, err := l.test(mods, v)
@@ -117,7 +117,7 @@ func (l *loader) test(mods []string, v *yaml.Node) (test, error) {
 	}
 	switch {
 	case flags != "" && kind != "re":
-		return nil, fmt.Errorf("the modifier %s belongs to re", flags[:1])
+		return nil, fmt.Errorf("the modifier %s has no effect without re: write |re|%s", flags[:1], flags[:1])
 	case cased && kind != "" && kind != "contains" && kind != "startswith" && kind != "endswith":
 		return nil, fmt.Errorf("the modifier cased does not fit %s: remove it", kind)
 	case v.Tag == "!!null" && kind == "":
@@ -144,7 +144,7 @@ func (l *loader) test(mods []string, v *yaml.Node) (test, error) {
 	case "lt", "lte", "gt", "gte":
 		n, err := strconv.ParseFloat(v.Value, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no number", v.Value)
+			return nil, fmt.Errorf("%q is no number: write one such as 10", v.Value)
 		}
 		return compare{kind, n}, nil
 	case "fieldref":

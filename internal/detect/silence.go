@@ -1,15 +1,21 @@
 package detect
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // heard notes that the event that a silence waits for has come.
 func (e *Engine) heard(g *group, o occurrence) {
-	if g.firedBy != "" && (g.firedBy == o.id || o.at < g.last) {
-		return // read again, or held up on its way
+	// An older one is read again, or was held up on its way. If the last one is dated in the
+	// future, a clock was set back, and dates say nothing.
+	if g.firedBy != "" && (g.firedBy == o.id || o.at < g.last && g.last <= e.now.UnixNano()) {
+		return
 	}
 	o.own()
 	g.heard, g.reported, g.firedBy, g.last = e.now.UnixNano(), false, o.id, o.at
 	e.noteHeard(g)
+	e.shrink(g)
 }
 
 func (e *Engine) noteHeard(g *group) {
@@ -35,22 +41,6 @@ func (e *Engine) Start(now time.Time) {
 	}
 }
 
-// Renew makes rules that watch what is never read again, such as heartbeats, alert anew
-// after a start: nobody knows whether the sink got what they gave last. again reports
-// whether the event with an id is read again.
-func (e *Engine) Renew(again func(id string) bool) {
-	for _, g := range e.groups {
-		if g.firedBy == "" || again(g.firedBy) {
-			continue
-		}
-		if g.rule.Correlation.Silence {
-			g.reported = false
-		} else {
-			g.muted, g.quiet, g.firing, g.owed = 0, 0, firing{}, nil
-		}
-	}
-}
-
 // Newest is the time of the newest event.
 func (e *Engine) Newest() time.Time { return time.Unix(0, e.high) }
 
@@ -60,12 +50,20 @@ func (e *Engine) Tick(now time.Time) {
 	e.now = now
 	var silent []*group
 	for g := e.lru.prev; g != &e.lru; g = g.prev { // a fixed order
-		if c := g.rule.Correlation; c.Silence && !g.reported && now.UnixNano()-g.heard > int64(c.Timespan) {
+		c := g.rule.Correlation
+		if !c.Silence || g.reported {
+			continue
+		}
+		g.heard = min(g.heard, now.UnixNano()) // the clock may have been set back
+		if now.UnixNano()-g.heard > int64(c.Timespan) {
 			silent = append(silent, g)
 		}
 	}
 	for _, g := range silent {
 		e.f.reset(len(e.set.slots.names)) // an alert about nothing has no record
+		if i := slices.Index(g.rule.Correlation.GroupBy, ownFields[slotInstance]); i >= 0 {
+			e.f.about(g.values[i])
+		}
 		var ids []string
 		first := now
 		if g.firedBy != "" {

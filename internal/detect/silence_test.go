@@ -31,10 +31,7 @@ correlation: {type: event_count, rules: [beat], group-by: [], timespan: 10m, con
 // TestASilenceIsReportedOnce: for each group that was heard, and for all together from the
 // start on; again only after something was heard. A restart does not count as silence.
 func TestASilenceIsReportedOnce(t *testing.T) {
-	set, err := load(t, silences)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, silences)
 	path := t.TempDir() + "/state"
 	e, s := opened(t, set, path)
 	var got []string

@@ -17,12 +17,12 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/durable"
 )
 
-// State is a file that holds what the correlations of an engine know. It is lines of text:
-// eight hexadecimal digits of the CRC-32C of what follows the blank, and JSON. The first
-// line says what the file is. New lines are appended; when most of the file is over, it is
-// written anew beside itself and renamed into place.
+// State is a file with what the correlations of an engine know. It consists of lines: eight
+// hexadecimal digits, a blank, and JSON. The digits are the CRC-32C of the JSON. The first
+// line says what the file is. New lines are appended. When most of the file is outdated, a
+// new file is written beside it and renamed into place.
 //
-// A crash cuts the last line, which is no error: [State.Sync] had not returned yet.
+// A crash can cut the last line. That is no error, because [State.Sync] had not returned yet.
 type State struct {
 	engine  *Engine
 	path    string
@@ -33,8 +33,8 @@ type State struct {
 	base    int // of the file when it was last written anew
 }
 
-// maxState bounds the file that is read: a snapshot takes about twice MaxBytes, and as
-// much may be appended.
+// maxState bounds the file that is read. JSON makes six bytes of some characters, so that an
+// attacker can make a snapshot of 6 * MaxBytes. Appending ends at half of it.
 const maxState = 1 << 30
 
 // rewriteFrom is the size below which the file only grows.
@@ -69,6 +69,8 @@ type entry struct {
 	Count   int      `json:"c,omitempty"`
 	First   int64    `json:"s,omitempty"`
 	Owed    bool     `json:"o,omitempty"` // an earlier alert of a group
+	Unsent  bool     `json:"u,omitempty"` // an alert that no event leads to again; Rule is only the id
+	Sent    bool     `json:"d,omitempty"` // that the sink has the unsent alert with the id ID
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -135,7 +137,7 @@ func appendStateLine(b, text []byte) []byte {
 // replay reads the lines of the file.
 func (s *State) replay(content []byte) error {
 	if len(content) == 0 {
-		return ErrDamaged // it is never written without its first line
+		return ErrDamaged // every file has a first line
 	}
 	number := 0
 	for len(content) > 0 {
@@ -171,8 +173,12 @@ func checked(line []byte) (text []byte, ok bool) {
 	return text, bytes.Equal(appendStateLine(nil, text), append(slices.Clone(line), '\n'))
 }
 
-// restore applies an entry. Those of rules that are gone or were changed are left out.
+// restore applies an entry. It ignores entries of rules that were removed or changed.
 func (e *Engine) restore(n *entry) {
+	if n.Unsent || n.Sent {
+		e.restoreUnsent(n)
+		return
+	}
 	r := e.corrs[n.Rule]
 	if r == nil || len(n.Group) != len(r.Correlation.GroupBy) || n.Part < 0 || n.Part >= len(r.Correlation.Rules) {
 		return
@@ -197,7 +203,7 @@ func (e *Engine) restore(n *entry) {
 	e.shrink(g)
 }
 
-// snapshot appends all that the engine knows, the group that was used last at the end.
+// snapshot appends all that the engine knows. The group that was used last comes last.
 func (e *Engine) snapshot(b []byte) []byte {
 	for g := e.lru.prev; g != &e.lru; g = g.prev {
 		if g.over(e.high, e.settled) && !g.rule.Correlation.Silence {
@@ -223,6 +229,10 @@ func (e *Engine) snapshot(b []byte) []byte {
 			b = appendEntry(b, &entry{Rule: n.Rule, Group: n.Group, Part: o.part, At: o.at, ID: o.id, Value: o.value, IDs: o.ids})
 		}
 	}
+	for _, u := range e.unsent {
+		n := u.entry()
+		b = appendEntry(b, &n)
+	}
 	return b
 }
 
@@ -232,7 +242,7 @@ func (s *State) Sync() error {
 		return nil
 	}
 	var err error
-	if s.size+len(s.pending) > max(rewriteFrom, 4*s.base) {
+	if s.size+len(s.pending) > min(max(rewriteFrom, 4*s.base), maxState/2) {
 		err = s.rewrite()
 	} else {
 		err = s.append()
@@ -281,8 +291,8 @@ func (s *State) rewrite() error {
 	return nil
 }
 
-// Abandon closes the file without what was read since the last [State.Sync]: for alerts that
-// did not get through, so that the same records give them again.
+// Abandon closes the file without what was read since the last [State.Sync]. It is for alerts
+// that were not delivered: the same records then give them again.
 func (s *State) Abandon() error { return errors.Join(s.file.Close(), s.lock.Release()) }
 
 // Close syncs and closes the file.

@@ -83,10 +83,7 @@ func opened(t *testing.T, set *Set, path string) (*Engine, *State) {
 // TestAKillForgetsAndInventsNothing: killed at any record after a Sync at any earlier one, and
 // fed again from there or from before, an engine gives the alerts that it would have given.
 func TestAKillForgetsAndInventsNothing(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	lines := stream(150)
 	want := play(New(set, Options{}), lines, 0)
 	if len(want) < 8 {
@@ -119,10 +116,7 @@ func TestAKillForgetsAndInventsNothing(t *testing.T) {
 // what was read and not handed over, in which a group may have given several alerts. A start
 // that ends before it reads forgets none of them either.
 func TestEveryAlertThatTheSinkMayNotHaveComesAgain(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	// Counts stop, so that their groups are over by the newest event.
 	lines := stream(400)
 	for i := 150; i < len(lines); i++ {
@@ -136,6 +130,7 @@ func TestEveryAlertThatTheSinkMayNotHaveComesAgain(t *testing.T) {
 		open := func() {
 			e = New(set, Options{})
 			e.Settle(start.Add(time.Duration(from-1) * 4 * time.Second)) // the reader's watermark
+			var err error
 			if s, err = OpenState(path, e); err != nil {
 				t.Fatal(err)
 			}
@@ -169,10 +164,7 @@ func TestEveryAlertThatTheSinkMayNotHaveComesAgain(t *testing.T) {
 
 // TestWhatIsSettledIsForgotten: the alerts that the sink has take no memory.
 func TestWhatIsSettledIsForgotten(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	e := New(set, Options{})
 	for i, line := range stream(3000) {
 		e.Settle(start.Add(time.Duration(i) * 4 * time.Second))
@@ -187,10 +179,7 @@ func TestWhatIsSettledIsForgotten(t *testing.T) {
 
 // TestTheLastAlertComesAgainAfterAKill: nobody knows whether the sink had it.
 func TestTheLastAlertComesAgainAfterAKill(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	lines := stream(150)
 	path := filepath.Join(t.TempDir(), "state")
 	e, s := opened(t, set, path)
@@ -214,10 +203,7 @@ func TestTheLastAlertComesAgainAfterAKill(t *testing.T) {
 // TestLaw5ADamagedOrForeignStateIsAnError: with every byte changed, an error that says what to
 // do, or, in the last line, what a crash leaves.
 func TestLaw5ADamagedOrForeignStateIsAnError(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	path := filepath.Join(t.TempDir(), "state")
 	e, s := opened(t, set, path)
 	play(e, stream(9), 0)
@@ -262,10 +248,7 @@ func TestLaw5ADamagedOrForeignStateIsAnError(t *testing.T) {
 }
 
 func TestTheStateHasOneOwner(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	path := filepath.Join(t.TempDir(), "state")
 	_, s := opened(t, set, path)
 	defer s.Close()
@@ -279,10 +262,7 @@ func TestTheStateHasOneOwner(t *testing.T) {
 
 // TestTheStateFileIsBounded: it is written anew when most of it is over.
 func TestTheStateFileIsBounded(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	path := filepath.Join(t.TempDir(), "state")
 	e, s := opened(t, set, path)
 	defer s.Close()
@@ -303,10 +283,7 @@ func TestTheStateFileIsBounded(t *testing.T) {
 
 // TestMemoryIsBounded: groups and bytes, whatever comes; what had to go is counted.
 func TestMemoryIsBounded(t *testing.T) {
-	set, err := load(t, chained)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := loaded(t, chained)
 	e := New(set, Options{MaxGroups: 100, MaxBytes: 40_000})
 	for i := range 5000 {
 		e.Record(fmt.Appendf(nil, `{"@timestamp":%q,"event":{"id":"e%d","action":"failed"},"user":{"id":"u%d"},"source":{"ip":"x%d"}}`,

@@ -13,8 +13,8 @@ type test interface {
 }
 
 type (
-	// glob is a text with wildcards: parts that follow each other with anything between.
-	// In a part, any stands for one character.
+	// glob is a text with wildcards. Its parts follow each other with any text in between. In
+	// a part, any1 stands for one character.
 	glob struct {
 		parts            []string
 		anchored, closed bool // nothing before the first part, nothing behind the last one
@@ -31,7 +31,7 @@ type (
 	reference struct{ slot int }
 )
 
-// any1 stands for "?" in a part. It is no character of a valid text.
+// any1 stands for "?" in a part.
 const any1 = '\x00'
 
 // newGlob reads Sigma's wildcards: * and ?, with \ before one that is meant literally.

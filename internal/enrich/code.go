@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Bytes of an entry, the same in memory and on disk but for the dictionary, which is in
-// memory only:
+// These are the bytes of an entry. Memory and disk have the same form, except that only
+// memory uses the dictionary:
 //
 //	kind, numeric in the high bit; 8 bytes of a decimal id, or its length and its text
 //	flags; order and time of the removal; orders of the groups; values
@@ -26,7 +26,7 @@ const (
 // MaxText bounds a name, an address or an id that is kept, in bytes.
 const MaxText = 256
 
-// maxDigits is how many digits fit 64 bits whatever they are.
+// maxDigits is the largest number of digits that always fits into 64 bits.
 const maxDigits = 19
 
 const maxNumber = 1e19 - 1
@@ -34,8 +34,8 @@ const maxNumber = 1e19 - 1
 // maxText bounds the text of all values of an entry together.
 const maxText = 1<<16 - 1
 
-// number returns the value of a decimal number of at most maxDigits in its only form: no
-// sign, no leading zero.
+// number returns the value of a decimal number of at most maxDigits digits. It accepts no
+// sign and no leading zero, so that each number has exactly one text.
 func number(s string) (n uint64, ok bool) {
 	if len(s) == 0 || len(s) > maxDigits || s[0] == '0' {
 		return 0, false
@@ -57,8 +57,8 @@ func number(s string) (n uint64, ok bool) {
 	return n, true
 }
 
-// eightDigits returns the value of the first eight bytes of s, all at once: each step joins
-// neighbours, digits to pairs to fours to eight.
+// eightDigits returns the value of the first eight bytes of s. It computes all of them at
+// once: one step makes pairs of digits, the next one groups of four, the last one the number.
 func eightDigits(s string) (n uint64, ok bool) {
 	_ = s[7]
 	v := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
@@ -113,7 +113,7 @@ func splitKey(b []byte) (k kind, id string, rest []byte, err error) {
 	return k, id, b[n:], nil
 }
 
-// appendBody appends all but the key. d may be nil.
+// appendBody appends the entry without its key. d may be nil.
 func (e *entry) appendBody(b []byte, d *dict) []byte {
 	layout := e.groups()
 	flags := byte(0)
@@ -155,8 +155,8 @@ func appendRemoval(b []byte, e *entry) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, e.gone), uint64(e.goneAt))
 }
 
-// decode reads what appendBody made, into e, whose kind is set. The strings share one
-// allocation with the id.
+// decode reads into e what appendBody made. The kind of e must be set. All strings and the
+// id share one allocation.
 func (e *entry) decode(b []byte, d *dict, r *reader) error {
 	layout := e.groups()
 	*r = reader{b: b, text: append(r.text[:0], e.id...)}
@@ -208,8 +208,8 @@ func (e *entry) decode(b []byte, d *dict, r *reader) error {
 	return nil
 }
 
-// A value is a uvarint, whose low three bits say what follows and whose rest is a length
-// or a number. Forms that end in another value may be nested.
+// A value begins with a uvarint. Its low three bits name the form, and the other bits are a
+// length or a number. Some forms end with another value.
 const (
 	vText   = 0 // length; bytes
 	vDict   = 1 // index in the dictionary
@@ -242,7 +242,7 @@ func (e *entry) appendValue(b []byte, f field, d *dict) []byte {
 	return append(appendHead(b, len(s), vText), s...)
 }
 
-// appendAddress writes what may end in the domain of an e-mail address.
+// appendAddress writes a text that may end with the domain of an e-mail address.
 func appendAddress(b []byte, s string, d *dict) []byte {
 	for at := len(s) - 1; at >= 0; at-- {
 		if s[at] != '@' {
@@ -273,7 +273,7 @@ func common(a, b string) int {
 	return n
 }
 
-// reader reads values; once something is wrong it is bad and reads nothing.
+// reader reads values. After an error, bad is set and it reads nothing more.
 type reader struct {
 	b    []byte
 	text []byte

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// compile reads the table. It is built in, so that an error is a panic, in every test.
+// compile reads the table. The table is compiled into the program, so an error in it is a
+// bug and panics in every test.
 func compile(text string) rules {
 	c := rules{byType: map[string][]rule{}}
 	lasting := true
@@ -53,7 +54,7 @@ func (c *rules) add(eventType string, r rule, lasting bool) {
 	}
 }
 
-// rank puts first what most is worth.
+// rank sorts the most useful kinds first.
 func rank(eventType string) int {
 	for i, part := range []string{"user.grant.", ".policy.", "user.pat.", "user.machine.key.", "project.grant.", ".oidc.key.", ".idp."} {
 		if strings.Contains(eventType, part) {

@@ -1,8 +1,8 @@
 package enrich
 
 // dict keeps values that many entries share, such as the domain of e-mail addresses and
-// the id of an organisation, so that an entry needs two bytes for one. A value that was
-// taken stays; when the room is used up, values are written out.
+// the id of an organisation, so that an entry needs two bytes for one. Values are never
+// removed. When the dictionary is full, entries hold further values themselves.
 type dict struct {
 	byValue map[string]int
 	values  []string
@@ -17,7 +17,7 @@ func newDict(maxBytes int) *dict {
 	return &dict{byValue: make(map[string]int), max: maxBytes}
 }
 
-// index returns the index of s, which it takes if there is room.
+// index returns the index of s. It adds s if there is room.
 func (d *dict) index(s string) (i int, ok bool) {
 	if d == nil || len(s) < 2 {
 		return 0, false

@@ -10,17 +10,17 @@
 //     that a crash forgets nothing that a committed event taught. What is on disk ahead of
 //     the cursor is harmless: learning an event twice changes nothing.
 //   - The order of arrival does not matter. Values are kept in groups, and each group keeps
-//     the sequence of the event that taught it: an older event never overwrites what a newer
-//     one taught. Pushes may come early, overlaps and restarts may repeat events.
+//     the sequence of the event that taught it. An older event never overwrites the values
+//     of a newer one. Pushes may come early, and overlaps and restarts may repeat events.
 //   - The name of something removed still answers for the event of its removal, for all
 //     events of that transaction, and until an event is learned that was created more than
 //     [Grace] later. Then it is forgotten; only the id stays, so that an older event that
 //     comes late does not bring the name back. It leaves the file within [Day] of events.
 //     Users and projects of a removed organisation, and applications of a removed project,
 //     are forgotten with it.
-//   - Memory is bounded by [Options.MaxBytes] and [Options.MaxEntries]. What was not used
-//     for longest goes first (second chance, approximately). A flood of logins evicts
-//     sessions, never names: the two have separate room.
+//   - Memory is bounded by [Options.MaxBytes] and [Options.MaxEntries]. The entries that were
+//     not used for longest are evicted first (second chance, approximately). Sessions and
+//     names have separate room, so a flood of logins evicts sessions and never names.
 //   - Only the fields of the table in teach.go are kept, each at most [MaxText] bytes, and
 //     an id that is longer is not kept at all. Events must be redacted before [Store.Learn].
 //   - An entry is found by its kind and its whole id. No name, and no id of another
@@ -28,16 +28,17 @@
 //
 // # What it does not promise
 //
-//   - What was never seen, or was evicted, is not known: the lookups say so.
-//   - Damage of the last frame of a file that was not closed looks like a crash in mid write.
+//   - The lookups do not find what was never seen or was evicted.
+//   - Damage of the last frame of a file that was not closed cannot be told from a crash
+//     during a write.
 //   - The client address of a session is what ZITADEL recorded. For Login V1 that is the
 //     leftmost X-Forwarded-For, which the client chooses.
 //   - A removal that is delivered again more than [Grace] later finds no name. Time is that
 //     of the events: in a log in which nothing happens nothing is forgotten.
-//   - After a newer event was evicted, an older one that comes again teaches its older value.
-//   - The file holds names and addresses in the clear, whatever pseudonyms leave.
-//   - Now and then Sync writes the whole file anew, which takes about as long as the disk
-//     needs for it.
+//   - If the values of a newer event were evicted, an older event that comes again teaches
+//     its older values.
+//   - The file holds names and addresses in the clear, also with the option pseudonyms.
+//   - Sync sometimes writes the whole file anew, at the speed of the disk.
 //
 // A Store is used by one goroutine, the one that emits the events. Only the function that
 // [Store.BeginSync] returns may run on another one.

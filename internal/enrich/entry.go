@@ -20,7 +20,7 @@ const (
 	kindGroup
 	kindAction
 	kindTarget
-	// From here on things that come and go with every login.
+	// The kinds below come and go with every login.
 	kindSession
 	kindOIDCSession
 	kindSAMLSession
@@ -86,8 +86,8 @@ var layouts = [kinds][][]field{
 	kindRefresh:      {{fUser, fSession}},
 }
 
-// reference reports whether f holds an id: one that is too long is left out, since a part
-// of it would be the id of something else.
+// reference reports whether f holds an id. An id that is too long is left out, because a
+// part of it could be the id of something else.
 func (f field) reference() bool {
 	switch f {
 	case fOrg, fProject, fApp, fClient, fIDP, fUser, fSession, fFingerprint:
@@ -117,8 +117,8 @@ func (e *entry) clear(group int) {
 	}
 }
 
-// merge takes from n what is newer and reports whether anything changed. The result does
-// not depend on the order in which entries are merged.
+// merge takes the groups of n that are newer, and reports whether anything changed. The
+// result does not depend on the order in which entries are merged.
 func (e *entry) merge(n *entry) (changed bool) {
 	if n.gone > e.gone {
 		e.gone, e.goneAt, e.forgotten = n.gone, n.goneAt, n.forgotten
@@ -145,7 +145,7 @@ func (e *entry) merge(n *entry) (changed bool) {
 	return changed
 }
 
-// settle drops what a removal took with it.
+// settle drops the values that a removal has ended.
 func (e *entry) settle() {
 	if e.gone == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/redact"
 )
 
-// Learn takes from an event what it teaches. It is called for every event that is
-// emitted, redacted, before the lookups for that event. Learning an event again changes
+// Learn remembers the values that an event teaches. It is called for every event that is
+// emitted, after its redaction and before its lookups. Learning an event again changes
 // nothing.
 func (s *Store) Learn(e *record.Event) {
 	if e.Instance != s.instance || e.AggregateID == "" {
@@ -26,15 +26,15 @@ func (s *Store) Learn(e *record.Event) {
 	}
 }
 
-// Pass is Learn for an event of a type that does not teach, see [Teaches]: names that were
-// removed long before it are forgotten.
+// Pass is called instead of Learn for an event of a type that does not teach, see [Teaches].
+// It forgets names that were removed long before the event.
 func (s *Store) Pass(e *record.Event) {
 	if e.Instance == s.instance && e.AggregateID != "" {
 		s.tick(e.Time)
 	}
 }
 
-// read puts into n what the rule takes from an event.
+// read fills n with the values that the rule takes from an event.
 func (r *rule) read(e *record.Event, n *entry) (ok bool) {
 	id := e.AggregateID
 	payload := e.Payload.GetFields()
@@ -103,7 +103,7 @@ func text(fields map[string]*structpb.Value, path []string) string {
 	return ""
 }
 
-// bound keeps a value within MaxText, and what was redacted out.
+// bound cuts a value at MaxText, and returns nothing for a redacted one.
 func bound(f field, s string) string {
 	if s == redact.Redacted {
 		return ""

@@ -17,18 +17,18 @@ import (
 //	8         number of the frame
 //	...       data
 //
-// The data of frame 0 is the label of the instance; of the others it is entries, each
-// behind its length. A frame without data is a seal, written by an orderly close.
+// Frame 0 holds the label of the instance. The other frames hold entries, each preceded by
+// its length. A frame without data is a seal, which Close writes.
 //
-// A crash cuts the end, so that nothing whole stands behind the first frame that is not
-// whole. Where something does, the file is damaged.
+// A crash cuts the end of the file, so no whole frame follows the first frame that is not
+// whole. If one does, the file is damaged.
 const (
 	frameHead = 20
 	crcFrom   = 8
 	maxFrame  = 1 << 20 // of data
 )
 
-// magic begins with a byte that no UTF-8 has.
+// magic begins with a byte that does not occur in UTF-8.
 var magic = [4]byte{0xff, 'Z', 'N', 1}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -71,8 +71,8 @@ func eachEntry(data []byte, f func(entry []byte) error) error {
 	return nil
 }
 
-// wholeFrame reads the frame at a place of the file into buf. ok is false where there is
-// no whole one, whose number is wanted or, with later, a higher one.
+// wholeFrame reads the frame at a place of the file into buf. ok is false if there is no
+// whole frame with the wanted number. With later, a higher number is accepted too.
 func wholeFrame(f io.ReaderAt, at, size int64, number uint64, later bool, buf []byte) (data, grown []byte, ok bool, err error) {
 	if size-at < frameHead {
 		return nil, buf, false, nil
@@ -134,7 +134,7 @@ func readFrames(f io.ReaderAt, size int64, instance string, entry func([]byte) e
 	return end, next, nil
 }
 
-// laterFrame looks for a whole frame behind what is none.
+// laterFrame looks for a whole frame after one that is not whole.
 func laterFrame(f io.ReaderAt, from, size int64, number uint64) (at int64, found bool, err error) {
 	const piece = 1 << 16
 	var frame []byte

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// hot keeps the entries that were looked up last, decoded, and the ids of which nothing is
-// known. A lookup that finds its id here needs one hash, reads neither the index nor the
-// ring, and allocates nothing.
+// hot is a cache. It keeps decoded the entries that were looked up last, and the ids that
+// have no entry. A lookup that finds its id here needs one hash, reads neither the index nor
+// the ring, and allocates nothing.
 //
-// A set has two places. What comes in takes the place of the one that was not asked for
-// last. An id of which nothing is known counts only once it is asked for again: a flood of
-// such ids leaves one place of each set to what is known.
+// A set has two slots. A new id replaces the one that was used less recently. An id without
+// an entry counts as used only when it is asked for a second time. So a flood of such ids
+// takes only one slot of each set, and the other one stays with a known id.
 type hot struct {
 	seed maphash.Seed
 	sets [hotSets]hotSet
 	id   []byte // scratch
 }
 
-// hotSets make 800 KiB: more does not fit the cache of a processor.
+// hotSets take 800 KiB. More would not fit into the cache of a processor.
 const hotSets = 1024
 
 type hotSet struct {
@@ -31,10 +31,10 @@ type hotSet struct {
 
 type hotSlot struct {
 	unknown bool // there is no such entry
-	// asked: since the hand of the ring came by.
+	// asked is set if the id was looked up since the hand of the ring passed its entry.
 	asked bool
-	// epoch is the one of the store for which the entry is not forgotten with its
-	// organisation or project, and login, where there is one, is right.
+	// epoch is the epoch of the store in which this slot was last checked. In a later one the login
+	// name may be wrong, or the entry forgotten with its organisation or project.
 	epoch    uint64
 	login    string
 	hasLogin bool
@@ -48,7 +48,7 @@ func (h *hot) hash(k kind, id string) uint64 { return maphash.String(h.seed, id)
 
 func (h *hot) set(hash uint64) *hotSet { return &h.sets[hash%hotSets] }
 
-// get returns the slot of an id, and nil where it is not hot.
+// get returns the slot of an id, or nil if the cache does not have it.
 func (h *hot) get(hash uint64, k kind, id string) *hotSlot {
 	set := h.set(hash)
 	i := 0
@@ -65,7 +65,7 @@ func (h *hot) get(hash uint64, k kind, id string) *hotSlot {
 	return s
 }
 
-// take empties the slot that an id gets.
+// take returns the slot for a new id, and empties it.
 func (h *hot) take(hash uint64) *hotSlot {
 	set := h.set(hash)
 	i := 1 - set.last
@@ -81,8 +81,8 @@ func (h *hot) take(hash uint64) *hotSlot {
 	return s
 }
 
-// spare reports whether the entry of a key was asked for since it was spared last.
-// Otherwise it is no longer hot: it is about to be evicted.
+// spare reports whether the entry of a key was looked up since the last call for it. If it
+// was not, the entry leaves the cache, because the ring evicts it now.
 func (h *hot) spare(key []byte) bool {
 	k := kind(key[0] &^ numeric)
 	if key[0]&numeric != 0 {
@@ -106,17 +106,17 @@ func (h *hot) spare(key []byte) bool {
 	return false
 }
 
-// find returns what is known under an id. The entry holds until the next call of find or
-// [Store.Learn]; its strings hold for ever.
+// find returns the entry of an id. The entry is valid until the next call of find or
+// [Store.Learn]. Its strings stay valid.
 func (s *Store) find(k kind, id string) (e *entry, ok bool) {
 	slot := s.look(k, id)
 	return &slot.e, !slot.unknown
 }
 
-// nothing is what is known of an id that no entry can have.
+// nothing is returned for an id that is too long to have an entry.
 var nothing = hotSlot{unknown: true}
 
-// look is find, and returns the slot of the entry.
+// look does the work of find, and returns the slot of the entry.
 func (s *Store) look(k kind, id string) *hotSlot {
 	if len(id) > maxID || id == "" && k != kindPolicy {
 		return &nothing
@@ -139,8 +139,8 @@ func (s *Store) look(k kind, id string) *hotSlot {
 	return slot
 }
 
-// warm brings what is known into a slot. That an organisation has no policy is not kept: it
-// is asked for when a user becomes hot, and few have one.
+// warm puts the entry of an id into a slot. It does not remember that an organisation has no
+// policy: that is asked for only when a user enters the cache, and few organisations have one.
 func (s *Store) warm(hash uint64, k kind, id string) *hotSlot {
 	r, at := s.address(k, id)
 	body, ok := r.get(s.key, at)

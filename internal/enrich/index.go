@@ -3,8 +3,8 @@ package enrich
 import "math/bits"
 
 // index finds the place of an entry by the hash of its key: a table with open addressing
-// and linear probing, 5 bytes a slot. A tag of 8 bits saves the look into the arena for
-// nearly all entries that are not the one.
+// and linear probing, 5 bytes a slot. A tag of 8 bits rejects nearly all wrong entries
+// without a look into the ring.
 type index struct {
 	places []uint32 // place + 1, 0 is a free slot
 	tags   []uint8
@@ -38,7 +38,7 @@ func (x *index) free(hash uint64) (slot int) {
 	return slot
 }
 
-// slotOf returns the slot of a place, which is there.
+// slotOf returns the slot of a place. The place must be in the index.
 func (x *index) slotOf(hash uint64, place uint32) (slot int) {
 	for slot = home(hash, len(x.places)); x.places[slot] != place+1; {
 		if slot++; slot == len(x.places) {
@@ -53,7 +53,7 @@ func (x *index) set(slot int, hash uint64, place uint32) {
 	x.count++
 }
 
-// remove empties a slot and moves back what had to stand behind it.
+// remove empties a slot, and moves back the entries that had been displaced by it.
 func (x *index) remove(slot int, hashAt func(place uint32) uint64) {
 	n := len(x.places)
 	x.count--

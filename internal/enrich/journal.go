@@ -27,10 +27,10 @@ type journal struct {
 	sync           func(*os.File) error
 }
 
-// slack is what may be outdated in a file of any size.
+// slack is how many outdated bytes a file of any size may have.
 const slack = 1 << 20
 
-// maxFile refuses what no store can have written.
+// maxFile is larger than any file that a store writes. A larger file is refused.
 const maxFile = 16 << 30
 
 func openJournal(path, instance string, fsync func(*os.File) error, log *slog.Logger, entry func([]byte) error) (*journal, error) {
@@ -82,7 +82,7 @@ func (j *journal) open(log *slog.Logger, entry func([]byte) error) error {
 		return err
 	}
 	if info.Size() > j.size {
-		log.Warn("names: the end of the file was cut in mid write; what was committed is there", "file", j.path, "bytes", info.Size()-j.size)
+		log.Warn("names: the end of the file was cut while it was written: everything that was committed is there", "file", j.path, "bytes", info.Size()-j.size)
 		if err := f.Truncate(j.size); err != nil {
 			return err
 		}
@@ -93,8 +93,8 @@ func (j *journal) open(log *slog.Logger, entry func([]byte) error) error {
 
 func (j *journal) fresh() string { return j.path + ".new" }
 
-// due reports whether the file should be written anew. Names that are forgotten are a
-// reason too.
+// due reports whether the file should be written anew: too much of it is outdated, or it
+// still has names that are forgotten.
 func (j *journal) due(stale bool, rings ...*ring) bool {
 	if j.live == 0 { // not known after a start: about what the memory holds
 		for _, r := range rings {
@@ -106,8 +106,8 @@ func (j *journal) due(stale bool, rings ...*ring) bool {
 	return stale || j.size > 2*j.live+slack
 }
 
-// append writes entries and makes them durable, one frame after the other: a whole frame
-// proves that all before it were durable.
+// append writes entries and makes them durable, one frame after the other. So a whole frame
+// proves that all frames before it were durable.
 func (j *journal) append(entries []byte) error {
 	if err := j.syncDir(); err != nil {
 		return err
@@ -122,7 +122,7 @@ func (j *journal) append(entries []byte) error {
 	return nil
 }
 
-// write writes b durably behind what is there.
+// write appends b to the file, and makes it durable.
 func (j *journal) write(b []byte) error {
 	if _, err := j.f.WriteAt(b, j.size); err != nil {
 		return err
@@ -171,14 +171,14 @@ func (j *journal) rewrite(entries iter.Seq[[]byte]) error {
 	return j.replace(d)
 }
 
-// draft is a file that is written, and not yet durable or in place.
+// draft is a file that is written, but neither durable nor renamed into place.
 type draft struct {
 	f    *os.File
 	size int64
 	next uint64
 }
 
-// draft writes these entries under another name.
+// draft writes these entries into a file with a temporary name.
 func (j *journal) draft(entries iter.Seq[[]byte]) (d draft, err error) {
 	os.Remove(j.fresh())
 	d.f, err = os.OpenFile(j.fresh(), os.O_RDWR|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
@@ -192,7 +192,7 @@ func (j *journal) draft(entries iter.Seq[[]byte]) (d draft, err error) {
 	return d, err
 }
 
-// replace makes a draft durable and puts it into place. Where it fails before the rename,
+// replace makes a draft durable and renames it into place. If it fails before the rename,
 // the old file stays.
 func (j *journal) replace(d draft) error {
 	err := j.sync(d.f)
@@ -250,7 +250,7 @@ func (j *journal) syncDir() error {
 	return err
 }
 
-// close writes the seal: behind it nothing can be missing.
+// close writes the seal, which proves that the end of the file is not missing.
 func (j *journal) close() error {
 	j.buf = appendFrame(j.buf[:0], j.next, nil)
 	return errors.Join(j.write(j.buf), j.f.Close(), j.lock.Release())

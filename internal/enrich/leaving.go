@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// leaving is what was removed and still answers, oldest removal first as it was learned,
-// and the organisations and projects whose users and applications are no longer named.
+// leaving has the removed entries whose names are still returned, in the order in which the
+// removals were learned. It also has the organisations and projects that are forgotten: their
+// users and applications have no names any more.
 type leaving struct {
 	queue  []left
 	owners map[owner]struct{}
 	now    int64 // the youngest event seen, microseconds
-	// forgotten is set while the file may hold names that are forgotten; rewritten is
-	// when it last did not.
+	// forgotten is set while the file may hold names that are forgotten. rewritten is the
+	// last time at which it held none.
 	forgotten bool
 	rewritten int64
 }
@@ -29,8 +30,8 @@ type owner struct {
 	id   string
 }
 
-// Bounds in entries: a removal of everything at once must not take all memory. Beyond
-// them the oldest goes first, at a cost in names alone.
+// These bounds are in entries: a removal of everything at once must not take all memory.
+// Beyond them the oldest is dropped, which costs only names.
 const (
 	maxLeaving = 1 << 16
 	maxOwners  = 1 << 16
@@ -44,7 +45,7 @@ func (l *leaving) sort() {
 	slices.SortFunc(l.queue, func(a, b left) int { return cmp.Compare(a.at, b.at) })
 }
 
-// owner keeps in mind whether an organisation or a project is forgotten, and returns it.
+// owner remembers whether an organisation or a project is forgotten, and reports it.
 func (l *leaving) owner(e *entry) (forgotten bool) {
 	if e.kind != kindOrg && e.kind != kindProject {
 		return false
@@ -67,7 +68,7 @@ func (l *leaving) owner(e *entry) (forgotten bool) {
 	return true
 }
 
-// owner keeps it in mind, and makes what belongs to it be forgotten too.
+// owner remembers that it is forgotten, so that what belongs to it is forgotten too.
 func (s *Store) owner(e *entry) {
 	if s.leaving.owner(e) {
 		s.epoch++
@@ -95,9 +96,9 @@ func (l *leaving) stale() bool {
 	return l.forgotten && l.now-l.rewritten > Day.Microseconds()
 }
 
-// tick is told of every event's time, and forgets what was removed long before. Nothing
-// of at itself is forgotten, whatever the clocks do: that is the transaction of the
-// removal.
+// tick gets the time of every event, and forgets what was removed long before. A removal at
+// the same time as the event is never forgotten, whatever the clocks do: both belong to one
+// transaction.
 func (s *Store) tick(at time.Time) {
 	l := &s.leaving
 	now := at.UnixMicro()

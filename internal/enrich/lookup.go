@@ -2,16 +2,15 @@ package enrich
 
 import "strings"
 
-// The lookups return what is known; ok is false where nothing is. A field that is not
+// The lookups return what is known. ok is false if nothing is known. A field that is not
 // known is empty. Lookups never return what is forgotten.
 
 // User is a person or a machine.
 type User struct {
 	ID   string
 	Name string // the user name, unique in its organisation or instance
-	// LoginName is the user name, behind which the primary domain of the organisation
-	// stands where the domain policy asks for it. It is "" where the user name or that
-	// domain is not known.
+	// LoginName is the user name, with the primary domain of the organisation if the domain
+	// policy asks for it. It is empty if the user name or that domain is not known.
 	LoginName string
 	Email     string
 	// DisplayName of a person, name of a machine.
@@ -180,7 +179,7 @@ func (s *Store) Name(aggregateType, id string) (string, bool) {
 	return "", false
 }
 
-// v1Session begins the session ids of Login V1, which has no session events.
+// v1Session is the prefix of session ids of Login V1, which has no session events.
 const v1Session = "V1_"
 
 // Session looks up an aggregate of the type "session", "oidc_session", "saml_session",
@@ -215,7 +214,8 @@ func (s *Store) Session(aggregateType, id string) (Session, bool) {
 	return x, true
 }
 
-// flowKind is kindNames for the aggregates of [Store.Session], without a map's hash.
+// flowKind looks up kindNames for the aggregates of [Store.Session]. A switch is faster than
+// the map.
 func flowKind(aggregateType string) (kind, bool) {
 	switch aggregateType {
 	case "session":

@@ -14,9 +14,9 @@ import (
 //	...       key, see appendKey
 //	...       body
 //
-// A changed entry is written anew, and its old bytes are dead. When there is no segment
-// left, the one with the most dead bytes is packed and filled again; where too few are
-// dead, a hand goes round and evicts what was not used since it came by last (second
+// A changed entry is written anew, and its old bytes are dead. When no segment is free, the
+// one with the most dead bytes is packed and filled again. If too few bytes are dead, a hand
+// goes round and evicts the entries that were not used since it passed them last (second
 // chance). An entry never lies in two segments.
 type ring struct {
 	seed       maphash.Seed
@@ -30,8 +30,8 @@ type ring struct {
 	handAt     int // and where in it
 	index      index
 	evicted    uint64
-	// spare reports whether an entry was used in a way that the ring did not see, and is
-	// told that the entry goes where it was not.
+	// spare reports whether an entry was used without the ring, by the cache in front of it.
+	// If it returns false, the entry is evicted.
 	spare func(key []byte) bool
 }
 
@@ -49,8 +49,8 @@ const (
 	maxEntry   = 4 << 10 // no encoded entry is longer
 	minSegment = 2 * maxEntry
 	maxSegment = 256 << 10
-	// packAt: a segment is packed when a quarter of it is dead; what stays is then
-	// moved at most three times for each time that it is filled.
+	// packAt is the dead part of a segment from which it is packed: a quarter. Then at most
+	// three bytes are moved for each byte that is written.
 	packAt = 4
 )
 
@@ -72,7 +72,7 @@ func (r *ring) bytes() int { return len(r.segs)*r.segSize + len(r.index.places)*
 
 func (r *ring) hash(key []byte) uint64 { return maphash.Bytes(r.seed, key) }
 
-// at returns the bytes from a place on; they begin with an entry.
+// at returns the bytes from a place on. An entry begins there.
 func (r *ring) at(place uint32) []byte {
 	return r.segs[place>>r.shift].b[place&(1<<r.shift-1):]
 }
@@ -101,7 +101,7 @@ func (r *ring) find(key []byte, hash uint64) (slot int, ok bool) {
 	}
 }
 
-// get returns the body under key, which holds until the ring changes.
+// get returns the body under key. It is valid until the ring changes.
 func (r *ring) get(key []byte, hash uint64) (body []byte, ok bool) {
 	slot, ok := r.find(key, hash)
 	if !ok {
@@ -113,7 +113,7 @@ func (r *ring) get(key []byte, hash uint64) (body []byte, ok bool) {
 	return b[headSize+len(key) : head&sizeMask], true
 }
 
-// put writes the body under key, in the place of an earlier one.
+// put writes the body under key. It replaces an earlier one.
 func (r *ring) put(key []byte, hash uint64, body []byte) {
 	size := headSize + len(key) + len(body)
 	if slot, ok := r.find(key, hash); ok {
@@ -153,7 +153,7 @@ func (r *ring) remove(key []byte, hash uint64) {
 	}
 }
 
-// room makes the current segment one with size bytes to spare.
+// room makes a segment with size free bytes the current one.
 func (r *ring) room(size int) {
 	for {
 		if r.current < len(r.segs) && len(r.segs[r.current].b)+size <= r.segSize {
@@ -206,7 +206,7 @@ func (r *ring) nextSegment() {
 	r.hand, r.handAt = (r.hand+1)%len(r.segs), 0
 }
 
-// evict drops one entry. There is one.
+// evict drops one entry. The ring must not be empty.
 func (r *ring) evict() {
 	for {
 		seg := &r.segs[r.hand]
@@ -233,7 +233,7 @@ func (r *ring) evict() {
 	}
 }
 
-// all yields the entries, those first that the hand comes to first.
+// all yields the entries in the order in which the hand reaches them.
 func (r *ring) all(yield func(key, body []byte) bool) {
 	for n := range r.segs {
 		i := (r.hand + n) % len(r.segs)

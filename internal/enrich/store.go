@@ -12,13 +12,13 @@ import (
 const (
 	// DefaultBytes has room for a million users beside the sessions.
 	DefaultBytes = 80 << 20
-	// DefaultEntries is 64 bytes an entry.
+	// DefaultEntries allows 64 bytes for each entry.
 	DefaultEntries = DefaultBytes / 64
 	// MinBytes is the least [Options.MaxBytes].
 	MinBytes = 1 << 20
 
-	// Grace is how much later than a removal an event must have been created for the name
-	// to be forgotten. No overlap is longer.
+	// Grace is the time after a removal in which the name is still returned, by the creation
+	// dates of events. The option overlap is not longer.
 	Grace = time.Hour
 	// Day is how much time of events may pass before a forgotten name leaves the file.
 	Day = 24 * time.Hour
@@ -36,14 +36,14 @@ type Options struct {
 	// Instance is the label of the ZITADEL instance. Events and files of another one are
 	// refused.
 	Instance string
-	// MaxBytes bounds the memory of what is known; 0 is [DefaultBytes]. About 1 MiB of what
-	// was looked up last comes on top. The file may become three times as large.
+	// MaxBytes bounds the memory of entries; 0 is [DefaultBytes]. A cache of the entries
+	// looked up last takes about 1 MiB more. The file may become three times as large.
 	MaxBytes int
-	// MaxEntries bounds the number of ids; 0 is one for each 64 of MaxBytes.
+	// MaxEntries bounds the number of ids; 0 is MaxBytes / 64.
 	MaxEntries int
 	// Fsync makes a file or a directory durable; nil is (*os.File).Sync.
 	Fsync func(*os.File) error
-	// Log is told of a file that a crash had cut; nil is silence.
+	// Log gets a message about a file that a crash had cut; nil: none.
 	Log *slog.Logger
 }
 
@@ -66,8 +66,8 @@ type Store struct {
 	hot      hot
 	leaving  leaving
 	file     *journal
-	// epoch counts the changes on which more depends than one entry: of what login names
-	// are made of, and of organisations and projects that are forgotten. It begins at 1.
+	// epoch counts changes that affect other entries: of parts of login names, and of
+	// organisations and projects that are forgotten. It begins at 1.
 	epoch uint64
 
 	pending       []byte // entries that the file lacks
@@ -79,9 +79,8 @@ type Store struct {
 	taught, known entry
 }
 
-// Open reads the file at path, and makes it where it is missing. Errors name the file and
-// what to do; see [ErrDamaged] and [ErrForeign]. A file that a crash cut in mid write is
-// no error.
+// Open reads the file at path, or creates it. Errors name the file and what to do; see
+// [ErrDamaged] and [ErrForeign]. A file that a crash cut during a write is no error.
 func Open(path string, o Options) (*Store, error) {
 	s, err := newStore(o)
 	if err != nil {
@@ -99,7 +98,7 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// New returns a store without a file: what it knows ends with the process.
+// New returns a store without a file. What it knows is lost when the process ends.
 func New(o Options) (*Store, error) { return newStore(o) }
 
 func newStore(o Options) (*Store, error) {
@@ -152,7 +151,7 @@ func (s *Store) learn(n *entry) {
 	}
 }
 
-// apply merges n into what is known. s.key is then the one of n.
+// apply merges n into what is known. Afterwards s.key is the key of n.
 func (s *Store) apply(n *entry) (changed bool) {
 	r, at := s.address(n.kind, n.id)
 	slot := s.warmed(n, r, at)
@@ -173,8 +172,8 @@ func (s *Store) apply(n *entry) (changed bool) {
 	return changed
 }
 
-// warmed returns the slot of an entry that is known, also where it is hidden: what is taught
-// once is taught again, and asked for.
+// warmed returns the slot of an entry that is known, also if it is hidden. An id that an
+// event teaches is often looked up or taught again soon.
 func (s *Store) warmed(n *entry, r *ring, at uint64) *hotSlot {
 	hash := s.hot.hash(n.kind, n.id)
 	slot := s.hot.get(hash, n.kind, n.id)
@@ -193,7 +192,7 @@ func (s *Store) warmed(n *entry, r *ring, at uint64) *hotSlot {
 	return slot
 }
 
-// learned keeps a changed entry. domain is the one before.
+// learned keeps a changed entry. domain is the domain before the change.
 func (s *Store) learned(e *entry, r *ring, at uint64, domain string) {
 	if e.kind == kindPolicy || e.f[fDomain] != domain {
 		s.epoch++ // login names change
@@ -238,13 +237,13 @@ func (s *Store) replay(b []byte) error {
 	return nil
 }
 
-// Sync makes what was learned durable. After an error it may be called again: nothing
-// that was learned is lost meanwhile.
+// Sync makes what was learned durable. After an error it may be called again, and nothing
+// that was learned is lost in between.
 func (s *Store) Sync() error { return s.EndSync(s.BeginSync()()) }
 
 // BeginSync and EndSync are [Store.Sync] in three steps, for a store that is behind a lock.
-// The function that BeginSync returns uses the disk, and may run beside every other method
-// but these two and Close. EndSync gets its error.
+// The function that BeginSync returns writes to the disk. It may run concurrently with every
+// other method except these two and Close. EndSync gets its error.
 func (s *Store) BeginSync() (write func() error) {
 	s.writing, s.pending = append(s.writing, s.pending...), s.pending[:0]
 	switch {

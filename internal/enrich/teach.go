@@ -18,8 +18,8 @@ import (
 //	org=@owner  the resource owner; project=@ the aggregate's id; roles=[roleKeys] a list
 //	removed     it exists no more
 //
-// The first part lasts, and is what `learn` reads from the beginning. The second one comes
-// and goes with every login; read from the beginning it would teach what is long over.
+// The first part is about things that last. The option learn reads their events from the
+// beginning of the log. The second part is about logins, which are long over in old events.
 const table = `
 user{.human,}.added,user{.human,}.selfregistered   user   kind:human org=@owner name=userName email=email display=displayName
 user.machine.added                                 user   kind:machine org=@owner name=userName display=name
@@ -159,8 +159,8 @@ func Teaches(eventType string) bool { return rulesFor(eventType) != nil }
 const MaxFilter = 30
 
 // Types returns the event types that are worth reading from the beginning of the log, in
-// lists that fit one request each. The first list is what most is worth: people,
-// organisations, projects, applications. Their order does not matter to the result.
+// lists that fit one request each. The first list has the most useful ones: people,
+// organisations, projects, applications. The order does not change the result.
 func Types() (lists [][]string) {
 	for list := range slices.Chunk(compiled().lasts, MaxFilter) {
 		lists = append(lists, slices.Clone(list))

@@ -154,8 +154,9 @@ func (r *Reader) jump(a *aggregate, seq uint64) {
 	}
 	if !r.holes.add(a.key, top+1, seq-1, atFirstSight, r.now()) {
 		r.stats.HolesGivenUp.Add(1)
-		r.log.Error("too many missing events are being asked for, this gap is given up",
-			"aggregate_type", a.key.typ, "aggregate_id", a.key.id, "first", top+1, "last", seq-1, "open", maxHoles)
+		r.log.Error("too many missing events are being asked for: this gap is given up, and its events may be missing",
+			"aggregate_type", a.key.typ, "aggregate_id", a.key.id, "first", top+1, "last", seq-1, "open", maxHoles,
+			"fix", "check the role of the token's user (IAM_OWNER_VIEWER) and audit-log retention; a new state_path reads all events again from start")
 	}
 }
 

@@ -71,7 +71,7 @@ func (g *group) reportUnproved() {
 	}
 	for _, part := range g.unproved {
 		g.r.stats.Unproved.Add(1)
-		g.r.log.Error(text, "created", g.date, "event_type", part, "read", len(g.events))
+		g.r.log.Error(text, "created", g.date, "event_type", part, "read", len(g.events), "fix", "compare these events with ZITADEL's database (table eventstore.events2)")
 	}
 }
 

@@ -236,7 +236,7 @@ func (r *Reader) settleHole(k aggregateKey, o hole, found bool) (dropped bool) {
 	}
 	if time.Now().After(o.giveUp) {
 		r.stats.HolesGivenUp.Add(1)
-		r.log.Warn("missing events never came",
+		r.log.Warn("missing events did not appear, and are given up",
 			"aggregate_type", k.typ, "aggregate_id", k.id, "first", o.First, "last", o.Last, "asked_for", holeWait,
 			"fix", "they were removed, or audit-log retention or the reader's role hides them")
 		r.holes.drop(k, o.First, o.Last)

@@ -52,7 +52,7 @@ func TestHoleThatNeverFillsIsTold(t *testing.T) {
 		if n := r.Stats().HolesGivenUp.Load(); n != 1 {
 			t.Errorf("%d holes given up, want 1", n)
 		}
-		if log := w.log.String(); strings.Count(log, "never came") != 1 || !strings.Contains(log, "first=3 last=4") {
+		if log := w.log.String(); strings.Count(log, "did not appear, and are given up") != 1 || !strings.Contains(log, "first=3 last=4") {
 			t.Errorf("log: %s", log)
 		}
 		// Asked about twelve times in an hour, not at every poll.

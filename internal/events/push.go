@@ -148,7 +148,7 @@ func (r *Reader) dropPushed(k aggregateKey, e *eventpb.Event) bool {
 	if p.created.Equal(created(e).Truncate(tick)) && p.typ == e.GetType().GetType() {
 		return true
 	}
-	r.log.Warn("a webhook said something else of an event than the log: both come out, the webhook's with source actions_webhook",
+	r.log.Warn("a webhook and the Events API disagree about an event: both come out, the webhook's with source actions_webhook",
 		"aggregate_type", k.typ, "aggregate_id", k.id, "sequence", e.GetSequence(), "fix", "somebody else may have the signing key of a target: change it")
 	return false
 }

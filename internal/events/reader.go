@@ -279,7 +279,7 @@ func (r *Reader) settledUpTo() time.Time {
 func (r *Reader) checkClock(until time.Time) {
 	behind := !r.watermark.IsZero() && r.watermark.Sub(until) > time.Minute
 	if behind && !r.clockWarned {
-		r.log.Warn("the clock is behind the log: nothing is read until it has caught up",
+		r.log.Warn("the clock is behind the events that were read: nothing is read until it has caught up",
 			"clock", until, "watermark", r.watermark, "fix", "set this machine's clock")
 	}
 	r.clockWarned = behind

@@ -120,7 +120,7 @@ func (r *Reader) prepareSweep() {
 	}
 	asked := r.filter.asked()
 	if s.begun && s.asked != asked && len(s.spans.list) > 0 {
-		r.log.Warn("zitadel is asked for other events than before: the sweep begins again here, and does not look for late events before",
+		r.log.Warn("the filter has changed: the sweep begins again here, and does not look for late events of the time before",
 			"was", s.asked, "is", asked, "before", s.spans.next)
 		s.spans.drop(len(s.spans.list))
 		s.job = nil

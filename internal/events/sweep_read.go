@@ -199,7 +199,7 @@ func (s *sweep) dropSpan() {
 func (r *Reader) reportMissing(job *sweepJob) {
 	r.stats.SweepMissing.Add(job.missing)
 	if missing, due := r.sweep.missing.due(job.missing, 24*time.Hour); due {
-		r.log.Warn("zitadel does not show all the events any more that it has shown before",
+		r.log.Warn("zitadel no longer shows all the events that it has shown before",
 			"after", job.span.since, "up_to", job.span.upTo, "missing", missing,
 			"fix", "audit-log retention hides events that are younger than the option sweep; otherwise look who removed events from ZITADEL's database")
 	}

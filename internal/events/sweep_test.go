@@ -263,7 +263,7 @@ func TestSweepAndRetention(t *testing.T) {
 				go w.busy(200 * time.Minute)
 				r := w.readFor(250 * time.Minute)
 				w.wantAll()
-				if n := strings.Count(w.log.String(), "does not show all"); n != 1 || r.stats.SweepMissing.Load() < 500 {
+				if n := strings.Count(w.log.String(), "no longer shows all"); n != 1 || r.stats.SweepMissing.Load() < 500 {
 					t.Errorf("told %d times, %d missing", n, r.stats.SweepMissing.Load())
 				}
 				if behind := w.now().Sub(r.stats.Swept()); behind > 90*time.Minute {

@@ -39,7 +39,7 @@ func (r *Reader) reportUnreadable(c culprit, date time.Time, again bool) {
 	if known && again {
 		return
 	}
-	r.log.Error("zitadel cannot give this event, it is left out",
+	r.log.Error("zitadel cannot return this event: it is left out",
 		"aggregate_type", c.aggregateType, "aggregate_id", c.aggregateID, "sequence", c.sequence, "event_type", c.eventType, "created", date,
 		"fix", "look at it in ZITADEL's database (table eventstore.events2)")
 }

@@ -100,7 +100,7 @@ func (r *classicReader) setting(text string) {
 		}
 	}
 	if r.current == nil {
-		r.fail(key, "it is before the first [SECTION]", "")
+		r.fail(key, "it is before the first [SECTION]", "move it below a [SECTION]")
 		return
 	}
 	r.current.props = append(r.current.props, property{key: strings.ToLower(strings.TrimSpace(key)), value: value, line: r.line})

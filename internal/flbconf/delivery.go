@@ -17,6 +17,7 @@ func (c *checker) onTheWay(f flow) {
 		c.judge(p, f.lines, " of the input "+c.name(f.at))
 	}
 	tags := c.follow(f.tags)
+	c.passedBy(f, "filter", func(s *section) bool { return slices.ContainsFunc(tags, c.selector(s).matches) })
 	for _, s := range c.kind("filter") {
 		sel := c.selector(s)
 		if sel.pattern == "" && sel.regex == nil && !sel.all {
@@ -102,7 +103,7 @@ func (c *checker) deliver(flows []flow) {
 					continue
 				}
 				hit[s] = true
-				c.tooMuch(f, t, s)
+				c.tooMuch(f, t, strings.Contains(t, "*"), s)
 				if c.keeping(s) {
 					kept = true
 				} else {
@@ -114,6 +115,9 @@ func (c *checker) deliver(flows []flow) {
 			}
 		}
 		c.unmatched(f, missing, waste)
+		if len(missing) < len(f.tags) { // else that says it
+			c.passedBy(f, "output", func(s *section) bool { return c.reaches(f, s) })
+		}
 		for _, e := range c.emitted(f.tags) {
 			c.emission(f, e, outputs, hit)
 		}
@@ -129,12 +133,12 @@ func (c *checker) deliver(flows []flow) {
 func (c *checker) emission(f flow, e emission, outputs []*section, hit map[*section]bool) {
 	kept := e.rule.keep
 	if strings.Contains(e.tag, "*") {
-		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "")
+		c.find(Note, e.rule.at, e.rule.line, "the tag "+short(c.scrub(e.tag))+" of this rule", "it is known only at run time: whether an output takes each such tag was not judged", "make sure that the match of an output takes each of them")
 	}
 	for _, s := range outputs {
 		if c.taker(s).matches(e.tag) {
 			hit[s] = true
-			c.tooMuch(f, e.tag, s)
+			c.tooMuch(f, e.tag, keepsPart(e), s)
 			kept = kept || c.keeping(s)
 		}
 	}

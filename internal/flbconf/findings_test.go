@@ -70,6 +70,13 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 		{"idle key", "good.yaml", "start: 30d", "tls.verify: off", []string{
 			`tls.verify: off <- warning: tls.verify: Fluent Bit takes this option itself, so the plugin never gets it; fix: ca_file: /etc/ssl/private-ca.pem`,
 		}},
+		{"listen for webhooks", "good.yaml", "start: 30d", "listen: 0.0.0.0:8443", []string{
+			`listen: 0.0.0.0:8443 <- error: listen: Fluent Bit takes this option itself, so the plugin never gets it and receives no webhooks; fix: webhook_listen: 0.0.0.0:8443`,
+		}},
+		{"listen for webhooks, with the keys", "good.yaml", "start: 30d", "Listen: 0.0.0.0:8443\n      listen_keys_dir: /etc/keys", []string{
+			`Listen: 0.0.0.0:8443 <- error: listen: Fluent Bit takes this option itself, so the plugin never gets it and receives no webhooks; fix: webhook_listen: 0.0.0.0:8443`,
+			`listen_keys_dir: /etc/keys <- error: listen_keys_dir: neither the plugin nor Fluent Bit knows this option, and Fluent Bit does not report it; fix: did you mean webhook_keys_dir?`,
+		}},
 		{"tls on our input", "good.yaml", "start: 30d", "tls: on", []string{
 			`tls: on <- error: tls: Fluent Bit does not start: this input does not take TLS from it, the url decides; fix: url: https://zitadel.example.com`,
 		}},
@@ -114,7 +121,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`- ./flb-in_zitadel.so <- error: plugins: ./flb-in_zitadel.so: Fluent Bit treats a file named flb-* as a native plugin; fix: in_zitadel.so`,
 		}},
 		{"missing include", "good.yaml", "service:\n", "includes: [none.yaml]\nservice:\n", []string{
-			`includes: [none.yaml] <- error: include none.yaml: DIR/none.yaml: no such file or directory`,
+			`includes: [none.yaml] <- error: include none.yaml: DIR/none.yaml: no such file or directory; fix: repair the file, or remove the line`,
 		}},
 		{"alias", "good.yaml", "start: 30d", "start: *nowhere", []string{
 			`start: *nowhere <- error: YAML alias without an anchor: Fluent Bit does not support aliases and does not start; fix: write the value itself; if it begins with *, put it in quotes`,
@@ -123,7 +130,7 @@ func TestEachBadThingHasItsFinding(t *testing.T) {
 			`other: *n <- error: YAML alias *n: Fluent Bit does not support aliases and does not start; fix: the value itself`,
 		}},
 		{"broken yaml", "good.yaml", "  flush: 1", "  flush: [1", []string{
-			`service: <- error: the file is not valid YAML: line 7: did not find expected ',' or ']'`,
+			`service: <- error: the file is not valid YAML: line 7: did not find expected ',' or ']'; fix: repair the line`,
 		}},
 		{"wrong plugin name", "inline.conf", "Name         zitadel", "Name         in_zitadel", []string{
 			`Name         in_zitadel <- error: no input named zitadel: this configuration reads nothing from ZITADEL; fix: name zitadel`,

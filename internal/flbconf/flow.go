@@ -19,6 +19,7 @@ type flow struct {
 	only    []*section            // the outputs of routes without one, which must match as well
 	lines   bool                  // lines of a log, not yet our records
 	limit   config.ChunkSettings  // of its chunks
+	plain   []string              // the tags that it would have without the limit
 	limiter *section              // ours that can limit them
 	faults  []Finding             // of its routes
 }

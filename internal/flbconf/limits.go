@@ -47,9 +47,15 @@ func limited(tags []string, limit config.ChunkSettings) []string {
 	return tags
 }
 
+// keepsPart reports whether a rule of rewrite_tag keeps the part of a tag that limited added. A
+// field in the tag of the rule is unknown here as well, but does not tell chunks apart.
+func keepsPart(e emission) bool {
+	return strings.Contains(e.tag, "*") && strings.Contains(strings.ToUpper(e.rule.tag), "$TAG")
+}
+
 // tooMuch finds an output whose destination refuses a chunk of this flow for its size. tag is
-// one with which the records come to it.
-func (c *checker) tooMuch(f flow, tag string, out *section) {
+// one with which the records come to it, parted says that each chunk has a tag of its own.
+func (c *checker) tooMuch(f flow, tag string, parted bool, out *section) {
 	most, ok := requestLimits[c.name(out)]
 	if !ok {
 		return
@@ -59,8 +65,30 @@ func (c *checker) tooMuch(f flow, tag string, out *section) {
 	switch {
 	case !within(f.limit, most.most):
 		c.find(Warning, out, out.line, "the output "+c.name(out)+" takes at most "+most.what, most.why, f.limiter.write(key, value)+" in the "+f.limiter.kind+" zitadel"+at)
-	case !strings.Contains(tag, "*"): // without the last part that limited added
+	case !parted:
 		c.find(Warning, f.limiter, c.lineOf(f.limiter, key), key+" has no effect",
 			"all chunks get the tag "+short(c.scrub(tag))+", under which Fluent Bit joins them, and the output "+c.name(out)+" takes at most "+most.what, "a tag with $TAG in it")
+	}
+}
+
+// passedBy finds a filter or an output that takes the tags that this flow would have without a
+// limit, and none that it has: a filter that masks fields would no longer do so.
+func (c *checker) passedBy(f flow, kind string, takes func(*section) bool) {
+	if f.limit == (config.ChunkSettings{}) {
+		return
+	}
+	for _, s := range c.kind(kind) {
+		i := slices.IndexFunc(f.plain, c.selector(s).matches)
+		if i < 0 || !c.active(s) || takes(s) {
+			continue
+		}
+		key := "max_chunk_size"
+		if f.limit.Size == 0 {
+			key = "max_chunk_records"
+		}
+		tag := short(f.plain[i])
+		c.find(Warning, s, c.lineOf(s, "match"), fmt.Sprintf("%s %s takes none of the tags %s.*", kind, short(c.name(s)), tag),
+			fmt.Sprintf("%s at %s:%d gives each chunk a tag of its own, and this match takes the tag %s only", key, f.limiter.file, c.lineOf(f.limiter, key), tag),
+			s.write("match", tag+"*"))
 	}
 }

@@ -3,6 +3,7 @@ package flbconf
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,8 @@ func TestAnOutputWithALimitNeedsLimitedChunks(t *testing.T) {
 		{name: "the receiver's own tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k", ownTag: "      tag: logins", find: parts},
 		{name: "rewritten to one tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
 			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one false, emitter_storage.type: filesystem}", find: parts},
+		{name: "rewritten to a tag with a field", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
+			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one.$source false, emitter_storage.type: filesystem}", find: parts},
 		{name: "rewritten with the tag", output: "azure_logs_ingestion", limit: "max_chunk_size: 800k", lines: ", max_chunk_size: 800k",
 			filters: "  filters:\n    - {name: rewrite_tag, match: 'audit*', rule: $source ^ one.$TAG false, emitter_storage.type: filesystem}"},
 	} {
@@ -101,4 +104,47 @@ func TestALimitChangesTheTag(t *testing.T) {
 		}
 	}
 	t.Errorf("findings: %v", report.Findings)
+}
+
+// What takes the tag without the last part gets nothing, in silence: a filter that masks, a
+// second output.
+func TestALimitPassesByWhatTakesTheExactTag(t *testing.T) {
+	const filters = `  filters:
+    - {name: modify, match: audit, remove: user}
+    - {name: modify, match: 'audit*', remove: user}
+    - {name: modify, match: logins, remove: user}
+    - {name: modify, match: other, remove: user}`
+	const second = "\n    - {name: opensearch, match: audit, retry_limit: no_limits, tls.verify: on}\n"
+	for _, c := range []struct {
+		name, limit, lines string
+		want               []string
+	}{
+		{name: "no limit"},
+		{name: "of the input", limit: "      max_chunk_size: 800k",
+			want: []string{"filter modify takes none of the tags audit.*", "output opensearch takes none of the tags audit.*"}},
+		{name: "of the output", lines: ", max_chunk_records: 900", want: []string{"filter modify takes none of the tags logins.*"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			text := strings.NewReplacer("LIMIT", c.limit, "LINES", c.lines, "OUTPUT", "http", "OWNTAG", "", "FILTERS", filters).Replace(limitedPipeline) + second
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			report, err := Check(path, Options{Parse: config.ParseOptions{NoFiles: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			for _, f := range report.Findings {
+				if strings.Contains(f.What, "takes none of") {
+					found = append(found, f.What)
+				} else if f.Severity != Note {
+					t.Errorf("beside: %v", f)
+				}
+			}
+			if !slices.Equal(found, c.want) {
+				t.Errorf("found %q, want %q", found, c.want)
+			}
+		})
+	}
 }

@@ -91,10 +91,10 @@ func (l *loader) add(sev Severity, file string, line int, what, why, fix string)
 // load reads one file into the document.
 func (l *loader) load(path string, f format, depth int) error {
 	if len(l.order) >= maxFiles || depth > maxDepth {
-		return fmt.Errorf("more than %d files or %d levels of includes", maxFiles, maxDepth)
+		return fmt.Errorf("more than %d files or %d levels of includes: use fewer", maxFiles, maxDepth)
 	}
 	if slices.ContainsFunc(l.order, func(seen string) bool { return same(seen, path) }) {
-		return errors.New("the file is included twice; Fluent Bit does not allow that")
+		return errors.New("the file is included twice, which Fluent Bit does not allow: remove one of the two")
 	}
 	data, err := readText(path)
 	if err != nil {
@@ -173,13 +173,13 @@ func (l *loader) include(target, file string, line int, f format, depth int) {
 		paths, _ = filepath.Glob(full)
 		if len(paths) == 0 {
 			l.unread = append(l.unread, target)
-			l.add(Error, file, line, "include "+short(target), "no file matches, so Fluent Bit does not start", "")
+			l.add(Error, file, line, "include "+short(target), "no file matches, so Fluent Bit does not start", "correct the path, or remove the line")
 		}
 	}
 	for _, p := range paths {
 		if err := l.load(p, f, depth+1); err != nil {
 			l.unread = append(l.unread, p)
-			l.add(Error, file, line, "include "+short(target), p+": "+err.Error(), "")
+			l.add(Error, file, line, "include "+short(target), p+": "+err.Error(), "repair the file, or remove the line")
 		}
 	}
 }

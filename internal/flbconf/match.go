@@ -56,7 +56,7 @@ func (c *checker) selector(s *section) selector {
 		sel.pattern = e.value
 		if e.file {
 			sel.all = true
-			c.find(Note, s, p.line, "match is not known here", "its value is in a file; this check assumes that it matches every tag", "")
+			c.find(Note, s, p.line, "match is not known here", "its value is in a file; this check assumes that it matches every tag", "write the value itself, if this check is to judge it")
 		}
 	}
 	if p, ok := c.get(s, "match_regex"); ok {
@@ -65,7 +65,7 @@ func (c *checker) selector(s *section) selector {
 		re, err := regexp.Compile("^(?:" + text + ")")
 		if sel.regex = re; err != nil {
 			sel.all = true
-			c.find(Note, s, p.line, "match_regex cannot be judged", "it uses a syntax that only Fluent Bit knows; this check assumes that it matches every tag", "")
+			c.find(Note, s, p.line, "match_regex cannot be judged", "it uses a syntax that only Fluent Bit knows; this check assumes that it matches every tag", "use match instead, if this check is to judge it")
 		}
 	}
 	return sel

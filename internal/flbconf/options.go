@@ -87,6 +87,10 @@ func (c *checker) foreignKey(s *section, p property, options config.Options) {
 			c.find(Error, s, p.line, key, "Fluent Bit does not start: this "+s.kind+" does not take TLS from it, "+host.tlsBy+" decides", fix)
 			return
 		}
+		if p.key == "listen" { // meant for webhooks, which then nobody receives
+			c.find(Error, s, p.line, key, "Fluent Bit takes this option itself, so the plugin never gets it and receives no webhooks", s.write(ours, p.value))
+			return
+		}
 		c.find(Warning, s, p.line, key, "Fluent Bit takes this option itself, so the plugin never gets it", fix)
 		return
 	}

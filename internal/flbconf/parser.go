@@ -209,7 +209,7 @@ func (c *checker) back(out *section, settings config.OutputSettings, receiver *s
 	if len(tags) == 1 {
 		first = tags[0]
 	}
-	f.tag, f.tags = strings.TrimSuffix(first, "*"), limited(tags, settings.MaxChunk)
+	f.tag, f.tags, f.plain = strings.TrimSuffix(first, "*"), limited(tags, settings.MaxChunk), tags
 	return c.enter(f)
 }
 

@@ -73,7 +73,7 @@ func (l *loader) yamlRoute(s *section, n *yaml.Node) {
 		broken = "two routes have this name"
 	}
 	if broken != "" {
-		l.refuse(s.file, n.Line, "route "+r.name, broken, "")
+		l.refuse(s.file, n.Line, "route "+r.name, broken, "name, condition and to: {outputs: [...]} in each route")
 	}
 	s.routes = append(s.routes, r)
 }

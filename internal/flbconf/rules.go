@@ -210,7 +210,8 @@ func (c *checker) input(s *section) flow {
 	c.routable(s)
 	tag := c.tagOf(s)
 	c.inputs = append(c.inputs, Input{File: s.file, Line: s.line, Tag: tag, Settings: settings, Usable: usable})
-	return c.enter(flow{at: s, tag: tag, tags: limited(tagsOf(tag, settings), settings.MaxChunk), limit: settings.MaxChunk, limiter: s})
+	plain := tagsOf(tag, settings)
+	return c.enter(flow{at: s, tag: tag, tags: limited(plain, settings.MaxChunk), plain: plain, limit: settings.MaxChunk, limiter: s})
 }
 
 func (c *checker) routable(s *section) {

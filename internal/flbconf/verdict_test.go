@@ -134,6 +134,7 @@ var trials = []trial{
 	{name: "filter for the tag that a route replaces", input: routes(routeTo("audit", rest, "siem")), rest: "  filters:\n    - {match: zitadel, name: grep, regex: none x}\n  outputs:\n" + siem, real: all},
 
 	{name: "limited chunks and the input's tag", input: "      max_chunk_records: 100\n", rest: strings.Replace(toFile, "'*'", "zitadel", 1), real: none, finding: "no output matches the tag zitadel.*"},
+	{name: "limited chunks and a filter with the input's tag", input: "      max_chunk_records: 100\n", rest: "  filters:\n    - {match: zitadel, name: grep, regex: none x}\n" + toFile, real: all, finding: "filter grep takes none of the tags zitadel.*"},
 	{name: "limited chunks and their tags", input: "      max_chunk_records: 100\n", rest: strings.Replace(toFile, "'*'", "zitadel.*", 1), real: all},
 
 	{name: "only null", rest: "  outputs:\n    - {name: 'null', match: '*'}\n", real: none, finding: "only the output null gets the tag zitadel"},

@@ -31,7 +31,7 @@ func (l *loader) yaml(file string, data []byte, depth int) {
 		}
 		if err != nil {
 			l.unread = append(l.unread, file)
-			l.add(Error, file, errorLine(err), "the file is not valid YAML", strings.TrimPrefix(err.Error(), "yaml: "), "")
+			l.add(Error, file, errorLine(err), "the file is not valid YAML", strings.TrimPrefix(err.Error(), "yaml: "), "repair the line")
 			return
 		}
 		if n := firstAlias(&doc); n != nil {

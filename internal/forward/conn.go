@@ -81,7 +81,7 @@ func (c *conn) awaitAck(chunk string) error {
 		return c.foreign(b)
 	}
 	if ack.Ack != chunk {
-		return errors.New("acknowledges another message than the one that was sent")
+		return errors.New("acknowledges another message than the one that was sent: does `forward` lead to a forward input?")
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (l *Log) take() []line {
 		l.timer = nil
 	}
 	if l.dropped > 0 {
-		lines = append(lines, line{time.Now(), slog.LevelWarn, fmt.Sprintf("%d log lines were dropped", l.dropped)})
+		lines = append(lines, line{time.Now(), slog.LevelWarn, fmt.Sprintf("%d log lines were dropped, because more came than were printed", l.dropped)})
 		l.dropped = 0
 	}
 	return lines

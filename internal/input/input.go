@@ -68,6 +68,10 @@ func (in *Input) open(get func(string) string, host Host) error {
 	if err != nil {
 		return err
 	}
+	if n := openFiles(); fewFiles(n) {
+		in.log.Warn(fmt.Sprintf("this process may have %d files open: while an output fails for long, Fluent Bit runs out of them and deletes chunks: "+
+			"set the hard limit to %d or more (LimitNOFILE= of the unit, --ulimit nofile= of the container)", n, leastFiles))
+	}
 	tag := ""
 	if option := needsTag(s); option != "" {
 		if tag = host.Tag(); tag == "" {
@@ -182,7 +186,7 @@ func Stop(inputs ...*Input) {
 		case <-in.done:
 			in.log.Info("stopped", "read", in.Stats().Read.Load(), "handed_over", in.Stats().Taken.Load())
 		case <-ctx.Done():
-			in.log.Warn("stopping takes long, it is not waited for", "error", errors.Join(err, ctx.Err()))
+			in.log.Warn("stopping takes too long: Fluent Bit does not wait for it any longer", "error", errors.Join(err, ctx.Err()))
 		}
 		in.lines.Print()
 		in.lines.Detach()

@@ -61,7 +61,7 @@ func Secret(c byte) bool { return c > ' ' && c < 0x7f }
 // repeat it.
 func (is Kind) Check(key []byte) error {
 	if len(key) < MinKey {
-		return fmt.Errorf("has a key of less than %d bytes", MinKey)
+		return fmt.Errorf("has a key of less than %d bytes: write a longer one", MinKey)
 	}
 	for _, c := range key {
 		if !is(c) {
@@ -86,7 +86,7 @@ func (is Kind) Read(path string) (keys [][]byte, mode fs.FileMode, err error) {
 			return nil, mode, err
 		}
 		if len(keys) == MaxKeys {
-			return nil, mode, fmt.Errorf("has more than %d keys", MaxKeys)
+			return nil, mode, fmt.Errorf("has more than %d keys: remove the oldest", MaxKeys)
 		}
 		keys = append(keys, line)
 	}

@@ -83,6 +83,10 @@ var errNotOpen = errors.New("the spool is not open yet")
 // OnCall has f called with each API call that is received, at once. Call it before Run.
 func (l *Listener) OnCall(f func(*webhook.Execution)) { l.endpoint.OnCall = f }
 
+// OnLost makes f see the time of each verified request that may have been a call and was
+// refused. It is set before Run.
+func (l *Listener) OnLost(f func(signed time.Time)) { l.endpoint.OnLost = f }
+
 // Append puts entries into the spool. It is for the endpoint.
 func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	s := l.spool.Load()
@@ -171,7 +175,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	listener, err := acquire(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
 		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
-			return nil, fmt.Errorf("listen %q: %w", l.settings.Address, err)
+			return nil, fmt.Errorf("webhook_listen %q: %w", l.settings.Address, err)
 		}
 		return listener, nil
 	})
@@ -181,7 +185,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	address := listener.Addr().String()
 	l.bound.Store(&address)
 	defer l.bound.Store(nil)
-	l.log.Info("webhooks are received", "listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
+	l.log.Info("webhooks are received", "webhook_listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
 
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error {
@@ -232,7 +236,7 @@ func acquire[T any](ctx context.Context, l *Listener, what string, busy error, t
 			return v, err
 		}
 		if failures.Failed(err) {
-			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another listen or spool_path, or stop the other one")
+			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another webhook_listen or spool_path, or stop the other one")
 		}
 		if err := retry.Sleep(ctx, retryAfter); err != nil {
 			return v, err
@@ -281,7 +285,7 @@ func (l *Listener) push(entry spool.Entry) (p events.Push) {
 	})
 	if err != nil {
 		l.leftOut.Add(1)
-		l.log.Error("an entry of the spool cannot be read and is left out; an event comes by pulling", "entry", entry.Number, "error", err)
+		l.log.Error("an entry of the spool cannot be read and is left out: an event comes by pulling, an API call or a login is lost", "entry", entry.Number, "error", err)
 		return events.Push{}
 	}
 	return p
@@ -335,7 +339,7 @@ func (l *Listener) retireDone(ctx context.Context, queue *spool.Spool) error {
 		}
 		if err := queue.Done(acked.number.Load()); err != nil {
 			logged.Do(func() {
-				l.log.Error("the spool: acknowledged entries are pushed again after a restart: " + err.Error())
+				l.log.Error("the spool cannot note which entries are done, they come again after a restart: " + err.Error())
 			})
 		}
 	}

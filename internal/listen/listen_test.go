@@ -167,7 +167,7 @@ func TestRun_APlainURLIsNoPlainEndpoint(t *testing.T) {
 	r := newRig(t, t.TempDir(), func(s *config.Settings) { s.URL.Scheme, s.Listen.Address = "http", "0.0.0.0:0" })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := r.Run(ctx); err == nil || !strings.Contains(err.Error(), "listen_plain") {
+	if err := r.Run(ctx); err == nil || !strings.Contains(err.Error(), "webhook_plain") {
 		t.Error(err)
 	}
 }

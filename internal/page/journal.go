@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -52,12 +53,21 @@ type Alert struct {
 // Alerts remembers the last alerts. Its zero value is ready for use.
 type Alerts struct{ last[Alert] }
 
-// Add is safe for concurrent use. Texts are cut, and copied.
+// Add is safe for concurrent use. Texts are cut, and copied. Characters that could make a
+// name look like another text, such as those that turn the direction of reading, are replaced.
 func (a *Alerts) Add(alert Alert) {
 	for _, s := range []*string{&alert.Instance, &alert.Severity, &alert.Rule, &alert.Who, &alert.Whom, &alert.From} {
-		*s = strings.Clone(cut(*s, maxName))
+		*s = strings.Clone(strings.Map(shown, cut(*s, maxName)))
 	}
 	a.add(alert)
+}
+
+// shown replaces control characters and characters without a form of their own.
+func shown(r rune) rune {
+	if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+		return utf8.RuneError
+	}
+	return r
 }
 
 // Last returns the newest first.

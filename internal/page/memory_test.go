@@ -45,6 +45,18 @@ func TestTheJournalKeepsTheLastWarningsWithTheirFix(t *testing.T) {
 	}
 }
 
+// TestLaw7_NoNameOfAnAlertCanLookLikeAnotherText: users choose their names.
+func TestLaw7_NoNameOfAnAlertCanLookLikeAnotherText(t *testing.T) {
+	var a Alerts
+	a.Add(Alert{Who: "eve\u202etoor\u2066 \u200bx\ny\u2028z\x1b[31m", Whom: "Zoë 李 \u05d0"})
+	if got, want := a.Last()[0].Who, "eve\ufffdtoor\ufffd \ufffdx\ufffdy\ufffdz\ufffd[31m"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := a.Last()[0].Whom; got != "Zoë 李 \u05d0" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestAlertsKeepTheLast(t *testing.T) {
 	var a Alerts
 	for i := range 3 * kept {

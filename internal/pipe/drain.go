@@ -37,8 +37,9 @@ type handover struct {
 	called  time.Time
 	waiting []delayed
 
-	offered []byte // by Next, until Done
-	upTo    int    // chunks of ready[0:] in offered
+	offered []byte   // by Next, until Done
+	upTo    int      // chunks of ready[0:] in offered
+	beside  []*chunk // in offered, too
 
 	refusedAt time.Time // zero: not refused
 	warnAt    time.Time
@@ -138,7 +139,7 @@ func (p *Pipe) Next() []byte {
 	for _, c := range p.beside {
 		out = append(out, c.data...)
 	}
-	p.beside = nil
+	p.host.beside, p.beside = p.beside, nil
 	n, skip := 0, p.host.next
 	for _, s := range p.ready {
 		for _, c := range s.chunks[skip:] {
@@ -163,6 +164,10 @@ func (p *Pipe) Done() {
 	defer p.host.mu.Unlock()
 	n := p.host.upTo
 	p.host.offered, p.host.upTo = nil, 0
+	for _, c := range p.host.beside {
+		p.sayTaken(c)
+	}
+	p.host.beside = nil
 	for s := p.head(); s != nil; s = p.head() {
 		for ; n > 0 && p.host.next < len(s.chunks); n-- {
 			p.took(&s.chunks[p.host.next])

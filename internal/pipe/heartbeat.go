@@ -76,6 +76,7 @@ func (p *Pipe) queue(list []record.Record) {
 		if c == nil {
 			continue
 		}
+		c.beside = r
 		p.mu.Lock()
 		if !p.closed {
 			if p.beside = append(p.beside, c); len(p.beside) > maxBeside {
@@ -118,12 +119,20 @@ func (p *Pipe) nextBeside() *chunk {
 // tookBeside removes c, unless it was replaced or dropped meanwhile.
 func (p *Pipe) tookBeside(c *chunk) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.beat == c {
 		p.beat = nil
 	}
 	if len(p.beside) > 0 && p.beside[0] == c {
 		p.beside = slices.Delete(p.beside, 0, 1)
+	}
+	p.mu.Unlock()
+	p.sayTaken(c)
+}
+
+// sayTaken calls Options.BesideTaken if c is for it.
+func (p *Pipe) sayTaken(c *chunk) {
+	if c.beside != nil && p.o.BesideTaken != nil {
+		p.o.BesideTaken(c.beside)
 	}
 }
 

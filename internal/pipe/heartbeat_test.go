@@ -3,6 +3,7 @@ package pipe
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,6 +129,45 @@ func TestHeartbeat_WhatDerivesFromItIsNotReplaced(t *testing.T) {
 			t.Errorf("%q", rest)
 		}
 	})
+}
+
+// TestHeartbeat_WhatTheHostHasOfBesideIsSaid: once, and not before the host has it; neither of
+// heartbeats nor of records of a batch.
+func TestHeartbeat_WhatTheHostHasOfBesideIsSaid(t *testing.T) {
+	for _, bytesOnly := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var taken []string
+			l := eventLog{total: 5, batch: 5}
+			r := start(t, l.from, &memory{}, beating, func(o *Options) {
+				o.Beside, o.BesideEvery = func(now time.Time) []record.Record {
+					return []record.Record{&record.Event{Key: record.Key{Instance: "b", Sequence: uint64(now.Unix() % 1000)}}}
+				}, 15*time.Second
+				o.BesideTaken = func(r record.Record) { taken = append(taken, r.ID()) }
+			})
+			defer r.stop()
+			time.Sleep(31 * time.Second)
+			synctest.Wait()
+			if bytesOnly {
+				r.Next()
+			} else {
+				r.Drain(func(string, []byte, int) bool { return false })
+			}
+			if len(taken) > 0 {
+				t.Errorf("%q before the host has them", taken)
+			}
+			for range 3 {
+				if bytesOnly {
+					r.Next()
+					r.Done()
+				} else {
+					r.Drain(func(string, []byte, int) bool { return true })
+				}
+			}
+			if len(taken) != 2 || !strings.HasSuffix(taken[0], "815") || !strings.HasSuffix(taken[1], "830") {
+				t.Errorf("%q", taken)
+			}
+		})
+	}
 }
 
 func TestHeartbeat_WhatDerivesFromThemIsBounded(t *testing.T) {

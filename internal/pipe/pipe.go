@@ -108,6 +108,9 @@ type Options struct {
 	// comes. Run calls it every BesideEvery. May be nil.
 	Beside      func(now time.Time) []record.Record
 	BesideEvery time.Duration
+	// BesideTaken gets each record of Beside, and each that derives from a heartbeat, once
+	// the host has it. It is called on the host's thread and must be quick. May be nil.
+	BesideTaken func(record.Record)
 	// Metrics adds those of the source. May be nil.
 	Metrics func(*metric.Snapshot)
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 )
 
@@ -36,6 +37,13 @@ func TestPipe_KeepsOrder(t *testing.T) {
 // the host takes a chunk, before and after a commit. The next process goes on
 // from the committed state.
 func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
+	t.Run("tag_by", func(t *testing.T) { crashEverywhere(t, tagByType) })
+	t.Run("limited chunks", func(t *testing.T) {
+		crashEverywhere(t, func(o *Options) { o.Limit, o.BaseTag = chunks.Limit{Records: 1}, "zitadel" })
+	})
+}
+
+func crashEverywhere(t *testing.T, option func(*Options)) {
 	l := eventLog{total: 12, batch: 3, padding: 900_000, types: []string{"a", "b"}}
 	crashed := true
 	for crashAt := 1; crashed; crashAt++ {
@@ -53,7 +61,7 @@ func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 				}
 				return nil
 			}
-			r := start(t, l.from, m, tagByType)
+			r := start(t, l.from, m, option)
 			for range 10 {
 				synctest.Wait()
 				r.Drain(func(tag string, data []byte, _ int) bool {
@@ -78,7 +86,7 @@ func TestLaw1_CursorNeverPassesWhatTheHostHasNotTaken(t *testing.T) {
 
 			m.commitBy = nil
 			committed := m.events()
-			r = start(t, l.from, m, tagByType)
+			r = start(t, l.from, m, option)
 			defer r.stop()
 			r.drain(h, 5)
 			got := slices.Clone(h.taken)

@@ -14,6 +14,8 @@ type chunk struct {
 	data    []byte
 	records int
 	size    int // as JSON, if there is a limit
+	// beside is the record in it, if it belongs to no step and is no heartbeat.
+	beside record.Record
 }
 
 // step moves the state once: batches in their order, and the state after them.
@@ -138,6 +140,9 @@ func (p *Pipe) size(b []byte) int {
 	return chunks.Size(b)
 }
 
+// bug is the fix of what only a bug can cause.
+const bug = "this is a bug: report it with this message"
+
 // appendRecord appends a record and returns its tag. A record that makes our code
 // panic comes out without its payload, marked. If there is no payload to drop, or
 // if that does not help, it is left out: it must not stop the others.
@@ -149,13 +154,13 @@ func (p *Pipe) appendRecord(b []byte, r record.Record) (tag string, out []byte) 
 	p.Stats.Panics.Add(1)
 	p.Stats.Damaged.Add(1)
 	if event, ok := r.(interface{ DropPayload() }); ok {
-		p.o.Log.Error("event comes out without its payload", "event.id", r.ID(), "error", err)
+		p.o.Log.Error("event comes out without its payload", "event.id", r.ID(), "error", err, "fix", bug)
 		event.DropPayload()
 		if tag, out, err = p.tryAppend(b, r); err == nil {
 			return tag, out
 		}
 	}
-	p.o.Log.Error("record cannot be encoded and is missing", "event.id", r.ID(), "error", err)
+	p.o.Log.Error("record cannot be encoded and is missing", "event.id", r.ID(), "error", err, "fix", bug)
 	return "", b[:0]
 }
 

@@ -72,7 +72,10 @@ func (t *Tokens) Addresses(list string) string {
 	}
 	parts := strings.Split(list, ",")
 	for i, p := range parts {
-		parts[i] = t.Token(IP, strings.TrimSpace(p))
+		if p = strings.TrimSpace(p); p != "…" { // where a script cut the list
+			p = t.Token(IP, p)
+		}
+		parts[i] = p
 	}
 	return strings.Join(parts, ", ")
 }

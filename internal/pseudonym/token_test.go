@@ -92,6 +92,15 @@ func TestToken_OfNothing(t *testing.T) {
 	}
 }
 
+// The mark of a list that a script cut is no address.
+func TestAddresses_OfACutList(t *testing.T) {
+	p := New(testKey)
+	a, b := p.Token(IP, "203.0.113.7"), p.Token(IP, "10.0.0.1")
+	if got, want := p.Addresses("…, 203.0.113.7,10.0.0.1"), "…, "+a+", "+b; got != want || a == b {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // The cache is bounded, and forgetting changes no token.
 func TestToken_CacheIsBounded(t *testing.T) {
 	p := New(testKey)

@@ -38,7 +38,7 @@ func LineAddress(r *parser.Record) (netip.Addr, IPSource) {
 	case r.Kind != parser.Log || r.Format == parser.FormatText:
 		return netip.Addr{}, ""
 	}
-	if ip := Forwarded(r.Login.ForwardedFor); ip.IsValid() && !forwardedIsCut(&r.Login) {
+	if ip := Forwarded(wholeForwarded(&r.Login)); ip.IsValid() {
 		return ip, IPForwarded
 	}
 	ip, _ := parseIP(r.Login.RemoteAddr)

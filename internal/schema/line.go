@@ -69,9 +69,8 @@ func (a *Activity) login(l *parser.Login) {
 	a.Call.Host, a.Call.Path = l.RequestHost, l.RequestURL
 	a.UserAgent = l.UserAgent
 	a.setIP(l.RemoteAddr, IPPeer)
-	if a.ForwardedFor = l.ForwardedFor; !forwardedIsCut(l) {
-		a.setForwarded(l.ForwardedFor)
-	}
+	a.setForwarded(wholeForwarded(l))
+	a.ForwardedFor = l.ForwardedFor
 	if l.Method != "" {
 		a.addFactor(loginFactor(l.Method))
 	}
@@ -80,18 +79,22 @@ func (a *Activity) login(l *parser.Login) {
 	}
 }
 
-// forwardedIsCut says that the script left the end of a list of addresses out, which holds the
-// one that the proxies saw. A client chose what is left.
-func forwardedIsCut(l *parser.Login) bool {
+// wholeForwarded returns the entries of X-Forwarded-For that no script cut, up to the end that
+// the proxies wrote.
+func wholeForwarded(l *parser.Login) string {
+	list := l.ForwardedFor
 	if l.CutFields == "" {
-		return false
+		return list
 	}
 	for name := range strings.SplitSeq(l.CutFields, ",") {
-		if name == "forwarded_for" {
-			return true
+		switch name {
+		case "forwarded_for": // version 1 of the script cut the end; the client chose what is left
+			return ""
+		case "forwarded_for_start": // since version 2; a part of an entry can look like another address
+			_, list, _ = strings.Cut(list, ",")
 		}
 	}
-	return false
+	return list
 }
 
 // loginFactor is the factor that a script names.

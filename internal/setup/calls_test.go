@@ -41,9 +41,9 @@ func TestCallsOfAllWritingMethodsAndNoOther(t *testing.T) {
 			t.Error(id, all[id])
 		}
 	}
-	s.wantSaid("done send requests of 8 methods of zitadel.action.v2.ActionService to target siem", "done send responses of 1 method of zitadel.saml.v2.SAMLService", "note this costs ZITADEL two more HTTP requests to siem.example.com:8443 for each call")
-	if len(s.said) > 120 {
-		t.Errorf("%d lines were said", len(s.said))
+	s.WantSaid("done send requests of 8 methods of zitadel.action.v2.ActionService to target siem", "done send responses of 1 method of zitadel.saml.v2.SAMLService", "note this costs ZITADEL two more HTTP requests to siem.example.com:8443 for each call")
+	if len(s.Said) > 120 {
+		t.Errorf("%d lines were said", len(s.Said))
 	}
 
 	changes := s.actions.Changes()
@@ -51,12 +51,12 @@ func TestCallsOfAllWritingMethodsAndNoOther(t *testing.T) {
 	if n := s.actions.Changes() - changes; n != 0 {
 		t.Errorf("a second run made %d changes", n)
 	}
-	s.wantSaid("kept requests of ")
+	s.WantSaid("kept requests of ")
 	s.setup(nil) // without calls, they stay
 	if n := s.actions.Changes() - changes; n != 0 {
 		t.Errorf("a run for events made %d changes", n)
 	}
-	s.wantSaid("executions for API calls go to target siem and stay")
+	s.WantSaid("executions for API calls go to target siem and stay")
 
 	if err := s.run(setup.Remove, methods("writing")); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestCallsOfAllWritingMethodsAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantExecutions(map[string][]string{})
-	s.wantSaid("take target siem out of the executions for requests of 3 methods of "+sessions, "done delete target siem")
+	s.WantSaid("take target siem out of the executions for requests of 3 methods of "+sessions, "done delete target siem")
 }
 
 func TestCalls_OthersKeepTheirTargets(t *testing.T) {
@@ -94,13 +94,13 @@ func TestCalls_OthersKeepTheirTargets(t *testing.T) {
 func TestCalls_DryRunChangesNothing(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	s.setup(func(o *setup.Options) { o.Calls, o.Methods, o.DryRun = true, []string{sessions}, true })
-	s.wantSaid("would send requests of 3 methods of "+sessions, "would send responses of 3", "note this costs")
+	s.WantSaid("would send requests of 3 methods of "+sessions, "would send responses of 3", "note this costs")
 	s.setup(methods(sessions))
 	changes := s.actions.Changes()
 	if err := s.run(setup.Remove, func(o *setup.Options) { o.Calls, o.DryRun = true, true }); err != nil {
 		t.Fatal(err)
 	}
-	s.wantSaid("would take target siem out of the executions for responses of 3 methods of " + sessions)
+	s.WantSaid("would take target siem out of the executions for responses of 3 methods of " + sessions)
 	if s.actions.Changes() != changes {
 		t.Error("something was changed")
 	}

@@ -81,7 +81,7 @@ func (k *keyFile) giveAway() error {
 		}
 	}
 	if err := chownLike(k.draft.File, info); err != nil {
-		return fmt.Errorf("for the user that runs the listener: %w", err)
+		return fmt.Errorf("it cannot be given to the user that runs the listener: %w", err)
 	}
 	return k.draft.File.Chmod(mode)
 }

@@ -17,37 +17,31 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/setup"
+	"github.com/zitadel-siem/zitadel-siem/internal/setup/setuptest"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const owner = "token-of-an-owner-0123456789"
+const owner = setuptest.Owner
 
 // scene is a test server, a directory for keys, and everything that was said.
 type scene struct {
-	*testing.T
-	server  *zitadeltest.Server
+	*setuptest.Scene
 	actions *zitadeltest.Actions
 	client  *zitadel.Client
 	options setup.Options
-	said    []string // by the last run
 	all     strings.Builder
 }
 
 func newScene(t *testing.T, transport string) *scene {
 	t.Helper()
-	s := &scene{T: t, server: zitadeltest.NewServer(zitadeltest.NewStore(), zitadeltest.Options{})}
-	if err := s.server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.server.Close() })
-	s.server.AddToken(owner, zitadeltest.Owner, time.Time{})
-	s.actions = s.server.Actions()
-	s.client = s.connect(transport, owner)
+	s := &scene{Scene: setuptest.New(t)}
+	s.actions = s.Server.Actions()
+	s.client = s.Connect(transport, owner)
 	s.options = setup.Options{SetupSettings: config.SetupSettings{Name: "siem", Endpoint: at("https://siem.example.com:8443"), Events: []string{"all"}, KeysDir: t.TempDir()},
-		Say: func(verb setup.Verb, text string) { s.said = append(s.said, string(verb)+" "+text) }}
+		Say: s.Say}
 	return s
 }
 
@@ -60,20 +54,6 @@ func at(endpoint string) *url.URL {
 	return u
 }
 
-func (s *scene) connect(transport, token string) *zitadel.Client {
-	s.Helper()
-	u, err := url.Parse(s.server.URL())
-	if err != nil {
-		s.Fatal(err)
-	}
-	client, err := zitadel.New(s.Context(), config.Settings{URL: u, Transport: transport, Token: config.Secret(token), RequestTimeout: time.Minute}, zitadel.Options{})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { client.Close() })
-	return client
-}
-
 // run makes a run with options changed, and looks for keys in what it says.
 func (s *scene) run(do func(context.Context, setup.Client, setup.Options) error, change func(*setup.Options)) error {
 	s.Helper()
@@ -81,9 +61,9 @@ func (s *scene) run(do func(context.Context, setup.Client, setup.Options) error,
 	if change != nil {
 		change(&o)
 	}
-	s.said = nil
+	s.Said = nil
 	err := do(s.Context(), s.client, o)
-	fmt.Fprintln(&s.all, s.said, err)
+	fmt.Fprintln(&s.all, s.Said, err)
 	for _, name := range []string{"siem", "theirs", "others"} {
 		if key := s.actions.Target(name).GetSigningKey(); key != "" && strings.Contains(s.all.String(), key) {
 			s.Errorf("a key was said: %s", s.all.String())
@@ -96,16 +76,6 @@ func (s *scene) setup(change func(*setup.Options)) {
 	s.Helper()
 	if err := s.run(setup.Run, change); err != nil {
 		s.Fatal(err)
-	}
-}
-
-func (s *scene) wantSaid(parts ...string) {
-	s.Helper()
-	all := strings.Join(s.said, "\n")
-	for _, part := range parts {
-		if !strings.Contains(all, part) {
-			s.Errorf("%q is missing in\n%s", part, all)
-		}
 	}
 }
 

@@ -185,7 +185,7 @@ func (r *run) create(ctx context.Context) error {
 			return err
 		}
 		if id == "" {
-			return errors.New("ZITADEL's answer has no id")
+			return errors.New("ZITADEL's answer has no id: run this again, and make sure that nothing on the way changes its answers")
 		}
 		r.target = &zitadel.Target{ID: id, Name: r.Name}
 		return r.keys.add(key)

@@ -38,18 +38,18 @@ func TestFirstRunMakesTargetKeyAndExecution(t *testing.T) {
 			}
 			s.wantKeys(s.key())
 			s.wantExecutions(map[string][]string{"event": {"siem"}})
-			s.wantSaid("done create target siem", "done send all events to target siem")
+			s.WantSaid("done create target siem", "done send all events to target siem")
 
 			changes := s.actions.Changes()
 			s.setup(nil)
 			if n := s.actions.Changes() - changes; n != 0 {
 				t.Errorf("a second run made %d changes", n)
 			}
-			s.wantSaid("kept target siem", "kept key file", "kept all events go to target siem")
+			s.WantSaid("kept target siem", "kept key file", "kept all events go to target siem")
 			s.wantKeys(s.key())
 
 			s.setup(func(o *setup.Options) { o.Endpoint = at("https://other.example.com") })
-			s.wantSaid("done change target siem: its endpoint from https://siem.example.com:8443/siem to https://other.example.com/siem")
+			s.WantSaid("done change target siem: its endpoint from https://siem.example.com:8443/siem to https://other.example.com/siem")
 			if got := s.actions.Target("siem").GetEndpoint(); got != "https://other.example.com/siem" {
 				t.Error(got)
 			}
@@ -68,11 +68,11 @@ func TestFirstRunMakesTargetKeyAndExecution(t *testing.T) {
 			if s.actions.Target("siem") != nil {
 				t.Error("the target is still there")
 			}
-			s.wantSaid("done take target siem out of the execution of all events", "done delete target siem")
+			s.WantSaid("done take target siem out of the execution of all events", "done delete target siem")
 			if err := s.run(setup.Remove, nil); err != nil {
 				t.Fatal(err)
 			}
-			s.wantSaid("kept there is no target siem")
+			s.WantSaid("kept there is no target siem")
 		})
 	}
 }
@@ -81,7 +81,7 @@ func TestDryRunSaysEverythingAndChangesNothing(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	dry := func(o *setup.Options) { o.DryRun = true }
 	s.setup(dry)
-	s.wantSaid("would create target siem for https://siem.example.com:8443/siem", "would send all events to target siem")
+	s.WantSaid("would create target siem for https://siem.example.com:8443/siem", "would send all events to target siem")
 	if files, _ := os.ReadDir(s.options.KeysDir); s.actions.Changes() != 0 || len(files) != 0 {
 		t.Errorf("%d changes, files %v", s.actions.Changes(), files)
 	}
@@ -90,11 +90,11 @@ func TestDryRunSaysEverythingAndChangesNothing(t *testing.T) {
 	s.setup(func(o *setup.Options) {
 		o.DryRun, o.Rotate, o.Endpoint, o.Events = true, true, at("https://new.example"), []string{"user"}
 	})
-	s.wantSaid("would change target siem: its endpoint", "its signing key", "would send events user.* to", "would take target siem out of the execution of all events")
+	s.WantSaid("would change target siem: its endpoint", "its signing key", "would send events user.* to", "would take target siem out of the execution of all events")
 	if err := s.run(setup.Remove, dry); err != nil {
 		t.Fatal(err)
 	}
-	s.wantSaid("would take target siem out", "would delete target siem")
+	s.WantSaid("would take target siem out", "would delete target siem")
 	if s.actions.Changes() != changes {
 		t.Error("something was changed")
 	}
@@ -116,12 +116,12 @@ func TestOthersKeepTheirTargets(t *testing.T) {
 		"event/user.*": {"siem", "theirs"}, "event/user.human.added": {"siem", "theirs"},
 		"request/zitadel.user.v2.UserService": {"theirs"},
 	})
-	s.wantSaid("send events user.* to target siem, and on to another target; a new execution", "send all events to target siem, behind another target; its execution is there")
+	s.WantSaid("send events user.* to target siem, and on to another target; a new execution", "send all events to target siem, behind another target; its execution is there")
 
 	// One that nobody else uses ends, so that its events come by the wider one.
 	s.setup(events("all"))
 	s.wantExecutions(map[string][]string{"event": {"theirs", "siem"}, "event/session.*": {"others", "theirs"}, "request/zitadel.user.v2.UserService": {"theirs"}})
-	s.wantSaid("note these have closer executions of their own", "--events all,session.*")
+	s.WantSaid("note these have closer executions of their own", "--events all,session.*")
 
 	// Somebody uses ours.
 	s.setup(events("all", "user"))
@@ -172,7 +172,7 @@ func TestMissingKeyIsFetchedOrRotated(t *testing.T) {
 	path := filepath.Join(s.options.KeysDir, "siem")
 	os.Remove(path)
 	s.setup(nil)
-	s.wantSaid("done write the signing key of target siem")
+	s.WantSaid("done write the signing key of target siem")
 	s.wantKeys(s.key())
 
 	// Somebody else had it changed.
@@ -194,7 +194,7 @@ func TestMissingKeyIsFetchedOrRotated(t *testing.T) {
 	s.setup(func(o *setup.Options) { o.Rotate = true })
 	s.wantKeys(s.key())
 	s.setup(nil)
-	s.wantSaid("kept key file")
+	s.WantSaid("kept key file")
 }
 
 // The group of the file may be who listens.
@@ -250,7 +250,7 @@ func TestTargetThatCouldHoldLoginsIsLoosened(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.setup(nil)
-	s.wantSaid("its type to asynchronous", "its payload to JSON")
+	s.WantSaid("its type to asynchronous", "its payload to JSON")
 	if got := s.actions.Target("siem"); got.GetRestAsync() == nil || got.GetPayloadType() != actionpb.PayloadType_PAYLOAD_TYPE_JSON || got.GetTimeout().AsDuration() != time.Minute {
 		t.Error(got.GetTargetType(), got.GetPayloadType(), got.GetTimeout())
 	}
@@ -259,20 +259,20 @@ func TestTargetThatCouldHoldLoginsIsLoosened(t *testing.T) {
 func TestWhatZITADELRefusesSaysWhatToDo(t *testing.T) {
 	for _, transport := range []string{zitadel.TransportGRPC, zitadel.TransportREST} {
 		s := newScene(t, transport)
-		s.server.AddToken("token-of-an-org-owner", zitadeltest.OrgOwner, time.Time{})
-		s.server.AddToken("token-without-a-role", zitadeltest.NoRole, time.Time{})
+		s.Server.AddToken("token-of-an-org-owner", zitadeltest.OrgOwner, time.Time{})
+		s.Server.AddToken("token-without-a-role", zitadeltest.NoRole, time.Time{})
 		s.actions.Deny = "10.0.0.1"
 		for _, c := range []struct {
 			token, endpoint string
 			want            []string
 		}{
-			{s.server.Token(), "", []string{"PermissionDenied", "IAM_OWNER_VIEWER is not enough", "the role IAM_OWNER "}},
+			{s.Server.Token(), "", []string{"PermissionDenied", "IAM_OWNER_VIEWER is not enough", "the role IAM_OWNER "}},
 			{"token-of-an-org-owner", "", []string{"PermissionDenied", "the role IAM_OWNER "}},
 			{"token-without-a-role", "", []string{"has no role", "the role IAM_OWNER "}},
 			{"no-such-token-0123", "", []string{"token is wrong"}},
 			{owner, "https://10.0.0.1", []string{"deny list"}},
 		} {
-			s.client = s.connect(transport, c.token)
+			s.client = s.Connect(transport, c.token)
 			err := s.run(setup.Run, func(o *setup.Options) {
 				if c.endpoint != "" {
 					o.Endpoint = at(c.endpoint)

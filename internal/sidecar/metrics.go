@@ -153,9 +153,9 @@ func (f *Feed) health(now, began time.Time) health {
 	takes, answers := silent(waits), silent(f.Reader.LastSuccess())
 	switch {
 	case !waits.IsZero() && takes > unhealthyAfter:
-		h.Well, h.Problem = false, fmt.Sprintf("no records are taken since %s", takes.Round(time.Second))
+		h.Well, h.Problem = false, fmt.Sprintf("no records have been taken for %s", takes.Round(time.Second))
 	case waits.IsZero() && answers > unhealthyAfter:
-		h.Well, h.Problem = false, fmt.Sprintf("no answer of ZITADEL since %s", answers.Round(time.Second))
+		h.Well, h.Problem = false, fmt.Sprintf("ZITADEL has not answered for %s", answers.Round(time.Second))
 	case f.Listener != nil && f.Listener.Addr() == "" && now.Sub(began) > unhealthyAfter:
 		h.Well, h.Problem = false, "webhooks are not received, the log says why"
 	}

@@ -140,8 +140,8 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 		feed    *Feed
 		problem string
 	}{
-		{waiting, "no records are taken since 5m"},
-		{down, "no answer of ZITADEL since 5m"},
+		{waiting, "no records have been taken for 5m"},
+		{down, "ZITADEL has not answered for 5m"},
 	} {
 		h := c.feed.health(later, began)
 		if h.Well || !strings.HasPrefix(h.Problem, c.problem) {
@@ -164,7 +164,7 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 	defer busy.Close()
 	srv := serve(t, 50)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	feed := open(t, listening(t, srv, far, "listen", busy.Addr().String()), source.Options{})
+	feed := open(t, listening(t, srv, far, "webhook_listen", busy.Addr().String()), source.Options{})
 	run(t, feed, func() bool { return len(arrived(far)) == 50 && feed.Pipe.UnderWay() == 0 })
 	now := time.Now()
 	if h := feed.health(now, now.Add(-time.Minute)); !h.Well {

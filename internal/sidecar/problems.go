@@ -92,11 +92,11 @@ func (f *Feed) state(add adder) {
 
 // refusalFixes say what to do about refused webhooks, by reason.
 var refusalFixes = map[string]string{
-	"no_target":      "The path of the request names no file of listen_keys_dir: compare the target's endpoint in ZITADEL with the names of the files.",
+	"no_target":      "The path of the request names no file of webhook_keys_dir: compare the target's endpoint in ZITADEL with the names of the files.",
 	"no_signature":   "Somebody else than ZITADEL sends, or a proxy removes the header ZITADEL-Signature.",
 	"bad_header":     "Somebody else than ZITADEL sends, or a proxy changes the header ZITADEL-Signature.",
-	"bad_signature":  "The target has another signing key than its file in listen_keys_dir: run zitadel-siem setup again. Or somebody else than ZITADEL sends.",
-	"bad_secret":     "The script has another secret than the file in listen_keys_dir. Or somebody else sends.",
+	"bad_signature":  "The target has another signing key than its file in webhook_keys_dir: run zitadel-siem setup again. Or somebody else than ZITADEL sends.",
+	"bad_secret":     "The script has another secret than the file in webhook_keys_dir. Or somebody else sends.",
 	"bad_token":      "The token of the request does not verify: check the payload type of the target, and url. Or somebody else than ZITADEL sends.",
 	"bad_time":       "The clocks of this machine and of ZITADEL differ: set them right. Or somebody repeats an old request.",
 	"forgotten":      "The request is too old: ZITADEL was away, or somebody repeats an old request. Events come by pulling.",
@@ -109,7 +109,7 @@ var refusalFixes = map[string]string{
 // webhooks is about the endpoint.
 func (f *Feed) webhooks(now, began time.Time, h *histories, add adder) {
 	if f.Listener.Addr() == "" && now.Sub(began) > slowAfter {
-		add(page.Failing, time.Time{}, "See the messages below. Another process may have the address or the spool: give another listen or spool_path, or stop that process. Events come by pulling meanwhile.",
+		add(page.Failing, time.Time{}, "See the messages below. Another process may have the address or the spool: give another webhook_listen or spool_path, or stop that process. Events come by pulling meanwhile.",
 			"Webhooks are not received.")
 	}
 	refused := h.refused.Grew(refusedWithin)

@@ -154,7 +154,7 @@ func TestStatus_AnEndpointWithoutItsAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	feed := open(t, listening(t, serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), "listen", busy.Addr().String()), source.Options{})
+	feed := open(t, listening(t, serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), "webhook_listen", busy.Addr().String()), source.Options{})
 	if got := wrongSince(feed, time.Now()); got != "" {
 		t.Errorf("at the start: %s", got)
 	}

@@ -29,7 +29,7 @@ func listening(t *testing.T, srv *zitadeltest.Server, far *forwardtest.Server, p
 	if err := os.WriteFile(filepath.Join(keys, "events"), []byte(signingKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return settings(t, srv, far, append([]string{"listen", "127.0.0.1:0", "listen_keys_dir", keys}, pairs...)...)
+	return settings(t, srv, far, append([]string{"webhook_listen", "127.0.0.1:0", "webhook_keys_dir", keys}, pairs...)...)
 }
 
 // listeningSource opens a source and waits until it listens; stop ends both.

@@ -19,5 +19,6 @@ func (s *Source) joinCalls() {
 			Response: x.Kind == webhook.KindResponse, Signed: x.Sent, Pair: x.Pair, Changed: x.ChangeDate,
 		})
 	})
+	s.Listener.OnLost(store.Lost)
 	s.opts.Format.Join(store)
 }

@@ -37,7 +37,7 @@ func TestCalls_GiveEventsTheirAddress(t *testing.T) {
 	}
 	settings, _, err := config.Input.ParseMap(map[string]string{
 		"url": srv.URL(), "token": srv.Token(), "instance": "lab", "state_path": filepath.Join(dir, "state"), "format": "ecs", "tier": "noise", "settle": "0s", "poll_interval": "100ms",
-		"listen": "127.0.0.1:0", "listen_keys_dir": keys,
+		"webhook_listen": "127.0.0.1:0", "webhook_keys_dir": keys,
 	}, config.ParseOptions{NeedState: true})
 	if err != nil {
 		t.Fatal(err)

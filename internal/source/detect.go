@@ -2,7 +2,6 @@ package source
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,17 +38,22 @@ type detector struct {
 	// settled is the committed watermark, Unix ns; it is set on the host's thread, which
 	// must not wait for mu.
 	settled atomic.Int64
-	failed  atomic.Uint64 // panics in rules; the first one was logged
-	ticked  time.Time     // when silences were last looked for
-	beaten  time.Time     // when the last heartbeat was evaluated
-	log     *slog.Logger
+	// sent are the ids of alerts of ofBeat that the sink has. The host's thread adds them.
+	sent struct {
+		mu  sync.Mutex
+		ids []string
+	}
+	failed atomic.Uint64 // panics in rules; the first one was logged
+	ticked time.Time     // when silences were last looked for
+	beaten time.Time     // when the last heartbeat was evaluated
+	log    *slog.Logger
 }
 
 const (
 	// watchEvery is how often silences are looked for. Rules wait for minutes.
 	watchEvery = 10 * time.Second
 	// selfBeat is the interval of the heartbeats that only rules see, where the setting
-	// heartbeat gives none.
+	// heartbeat gives none or fewer: rules about silence would take a long interval for one.
 	selfBeat = time.Minute
 	// slept is the time between two looks after which this process, or its machine, must
 	// have been suspended: what it did not hear meanwhile is no silence.
@@ -71,10 +75,24 @@ func (p settling) Commit() error {
 	return err
 }
 
-// settle tells the engine what was committed. t.mu is held.
+// besideTaken notes that the sink has an alert that belongs to no event.
+func (t *detector) besideTaken(r record.Record) {
+	t.sent.mu.Lock()
+	defer t.sent.mu.Unlock()
+	t.sent.ids = append(t.sent.ids, r.ID())
+}
+
+// settle tells the engine what was committed, and which alerts beside were taken. t.mu is held.
 func (t *detector) settle() {
 	if at := t.settled.Load(); at != 0 {
 		t.engine.Settle(time.Unix(0, at))
+	}
+	t.sent.mu.Lock()
+	ids := t.sent.ids
+	t.sent.ids = nil
+	t.sent.mu.Unlock()
+	for _, id := range ids {
+		t.engine.Sent(id)
 	}
 }
 
@@ -101,9 +119,9 @@ func (t *detector) open(path string, watermark time.Time) (err error) {
 	defer t.mu.Unlock()
 	t.engine.Settle(watermark)
 	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
-		// Heartbeats are not read again, so what they led to may not have got through.
-		t.engine.Renew(func(id string) bool { return !strings.Contains(id, "/"+pipe.HeartbeatType+"/") })
-		t.engine.Start(time.Now())
+		now := time.Now()
+		t.engine.Start(now)
+		t.evaluate(true, "none: alerts of the last run", func() { t.engine.Resend(now) })
 	}
 	return err
 }
@@ -118,7 +136,13 @@ func (t *detector) watch(r record.Record, line []byte) {
 		t.beaten = time.Now()
 	}
 	// A rule must not cost the record, which comes out without its alerts then.
-	t.evaluate(beat, r.ID(), func() { t.engine.Record(line, time.Now()) })
+	t.evaluate(beat, r.ID(), func() {
+		if beat {
+			t.engine.Beside(func() { t.engine.Record(line, time.Now()) })
+		} else {
+			t.engine.Record(line, time.Now())
+		}
+	})
 }
 
 // evaluate calls f, which gives alerts. Those that belong to no event wait apart. t.mu is held.
@@ -146,9 +170,19 @@ func (t *detector) beside(now time.Time, beat func()) []record.Record {
 		t.engine.Start(now)
 	}
 	t.ticked = now
-	t.evaluate(true, "none: a silence", func() { t.engine.Tick(now) })
+	t.evaluate(true, "none: a silence", func() { t.engine.Beside(func() { t.engine.Tick(now) }) })
+	return t.takeBeside()
+}
+
+// takeBeside returns the alerts that belong to no event. They are on disk then, because no
+// event leads to them again. t.mu is held.
+func (t *detector) takeBeside() []record.Record {
 	alerts := t.ofBeat
 	t.ofBeat = nil
+	if len(alerts) > 0 && t.state != nil {
+		t.settle()
+		_ = t.state.Sync() // the next step of the pipe reports it, and tries again
+	}
 	return alerts
 }
 
@@ -176,12 +210,11 @@ func (t *detector) encoder(d *Detection, next record.Encoder) record.Encoder {
 func (t *detector) derived(r record.Record) []record.Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := &t.alerts
 	if _, beat := r.(*pipe.Heartbeat); beat {
-		list = &t.ofBeat
+		return t.takeBeside()
 	}
-	alerts := *list
-	*list = nil
+	alerts := t.alerts
+	t.alerts = nil
 	return alerts
 }
 
@@ -232,6 +265,7 @@ func (t *detector) close() error {
 	if t.state == nil {
 		return nil
 	}
+	t.settle()
 	return t.state.Close()
 }
 
@@ -257,11 +291,12 @@ func (s *Source) watched(o pipe.Options) pipe.Options {
 	o.Derived = s.detector.derived
 	o.Tag = alertTags(s.opts.Tag, o.Tag)
 	var beat func()
-	if s.Settings.Heartbeat == 0 {
+	if s.Settings.Heartbeat == 0 || s.Settings.Heartbeat > selfBeat {
 		encode := s.opts.Format.Msgpack() // for the rules, which see what is encoded
 		beat = func() { encode(nil, &pipe.Heartbeat{Snapshot: s.Metrics()}) }
 	}
 	o.Beside = func(now time.Time) []record.Record { return s.detector.beside(now, beat) }
 	o.BesideEvery = watchEvery
+	o.BesideTaken = s.detector.besideTaken
 	return o
 }

@@ -51,7 +51,7 @@ var namesMetrics = []metric.Definition[*format.Names]{
 }
 
 var callMetrics = []metric.Definition[*calls.Store]{
-	metric.Gauge("api_calls_known", "API calls in memory, for the addresses of events; metrics of API calls exist only with listen and call_addresses", func(s *calls.Store) uint64 { return uint64(s.Stats().Calls) }),
+	metric.Gauge("api_calls_known", "API calls in memory, for the addresses of events; metrics of API calls exist only with webhook_listen and call_addresses", func(s *calls.Store) uint64 { return uint64(s.Stats().Calls) }),
 	metric.Counter("api_calls_forgotten", "API calls that were forgotten early, because there were too many", func(s *calls.Store) uint64 { return s.Stats().Forgotten }),
 	metric.Counter("call_addresses_found", "events that got the client address of their API call", func(s *calls.Store) uint64 { return s.Stats().Found }),
 	metric.Counter("call_addresses_ambiguous", "events without an address because API calls from several addresses fit", func(s *calls.Store) uint64 { return s.Stats().Ambiguous }),
@@ -69,7 +69,7 @@ var alertMetrics = []metric.Definition[detectorStats]{
 }
 
 var webhookMetrics = []metric.Definition[*listen.Listener]{
-	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with listen", (*listen.Listener).Accepted),
+	metric.Counter("webhooks_accepted", "webhook requests that were stored in the spool; metrics of webhooks exist only with webhook_listen", (*listen.Listener).Accepted),
 	metric.Counter("webhooks_refused", "webhook requests that were refused", (*listen.Listener).Refused),
 	metric.Counter("webhooks_repeated", "webhook requests that had been accepted before", (*listen.Listener).Repeated),
 	metric.Counter("webhooks_unknown", "accepted webhook requests of an unknown form", (*listen.Listener).Unknown),

@@ -63,7 +63,7 @@ type Source struct {
 	Settings config.Settings
 	Pipe     *pipe.Pipe
 	Reader   events.Stats     // of every reader that the source makes
-	Listener *listen.Listener // nil without the setting listen
+	Listener *listen.Listener // nil without the setting webhook_listen
 
 	opts   Options
 	client *zitadel.Client

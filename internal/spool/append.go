@@ -285,7 +285,7 @@ func (s *Spool) seal() {
 		err = s.sync(s.file)
 	}
 	if err != nil {
-		s.log.Warn("spool: the last segment could not be sealed", "error", err)
+		s.log.Warn("spool: the last segment could not be closed, the next start repairs it", "error", err)
 	}
 	s.abandon()
 }

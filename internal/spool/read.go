@@ -266,7 +266,7 @@ func (s *Spool) Done(number uint64) error {
 		return nil
 	}
 	if err := s.doneFile.write(number); err != nil {
-		return fmt.Errorf("spool %q cannot save what is done: %w", s.dir, err)
+		return fmt.Errorf("spool %q cannot note which entries are done: %w; free some space or repair the disk", s.dir, err)
 	}
 	s.mu.Lock()
 	s.done = number
@@ -295,7 +295,7 @@ func (s *Spool) retireLocked() error {
 	// Otherwise a power cut could bring the older number back, and the deleted
 	// entries would count as lost.
 	if err := s.sync(s.doneFile.f); err != nil {
-		return fmt.Errorf("spool %q cannot save what is done: %w", s.dir, err)
+		return fmt.Errorf("spool %q cannot note which entries are done: %w; free some space or repair the disk", s.dir, err)
 	}
 	r := &s.reading
 	r.mu.Lock()

@@ -156,12 +156,12 @@ func (s *Spool) remove(seg *segment) {
 	path := filepath.Join(s.dir, seg.name)
 	if !seg.damaged {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			s.log.Warn("spool: a segment that is done cannot be removed", "error", err)
+			s.log.Warn("spool: a segment that is done cannot be removed", "error", err, "fix", "let this user write to the directory of the spool")
 		}
 		return
 	}
 	if err := os.Rename(path, path+damagedSuffix); err != nil {
-		s.log.Warn("spool: a damaged segment cannot be kept", "error", err)
+		s.log.Warn("spool: a damaged segment cannot be kept", "error", err, "fix", "let this user write to the directory of the spool")
 		return
 	}
 	s.log.Error("spool: a damaged segment is kept for inspection", "file", path+damagedSuffix)

@@ -177,7 +177,7 @@ func (s *Spool) open() (err error) {
 		return err
 	}
 	if info, err := os.Stat(s.dir); err == nil && keyfile.Exposed(info.Mode()) != "" {
-		s.log.Warn("spool: other users can list the directory; its files are readable only for their owner", "dir", s.dir, "mode", info.Mode().Perm().String())
+		s.log.Warn("spool: other users can list the directory; its files are readable only for their owner", "dir", s.dir, "mode", info.Mode().Perm().String(), "fix", "chmod 700")
 	}
 	s.lock, err = durable.TakeLock(filepath.Join(s.dir, "lock"))
 	if errors.Is(err, durable.ErrLocked) {

@@ -32,7 +32,8 @@ func (b *budget) take(n int64) bool {
 func (b *budget) give(n int64) { atomic.AddInt64(&b.used, -n) }
 
 // readBody reads a body of at most limit bytes. The caller gives taken back to the
-// budget when it no longer uses the body.
+// budget when it no longer uses the body. If it is too large, or memory is short, body is
+// what was read of it.
 func (e *Endpoint) readBody(r *http.Request, limit int64) (body []byte, taken int64, why Reason) {
 	if r.ContentLength > limit {
 		return nil, 0, TooLarge
@@ -47,7 +48,7 @@ func (e *Endpoint) readBody(r *http.Request, limit int64) (body []byte, taken in
 		body = body[:len(body)+n]
 		switch {
 		case int64(len(body)) > limit:
-			return nil, taken, TooLarge
+			return body, taken, TooLarge
 		case err == io.EOF:
 			return body, taken, reasonNone
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -60,7 +61,7 @@ func (e *Endpoint) readBody(r *http.Request, limit int64) (body []byte, taken in
 		}
 		more := min(2*int64(cap(body)), limit+1)
 		if !e.budget.take(more) {
-			return nil, taken, Overloaded
+			return body, taken, Overloaded
 		}
 		taken += more
 		body = append(make([]byte, 0, more), body...)

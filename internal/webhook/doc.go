@@ -18,7 +18,7 @@
 // # Who may send
 //
 // The first segment of a request's path is the name of a target, and of the file in
-// listen_keys_dir that holds its signing keys (see package keyfile). A mounted
+// webhook_keys_dir that holds its signing keys (see package keyfile). A mounted
 // Kubernetes secret has the form of such a directory. A new target, or a second key
 // while ZITADEL changes it, is a change of a file, which is seen without a restart.
 // The name is only looked up in memory, so no path can leave the directory.
@@ -33,7 +33,7 @@
 // JWT and JWE payloads: they have no time and no audience, so that alone they could
 // be replayed forever. Their own signature is verified in addition, with the keys of
 // the instance. V1 requests have no signature. They have a secret in a header, which
-// is compared with the files in listen_v1_dir.
+// is compared with the files in webhook_v1_dir.
 //
 // A request is accepted once. ZITADEL sends nothing twice, but a proxy may, and an
 // eavesdropper may. The same body with the same time gets the answer of the first

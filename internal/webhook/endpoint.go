@@ -51,6 +51,10 @@ type Endpoint struct {
 	// OnCall, if not nil, is called with each verified request and response execution, before
 	// it is spooled and on the goroutine of its request. Set it before the first request.
 	OnCall func(*Execution)
+	// OnLost, if not nil, is called with the time of the signature of a request that is
+	// refused although its sender is verified, and that may have been a call. Bodies above the
+	// limits are then read to verify them, without keeping them. Set it with OnCall.
+	OnLost func(signed time.Time)
 
 	settings config.ListenSettings
 	spool    Spool
@@ -92,13 +96,13 @@ func newEndpoint(s config.ListenSettings, fetch fetchKeys, spool Spool, log *slo
 		maxConns: maxConns, headerTimeout: headerTimeout, bodyTimeout: bodyTimeout, reportEvery: reportEvery}
 	var all [4]error
 	if s.KeysDir != "" {
-		e.keys, all[0] = e.watchKeys("listen_keys_dir", s.KeysDir, keyfile.Signing)
+		e.keys, all[0] = e.watchKeys("webhook_keys_dir", s.KeysDir, keyfile.Signing)
 	}
 	if s.V1Dir != "" {
-		e.secrets, all[1] = e.watchKeys("listen_v1_dir", s.V1Dir, keyfile.Secret)
+		e.secrets, all[1] = e.watchKeys("webhook_v1_dir", s.V1Dir, keyfile.Secret)
 	}
 	if s.PrivateKeyFile != "" {
-		e.private, all[2] = watch(e, "listen_private_key_file",
+		e.private, all[2] = watch(e, "webhook_private_key_file",
 			func() string { return watched.Stamp(s.PrivateKeyFile) },
 			func(previous []any) ([]any, error) {
 				keys, err := readPrivateKeys(s.PrivateKeyFile)
@@ -109,7 +113,7 @@ func newEndpoint(s config.ListenSettings, fetch fetchKeys, spool Spool, log *slo
 			})
 	}
 	if s.CertFile != "" {
-		e.cert, all[3] = watch(e, "listen_cert_file and listen_cert_key_file",
+		e.cert, all[3] = watch(e, "webhook_cert_file and webhook_cert_key_file",
 			func() string { return watched.Stamp(s.CertFile) + "\x00" + watched.Stamp(s.CertKeyFile) },
 			func(previous *tls.Certificate) (*tls.Certificate, error) {
 				cert, err := tls.LoadX509KeyPair(s.CertFile, s.CertKeyFile)

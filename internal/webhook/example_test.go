@@ -22,7 +22,7 @@ func Example() {
 	}
 	defer queue.Close()
 	values := map[string]string{"url": "https://zitadel.example.com", "token_file": "/etc/zitadel-siem/token", "state_path": "/var/lib/zitadel-siem/state",
-		"listen": ":8443", "listen_keys_dir": "/etc/zitadel-siem/keys", "listen_cert_file": "cert.pem", "listen_cert_key_file": "key.pem"}
+		"webhook_listen": ":8443", "webhook_keys_dir": "/etc/zitadel-siem/keys", "webhook_cert_file": "cert.pem", "webhook_cert_key_file": "key.pem"}
 	settings, _, err := config.Input.Parse(func(name string) string { return values[name] }, config.ParseOptions{})
 	if err != nil {
 		log.Fatal(err)

@@ -88,7 +88,7 @@ type Execution struct {
 	// Pair is the same for the request and the response of one call, and tells nothing of
 	// them. It is zero in what [Decode] returns: its key ends with the process.
 	Pair [16]byte `json:"-"`
-	// Body has "request" and "response", if listen_bodies is on.
+	// Body has "request" and "response", if webhook_bodies is on.
 	Body *structpb.Struct `json:"-"`
 }
 

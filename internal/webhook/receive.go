@@ -14,7 +14,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/parser"
 )
 
-// maxDocument is far above the 1,983 bytes of the script's message.
+// maxDocument is far above the 1,989 bytes of the script's message.
 const maxDocument = 16 << 10
 
 // ServeHTTP answers one request. All answers with one status are equal.
@@ -100,6 +100,9 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 	}
 	body, taken, why := e.readBody(r, maxBody)
 	defer e.budget.give(taken)
+	if why == TooLarge || why == Overloaded {
+		e.refuseUnread(r, body, target, &s)
+	}
 	if why != reasonNone {
 		return why
 	}
@@ -107,7 +110,13 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 		return why
 	}
 	authenticated(r.Context())
-	return e.once(r.Context(), &s, body, func(key id) Reason {
+	understood := false
+	defer func() { // also after a panic
+		if !understood {
+			e.lose(&s)
+		}
+	}()
+	why = e.once(r.Context(), &s, body, func(key id) Reason {
 		payload, err := e.open(r.Context(), body)
 		if errors.Is(err, errKeySet) {
 			return NoKeySet
@@ -120,6 +129,7 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 		if err != nil {
 			return NotSpooled // an encoder failed
 		}
+		understood = true
 		if !e.pins.fits(target, reduced.instance) {
 			return OtherInstance
 		}
@@ -128,6 +138,8 @@ func (e *Endpoint) receiveV2(r *http.Request, target, header string) Reason {
 		}
 		return e.keep(r.Context(), reduced.entry, reduced.unknown)
 	})
+	understood = understood || why == reasonNone // like an equal request
+	return why
 }
 
 func (e *Endpoint) verify(target string, s *signature, body []byte) Reason {

@@ -315,7 +315,7 @@ func TestKeys_ThatOthersCanReadAreToldOfOnce(t *testing.T) {
 		w.want(t, "it", w.signed("t", event), 200, 0)
 		writeFile(t, filepath.Join(w.keys, "other"), testKey)
 	}
-	if n := strings.Count(w.log.String(), "mode 0640"); n != 1 {
+	if n := strings.Count(w.log.String(), "mode 0644"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, w.log)
 	}
 }
@@ -328,7 +328,7 @@ func TestNew_Problems(t *testing.T) {
 	settings := config.Settings{URL: must(url.Parse("https://zitadel.example.com")), Listen: config.ListenSettings{
 		KeysDir: filepath.Join(dir, "none"), V1Dir: empty, CertFile: "x", CertKeyFile: "y", PrivateKeyFile: filepath.Join(dir, "pem")}}
 	_, err := webhook.New(settings, &memory{}, slog.New(slog.DiscardHandler))
-	for _, want := range []string{"keys_dir:", "v1_dir:", "listen_cert_file and listen_cert_key_file:", "private_key_file:"} {
+	for _, want := range []string{"keys_dir:", "v1_dir:", "webhook_cert_file and webhook_cert_key_file:", "private_key_file:"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

@@ -21,10 +21,10 @@ import (
 // closes the listener. Close the spool after it. Serve may be called again: counters,
 // and the memory of what must not be accepted twice, stay.
 func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
-	// The option listen was checked, but its host may be a name.
+	// The option webhook_listen was checked, but its host may be a name.
 	if at, ok := l.Addr().(*net.TCPAddr); ok && e.cert == nil && !e.settings.Plain && !at.IP.IsLoopback() {
 		l.Close()
-		return fmt.Errorf("listen: %s is not loopback, and there is no certificate: give listen_cert_file and listen_cert_key_file, or listen_plain for a proxy that ends TLS", at)
+		return fmt.Errorf("webhook_listen: %s is not loopback, and there is no certificate: give webhook_cert_file and webhook_cert_key_file, or webhook_plain for a proxy that ends TLS", at)
 	}
 	conns := &connections{of: make(map[net.Conn]*connection)}
 	server := &http.Server{

@@ -171,7 +171,7 @@ func (c *Client) OwnUserID(ctx context.Context) (string, error) {
 	}
 	id = resp.GetUser().GetId()
 	if id == "" {
-		return "", c.fail(&failure{code: codes.Internal, text: "the answer to who am I names no user"})
+		return "", c.fail(&failure{code: codes.Internal, text: "ZITADEL's answer does not say whose token this is"})
 	}
 	c.ownMu.Lock()
 	c.ownToken, c.ownID = token, id

@@ -167,19 +167,29 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestIPv6AddressIsAHost(t *testing.T) {
-	listener, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		t.Skip("no IPv6 here: ", err)
-	}
-	f := unstartedFake(t)
-	f.Listener.Close()
-	f.Listener = listener
-	f.Start()
-	onBoth(t, func(t *testing.T, transport string) {
-		if err := list(t.Context(), f.client(t, transport)); err != nil {
-			t.Error(err)
+	for _, secure := range []bool{false, true} {
+		listener, err := net.Listen("tcp", "[::1]:0")
+		if err != nil {
+			t.Skip("no IPv6 here: ", err)
 		}
-	})
+		f := unstartedFake(t)
+		f.Listener.Close()
+		f.Listener = listener
+		ca := filepath.Join(t.TempDir(), "ca.pem")
+		set := func(*config.Settings) {}
+		if secure { // the certificate has the address without brackets
+			f.StartTLS()
+			writeFile(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw})))
+			set = func(cfg *config.Settings) { cfg.CAFile = ca }
+		} else {
+			f.Start()
+		}
+		onBoth(t, func(t *testing.T, transport string) {
+			if err := list(t.Context(), f.client(t, transport, set)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // The names that gRPC is given: IPv6 in brackets, with a port;

@@ -142,7 +142,7 @@ func (c *Client) CreateScript(ctx context.Context, org string, s Script) (id str
 		Name: s.Name, Script: s.Source, Timeout: durationpb.New(s.Timeout), AllowedToFail: s.AllowedToFail,
 	})
 	if err == nil && resp.GetId() == "" {
-		err = errors.New("ZITADEL's answer has no id")
+		err = errors.New("ZITADEL's answer has no id: run this again, and make sure that nothing on the way changes its answers")
 	}
 	return resp.GetId(), err
 }

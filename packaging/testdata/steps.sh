@@ -29,7 +29,7 @@ own() { mkdir -m 700 "$1" && chown zitadel-siem: "$1"; }
 own /var/lib/zitadel-siem/targets
 (umask 077 && echo c2lnbmluZy1rZXktZm9yLXRlc3RzLW9ubHk= >/var/lib/zitadel-siem/targets/events)
 chown zitadel-siem: /var/lib/zitadel-siem/targets/events
-printf '    listen: 127.0.0.1:18443\n    listen_keys_dir: /var/lib/zitadel-siem/targets\n' >>/etc/zitadel-siem/config.yaml
+printf '    webhook_listen: 127.0.0.1:18443\n    webhook_keys_dir: /var/lib/zitadel-siem/targets\n' >>/etc/zitadel-siem/config.yaml
 /host/server 127.0.0.1:18080 /etc/zitadel-siem/token /host/events &
 until_true test -s /host/events
 service enable --now

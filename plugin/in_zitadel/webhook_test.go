@@ -26,7 +26,7 @@ func TestABI_WebhooksComeAtOnceAndNotAgain(t *testing.T) {
 	const key = "of-a-target-in-a-test"
 	h, srv := startHost(t, plugintest.Current), zitadel(t)
 	address := "127.0.0.1:" + testkit.FreePort(t)
-	h.configure(0, srv, "poll_interval 1h", "settle 1m", "listen "+address, "listen_keys_dir "+keysDir(t, "siem", key))
+	h.configure(0, srv, "poll_interval 1h", "settle 1m", "webhook_listen "+address, "webhook_keys_dir "+keysDir(t, "siem", key))
 	target := zitadeltest.NewTarget("http://"+address+"/siem/event", key)
 	writer := zitadeltest.NewWriter(srv.Store(), 1, nil)
 	for range 3 {

@@ -22,15 +22,18 @@ type FluentBit struct {
 	env  []string
 }
 
-// StartFluentBit starts it with a configuration of testdata and more variables
-// in its environment, each "name=value".
+// StartFluentBit starts it with a configuration of testdata, or at an absolute path, and
+// more variables in its environment, each "name=value".
 func StartFluentBit(t *testing.T, config string, env []string, plugins ...string) *FluentBit {
 	t.Helper()
 	f := &FluentBit{t: t, args: []string{testkit.FluentBit(t)}, Dir: t.TempDir(), Log: &testkit.Text{}}
 	for _, name := range plugins {
 		f.args = append(f.args, "-e", testkit.Plugin(t, name))
 	}
-	f.args = append(f.args, "-c", filepath.Join("testdata", config))
+	if !filepath.IsAbs(config) {
+		config = filepath.Join("testdata", config)
+	}
+	f.args = append(f.args, "-c", config)
 	f.env = append(append(os.Environ(), "DIR="+f.Dir), env...)
 	f.Start()
 	return f

@@ -15,7 +15,7 @@ import (
 
 func TestLookFindsWhatIsWrongWithTheRoleOfAReader(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
-	reader := s.connect(zitadel.TransportREST, viewer)
+	reader := s.Connect(zitadel.TransportREST, viewer)
 	look := func(max int) Report {
 		t.Helper()
 		var report Report
@@ -94,7 +94,7 @@ func TestLookKeepsWhatItFoundBeforeAnError(t *testing.T) {
 	s.action(second, "log", example)
 	s.install(nil)
 	calls := 0
-	s.server.Update(func(f *zitadeltest.Faults) {
+	s.Server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeQuery = func(_ context.Context, method string, _ proto.Message) error {
 			if method == "ListActions" {
 				if calls++; calls > 1 {

@@ -3,6 +3,7 @@ package scripts
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,21 +24,21 @@ func TestFirstRunInstallsAndTheSecondChangesNothing(t *testing.T) {
 			s.install(nil)
 			s.wantScript(s.first, Log())
 			s.wantFlows(s.first, LogName)
-			s.wantSaid("done ZITADEL ("+s.first+"): create action post_auth_log", "done", "put post_auth_log into the flow External Authentication", "flow Internal Authentication")
+			s.WantSaid("done ZITADEL ("+s.first+"): create action post_auth_log", "done", "put post_auth_log into the flow External Authentication", "flow Internal Authentication")
 			s.unchanged(func() { s.install(nil) })
-			s.wantSaid("kept ZITADEL ("+s.first+"): action post_auth_log", "post_auth_log is in the flow External", "post_auth_log is in the flow Internal")
+			s.WantSaid("kept ZITADEL ("+s.first+"): action post_auth_log", "post_auth_log is in the flow External", "post_auth_log is in the flow Internal")
 
 			if err := s.run(Remove, nil); err != nil {
 				t.Fatal(err)
 			}
-			s.wantSaid("done", "delete action post_auth_log, which takes it out of the flow External Authentication, Post Authentication and of Internal")
+			s.WantSaid("done", "delete action post_auth_log, which takes it out of the flow External Authentication, Post Authentication and of Internal")
 			s.wantFlows(s.first)
 			s.unchanged(func() {
 				if err := s.run(Remove, nil); err != nil {
 					t.Fatal(err)
 				}
 			})
-			s.wantSaid("kept", "there is no action post_auth_log")
+			s.WantSaid("kept", "there is no action post_auth_log")
 			s.install(nil) // after a removal as before it
 			s.wantFlows(s.first, LogName)
 		})
@@ -46,19 +47,19 @@ func TestFirstRunInstallsAndTheSecondChangesNothing(t *testing.T) {
 
 func TestDryRunSaysEverythingAndChangesNothing(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
-	s.client = s.connect(zitadel.TransportGRPC, viewer) // reading is enough
+	s.client = s.Connect(zitadel.TransportGRPC, viewer) // reading is enough
 	dry := func(o *Options) { o.DryRun, o.Orgs = true, []string{AllOrgs} }
 	s.action(s.first, "theirs", harmlessScript("theirs"))
 	s.unchanged(func() { s.install(dry) })
-	s.wantSaid("would", "create action post_auth_log", "put post_auth_log into the flow External", "put post_auth_log into the flow Internal")
-	s.client = s.connect(zitadel.TransportGRPC, owner)
+	s.WantSaid("would", "create action post_auth_log", "put post_auth_log into the flow External", "put post_auth_log into the flow Internal")
+	s.client = s.Connect(zitadel.TransportGRPC, owner)
 	s.install(nil)
 	s.unchanged(func() {
 		if err := s.run(Remove, dry); err != nil {
 			t.Fatal(err)
 		}
 	})
-	s.wantSaid("would", "delete action post_auth_log")
+	s.WantSaid("would", "delete action post_auth_log")
 }
 
 func TestOthersKeepTheirActionsInTheirOrder(t *testing.T) {
@@ -77,10 +78,10 @@ func TestOthersKeepTheirActionsInTheirOrder(t *testing.T) {
 		}
 	}
 	want("c a b "+LogName, "b c a "+LogName)
-	s.wantSaid("behind the 3 actions that are there")
+	s.WantSaid("behind the 3 actions that are there")
 	s.unchanged(func() { s.install(nil) })
 	// An inactive action, a, fails nothing.
-	s.wantSaid("note", "in the flow External Authentication, actions that are not allowed to fail run before post_auth_log: c, b; where")
+	s.WantSaid("note", "in the flow External Authentication, actions that are not allowed to fail run before post_auth_log: c, b; where")
 
 	// A place that somebody chose is kept.
 	ours := s.orgs.Script(s.first, LogName).GetId()
@@ -97,13 +98,46 @@ func TestAChangedActionIsBroughtToDate(t *testing.T) {
 	id := s.action(s.first, LogName, anotherVersion(-1)) // 10 s, not allowed to fail
 	s.do(s.first, &managementpb.DeactivateActionRequest{Id: id})
 	s.install(nil)
-	s.wantSaid("done", "change action post_auth_log: its script, which is another version of ours; its time limit from 10s to 1s; allow it to fail", "activate action post_auth_log")
+	s.WantSaid("done", "change action post_auth_log: its script, which is another version of ours; its time limit from 10s to 1s; allow it to fail", "activate action post_auth_log")
 	s.wantScript(s.first, Log())
 	s.wantFlows(s.first, LogName)
 
 	// The console may end lines in its own way.
 	s.do(s.first, &managementpb.UpdateActionRequest{Id: id, Name: LogName, Script: strings.ReplaceAll(Log().Source, "\n", "\r\n"), Timeout: s.orgs.Script(s.first, LogName).GetTimeout(), AllowedToFail: true})
 	s.unchanged(func() { s.install(nil) })
+}
+
+// Version 1 of the scripts, as it was installed, is ours and is replaced. The webhook script keeps
+// its settings.
+func TestVersion1IsFoundAndReplaced(t *testing.T) {
+	s := newScene(t, zitadel.TransportGRPC)
+	endpoint, err := ParseEndpoint("https://siem.example.com/zitadel/post-auth", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "a-key-of-24-characters.."
+	for _, want := range []zitadel.Script{Log(), Webhook(endpoint, key)} {
+		old, err := os.ReadFile("../../../actions-scripts/testdata/v1/" + want.Name + ".js")
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := strings.Replace(string(old), `var KEY = "CHANGE-ME";`, `var KEY = "`+key+`";`, 1)
+		id := s.action(s.first, want.Name, source)
+		if from := originOf(want.Name, source); from != unedited {
+			t.Errorf("%s: origin %d", want.Name, from)
+		}
+		report, err := Look(t.Context(), s.Connect(zitadel.TransportREST, viewer), 10)
+		if err != nil || len(report.Found) == 0 || !strings.Contains(report.Found[0].Text, "its script, which is another version of ours") || strings.Contains(report.Found[0].Text, "endpoint") || strings.Contains(report.Found[0].Fix, "--replace") {
+			t.Errorf("%v %+v", err, report.Found)
+		}
+		s.install(func(o *Options) { o.Script = want })
+		s.WantSaid("change action " + want.Name + ": its script, which is another version of ours")
+		s.wantScript(s.first, want)
+		if got := s.orgs.Script(s.first, want.Name).GetId(); got != id {
+			t.Errorf("%s is another action", want.Name)
+		}
+	}
+	s.wantFlows(s.first, LogName, WebhookName)
 }
 
 // A copy that somebody edited, and the script of a newer zitadel-siem, are left alone.
@@ -137,7 +171,7 @@ func TestAnEditedScriptAndANewerOneStay(t *testing.T) {
 				blocked(replace)
 			} else {
 				s.install(replace)
-				s.wantSaid("replace its script, which somebody has edited")
+				s.WantSaid("replace its script, which somebody has edited")
 				s.wantScript(s.first, Log())
 				s.unchanged(func() { s.install(nil) })
 			}
@@ -159,14 +193,14 @@ func TestAForeignActionOfOurNameIsInTheWay(t *testing.T) {
 	if !ok || !blocked.Leaks || !strings.Contains(err.Error(), "--replace") {
 		t.Fatal(err)
 	}
-	s.wantSaid("danger Second (" + second + "): action post_auth_log (" + id + ", in the flow Internal Authentication, Post Authentication) prints or sends the whole request")
+	s.WantSaid("danger Second (" + second + "): action post_auth_log (" + id + ", in the flow Internal Authentication, Post Authentication) prints or sends the whole request")
 
 	// The other organization is done.
 	err = s.run(Run, func(o *Options) { o.Orgs = []string{AllOrgs} })
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 organizations failed") {
 		t.Error(err)
 	}
-	s.wantSaid("FAIL Second", "done ZITADEL")
+	s.WantSaid("FAIL Second", "done ZITADEL")
 	s.wantFlows(s.first, LogName)
 	if got := s.orgs.Script(second, LogName).GetScript(); got != theirs {
 		t.Error("a foreign script was changed")
@@ -176,10 +210,10 @@ func TestAForeignActionOfOurNameIsInTheWay(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	s.wantSaid("kept Second", "is not ours, and stays")
+	s.WantSaid("kept Second", "is not ours, and stays")
 
 	s.install(func(o *Options) { o.Orgs, o.Replace = []string{second}, true })
-	s.wantSaid("replace its script, which is not ours")
+	s.WantSaid("replace its script, which is not ours")
 	s.wantScript(second, Log())
 	s.wantFlows(second, LogName)
 }
@@ -190,7 +224,7 @@ func TestZITADELsExampleIsADangerAndStays(t *testing.T) {
 	s.flow(s.first, "3", "1", id)
 	s.action(s.first, "siem", Log().Source)
 	s.install(nil)
-	s.wantSaid("danger ZITADEL ("+s.first+"): action log ("+id+", in the flow Internal Authentication, Post Authentication) prints or sends the whole request",
+	s.WantSaid("danger ZITADEL ("+s.first+"): action log ("+id+", in the flow Internal Authentication, Post Authentication) prints or sends the whole request",
 		"treat the passwords and sessions", "note", "action siem", "cannot run")
 	if got := s.orgs.Flow(s.first, "3", "1"); len(got) != 2 || got[0] != "log" || s.orgs.Script(s.first, "log").GetScript() != example {
 		t.Error(got)
@@ -206,7 +240,7 @@ func TestAFailureInTheMiddleLeavesAWorkingFlowAndTheNextRunCompletesIt(t *testin
 			s.flow(s.first, "1", "1", theirs)
 			s.flow(s.first, "3", "1", theirs)
 			calls := 0
-			s.server.Update(func(f *zitadeltest.Faults) {
+			s.Server.Update(func(f *zitadeltest.Faults) {
 				f.BeforeQuery = func(_ context.Context, m string, _ proto.Message) error {
 					if m == method {
 						if calls++; calls > skip {
@@ -222,7 +256,7 @@ func TestAFailureInTheMiddleLeavesAWorkingFlowAndTheNextRunCompletesIt(t *testin
 					t.Errorf("%s %d: %q", method, skip, got)
 				}
 			}
-			s.server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
+			s.Server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
 			if failed != nil {
 				s.install(nil)
 			}
@@ -237,7 +271,7 @@ func TestAChangeBetweenLookingAndWritingIsKept(t *testing.T) {
 	a, b := s.action(s.first, "a", harmlessScript("a")), s.action(s.first, "b", harmlessScript("b"))
 	s.flow(s.first, "1", "1", a)
 	s.flow(s.first, "3", "1", a)
-	s.server.Update(func(f *zitadeltest.Faults) {
+	s.Server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeQuery = func(_ context.Context, m string, _ proto.Message) error {
 			if m == "CreateAction" { // after the first look
 				s.flow(s.first, "1", "1", b, a)
@@ -256,7 +290,7 @@ func TestARunEndsWhenZITADELShowsItsChanges(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	var removed *actionpb.Action // a stale list still shows it
 	stale := 0                   // answers that do not show the last change yet
-	s.server.Update(func(f *zitadeltest.Faults) {
+	s.Server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeAnswer = func(_ context.Context, method string, _, answer proto.Message) error {
 			switch {
 			case method == "SetTriggerActions" || method == "DeleteAction":
@@ -284,7 +318,7 @@ func TestARunEndsWhenZITADELShowsItsChanges(t *testing.T) {
 // ZITADEL refuses a change that somebody has made a moment before.
 func TestNoChangesIsNoError(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
-	s.server.Update(func(f *zitadeltest.Faults) {
+	s.Server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeQuery = func(_ context.Context, m string, req proto.Message) error {
 			if m == "SetTriggerActions" || m == "UpdateAction" {
 				s.do(s.first, req) // the same, by somebody else
@@ -303,7 +337,7 @@ func TestErrorsNameTheRoleOrTheId(t *testing.T) {
 	s := newScene(t, zitadel.TransportGRPC)
 	second := s.orgs.Add("Second")
 	for token, role := range map[string]zitadeltest.Role{"token-of-an-org-owner-012345": zitadeltest.OrgOwner, "token-without-a-role-0123456": zitadeltest.NoRole} {
-		s.server.AddToken(token, role, time.Time{})
+		s.Server.AddToken(token, role, time.Time{})
 	}
 	for _, c := range []struct {
 		token string
@@ -318,7 +352,7 @@ func TestErrorsNameTheRoleOrTheId(t *testing.T) {
 		{"token-of-nobody-0123456789", nil, []string{"renew it"}},
 	} {
 		for _, transport := range []string{zitadel.TransportGRPC, zitadel.TransportREST} {
-			s.client = s.connect(transport, c.token)
+			s.client = s.Connect(transport, c.token)
 			s.unchanged(func() {
 				err := s.run(Run, func(o *Options) { o.Orgs = c.orgs })
 				for _, part := range c.says {
@@ -329,7 +363,7 @@ func TestErrorsNameTheRoleOrTheId(t *testing.T) {
 			})
 		}
 	}
-	s.client = s.connect(zitadel.TransportREST, "token-of-an-org-owner-012345")
+	s.client = s.Connect(zitadel.TransportREST, "token-of-an-org-owner-012345")
 	s.install(nil)
 	s.wantFlows(s.first, LogName)
 }
@@ -349,7 +383,7 @@ func TestTheWebhookScriptGetsEndpointAndKeyAndNothingShowsTheKey(t *testing.T) {
 		t.Helper()
 		s.install(func(o *Options) { o.Script = script })
 		s.wantScript(s.first, script)
-		all.WriteString(strings.Join(s.said, "\n"))
+		all.WriteString(strings.Join(s.Said, "\n"))
 	}
 	script := webhook("https://siem.example.com/zitadel/post-auth", key)
 	if got, ok := variable(keyVariable, script.Source); !ok || got != key {
@@ -359,14 +393,14 @@ func TestTheWebhookScriptGetsEndpointAndKeyAndNothingShowsTheKey(t *testing.T) {
 	s.wantFlows(s.first, WebhookName)
 	s.unchanged(func() { install(script) })
 	install(webhook("https://other.example.com/zitadel/post-auth", key))
-	s.wantSaid("change action post_auth_webhook: its endpoint")
+	s.WantSaid("change action post_auth_webhook: its endpoint")
 	install(webhook("https://other.example.com/zitadel/post-auth", next))
-	s.wantSaid("change action post_auth_webhook: its key")
+	s.WantSaid("change action post_auth_webhook: its key")
 	if strings.Contains(all.String(), "key-0123") || strings.Contains(all.String(), `\u0041`) {
 		t.Error("a key is shown:", all.String())
 	}
 	// ZITADEL repeats the script.
-	s.server.Update(func(f *zitadeltest.Faults) {
+	s.Server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeQuery = func(_ context.Context, m string, req proto.Message) error {
 			if r, ok := req.(*managementpb.UpdateActionRequest); ok {
 				_, line, _ := strings.Cut(r.GetScript(), "var KEY = ")
@@ -381,7 +415,7 @@ func TestTheWebhookScriptGetsEndpointAndKeyAndNothingShowsTheKey(t *testing.T) {
 		t.Error(err)
 	}
 	// Both scripts can be there.
-	s.server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
+	s.Server.Update(func(f *zitadeltest.Faults) { f.BeforeQuery = nil })
 	s.install(nil)
 	s.wantFlows(s.first, WebhookName, LogName)
 	if err := s.run(Remove, func(o *Options) { o.Script = zitadel.Script{Name: WebhookName} }); err != nil {

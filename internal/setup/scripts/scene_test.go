@@ -3,7 +3,6 @@ package scripts
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -17,8 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	actionsscripts "github.com/zitadel-siem/zitadel-siem/actions-scripts"
-	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/setup"
+	"github.com/zitadel-siem/zitadel-siem/internal/setup/setuptest"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -26,49 +24,28 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	owner  = "token-of-an-owner-0123456789"
+	owner  = setuptest.Owner
 	viewer = "token-of-a-viewer-0123456789"
 )
 
 // scene is a test server and everything that was said.
 type scene struct {
-	*testing.T
-	server  *zitadeltest.Server
+	*setuptest.Scene
 	orgs    *zitadeltest.Orgs
 	first   string // organization
 	client  *zitadel.Client
 	options Options
-	said    []string // by the last run
 }
 
 func newScene(t *testing.T, transport string) *scene {
 	t.Helper()
-	s := &scene{T: t, server: zitadeltest.NewServer(zitadeltest.NewStore(), zitadeltest.Options{})}
-	if err := s.server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.server.Close() })
-	s.server.AddToken(owner, zitadeltest.Owner, time.Time{})
-	s.server.AddToken(viewer, zitadeltest.Viewer, time.Time{})
-	s.orgs = s.server.Orgs()
+	s := &scene{Scene: setuptest.New(t)}
+	s.Server.AddToken(viewer, zitadeltest.Viewer, time.Time{})
+	s.orgs = s.Server.Orgs()
 	s.first = s.orgs.First()
-	s.client = s.connect(transport, owner)
-	s.options = Options{Script: Log(), Say: func(verb setup.Verb, text string) { s.said = append(s.said, string(verb)+" "+text) }}
+	s.client = s.Connect(transport, owner)
+	s.options = Options{Script: Log(), Say: s.Say}
 	return s
-}
-
-func (s *scene) connect(transport, token string) *zitadel.Client {
-	s.Helper()
-	u, err := url.Parse(s.server.URL())
-	if err != nil {
-		s.Fatal(err)
-	}
-	client, err := zitadel.New(s.Context(), config.Settings{URL: u, Transport: transport, Token: config.Secret(token), RequestTimeout: time.Minute}, zitadel.Options{})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { client.Close() })
-	return client
 }
 
 func (s *scene) run(do func(context.Context, Client, Options) error, change func(*Options)) error {
@@ -77,7 +54,7 @@ func (s *scene) run(do func(context.Context, Client, Options) error, change func
 	if change != nil {
 		change(&o)
 	}
-	s.said = nil
+	s.Said = nil
 	return do(s.Context(), s.client, o)
 }
 
@@ -85,16 +62,6 @@ func (s *scene) install(change func(*Options)) {
 	s.Helper()
 	if err := s.run(Run, change); err != nil {
 		s.Fatal(err)
-	}
-}
-
-func (s *scene) wantSaid(parts ...string) {
-	s.Helper()
-	all := strings.Join(s.said, "\n")
-	for _, part := range parts {
-		if !strings.Contains(all, part) {
-			s.Errorf("%q is missing in\n%s", part, all)
-		}
 	}
 }
 
@@ -145,7 +112,7 @@ func (s *scene) unchanged(f func()) {
 	before := s.orgs.Changes()
 	f()
 	if n := s.orgs.Changes() - before; n != 0 {
-		s.Errorf("%d changes:\n%s", n, strings.Join(s.said, "\n"))
+		s.Errorf("%d changes:\n%s", n, strings.Join(s.Said, "\n"))
 	}
 }
 

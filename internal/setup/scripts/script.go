@@ -126,7 +126,7 @@ func ParseEndpoint(text string, insecure bool) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.Opaque != "":
 		return nil, errors.New("endpoint: has no scheme https, or no host: " + example)
 	case strings.Trim(u.Path, "/") == "":
-		return nil, errors.New("endpoint: has no path; its first part is the name of the file in listen_v1_dir that holds the key: " + example)
+		return nil, errors.New("endpoint: has no path; its first part is the name of the file in webhook_v1_dir that holds the key: " + example)
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("endpoint: the key and every login would travel unencrypted to %s: use https, or set insecure on", u.Host)
 	}
@@ -142,7 +142,7 @@ func loopback(host string) bool {
 const placeholder = "CHANGE-ME"
 
 // ReadKey returns the last key of a file, which is the newest where a key is being
-// changed. The file may be the one of listen_v1_dir. A warning says that others can read it.
+// changed. The file may be the one of webhook_v1_dir. A warning says that others can read it.
 func ReadKey(path string) (key config.Secret, warning string, err error) {
 	keys, mode, err := keyfile.Kind(keyfile.Secret).Read(path)
 	if err != nil {
@@ -157,7 +157,7 @@ func ReadKey(path string) (key config.Secret, warning string, err error) {
 // CheckKey returns an error for a key that our endpoint would refuse.
 func CheckKey(key config.Secret) error {
 	if key.Reveal() == placeholder {
-		return errors.New("is the placeholder")
+		return errors.New("is the placeholder of the script: use one of your own, such as the output of openssl rand -base64 32")
 	}
 	return keyfile.Kind(keyfile.Secret).Check([]byte(key.Reveal()))
 }

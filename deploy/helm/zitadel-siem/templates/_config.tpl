@@ -39,18 +39,18 @@ list on.
 {{- end -}}
 {{- $name := .name -}}
 {{- with .webhooks -}}
-{{- $_ := set $options "listen" (printf "0.0.0.0:%d" (int .port)) -}}
+{{- $_ := set $options "webhook_listen" (printf "0.0.0.0:%d" (int .port)) -}}
 {{- if .keysSecret -}}
-{{- $_ := set $options "listen_keys_dir" (printf "/etc/zitadel-siem/targets/%s" $name) -}}
+{{- $_ := set $options "webhook_keys_dir" (printf "/etc/zitadel-siem/targets/%s" $name) -}}
 {{- end -}}
 {{- if .scriptsSecret -}}
-{{- $_ := set $options "listen_v1_dir" (printf "/etc/zitadel-siem/scripts/%s" $name) -}}
+{{- $_ := set $options "webhook_v1_dir" (printf "/etc/zitadel-siem/scripts/%s" $name) -}}
 {{- end -}}
 {{- if .tlsSecret -}}
-{{- $_ := set $options "listen_cert_file" (printf "%s/listen.crt" $dir) -}}
-{{- $_ := set $options "listen_cert_key_file" (printf "%s/listen.key" $dir) -}}
+{{- $_ := set $options "webhook_cert_file" (printf "%s/webhook.crt" $dir) -}}
+{{- $_ := set $options "webhook_cert_key_file" (printf "%s/webhook.key" $dir) -}}
 {{- else -}}
-{{- $_ := set $options "listen_plain" "on" -}}
+{{- $_ := set $options "webhook_plain" "on" -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml (merge $options (default dict .options)) -}}

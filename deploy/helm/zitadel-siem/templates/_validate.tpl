@@ -62,11 +62,6 @@
 {{- if not .Values.fluentBit.outputs -}}
 {{- fail "fluentBit.outputs: is empty: Fluent Bit drops records that no output takes. conf/ of the repository has an output for each destination" -}}
 {{- end -}}
-{{- range $i, $source := .Values.sources -}}
-{{- if $source.webhooks -}}
-{{- fail (printf "sources[%d].webhooks: does not work in mode fluentBit: Fluent Bit takes the option listen for its own, and the plugin does not get it. Use mode: sidecar" $i) -}}
-{{- end -}}
-{{- end -}}
 {{- range $name := list "storage.path" "http_server" "http_listen" "http_port" "health_check" "hot_reload" -}}
 {{- if hasKey $.Values.fluentBit.service $name -}}
 {{- fail (printf "fluentBit.service.%s: is set by the chart, for the volume and the probes" $name) -}}
@@ -89,8 +84,8 @@
   "url" "sources[].url" "token" "sources[].auth: a ConfigMap is no place for a secret" "token_file" "sources[].auth" "key_file" "sources[].auth"
   "client_id" "sources[].auth" "client_secret_file" "sources[].auth" "ca_file" "sources[].ca"
   "state_path" "the chart, which puts it on the volume" "spool_path" "the chart, which puts it on the volume"
-  "listen" "sources[].webhooks" "listen_keys_dir" "sources[].webhooks" "listen_v1_dir" "sources[].webhooks"
-  "listen_cert_file" "sources[].webhooks" "listen_cert_key_file" "sources[].webhooks" "listen_plain" "sources[].webhooks"
+  "webhook_listen" "sources[].webhooks" "webhook_keys_dir" "sources[].webhooks" "webhook_v1_dir" "sources[].webhooks"
+  "webhook_cert_file" "sources[].webhooks" "webhook_cert_key_file" "sources[].webhooks" "webhook_plain" "sources[].webhooks"
   "forward" "destination" "tag" "destination" "shared_key" "destination: a ConfigMap is no place for a secret" "shared_key_file" "destination"
   "cert_file" "destination" "cert_key_file" "destination" "metrics_listen" "metrics" -}}
 {{- $at := .at -}}

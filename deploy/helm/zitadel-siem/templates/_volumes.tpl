@@ -43,9 +43,9 @@ permission for the group fsGroup, so their mode becomes 0440.
           name: {{ .tlsSecret }}
           items:
             - key: tls.crt
-              path: listen.crt
+              path: webhook.crt
             - key: tls.key
-              path: listen.key
+              path: webhook.key
       {{- end }}
       {{- end }}
 {{- with .webhooks }}

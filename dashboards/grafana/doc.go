@@ -1,0 +1,2 @@
+// Package grafana checks the dashboards with Grafana's own types.
+package grafana

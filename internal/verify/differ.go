@@ -1,0 +1,117 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/pseudonym"
+	"github.com/zitadel-siem/zitadel-siem/internal/redact"
+)
+
+// difference is what differs between the record of an event and one of the copy: names of
+// fields, no values.
+type difference struct {
+	altered  []string
+	redacted []string // one side has [REDACTED]
+	tokens   []string // the copy has a pseudonym
+}
+
+// maxFields bounds the names of one difference.
+const maxFields = 20
+
+// differ compares two records field by field.
+func (f *fields) differ(want, got gjson.Result) (d difference) {
+	type field struct {
+		value string
+		role  role
+	}
+	wanted := map[string]field{}
+	f.walk(want, func(path, value string, r role) {
+		if r != ignored {
+			wanted[strings.Clone(path)] = field{strings.Clone(value), r}
+		}
+	})
+	met := map[string]bool{}
+	var hidden []string // what the copy has redacted as a whole
+	f.walk(got, func(path, value string, r role) {
+		w, ok := wanted[path]
+		switch {
+		case !ok && (r != closed):
+		case !ok && value == redact.Redacted:
+			hidden = append(hidden, strings.Clone(path)+".")
+			d.redacted = append(d.redacted, strings.Clone(path))
+		case !ok && above(path, func(parent string) bool { return wanted[parent].value == redact.Redacted }):
+			d.redacted = append(d.redacted, strings.Clone(path))
+		case !ok:
+			d.altered = append(d.altered, strings.Clone(path))
+		case met[path]: // twice: readers take the first or the last one
+			d.altered = append(d.altered, strings.Clone(path))
+		default:
+			met[strings.Clone(path)] = true
+			if value == w.value {
+				return
+			}
+			switch name := strings.Clone(path); {
+			case strings.Contains(value, redact.Redacted), strings.Contains(w.value, redact.Redacted):
+				d.redacted = append(d.redacted, name)
+			case isToken(value) && !isToken(w.value):
+				d.tokens = append(d.tokens, name)
+			default:
+				d.altered = append(d.altered, name)
+			}
+		}
+	})
+	shown := map[string]bool{} // parents of what the copy has
+	for _, name := range d.redacted {
+		above(name, func(parent string) bool { shown[parent] = true; return false })
+	}
+	for path, w := range wanted {
+		switch {
+		case met[path]:
+		case w.value == redact.Redacted && shown[path]:
+		case slices.ContainsFunc(hidden, func(parent string) bool { return strings.HasPrefix(path, parent) }):
+		default:
+			d.altered = append(d.altered, path)
+		}
+	}
+	d.altered = tidy(d.altered)
+	return d
+}
+
+// above reports whether is holds for a parent of path.
+func above(path string, is func(parent string) bool) bool {
+	for i := len(path) - 1; i > 0; i-- {
+		if path[i] == '.' && is(path[:i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// tidy sorts names, and bounds what foreign text can do to a report.
+func tidy(names []string) []string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > maxFields {
+		names = append(names[:maxFields:maxFields], "…")
+	}
+	for i, n := range names {
+		if len(n) > 200 {
+			names[i] = strings.ToValidUTF8(n[:200], "") + "…"
+		}
+	}
+	return names
+}
+
+// isToken reports whether a value has the form of a pseudonym.
+func isToken(v string) bool {
+	const random = 26
+	for _, k := range [...]pseudonym.Kind{pseudonym.User, pseudonym.Mail, pseudonym.Phone, pseudonym.IP, pseudonym.Name, pseudonym.Agent, pseudonym.Data} {
+		if rest, ok := strings.CutPrefix(v, string(k)); ok && len(rest) == random && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz234567") == "" {
+			return true
+		}
+	}
+	return false
+}
