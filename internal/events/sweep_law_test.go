@@ -195,7 +195,7 @@ func TestSweepShorterThanAnHourKeepsUpWithRetention(t *testing.T) {
 		if behind := w.now().Sub(r.Stats().Swept()); behind > 13*time.Minute {
 			t.Errorf("the sweep is %v behind\n%s", behind, w.log.String())
 		}
-		if n := strings.Count(w.log.String(), "does not show all"); n != 1 {
+		if n := strings.Count(w.log.String(), "no longer shows all"); n != 1 {
 			t.Errorf("told %d times", n)
 		}
 	})
