@@ -24,12 +24,15 @@ import (
 )
 
 type verifyCommand struct {
-	From    string   `help:"First date of the span, RFC 3339 or a day (2026-10-01)." required:"" placeholder:"TIME"`
-	To      string   `help:"End of the span, not included, RFC 3339 or a day." required:"" placeholder:"TIME"`
-	Records []string `help:"Export of the SIEM: one JSON object a line, or the answer of a search; gzip is recognized. Several files: give it several times. - is standard input." required:"" placeholder:"FILE" sep:"none"`
-	IDPath  string   `name:"id-path" help:"Where the id of the event is in a line, such as _source.event.id. Without it, the first lines are searched." placeholder:"PATH"`
-	Report  string   `help:"Write the whole report to FILE: a page to print if it ends in .html, else JSON." placeholder:"FILE" type:"path"`
-	Repair  bool     `help:"Emit the missing events, with their ids, to --forward or to standard output."`
+	From             string   `help:"First date of the span, RFC 3339 or a day (2026-10-01)." required:"" placeholder:"TIME"`
+	To               string   `help:"End of the span, not included, RFC 3339 or a day." required:"" placeholder:"TIME"`
+	Records          []string `help:"Export of the SIEM: one JSON object a line, or the answer of a search; gzip is recognized. Several files: give it several times. - is standard input." required:"" placeholder:"FILE" sep:"none"`
+	IDPath           string   `name:"id-path" help:"Where the id of the event is in a line, such as _source.event.id. Without it, the first lines are searched." placeholder:"PATH"`
+	Report           string   `help:"Write the whole report to FILE: a page to print if it ends in .html, else JSON." placeholder:"FILE" type:"path"`
+	AcceptRedacted   bool     `name:"accept-redacted" help:"Values that only the copy or only this run redacts are no difference. They are listed. For a copy that another version wrote."`
+	AcceptPseudonyms bool     `name:"accept-pseudonyms" help:"Pseudonyms that cannot be compared, because their key is not here, are no difference. They are listed."`
+
+	Repair bool `help:"Emit the missing events, with their ids, to --forward or to standard output."`
 
 	kong.Plugins
 }
@@ -73,7 +76,7 @@ func (c *verifyCommand) Run(ctx context.Context, console *terminal.Console) erro
 
 // verify returns no result if the run could not begin.
 func (c *verifyCommand) verify(ctx context.Context, console *terminal.Console) (*verify.Result, error) {
-	o := verify.Options{Log: console.Logger(), Progress: new(verify.Progress)}
+	o := verify.Options{AcceptRedacted: c.AcceptRedacted, AcceptPseudonyms: c.AcceptPseudonyms, Log: console.Logger(), Progress: new(verify.Progress)}
 	var err error
 	if o.From, o.To, err = c.span(); err != nil {
 		return nil, notVerified(err)

@@ -240,7 +240,8 @@ func TestVerifySaysWhatItCannotVerify(t *testing.T) {
 		{"filter", raw, []string{"--aggregate-types", "user"}, "of events that the options leave out"},
 		{"filter by who did it", strings.Join(strings.SplitAfter(raw, "\n")[:200], ""), []string{"--editor-user-ids", "nobody"}, "of events that the options leave out"},
 		{"tier", ecs, []string{"--tier", "core"}, "of events that the options leave out"},
-		{"redaction", clear, nil, "differ only in what one side has redacted"},
+		{"redaction", clear, []string{"--accept-redacted"}, "values that only one side redacts"},
+		{"redaction off on both sides", clear, []string{"--redact", "off"}, "The copy is complete, and it is"},
 	} {
 		if got := run(c.records, c.args...); got.status != 0 || !strings.Contains(got.stdout, c.says) {
 			t.Errorf("%s: %v\n%s", c.name, got, got.stdout)

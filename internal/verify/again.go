@@ -126,22 +126,38 @@ func (v *run) compare(x *entry, e *record.Event) error {
 		got := gjson.ParseBytes(r.data)
 		d := v.fields.differ(want, got)
 		d.altered = v.withUser(d.altered, e, want, got)
+		found.Place = fmt.Sprintf("%s:%d", v.o.Inputs[r.file].Name, r.line)
 		if len(d.altered) > 0 {
-			found.Place = fmt.Sprintf("%s:%d", v.o.Inputs[r.file].Name, r.line)
 			found.Fields, found.Reason = d.altered, v.reason(d.altered)
 			v.result.Altered.add(found)
 			continue
 		}
 		switch {
-		case len(d.redacted) > 0:
-			v.result.Copy.Redacted++
-		case len(d.tokens) > 0:
-			v.result.Copy.Pseudonyms++
+		case len(d.redacted)+len(d.clear)+len(d.tokens) > 0:
+			v.hidden(found, d)
 		default:
 			v.result.Copy.Equal++
 		}
 	}
 	return nil
+}
+
+// hidden reports a record that is equal except for values that one side hides. Whoever can
+// write to the SIEM can write [REDACTED] or a pseudonym over what ZITADEL says.
+func (v *run) hidden(x Finding, d difference) {
+	switch {
+	case len(d.redacted) > 0:
+		x.Reason = "redacted only in the copy: this version with these options does not redact it"
+	case len(d.clear) > 0:
+		x.Reason = "redacted only by this run, so that what the copy says was not compared; was it written with redact off? Then give --redact off"
+	default:
+		x.Reason = "pseudonyms, which were not compared: the key is missing"
+		x.Fields = d.tokens
+		v.result.Pseudonyms.add(x)
+		return
+	}
+	x.Fields = tidy(slices.Concat(d.redacted, d.clear, d.tokens))
+	v.result.Redacted.add(x)
 }
 
 // withUser takes out of altered what follows from a user that earlier events told: the class of
@@ -230,8 +246,16 @@ func (v *run) notes() {
 	add(r.Copy.Retention, "%d records are older than the oldest event that ZITADEL shows (audit-log retention): they cannot be verified")
 	add(r.Copy.Filtered, "%d records are of events that the options leave out (filters, tier, exclude_own): they were not compared")
 	add(r.Copy.Late, "%d records are of events that became visible while this ran: run it again to compare them")
-	add(r.Copy.Redacted, "%d records differ only in what one side has redacted: another version or the option redact")
-	add(r.Copy.Pseudonyms, "%d records have pseudonyms, which were not compared: give --pseudonyms on and --pseudonyms-key-file to compare them")
+	if r.AcceptRedacted {
+		add(r.Redacted.Count, "%d records have values that only one side redacts: these values were not compared, and --accept-redacted accepts that")
+	} else {
+		add(r.Redacted.Count, "%d records have values that only one side redacts. If another version wrote them, look at the fields and accept them with --accept-redacted")
+	}
+	if r.AcceptPseudonyms {
+		add(r.Pseudonyms.Count, "%d records have pseudonyms: whether they stand for the values of the events was not compared, and --accept-pseudonyms accepts that")
+	} else {
+		add(r.Pseudonyms.Count, "%d records have pseudonyms, which cannot be compared without their key: give --pseudonyms on and --pseudonyms-key-file, or accept them with --accept-pseudonyms")
+	}
 	add(r.ZITADEL.Unreadable, "%d events cannot be given by ZITADEL, see the log")
 	add(r.ZITADEL.Unproved, "%d groups of events of one date may be incomplete, see the log")
 	if v.layout.format == IDs {

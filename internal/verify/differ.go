@@ -14,8 +14,9 @@ import (
 // fields, no values.
 type difference struct {
 	altered  []string
-	redacted []string // one side has [REDACTED]
-	tokens   []string // the copy has a pseudonym
+	redacted []string // only the copy has [REDACTED]
+	clear    []string // only the record of this run has [REDACTED]
+	tokens   []string // the copy has a pseudonym, and this run makes none
 }
 
 // maxFields bounds the names of one difference.
@@ -43,7 +44,7 @@ func (f *fields) differ(want, got gjson.Result) (d difference) {
 			hidden = append(hidden, strings.Clone(path)+".")
 			d.redacted = append(d.redacted, strings.Clone(path))
 		case !ok && above(path, func(parent string) bool { return wanted[parent].value == redact.Redacted }):
-			d.redacted = append(d.redacted, strings.Clone(path))
+			d.clear = append(d.clear, strings.Clone(path))
 		case !ok:
 			d.altered = append(d.altered, strings.Clone(path))
 		case met[path]: // twice: readers take the first or the last one
@@ -54,9 +55,11 @@ func (f *fields) differ(want, got gjson.Result) (d difference) {
 				return
 			}
 			switch name := strings.Clone(path); {
-			case strings.Contains(value, redact.Redacted), strings.Contains(w.value, redact.Redacted):
+			case fits(value, w.value):
 				d.redacted = append(d.redacted, name)
-			case isToken(value) && !isToken(w.value):
+			case fits(w.value, value):
+				d.clear = append(d.clear, name)
+			case !f.pseudonyms && isToken(value):
 				d.tokens = append(d.tokens, name)
 			default:
 				d.altered = append(d.altered, name)
@@ -64,7 +67,7 @@ func (f *fields) differ(want, got gjson.Result) (d difference) {
 		}
 	})
 	shown := map[string]bool{} // parents of what the copy has
-	for _, name := range d.redacted {
+	for _, name := range d.clear {
 		above(name, func(parent string) bool { shown[parent] = true; return false })
 	}
 	for path, w := range wanted {
@@ -76,8 +79,27 @@ func (f *fields) differ(want, got gjson.Result) (d difference) {
 			d.altered = append(d.altered, path)
 		}
 	}
-	d.altered = tidy(d.altered)
+	d.altered, d.redacted, d.clear, d.tokens = tidy(d.altered), tidy(d.redacted), tidy(d.clear), tidy(d.tokens)
 	return d
+}
+
+// fits reports whether value can be what hidden was before it was redacted: the text around
+// each [REDACTED] must be in it, in this order.
+func fits(hidden, value string) bool {
+	parts := strings.Split(hidden, redact.Redacted)
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 || len(value) < len(first)+len(last) || !strings.HasPrefix(value, first) || !strings.HasSuffix(value, last) {
+		return false
+	}
+	value = value[len(first) : len(value)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		at := strings.Index(value, part)
+		if at < 0 {
+			return false
+		}
+		value = value[at+len(part):]
+	}
+	return true
 }
 
 // above reports whether is holds for a parent of path.

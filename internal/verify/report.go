@@ -32,13 +32,25 @@ func (r *Result) kinds() []kind {
 		{"doubled", "further records of an event that the copy has already", &r.Doubled},
 		{"altered", "records that do not say what the event says", &r.Altered},
 		{"broken", "lines that cannot be read", &r.Broken},
+		{"redacted", "equal, except for values that only one side redacts" + accepted(r.AcceptRedacted), &r.Redacted},
+		{"pseudonyms", "equal, except for pseudonyms that cannot be compared without the key" + accepted(r.AcceptPseudonyms), &r.Pseudonyms},
 	}
+}
+
+func accepted(yes bool) string {
+	if yes {
+		return "; accepted"
+	}
+	return ""
 }
 
 // headline is the verdict in one sentence.
 func (r *Result) headline() string {
 	switch r.Verdict {
 	case Complete:
+		if n := r.Redacted.Count + r.Pseudonyms.Count; n > 0 {
+			return "The copy is complete. " + terminal.Thousands(n) + " records hide values that were not compared, which was accepted; everything else is what ZITADEL has."
+		}
 		return "The copy is complete, and it is what ZITADEL has."
 	case Differs:
 		return "The copy differs from ZITADEL."

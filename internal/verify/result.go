@@ -31,29 +31,33 @@ type Result struct {
 		Unproved   uint64    `json:"unproved_groups"`
 	} `json:"zitadel"`
 	Copy struct {
-		Records    uint64            `json:"records"` // lines, or documents of an answer
-		Matched    uint64            `json:"matched"` // events with at least one record
-		Equal      uint64            `json:"equal"`   // records that are as ZITADEL has the event
-		Outside    uint64            `json:"outside_the_span"`
-		Filtered   uint64            `json:"outside_the_filters"`
-		Instances  map[string]uint64 `json:"other_instances,omitempty"`
-		NoEvents   uint64            `json:"no_events"` // API calls, lines of the log, heartbeats, alerts
-		Unknown    uint64            `json:"unknown"`   // no record of zitadel-siem
-		Retention  uint64            `json:"older_than_retention"`
-		Late       uint64            `json:"visible_late"` // ZITADEL shows them since the reading
-		Redacted   uint64            `json:"redacted_otherwise"`
-		Pseudonyms uint64            `json:"with_pseudonyms"`
+		Records   uint64            `json:"records"` // lines, or documents of an answer
+		Matched   uint64            `json:"matched"` // events with at least one record
+		Equal     uint64            `json:"equal"`   // records that are as ZITADEL has the event
+		Outside   uint64            `json:"outside_the_span"`
+		Filtered  uint64            `json:"outside_the_filters"`
+		Instances map[string]uint64 `json:"other_instances,omitempty"`
+		NoEvents  uint64            `json:"no_events"` // API calls, lines of the log, heartbeats, alerts
+		Unknown   uint64            `json:"unknown"`   // no record of zitadel-siem
+		Retention uint64            `json:"older_than_retention"`
+		Late      uint64            `json:"visible_late"` // ZITADEL shows them since the reading
 		// Added are fields that the event does not have, with the number of records.
 		Added map[string]uint64 `json:"added_fields,omitempty"`
 	} `json:"copy"`
 
-	Missing  Findings `json:"missing"`
-	Foreign  Findings `json:"foreign"`
-	Doubled  Findings `json:"doubled"`
-	Altered  Findings `json:"altered"`
-	Broken   Findings `json:"broken"`
-	Repaired uint64   `json:"repaired"`
-	Notes    []string `json:"notes,omitempty"`
+	Missing Findings `json:"missing"`
+	Foreign Findings `json:"foreign"`
+	Doubled Findings `json:"doubled"`
+	Altered Findings `json:"altered"`
+	Broken  Findings `json:"broken"`
+	// Redacted and Pseudonyms are records that are equal except for values that one side
+	// hides. They are differences unless they were accepted.
+	Redacted         Findings `json:"redacted"`
+	Pseudonyms       Findings `json:"pseudonyms"`
+	AcceptRedacted   bool     `json:"accept_redacted"`
+	AcceptPseudonyms bool     `json:"accept_pseudonyms"`
+	Repaired         uint64   `json:"repaired"`
+	Notes            []string `json:"notes,omitempty"`
 }
 
 // The verdicts.
@@ -102,7 +106,14 @@ func (f *Findings) add(x Finding) {
 
 // Differences is how many there are.
 func (r *Result) Differences() uint64 {
-	return r.Missing.Count + r.Foreign.Count + r.Doubled.Count + r.Altered.Count + r.Broken.Count
+	n := r.Missing.Count + r.Foreign.Count + r.Doubled.Count + r.Altered.Count + r.Broken.Count
+	if !r.AcceptRedacted {
+		n += r.Redacted.Count
+	}
+	if !r.AcceptPseudonyms {
+		n += r.Pseudonyms.Count
+	}
+	return n
 }
 
 // maxNames bounds maps whose keys come from the copy.
@@ -139,10 +150,10 @@ func (c counts) result() map[string]uint64 {
 
 // finish sorts, and gives the verdict.
 func (r *Result) finish(err error) {
-	for _, f := range []*Findings{&r.Missing, &r.Altered} {
+	for _, f := range []*Findings{&r.Missing, &r.Altered, &r.Redacted, &r.Pseudonyms} {
 		sort.SliceStable(f.List, func(i, k int) bool { return f.List[i].Time.Before(f.List[k].Time) })
 	}
-	for _, f := range []*Findings{&r.Missing, &r.Foreign, &r.Doubled, &r.Altered, &r.Broken} {
+	for _, f := range []*Findings{&r.Missing, &r.Foreign, &r.Doubled, &r.Altered, &r.Broken, &r.Redacted, &r.Pseudonyms} {
 		if f.List == nil {
 			f.List = []Finding{} // a reader of the report need not ask for null
 		}

@@ -33,6 +33,9 @@ type Options struct {
 	// Repair takes the missing events, in the order in which they were created, and returns
 	// how many were acknowledged; nil: they are only reported.
 	Repair func(context.Context, []record.Record) (int, error)
+	// AcceptRedacted and AcceptPseudonyms let the copy hide values that this run cannot
+	// compare. Without them, each record with such a value is a difference.
+	AcceptRedacted, AcceptPseudonyms bool
 	// MaxEvents is the constant of this name, except in tests.
 	MaxEvents int
 }
@@ -176,6 +179,7 @@ func (v *run) run(ctx context.Context) (*Result, error) {
 		r.URL = o.Settings.URL.Scheme + "://" + o.Settings.URL.Host
 	}
 	r.Format, r.IDPath, r.Filters = v.layout.format, v.layout.String(), filters(&o.Settings)
+	r.AcceptRedacted, r.AcceptPseudonyms = o.AcceptRedacted, o.AcceptPseudonyms
 	err := fault.Contain(func() error { return v.all(ctx) })
 	r.Ended = o.Now().UTC()
 	r.finish(err)
@@ -192,6 +196,7 @@ func (v *run) all(ctx context.Context) error {
 	}
 	v.encoder = f.NewEncoder()
 	v.fields = newFields(v.layout.format, v.o.Settings.Format.KeepOriginal)
+	v.fields.pseudonyms = v.o.Settings.Format.Pseudonyms
 	v.progress.from, v.progress.to, v.progress.size = v.o.From, v.o.To, size(v.o.Inputs)
 
 	v.progress.begin("reading ZITADEL", "events", false)

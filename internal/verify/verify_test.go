@@ -347,7 +347,7 @@ func FuzzForeignLines(f *testing.F) {
 			return
 		}
 		c := &r.Copy
-		if sum := c.Equal + c.Outside + c.Filtered + c.NoEvents + c.Unknown + c.Retention + c.Late + c.Redacted + c.Pseudonyms + r.Altered.Count + r.Foreign.Count + r.Broken.Count; sum < c.Records || r.Missing.Count > 0 {
+		if sum := c.Equal + c.Outside + c.Filtered + c.NoEvents + c.Unknown + c.Retention + c.Late + r.Redacted.Count + r.Pseudonyms.Count + r.Altered.Count + r.Foreign.Count + r.Broken.Count; sum < c.Records || r.Missing.Count > 0 {
 			if n := uint64(0); sumOf(c.Instances, &n) && sum+n < c.Records || r.Missing.Count > 0 {
 				t.Fatalf("%d records, %d decided: %+v", c.Records, sum, r)
 			}
