@@ -19,8 +19,20 @@ type difference struct {
 	tokens   []string // the copy has a pseudonym, and this run makes none
 }
 
-// maxFields bounds the names of one difference.
-const maxFields = 20
+const (
+	// maxFields bounds the names of one difference.
+	maxFields = 20
+	// maxMet bounds the names that are kept of a foreign record while it is compared.
+	maxMet = 1000
+)
+
+// keep adds a copy of a name. A name that has no room is one of many others.
+func keep(names []string, name string) []string {
+	if len(names) < maxMet {
+		names = append(names, strings.Clone(name))
+	}
+	return names
+}
 
 // differ compares two records field by field.
 func (f *fields) differ(want, got gjson.Result) (d difference) {
@@ -41,14 +53,14 @@ func (f *fields) differ(want, got gjson.Result) (d difference) {
 		switch {
 		case !ok && (r != closed):
 		case !ok && value == redact.Redacted:
-			hidden = append(hidden, strings.Clone(path)+".")
-			d.redacted = append(d.redacted, strings.Clone(path))
+			hidden = keep(hidden, path+".")
+			d.redacted = keep(d.redacted, path)
 		case !ok && above(path, func(parent string) bool { return wanted[parent].value == redact.Redacted }):
-			d.clear = append(d.clear, strings.Clone(path))
+			d.clear = keep(d.clear, path)
 		case !ok:
-			d.altered = append(d.altered, strings.Clone(path))
+			d.altered = keep(d.altered, path)
 		case met[path]: // twice: readers take the first or the last one
-			d.altered = append(d.altered, strings.Clone(path))
+			d.altered = keep(d.altered, path)
 		default:
 			met[strings.Clone(path)] = true
 			if value == w.value {

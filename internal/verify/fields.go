@@ -125,6 +125,10 @@ func (f *fields) walk(v gjson.Result, fn leaf) {
 	f.object(v, fn, "", 0)
 }
 
+// maxPath bounds the bytes of the names above a leaf. Each leaf is hashed with its path, so that
+// a long name above many leaves would cost their product. Paths of events are shorter.
+const maxPath = 1024
+
 func (f *fields) object(v gjson.Result, fn leaf, original string, depth int) {
 	if depth > maxDepth {
 		return
@@ -149,7 +153,7 @@ func (f *fields) object(v gjson.Result, fn leaf, original string, depth int) {
 }
 
 func (f *fields) value(v gjson.Result, fn leaf, original string, depth int) {
-	if v.IsObject() || v.IsArray() {
+	if (v.IsObject() || v.IsArray()) && len(f.path) <= maxPath {
 		f.object(v, fn, original, depth+1)
 		return
 	}
@@ -197,6 +201,8 @@ func (f *fields) canonical(path string, v gjson.Result) string {
 		return "true"
 	case gjson.False:
 		return "false"
+	case gjson.JSON: // below maxPath
+		return v.Raw
 	}
 	switch path {
 	case "@timestamp", "event.time", "metadata.original_time":

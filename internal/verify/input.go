@@ -76,13 +76,13 @@ func OpenInput(name string, read *atomic.Int64) (*Input, error) {
 		}
 		i.file = f
 	}
-	i.begin(i.file, read)
+	i.begin(i.file, read, 1<<20)
 	return i, nil
 }
 
-func (i *Input) begin(r io.Reader, read *atomic.Int64) {
+func (i *Input) begin(r io.Reader, read *atomic.Int64, buffer int) {
 	i.counted = counter{r: r, n: read, hash: sha256.New()}
-	i.in = bufio.NewReaderSize(&i.counted, 1<<20)
+	i.in = bufio.NewReaderSize(&i.counted, buffer)
 }
 
 // Size is the size of the file on disk; 0 if it has none.

@@ -137,6 +137,7 @@ type run struct {
 	shapes   *shapes
 	table    table
 	spill    spill
+	format   *format.Format
 	encoder  *format.Encoder
 	schema   *schema.Table // see withUser
 	progress *Progress
@@ -190,11 +191,13 @@ func (v *run) now() time.Time { return v.o.Now() }
 
 // all is the order: events first, so that each record of the copy is decided when it is met.
 func (v *run) all(ctx context.Context) error {
-	f, err := format.Open(v.o.Settings.Format)
-	if err != nil {
-		return err
+	var err error
+	if v.format == nil {
+		if v.format, err = format.Open(v.o.Settings.Format); err != nil {
+			return err
+		}
 	}
-	v.encoder = f.NewEncoder()
+	v.encoder = v.format.NewEncoder()
 	v.fields = newFields(v.layout.format, v.o.Settings.Format.KeepOriginal)
 	v.fields.pseudonyms = v.o.Settings.Format.Pseudonyms
 	v.progress.from, v.progress.to, v.progress.size = v.o.From, v.o.To, size(v.o.Inputs)

@@ -79,7 +79,7 @@ func newScene(t testing.TB, n int, options map[string]string) *scene {
 // input is a copy in memory.
 func input(text string) *Input {
 	i := &Input{Name: "copy"}
-	i.begin(strings.NewReader(text), new(atomic.Int64))
+	i.begin(strings.NewReader(text), new(atomic.Int64), 1<<12)
 	return i
 }
 
@@ -336,9 +336,13 @@ func FuzzForeignLines(f *testing.F) {
 	f.Add("{\n\"a\":\n1}\n{")
 	f.Add("\x1f\x8b\x08")
 	good := strings.Join(s.lines, "\n") + "\n"
+	opened, err := format.Open(s.settings.Format) // its table of event types takes most of the time
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		v := newRun(s.options(t, good))
-		v.o.Inputs = []*Input{input(good), input(text)}
+		v.o.Inputs, v.format = []*Input{input(good), input(text)}, opened
 		r, err := v.run(t.Context())
 		if err != nil {
 			if r.Verdict != NotVerified {
