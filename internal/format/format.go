@@ -90,6 +90,10 @@ func Table(path string) (*schema.Table, error) {
 	return schema.Load(overlay, path)
 }
 
+// Pseudonymize makes encoders replace personal values by tokens of t. It is called before the
+// first record.
+func (f *Format) Pseudonymize(t *pseudonym.Tokens) { f.tokens = t }
+
 // Reserved reports whether name is a top-level key of the records: what stands beside
 // a line, such as the labels of a pod, must not have it.
 func (f *Format) Reserved(name string) bool {

@@ -93,10 +93,10 @@ type fields struct {
 	format   string
 	role     func(path string) role
 	original string // path of the event as a text of JSON; "" if it is not compared
-	// pseudonyms says that the records of this run have pseudonyms too.
-	pseudonyms bool
-	path       []byte
-	number     []byte
+	// anyKey lets pseudonyms differ: they are of different keys.
+	anyKey bool
+	path   []byte
+	number []byte
 }
 
 func newFields(format string, keepOriginal bool) *fields {

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +39,8 @@ func TestAWriterToTheSIEMCannotHideAValue(t *testing.T) {
 		{"the whole payload", strings.Replace(line, payload, `"[REDACTED]"`, 1), "payload", func(r *Result) Findings { return r.Redacted }},
 		{"the type", strings.Replace(line, `"user.human.added"`, `"[REDACTED]"`, 1), "event.type", func(r *Result) Findings { return r.Redacted }},
 		{"another value with a redaction in it", strings.Replace(line, name, `"userName":"mallory [REDACTED]"`, 1), "payload.userName", func(r *Result) Findings { return r.Altered }},
-		{"a pseudonym", strings.Replace(line, name, `"userName":"`+token+`"`, 1), "payload.userName", func(r *Result) Findings { return r.Pseudonyms }},
+		{"a pseudonym for one value alone", strings.Replace(line, name, `"userName":"`+token+`"`, 1), "payload.userName", func(r *Result) Findings { return r.Altered }},
+		{"a pseudonym for what pull leaves clear", strings.Replace(line, `"user.human.added"`, `"`+token+`"`, 1), "event.type", func(r *Result) Findings { return r.Altered }},
 	} {
 		if c.line == line {
 			t.Fatalf("%s: nothing was changed", c.name)
@@ -49,8 +52,7 @@ func TestAWriterToTheSIEMCannotHideAValue(t *testing.T) {
 		if r.Verdict != Differs || r.Differences() != 1 || found.Count != 1 || found.List[0].ID != id || !slices.Equal(found.List[0].Fields, []string{c.field}) || found.List[0].Place == "" {
 			t.Errorf("%s: %s, %+v", c.name, r.Verdict, found)
 		}
-		// Accepting one kind accepts no other one.
-		for _, accept := range []string{"redacted", "pseudonyms"} {
+		for _, accept := range []string{"redacted", "pseudonyms"} { // one accepts nothing else
 			o := s.options(t, strings.Join(lines, "\n"))
 			o.AcceptRedacted, o.AcceptPseudonyms = accept == "redacted", accept == "pseudonyms"
 			r, err := Run(t.Context(), o)
@@ -61,6 +63,30 @@ func TestAWriterToTheSIEMCannotHideAValue(t *testing.T) {
 			if (r.Verdict == Complete) != accepted || accepted && !strings.Contains(r.headline(), "were not compared") {
 				t.Errorf("%s with %s accepted: %s", c.name, accept, r.headline())
 			}
+		}
+	}
+}
+
+// Without the key, pseudonyms are where pull writes them, and more cannot be said: no silent success.
+func TestPseudonymsWithoutTheirKeyAreNoSilentSuccess(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{Raw, ECS, OCSF} {
+		written := newScene(t, 900, map[string]string{"format": name, "pseudonyms": "on", "pseudonyms_key_file": key})
+		s := newScene(t, 900, map[string]string{"format": name})
+		text := strings.Join(written.lines, "\n")
+		if r := s.run(t, text); r.Verdict != Differs || r.Pseudonyms.Count == 0 || r.Differences() != r.Pseudonyms.Count {
+			t.Errorf("%s: %s, %d pseudonyms, altered %+v", name, r.Verdict, r.Pseudonyms.Count, r.Altered.List)
+		}
+		o := s.options(t, text)
+		o.AcceptPseudonyms = true
+		if r, err := Run(t.Context(), o); err != nil || r.Verdict != Complete || !strings.Contains(r.headline(), "were not compared") {
+			t.Errorf("%s: %v, %s", name, err, r.headline())
+		}
+		if r := written.run(t, text); r.Verdict != Complete || r.Pseudonyms.Count != 0 {
+			t.Errorf("%s with the key: %s", name, r.headline())
 		}
 	}
 }

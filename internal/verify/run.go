@@ -139,7 +139,8 @@ type run struct {
 	spill    spill
 	format   *format.Format
 	encoder  *format.Encoder
-	schema   *schema.Table // see withUser
+	veil     *format.Encoder // see veiled
+	schema   *schema.Table   // see withUser
 	progress *Progress
 	result   *Result
 	suspects []suspect // of foreign records
@@ -199,7 +200,6 @@ func (v *run) all(ctx context.Context) error {
 	}
 	v.encoder = v.format.NewEncoder()
 	v.fields = newFields(v.layout.format, v.o.Settings.Format.KeepOriginal)
-	v.fields.pseudonyms = v.o.Settings.Format.Pseudonyms
 	v.progress.from, v.progress.to, v.progress.size = v.o.From, v.o.To, size(v.o.Inputs)
 
 	v.progress.begin("reading ZITADEL", "events", false)
