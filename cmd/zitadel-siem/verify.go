@@ -61,6 +61,9 @@ func (c *verifyCommand) Run(ctx context.Context, console *terminal.Console) erro
 	if errors.Is(err, syscall.EPIPE) {
 		return err
 	}
+	if err != nil && ctx.Err() != nil {
+		return notVerified(errors.New("not verified: interrupted before the end"))
+	}
 	if err != nil {
 		return notVerified(fmt.Errorf("not verified: %w", err))
 	}
@@ -87,7 +90,7 @@ func (c *verifyCommand) verify(ctx context.Context, console *terminal.Console) (
 		}
 	}
 	for _, name := range c.Records {
-		in, err := verify.OpenInput(name, &o.Progress.Bytes)
+		in, err := verify.OpenInput(ctx, name, &o.Progress.Bytes)
 		if err != nil {
 			return nil, notVerified(fmt.Errorf("--records: %w", err))
 		}

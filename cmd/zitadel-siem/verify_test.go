@@ -295,6 +295,63 @@ func TestVerifyKnowsALateCommit(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends a run also while it waits for a pipe, and what was interrupted is no success.
+func TestAnInterruptedVerifyIsNotVerified(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	raw := pulled(t, server)
+	from, to := recordedSpan()
+	report := filepath.Join(t.TempDir(), "report.json")
+	before := server.Count("ListEvents").Events
+	cmd := program(t, environment(server), "verify", "--from", from, "--to", to, "--records", "-", "--report", report)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte(raw)); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, "verify to read ZITADEL", func() bool { return server.Count("ListEvents").Events >= before+recordedEvents })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the pipe is still open
+	if status := cmd.ProcessState.ExitCode(); status != 2 || !strings.Contains(log.String(), "not verified: interrupted") || out.Len() > 0 {
+		t.Errorf("status %d: %s%s", status, log.String(), out.String())
+	}
+	if verdict := gjson.Get(readFile(t, report), "verdict").Str; verdict != "not verified" {
+		t.Error(verdict)
+	}
+}
+
+// Pushed API calls are in the SIEM and not in the audit trail of the Events API: no forgery. A
+// pushed event is one of the audit trail, and is compared.
+func TestVerifyKnowsWhatWasPushed(t *testing.T) {
+	t.Parallel()
+	server := startRecorded(t, zitadeltest.Options{})
+	raw := pulled(t, server)
+	lines := strings.SplitAfter(raw, "\n")
+	pushed := strings.Replace(lines[50], `"source":"events_api"`, `"source":"actions_webhook"`, 1)
+	if pushed == lines[50] {
+		t.Fatal(lines[50])
+	}
+	call := `{"event":{"id":"test/webhook/4b5d/1","type":"actions.v2.request","sequence":1,"time":"2026-11-22T09:20:00Z"},"aggregate":{"type":"webhook","id":"4b5d"},"source":"actions_webhook"}` + "\n"
+	rest := strings.Join(lines[:50], "") + strings.Join(lines[51:], "")
+	if got := verified(t, server, writeFile(t, "records", rest+pushed+call)); got.status != 0 || !strings.Contains(got.stdout, "1 API calls, lines of the log") {
+		t.Errorf("%v\n%s", got, got.stdout)
+	}
+	forged := strings.Replace(pushed, `"type":"`, `"type":"x`, 1)
+	if got := verified(t, server, writeFile(t, "records", rest+forged)); got.status != 1 || !strings.Contains(got.stdout, "altered:             1 ") {
+		t.Errorf("%v\n%s", got, got.stdout)
+	}
+}
+
 // What could not be verified is no success and no difference: exit status 2, and what to do.
 func TestVerifySaysWhyItCannotVerify(t *testing.T) {
 	t.Parallel()

@@ -65,7 +65,8 @@ type value struct {
 }
 
 // OpenInput opens a file, or standard input for "-". read counts the bytes that are read.
-func OpenInput(name string, read *atomic.Int64) (*Input, error) {
+// What is read from a pipe ends with ctx, also while nothing comes.
+func OpenInput(ctx context.Context, name string, read *atomic.Int64) (*Input, error) {
 	i := &Input{Name: name}
 	if name == "-" {
 		i.Name, i.file = "standard input", os.Stdin
@@ -76,8 +77,24 @@ func OpenInput(name string, read *atomic.Int64) (*Input, error) {
 		}
 		i.file = f
 	}
-	i.begin(i.file, read, 1<<20)
+	var from io.Reader = i.file
+	if info, err := i.file.Stat(); err == nil && !info.Mode().IsRegular() {
+		from = until(ctx, i.file)
+	}
+	i.begin(from, read, 1<<20)
 	return i, nil
+}
+
+// until reads r in a goroutine: a read of a pipe cannot be cancelled. The goroutine ends with the
+// next byte, or with the process.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(in, r)
+		_ = in.CloseWithError(err)
+	}()
+	return out
 }
 
 func (i *Input) begin(r io.Reader, read *atomic.Int64, buffer int) {

@@ -177,7 +177,7 @@ func (x *Finding) parts() []string {
 // style makes a page that prints well, without scripts and without anything from elsewhere.
 const style = `body{font:14px/1.4 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#111;background:#fff}
 h1{font-size:1.5em}h2{font-size:1.1em;margin-top:2em}table{border-collapse:collapse;width:100%}
-td,th{border-bottom:1px solid #ccc;padding:.25em .6em;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+th{white-space:nowrap}td,th{border-bottom:1px solid #ccc;padding:.25em .6em;text-align:left;vertical-align:top}td{overflow-wrap:anywhere}
 .verdict{border:2px solid;padding:.6em 1em;font-weight:bold}.well{color:#0a5c2b}.bad{color:#9b1c1c}
 code{font:12px/1.4 ui-monospace,monospace}@media print{body{margin:0;max-width:none}tr{break-inside:avoid}thead{display:table-header-group}}`
 
@@ -196,7 +196,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 		p.row("th", f[0], f[1])
 	}
 	for _, k := range r.kinds() {
-		p.row("th", k.name, terminal.Thousands(k.f.Count)+" "+k.meaning)
+		p.row("th", k.name, terminal.Thousands(k.f.Count)+" ("+k.meaning+")")
 	}
 	p.put("</table>\n")
 	if len(r.Notes) > 0 {

@@ -244,7 +244,7 @@ func (v *run) all(ctx context.Context) error {
 		return err
 	}
 	v.notes()
-	return nil
+	return ctx.Err() // nothing is a success that was interrupted
 }
 
 func size(inputs []*Input) (n int64) {
