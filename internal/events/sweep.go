@@ -26,6 +26,9 @@ const (
 	// missingRest is the pause before a span is read again for this reason. It is shorter if
 	// spans are.
 	missingRest = 10 * time.Second
+	// lastRead is how long `end` and --once wait for one read of the sweep. A page takes seconds
+	// even from a slow database; a minute leaves time for some of askFor's retries.
+	lastRead = time.Minute
 	// After so many emitting reads of a span that had other events than the comparing ones, the
 	// span is given up, so that it does not stop the sweep.
 	unsteadyReads = 6

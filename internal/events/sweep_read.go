@@ -206,24 +206,38 @@ func (r *Reader) reportMissing(job *sweepJob) {
 }
 
 // finishSweep reads what is due without pauses, when there is nothing else to do, and stores how
-// far it came.
+// far it came. Reads that ZITADEL refuses or does not answer are left to the next run: otherwise a
+// run of cron would never end, although the live end is read.
 func (r *Reader) finishSweep(ctx context.Context, emit Emit) error {
+	s := r.sweep
+	patience := time.NewTimer(lastRead)
+	defer patience.Stop()
 	for {
-		r.sweep.resume = time.Time{}
+		s.resume = time.Time{}
 		r.startSweep(ctx)
-		if !r.sweep.underWay {
-			if r.sweep.saved.Equal(r.sweep.spans.upTo()) {
-				return nil
-			}
-			return emit(ctx, Batch{State: r.state()})
+		if !s.underWay {
+			return r.storeSweep(ctx, emit)
 		}
 		select {
-		case a := <-r.sweep.answers:
+		case a := <-s.answers:
 			if err := r.takeSwept(ctx, a, emit); err != nil {
 				return err
 			}
+			patience.Reset(lastRead)
+		case <-patience.C:
+			r.log.Warn("zitadel does not answer the sweep: reading stops without it, the next run goes on there",
+				"from", s.spans.upTo(), "waited", lastRead)
+			return r.storeSweep(ctx, emit)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// storeSweep stores how far the sweep came, unless that is stored already.
+func (r *Reader) storeSweep(ctx context.Context, emit Emit) error {
+	if r.sweep.saved.Equal(r.sweep.spans.upTo()) {
+		return nil
+	}
+	return emit(ctx, Batch{State: r.state()})
 }
