@@ -15,6 +15,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// chroot, and what dpkg and rpm call, is in sbin, which a plain PATH does not have.
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	code := m.Run()
 	testkit.RemoveBuilt()
 	os.RemoveAll(packed.dir)
