@@ -60,7 +60,7 @@ func TestLaw2PullFindsTheEventsOfAHeldTransaction(t *testing.T) {
 	testkit.Until(t, "events behind the held ones", func() bool { return len(ids()) == store.Len() })
 	stop(syscall.SIGKILL)
 	stop = start()
-	time.Sleep(5 * 100 * time.Millisecond) // five times the overlap
+	time.Sleep(5 * 100 * time.Millisecond) // not a wait: the held events have to be later than the overlap
 	held.Push(zitadeltest.Event{AggregateType: "user", AggregateID: "held", Type: "user.human.added", ResourceOwner: "org"},
 		zitadeltest.Event{AggregateType: "org", AggregateID: "held", Type: "org.added", ResourceOwner: "org"})
 	held.Commit()

@@ -100,11 +100,7 @@ func (s *Stats) setLastSuccess(t time.Time) {
 }
 
 // LastSuccess is when ZITADEL last gave a page.
-func (s *Stats) LastSuccess() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lastSuccess
-}
+func (s *Stats) LastSuccess() time.Time { return s.date(&s.lastSuccess) }
 
 func (s *Stats) setProgress(newest, watermark time.Time) {
 	s.mu.Lock()
@@ -113,43 +109,31 @@ func (s *Stats) setProgress(newest, watermark time.Time) {
 }
 
 // Newest is the creation date of the newest event emitted.
-func (s *Stats) Newest() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.newest
-}
+func (s *Stats) Newest() time.Time { return s.date(&s.newest) }
 
 // Watermark is the date up to which nothing is read again.
-func (s *Stats) Watermark() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.watermark
-}
+func (s *Stats) Watermark() time.Time { return s.date(&s.watermark) }
 
-func (s *Stats) setReadUpTo(t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.readUpTo = t
-}
+func (s *Stats) setReadUpTo(t time.Time) { s.setDate(&s.readUpTo, t) }
 
 // ReadUpTo is the date up to which the log was read when the reader last had
 // caught up, by ZITADEL's clock; zero before the first time.
-func (s *Stats) ReadUpTo() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.readUpTo
-}
+func (s *Stats) ReadUpTo() time.Time { return s.date(&s.readUpTo) }
 
-func (s *Stats) setSwept(t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.swept = t
-}
+func (s *Stats) setSwept(t time.Time) { s.setDate(&s.swept, t) }
 
 // Swept is the date up to which nothing has to be read a second time; zero if the sweep is
 // off, and before the first stretch.
-func (s *Stats) Swept() time.Time {
+func (s *Stats) Swept() time.Time { return s.date(&s.swept) }
+
+func (s *Stats) date(of *time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.swept
+	return *of
+}
+
+func (s *Stats) setDate(of *time.Time, t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*of = t
 }

@@ -44,8 +44,7 @@ const (
 type sweep struct {
 	every time.Duration // 0: off
 	spans spans
-	asked string // see cursor.Sweep; empty also before the first Run
-	begun bool   // asked is known
+	asked string // see cursor.Sweep; known if there are spans
 
 	base     evidence // a bound of ZITADEL's clock from the state; see sweepClockAt
 	walker   windows
@@ -98,7 +97,7 @@ func newSweep(every time.Duration, state *cursor.State) *sweep {
 	s.base.see(state.Watermark)
 	if state.Sweep != nil {
 		s.spans.restore(state.Sweep)
-		s.asked, s.begun = state.Sweep.Asked, true
+		s.asked = state.Sweep.Asked
 	} else if state.Version != 0 {
 		// The overlap was read without being noted here. No event in it is newer than this.
 		s.spans.skipTo(maxTime(state.Watermark, state.Updated))
@@ -122,7 +121,7 @@ func (r *Reader) prepareSweep() {
 		return
 	}
 	asked := r.filter.asked()
-	if s.begun && s.asked != asked && len(s.spans.list) > 0 {
+	if s.asked != asked && len(s.spans.list) > 0 {
 		r.log.Warn("the filter has changed: the sweep begins again here, and does not look for late events of the time before",
 			"was", s.asked, "is", asked, "before", s.spans.next)
 		s.spans.drop(len(s.spans.list))
@@ -131,7 +130,7 @@ func (r *Reader) prepareSweep() {
 	if s.asked != asked {
 		s.spans.skipTo(maxTime(maxTime(s.spans.next, r.watermark), maxTime(r.readUpTo, r.stateAt)))
 	}
-	s.asked, s.begun = asked, true
+	s.asked = asked
 	s.walker = windows{r: r, width: firstWidth, limit: r.pageSize, again: true}
 }
 

@@ -212,12 +212,12 @@ func (w *windows) ask(ctx context.Context, since, until time.Time, limit int, as
 
 // readGroup returns all events of one creation date.
 func (w *windows) readGroup(ctx context.Context, date time.Time) (stretch, error) {
-	// The sweep compares a read with another one, so it reads a group whole each time.
-	g := group{r: w.r, date: date, endsOnly: w.groups[date] && !w.again, again: w.again}
+	g := group{r: w.r, date: date, endsOnly: w.groups[date], again: w.again}
 	if err := g.read(ctx); err != nil {
 		return stretch{}, err
 	}
 	g.report()
+	// The sweep compares a read with another one, so it reads a group whole each time.
 	if g.inParts && !w.again {
 		if w.groups == nil || len(w.groups) >= 1000 { // an overlap holds few
 			w.groups = make(map[time.Time]bool)
