@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -201,6 +202,9 @@ func repairer(settings config.PullSettings, console *terminal.Console) (repair f
 	}
 	const chunk = 1 << 20 // bytes of one message; a Fluent Bit takes up to 6 MB
 	out := &sink.Buffer{Sink: to, Encode: encode, Tag: cmp.Or(settings.Out.Tag, "zitadel"), Size: chunk, Log: console.Logger()}
+	if to != lines {
+		out.Limit = chunks.Limit(settings.MaxChunk)
+	}
 	repair = func(ctx context.Context, events []record.Record) (int, error) {
 		n := 0
 		for _, e := range events {

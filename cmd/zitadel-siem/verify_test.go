@@ -420,9 +420,18 @@ func TestVerifyRepairsByForward(t *testing.T) {
 	server := startRecorded(t, zitadeltest.Options{})
 	lines := strings.SplitAfter(pulled(t, server), "\n")
 	far := forwardtest.Start(t, forwardtest.Options{})
-	got := verified(t, server, writeFile(t, "records", strings.Join(lines[700:], "")), "--repair", "--forward", far.Forward().String())
+	got := verified(t, server, writeFile(t, "records", strings.Join(lines[700:], "")), "--repair", "--forward", far.Forward().String(), "--max-chunk-records", "100")
 	if got.status != 1 || got.stdout != "" || !strings.Contains(got.stderr, "repaired:            700 ") {
 		t.Error(got)
 	}
 	wantEachOnce(t, forwarded(far)+strings.Join(lines[700:], ""))
+	chunks := map[string]int{}
+	for _, m := range far.Messages() {
+		chunks[m.Tag] += len(m.Records)
+	}
+	for tag, records := range chunks {
+		if records > 100 || !strings.HasPrefix(tag, "zitadel.") {
+			t.Errorf("%d records in the chunk %s", records, tag)
+		}
+	}
 }
