@@ -6,6 +6,17 @@ type ChunkSettings struct {
 	Records int // 0: no limit
 }
 
+// Option returns the name of an option that sets a limit; empty: there is no limit.
+func (s ChunkSettings) Option() string {
+	switch {
+	case s.Size > 0:
+		return "max_chunk_size"
+	case s.Records > 0:
+		return "max_chunk_records"
+	}
+	return ""
+}
+
 func (s *Settings) chunks() *ChunkSettings       { return &s.MaxChunk }
 func (s *OutputSettings) chunks() *ChunkSettings { return &s.MaxChunk }
 

@@ -6,9 +6,9 @@ import "slices"
 var Input = Table[Settings]{
 	Title:   "Options of the reader",
 	Options: inputOptions,
-	rules: append([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening, enriching},
-		slices.Concat(liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*Settings).format),
-			liftRules([]func(*parser, *ChunkSettings){chunking}, (*Settings).chunks))...),
+	rules: slices.Concat([]func(*parser, *Settings){authentication, state, connection, times, crossFilters, listening, enriching},
+		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*Settings).format),
+		liftRules([]func(*parser, *ChunkSettings){chunking}, (*Settings).chunks)),
 }
 
 var inputOptions = slices.Concat(Options{

@@ -9,9 +9,9 @@ import (
 var Output = Table[OutputSettings]{
 	Title:   "Options of the parser",
 	Options: outputOptions,
-	rules: append([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
-		slices.Concat(liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*OutputSettings).format),
-			liftRules([]func(*parser, *ChunkSettings){chunking}, (*OutputSettings).chunks))...),
+	rules: slices.Concat([]func(*parser, *OutputSettings){destination, sharedKeys, clientCertificate, rawLines},
+		liftRules([]func(*parser, *FormatSettings){formatting, pseudonymizing}, (*OutputSettings).format),
+		liftRules([]func(*parser, *ChunkSettings){chunking}, (*OutputSettings).chunks)),
 }
 
 // kinds are what a line can be; allKinds means all of them.

@@ -37,7 +37,7 @@ func within(is, most config.ChunkSettings) bool {
 
 // limited returns the tags of chunks with a limit: each has a last part of its own.
 func limited(tags []string, limit config.ChunkSettings) []string {
-	if limit == (config.ChunkSettings{}) {
+	if limit.Option() == "" {
 		return tags
 	}
 	tags = slices.Clone(tags)
@@ -74,17 +74,14 @@ func (c *checker) tooMuch(f flow, tag string, parted bool, out *section) {
 // passedBy finds a filter or an output that takes the tags that this flow would have without a
 // limit, and none that it has: a filter that masks fields would no longer do so.
 func (c *checker) passedBy(f flow, kind string, takes func(*section) bool) {
-	if f.limit == (config.ChunkSettings{}) {
+	key := f.limit.Option()
+	if key == "" {
 		return
 	}
 	for _, s := range c.kind(kind) {
 		i := slices.IndexFunc(f.plain, c.selector(s).matches)
 		if i < 0 || !c.active(s) || takes(s) {
 			continue
-		}
-		key := "max_chunk_size"
-		if f.limit.Size == 0 {
-			key = "max_chunk_records"
 		}
 		tag := short(f.plain[i])
 		c.find(Warning, s, c.lineOf(s, "match"), fmt.Sprintf("%s %s takes none of the tags %s.*", kind, short(c.name(s)), tag),

@@ -106,15 +106,10 @@ func (in *Input) open(get func(string) string, host Host) error {
 
 // needsTag returns the option that makes tags from the input's own, or nothing.
 func needsTag(s config.Settings) string {
-	switch {
-	case s.TagBy != "none":
+	if s.TagBy != "none" {
 		return "tag_by"
-	case s.MaxChunk.Size > 0:
-		return "max_chunk_size"
-	case s.MaxChunk.Records > 0:
-		return "max_chunk_records"
 	}
-	return ""
+	return s.MaxChunk.Option()
 }
 
 // run reads until ctx ends.
@@ -143,7 +138,7 @@ func (in *Input) Collect(threaded bool, add pipe.Add) {
 
 // Next is for a host without an append of its own; see [pipe.Pipe.Next].
 func (in *Input) Next() []byte {
-	if s := in.source.Settings.MaxChunk; s != (config.ChunkSettings{}) {
+	if in.source.Settings.MaxChunk.Option() != "" {
 		in.unlimited.Do(func() {
 			in.log.Warn("max_chunk_size and max_chunk_records have no effect: this Fluent Bit exports no flb_input_log_append: use version 4.1 or later")
 		})
