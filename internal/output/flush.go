@@ -134,7 +134,9 @@ func (f *Flusher) Flush(ctx context.Context, tag string, chunk []byte) (result R
 			f.opts.Log.Error("a chunk cannot be processed: "+err.Error(), "stack", err.Stack)
 			result = Retry
 		}
-		f.gaps.flushed(chunk, result, f.opts.Now())
+		if f.join != nil {
+			f.gaps.flushed(chunk, result, f.opts.Now())
+		}
 	}()
 	w := f.pool.Get().(*work)
 	w.Flusher, w.ctx, w.tag = f, ctx, tag
