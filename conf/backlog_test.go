@@ -24,8 +24,8 @@ func backlogSize(t *testing.T) int {
 }
 
 // Law 2, for destinations with a limit for a request: a service that refuses every larger
-// request gets every event of a backlog, which waits for it during an outage. The events hold characters that are six times as
-// long in JSON.
+// request gets every event of a backlog, which waits for it during an outage. The events hold
+// characters that are six times as long in JSON.
 func TestFluentBit_ABacklogFitsIntoRequests(t *testing.T) {
 	testkit.FluentBit(t)
 	for _, to := range destinations {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// want is an error unless a header has a value.
+// wantHeader is an error unless a header has a value.
 func wantHeader(r *http.Request, name, value string) error {
 	if got := r.Header.Get(name); got != value {
 		return fmt.Errorf("header %s is %q, want %q", name, got, value)
