@@ -15,7 +15,7 @@ func reader() dashboard {
 			Datasource: &source, IncludeAll: true, AllValue: ".*", Multi: true, Refresh: 2}}},
 		Panels: lay(source, []view{
 			{title: "Since ZITADEL answered", about: "A source is unhealthy after five minutes.", kind: "stat", unit: "s", width: 8, alarm: 300, queries: one(now("last_success_age_seconds"))},
-			{title: "Read up to", about: "Age of the watermark. Everything before it is read.", kind: "stat", unit: "s", width: 8, alarm: 300, queries: one(now("watermark_age_seconds"))},
+			{title: "Read up to", about: "How late reading is, also while ZITADEL writes nothing.", kind: "stat", unit: "s", width: 8, alarm: 300, queries: one(now("read_up_to_age_seconds"))},
 			{title: "May be lost, last hour", about: "Gaps given up, events that ZITADEL cannot return, groups that may be incomplete, events without payload. The log names them.", kind: "stat", width: 8, alarm: 1,
 				queries: []query{{hour("holes_given_up"), "{{instance}}: gaps"}, {hour("unreadable"), "{{instance}}: unreadable"}, {hour("unproved"), "{{instance}}: unproved"}, {hour("damaged"), "{{instance}}: damaged"}}},
 			{title: "Records handed over", kind: "timeseries", unit: "cps", width: 12, queries: one(rate("events"))},

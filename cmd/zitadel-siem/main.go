@@ -149,11 +149,14 @@ func missingValue(err error) error {
 // --webhook-listen for --listen. kong itself finds only names that are spelt nearly right.
 func unknownFlag(err error) error {
 	flag, found := strings.CutPrefix(err.Error(), "unknown flag --")
-	if meant := config.Pull.Meant(flag); found && meant != "" {
-		option := config.Option{Name: meant}
-		return fmt.Errorf("%w, did you mean %q?", err, "--"+option.Flag())
+	if !found {
+		return err
 	}
-	return err
+	meant := config.Option{Name: config.Pull.Meant(flag)}
+	if meant.Name == "" || meant.Flag() == flag { // an option of pull alone has its right name
+		return err
+	}
+	return fmt.Errorf("%w, did you mean %q?", err, "--"+meant.Flag())
 }
 
 // signalContext ends at the first Ctrl-C or SIGTERM. A second one exits at once,
