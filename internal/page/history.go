@@ -20,7 +20,7 @@ const (
 	shortest = 24
 )
 
-// History is how a counter grew in the last quarter of an hour. It takes 4 KiB, and its
+// History is how a counter grew in the last quarter of an hour. It takes 6 KiB, and its
 // zero value is ready for use.
 type History struct {
 	mu      sync.Mutex

@@ -42,7 +42,7 @@ func (l *last[T]) newestFirst() (list []T) {
 type Alert struct {
 	At       time.Time
 	Instance string
-	Severity string // as the rule names it: low to critical
+	Severity string // as the rule names it: informational to critical
 	Rule     string // title
 	Who      string // did it: a name, an id, or a pseudonym of either; empty: not known
 	Whom     string // it was done to, if somebody else

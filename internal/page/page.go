@@ -175,15 +175,16 @@ func first[T any](list []T, most int) (kept []T, more int) {
 }
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"count": terminal.Thousands,
-	"bytes": size,
-	"took":  terminal.Roughly,
-	"text":  func(s string) string { return cut(s, maxText) },
-	"name":  func(s string) string { return cut(s, maxName) },
-	"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
-	"day":   func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
-	"date":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"since": func(now, t time.Time) string { return terminal.Roughly(max(0, now.Sub(t))) },
+	"columns": func(names ...string) []string { return names },
+	"count":   terminal.Thousands,
+	"bytes":   size,
+	"took":    terminal.Roughly,
+	"text":    func(s string) string { return cut(s, maxText) },
+	"name":    func(s string) string { return cut(s, maxName) },
+	"clock":   func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
+	"day":     func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+	"date":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"since":   func(now, t time.Time) string { return terminal.Roughly(max(0, now.Sub(t))) },
 }).ParseFS(files, "page.html"))
 
 // cut limits the runes of a text.
