@@ -29,10 +29,8 @@ func failedAt(id string, at time.Time) []byte {
 func TestLaw7AnEventDatedFarAheadMutesNoGroup(t *testing.T) {
 	set := loaded(t, counted)
 	path := t.TempDir() + "/state"
-	e, s := opened(t, set, path)
 	var got []string
-	emit := func(a *Alert) { got = append(got, fmt.Sprint(a.Events)) }
-	e.o.Emit = emit
+	e, s := listening(t, set, path, &got)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 	record := func(id string, dated, now time.Time) {
 		t.Helper()
@@ -50,9 +48,8 @@ func TestLaw7AnEventDatedFarAheadMutesNoGroup(t *testing.T) {
 	if e.Stats.Ahead != 2 || !e.Newest().Equal(at(2)) {
 		t.Errorf("%d ahead, the newest is of %v", e.Stats.Ahead, e.Newest())
 	}
-	e, s = opened(t, set, path)
+	e, s = listening(t, set, path, &got)
 	defer s.Close()
-	e.o.Emit = emit
 	record("a", at(20), at(20))
 	record("b", at(21), at(21))
 	record("c", at(22), at(22))

@@ -74,10 +74,7 @@ func alertID(r *Rule, events []string) string {
 // Clone returns a copy that stays valid.
 func (a *Alert) Clone() *Alert {
 	c := *a
-	c.Events = slices.Clone(a.Events)
-	for i, id := range c.Events {
-		c.Events[i] = strings.Clone(id)
-	}
+	c.Events = cloned(a.Events)
 	f := &fields{values: make([][]value, len(ownFields))}
 	for slot := range ownFields {
 		if s := a.f.text(slot); s != "" {
@@ -144,11 +141,7 @@ func (a *Alert) rule(d *document.Doc) {
 	if len(r.References) > 0 {
 		d.Text("reference", r.References[0])
 	}
-	if r.Modified != "" {
-		d.Text("version", r.Modified)
-	} else {
-		d.Some("version", r.Date)
-	}
+	d.Some("version", r.version())
 	d.End()
 }
 
@@ -246,19 +239,29 @@ func (a *Alert) own(d *document.Doc) {
 	d.Some("system", a.f.text(slotSystem))
 	d.End()
 	d.Map("alert")
+	a.rank(d)
+	d.Uint("count", uint64(a.Count))
+	texts(d, "events", a.Events...)
+	a.group(d)
+	d.Some("respond", a.Rule.Respond)
+	d.End()
+	d.End()
+}
+
+// rank writes the level and the tags of the rule.
+func (a *Alert) rank(d *document.Doc) {
 	d.Some("level", a.Rule.Level.String())
 	if len(a.Rule.Tags) > 0 {
 		texts(d, "tags", a.Rule.Tags...)
 	}
-	d.Uint("count", uint64(a.Count))
-	texts(d, "events", a.Events...)
+}
+
+// group writes the fields of group-by with their values.
+func (a *Alert) group(d *document.Doc) {
 	d.OptionalList("group")
 	for i, v := range a.values {
 		d.Text("", a.Rule.Correlation.GroupBy[i]+"="+v)
 	}
-	d.End()
-	d.Some("respond", a.Rule.Respond)
-	d.End()
 	d.End()
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"math"
-	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -243,12 +242,17 @@ func (e *Engine) occur(to feed, values []string, o occurrence) {
 
 // add adds o to g, and reports whether the correlation is complete now.
 func (e *Engine) add(g *group, o occurrence) (complete bool) {
-	e.Stats.Bytes -= g.bytes
 	complete, dropped := g.add(o, e.settled)
-	g.measure()
-	e.Stats.Bytes += g.bytes
+	e.measure(g)
 	e.Stats.Dropped += uint64(dropped)
 	return complete
+}
+
+// measure counts the memory of g again, after a change.
+func (e *Engine) measure(g *group) {
+	e.Stats.Bytes -= g.bytes
+	g.measure()
+	e.Stats.Bytes += g.bytes
 }
 
 // fire emits the alert of a complete correlation, and gives it to the correlations that refer
@@ -301,13 +305,9 @@ func (e *Engine) group(r *Rule, values []string) *group {
 	if ok {
 		g.unlink()
 	} else {
-		g = &group{rule: r, key: string(e.key), values: slices.Clone(values)}
-		for i, v := range g.values {
-			g.values[i] = strings.Clone(v)
-		}
+		g = &group{rule: r, key: string(e.key), values: cloned(values)}
 		e.groups[g.key] = g
-		g.measure()
-		e.Stats.Bytes += g.bytes
+		e.measure(g)
 	}
 	g.prev, g.next = &e.lru, e.lru.next
 	g.prev.next, g.next.prev = g, g

@@ -89,11 +89,7 @@ func (f Finding) info(d *document.Doc) {
 	d.Text("name", r.Title)
 	d.Uint("type_id", 1)
 	d.Text("type", "Rule")
-	if r.Modified != "" {
-		d.Text("version", r.Modified)
-	} else {
-		d.Some("version", r.Date)
-	}
+	d.Some("version", r.version())
 	d.End()
 	attacks(d, r.Tags)
 	d.OptionalList("related_events")
@@ -167,11 +163,7 @@ func (f Finding) evidence(d *document.Doc) {
 	d.OptionalList("evidences")
 	d.Optional("")
 	d.Optional("actor")
-	name := text(slotUserName)
-	if name == "" {
-		name = text(slotUserEmail)
-	}
-	user("user", text(slotUserID), name, text(slotUserFull))
+	user("user", text(slotUserID), f.first(slotUserName, slotUserEmail), text(slotUserFull))
 	d.Some("app_name", text(slotSystem))
 	d.End()
 	target, whom := text(slotTargetID), text(slotTargetName)
@@ -200,15 +192,8 @@ func (f Finding) unmapped(d *document.Doc) {
 	d.Some("original", f.f.text(slotAgent))
 	d.End()
 	d.Map("alert")
-	d.Some("level", f.Rule.Level.String())
-	if len(f.Rule.Tags) > 0 {
-		texts(d, "tags", f.Rule.Tags...)
-	}
-	d.OptionalList("group")
-	for i, v := range f.values {
-		d.Text("", f.Rule.Correlation.GroupBy[i]+"="+v)
-	}
-	d.End()
+	f.rank(d)
+	f.group(d)
 	d.End()
 	d.End()
 }

@@ -23,10 +23,16 @@ type occurrence struct {
 // own clones the texts: until then they are parts of a record, which does not last.
 func (o *occurrence) own() {
 	o.id, o.value = strings.Clone(o.id), strings.Clone(o.value)
-	o.ids = slices.Clone(o.ids)
-	for i, id := range o.ids {
-		o.ids[i] = strings.Clone(id)
+	o.ids = cloned(o.ids)
+}
+
+// cloned copies a list and its texts.
+func cloned(list []string) []string {
+	list = slices.Clone(list)
+	for i, s := range list {
+		list[i] = strings.Clone(s)
 	}
+	return list
 }
 
 // group is what a correlation knows about one combination of values of group-by.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,6 +105,9 @@ type ref struct {
 // Alerts reports whether the rule gives alerts of its own, and is not only a part of a
 // correlation.
 func (r *Rule) Alerts() bool { return !r.silent }
+
+// version is the date of the last change; empty: unknown.
+func (r *Rule) version() string { return cmp.Or(r.Modified, r.Date) }
 
 // Fields are the fields that the rule reads, sorted.
 func (r *Rule) Fields() []string {

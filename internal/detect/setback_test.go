@@ -12,10 +12,8 @@ import (
 func TestLaw7AClockThatWasAheadMutesNoGroup(t *testing.T) {
 	set := loaded(t, counted)
 	path := t.TempDir() + "/state"
-	e, s := opened(t, set, path)
 	var got []string
-	emit := func(a *Alert) { got = append(got, fmt.Sprint(a.Events)) }
-	e.o.Emit = emit
+	e, s := listening(t, set, path, &got)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	for i := range 5 { // three make an alert
 		e.Record(failedAt(fmt.Sprint("ahead", i), at(i).AddDate(0, 0, 1)), at(i).AddDate(0, 0, 1))
@@ -24,9 +22,8 @@ func TestLaw7AClockThatWasAheadMutesNoGroup(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e, s = opened(t, set, path)
+	e, s = listening(t, set, path, &got)
 	defer s.Close()
-	e.o.Emit = emit
 	for i := range 3 {
 		e.Record(failedAt(fmt.Sprint("right", i), at(i)), at(i))
 	}

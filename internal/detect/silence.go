@@ -15,6 +15,7 @@ func (e *Engine) heard(g *group, o occurrence) {
 	o.own()
 	g.heard, g.reported, g.firedBy, g.last = e.now.UnixNano(), false, o.id, o.at
 	e.noteHeard(g)
+	e.measure(g)
 	e.shrink(g)
 }
 

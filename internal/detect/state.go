@@ -73,6 +73,17 @@ type entry struct {
 	Sent    bool     `json:"d,omitempty"` // that the sink has the unsent alert with the id ID
 }
 
+// with returns a copy of n that describes f.
+func (n entry) with(f *firing) entry {
+	n.ID, n.At, n.Alerted, n.Fired, n.Count, n.First = f.firedBy, f.last, f.alerted, f.fired, f.count, f.first
+	return n
+}
+
+// firing is what with has put into n.
+func (n *entry) firing() firing {
+	return firing{alerted: n.Alerted, firedBy: n.ID, fired: n.Fired, count: n.Count, first: n.First, last: n.At}
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // OpenState reads the file at path, or makes it, and locks it. The engine must be new.
@@ -189,16 +200,13 @@ func (e *Engine) restore(n *entry) {
 	case r.Correlation.Silence:
 		g.heard, g.reported, g.firedBy, g.last = n.Heard, n.Reported, n.ID, n.At
 	case n.Owed:
-		g.owed = append(g.owed, firing{alerted: n.Alerted, firedBy: n.ID, fired: n.Fired, count: n.Count, first: n.First, last: n.At})
+		g.owed = append(g.owed, n.firing())
 	case n.Muted != 0:
-		g.muted, g.quiet, g.alerted, g.firedBy, g.fired, g.count, g.first, g.last = n.Muted, n.Quiet, n.Alerted, n.ID, n.Fired, n.Count, n.First, n.At
-		g.list = nil
+		g.muted, g.quiet, g.firing, g.list = n.Muted, n.Quiet, n.firing(), nil
 	default:
 		e.add(g, occurrence{at: n.At, id: n.ID, value: n.Value, part: n.Part, ids: n.IDs})
 	}
-	e.Stats.Bytes -= g.bytes
-	g.measure()
-	e.Stats.Bytes += g.bytes
+	e.measure(g)
 	e.high = max(e.high, n.At)
 	e.shrink(g)
 }
@@ -217,12 +225,15 @@ func (e *Engine) snapshot(b []byte) []byte {
 		}
 		for i := range g.owed {
 			if f := &g.owed[i]; f.unsettled(e.settled) {
-				b = appendEntry(b, &entry{Rule: n.Rule, Group: n.Group, ID: f.firedBy, At: f.last, Alerted: f.alerted, Fired: f.fired, Count: f.count, First: f.first, Owed: true})
+				owed := n.with(f)
+				owed.Owed = true
+				b = appendEntry(b, &owed)
 			}
 		}
 		if g.muted != 0 {
-			n.ID, n.At, n.Muted, n.Quiet, n.Alerted, n.Fired, n.Count, n.First = g.firedBy, g.last, g.muted, g.quiet, g.alerted, g.fired, g.count, g.first
-			b = appendEntry(b, &n)
+			last := n.with(&g.firing)
+			last.Muted, last.Quiet = g.muted, g.quiet
+			b = appendEntry(b, &last)
 		}
 		for i := range g.list {
 			o := &g.list[i]

@@ -70,6 +70,14 @@ func play(e *Engine, lines [][]byte, from int) (ids []string) {
 	return ids
 }
 
+// listening is opened, with an engine that appends the events of each alert to got.
+func listening(t *testing.T, set *Set, path string, got *[]string) (*Engine, *State) {
+	t.Helper()
+	e, s := opened(t, set, path)
+	e.o.Emit = func(a *Alert) { *got = append(*got, fmt.Sprint(a.Events)) }
+	return e, s
+}
+
 func opened(t *testing.T, set *Set, path string) (*Engine, *State) {
 	t.Helper()
 	e := New(set, Options{})

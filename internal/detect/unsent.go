@@ -33,11 +33,8 @@ func (e *Engine) Beside(f func()) {
 // owe remembers an alert until it is sent. If there are too many, the oldest is forgotten.
 func (e *Engine) owe(a *Alert) {
 	u := &unsent{
-		rule: a.Rule, id: a.id, instance: strings.Clone(a.f.text(slotInstance)), group: slices.Clone(a.values), events: slices.Clone(a.Events),
+		rule: a.Rule, id: a.id, instance: strings.Clone(a.f.text(slotInstance)), group: slices.Clone(a.values), events: cloned(a.Events),
 		count: a.Count, first: a.First.UnixNano(), last: a.Last.UnixNano(),
-	}
-	for i, id := range u.events {
-		u.events[i] = strings.Clone(id)
 	}
 	e.remember(u)
 	if e.note != nil {
