@@ -1,12 +1,6 @@
 package dashboards
 
-import (
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/zitadel-siem/zitadel-siem/internal/schema"
-)
+import "strings"
 
 // field is a field of a record in ECS and the label that a query gives it. Loki's parser
 // json leaves arrays out unless an element is named.
@@ -45,24 +39,9 @@ func lines(fields []field, filters ...string) string {
 	return b.String()
 }
 
-// table is the built-in one.
-func table() *schema.Table {
-	t, err := schema.Load(nil, "")
-	if err != nil {
-		panic(err) // the tests of package schema load it
-	}
-	return t
-}
-
 // of are the event types of these groups of the table, as a filter.
-func of(groups ...string) string {
-	types := map[string]bool{}
-	for _, row := range table().Rows() {
-		if slices.Contains(groups, row.Group) {
-			types[strings.ReplaceAll(row.Type, ".", `\\.`)] = true
-		}
-	}
-	return `action=~"` + strings.Join(slices.Sorted(maps.Keys(types)), "|") + `"`
+func of(groups []string) string {
+	return `action=~"` + strings.ReplaceAll(strings.Join(typesOf(groups), "|"), ".", `\\.`) + `"`
 }
 
 // audit is the dashboard of the records.
@@ -77,7 +56,6 @@ func audit() dashboard {
 		filters = append(filters, by.label+`!=""`)
 		return []query{{"topk(10, sum by (" + by.label + ") (count_over_time(" + lines(fields, filters...) + " [$__range])))", "{{" + by.label + "}}"}}
 	}
-	logins := []string{of("logon", "logon_fail", "factor_fail")}
 	failed := []string{`category="authentication"`, `outcome="failure"`}
 	seen := []field{category, outcome}
 	return dashboard{
@@ -87,19 +65,19 @@ func audit() dashboard {
 			Query:      map[string]any{"label": "instance", "stream": `{job="zitadel"}`, "type": 1, "refId": "instance"},
 			Datasource: &source, IncludeAll: true, AllValue: ".+", Multi: true, Refresh: 2}}},
 		Panels: lay(source, []view{
-			{title: "Logins by outcome", kind: "timeseries", width: 16, queries: over(outcome, []field{action}, logins...)},
+			{title: "Logins by outcome", kind: "timeseries", width: 16, queries: over(outcome, []field{action}, of(logins))},
 			{title: "Heartbeats of the reader", about: "Nothing here: the reader or the way from it is down. Needs the option heartbeat.", kind: "stat", width: 8,
 				queries: []query{{"sum(count_over_time(" + lines([]field{kind, action}, `kind="metric"`, `action="heartbeat"`) + " [10m]))", "in 10 minutes"}}},
 			{title: "Failures by user", kind: "bargauge", width: 8, queries: top(userName, seen, failed...)},
 			{title: "Failures by user id", about: "For records without names.", kind: "bargauge", width: 8, queries: top(userID, seen, failed...)},
 			{title: "Failures by address", kind: "bargauge", width: 8, queries: top(sourceIP, seen, failed...)},
-			{title: "Second factors", kind: "timeseries", width: 12, queries: over(message, []field{action}, of("mfa_on", "mfa_off", "mfa_skip"))},
-			{title: "New credentials", about: "Keys, secrets and tokens of service users and applications.", kind: "timeseries", width: 12, queries: over(message, []field{action}, of("cred_add", "app_key_add", "app_secret"))},
+			{title: "Second factors", kind: "timeseries", width: 12, queries: over(message, []field{action}, of(factors))},
+			{title: "New credentials", about: "Keys, secrets and tokens of service users and applications.", kind: "timeseries", width: 12, queries: over(message, []field{action}, of(credentials))},
 			{title: "Changes by editor", kind: "bargauge", width: 8, queries: top(editorID, []field{category}, `category=~"iam|configuration"`)},
 			{title: "Changes by organization", kind: "bargauge", width: 8, queries: top(organization, []field{category}, `category=~"iam|configuration"`)},
 			{title: "Events by type", kind: "bargauge", width: 8, queries: top(action, nil)},
 			{title: "Impersonation, locks, removed factors, new credentials", kind: "logs", width: 24,
-				queries: []query{{lines([]field{action}, of("impersonate", "acc_lock", "acc_delete", "mfa_off", "cred_add", "app_key_add", "app_secret")), ""}}},
+				queries: []query{{lines([]field{action}, of(notable)), ""}}},
 		}),
 	}
 }

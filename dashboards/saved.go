@@ -3,8 +3,6 @@ package dashboards
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -106,30 +104,23 @@ type picture struct {
 }
 
 // actions are the event types of groups of the table, as KQL.
-func actions(groups ...string) string {
-	types := map[string]bool{}
-	for _, row := range table().Rows() {
-		if slices.Contains(groups, row.Group) {
-			types[`"`+row.Type+`"`] = true
-		}
-	}
-	return "event.action : (" + strings.Join(slices.Sorted(maps.Keys(types)), " or ") + ")"
+func actions(groups []string) string {
+	return `event.action : ("` + strings.Join(typesOf(groups), `" or "`) + `")`
 }
 
 var pictures = func() []picture {
-	logins := actions("logon", "logon_fail", "factor_fail")
 	failed := "event.category : authentication and event.outcome : failure"
 	changes := "event.category : (iam or configuration)"
 	beats := "event.kind : metric and event.action : heartbeat"
 	return []picture{
-		{slug: "logins", title: "Logins by outcome", kind: "over", kql: logins, by: []string{"event.outcome"}, width: 24},
+		{slug: "logins", title: "Logins by outcome", kind: "over", kql: actions(logins), by: []string{"event.outcome"}, width: 24},
 		{slug: "alerts", title: "Alerts", about: "Of the option detect.", kind: "top", kql: "event.kind : alert", by: []string{"rule.name"}, width: 16},
 		{slug: "heartbeats", title: "Heartbeats", about: "None: the reader or the way from it is down. Needs the option heartbeat.", kind: "count", kql: beats, width: 8},
 		{slug: "failures-user", title: "Failures by user", kind: "top", kql: failed, by: []string{"user.name"}, width: 16},
 		{slug: "failures-address", title: "Failures by address", kind: "top", kql: failed, by: []string{"source.ip"}, width: 16},
 		{slug: "failures-application", title: "Failures by application", kind: "top", kql: failed, by: []string{"zitadel.application.name"}, width: 16},
-		{slug: "factors", title: "Second factors", kind: "over", kql: actions("mfa_on", "mfa_off", "mfa_skip"), by: []string{"event.action"}, width: 24},
-		{slug: "credentials", title: "New credentials", about: "Keys, secrets and tokens of service users and applications.", kind: "over", kql: actions("cred_add", "app_key_add", "app_secret"), by: []string{"event.action"}, width: 24},
+		{slug: "factors", title: "Second factors", kind: "over", kql: actions(factors), by: []string{"event.action"}, width: 24},
+		{slug: "credentials", title: "New credentials", about: "Keys, secrets and tokens of service users and applications.", kind: "over", kql: actions(credentials), by: []string{"event.action"}, width: 24},
 		{slug: "privileged", title: "Privileged changes", kind: "over", kql: changes, by: []string{"event.action"}, width: 24},
 		{slug: "lag", title: "Lag of the reader in seconds", kind: "over", kql: beats, max: "zitadel.heartbeat.lag_seconds", by: []string{"zitadel.instance"}, width: 24},
 		{slug: "editors", title: "Changes by editor", kind: "top", kql: changes, by: []string{"user.id", "user.name"}, width: 24},
@@ -220,7 +211,7 @@ func savedObjects() []savedObject {
 	}
 	place(savedObject{ID: "zitadel-siem-notable", Type: "search", References: []savedReference{{sourceName, "index-pattern", dataView}}, Migration: map[string]string{"search": "7.9.3"},
 		Attributes: savedSearch{Title: "ZITADEL: impersonation, locks, removed factors, new credentials", Version: 1, Columns: []string{"event.action", "message", "user.name", "user.target.name", "source.ip", "organization.name"},
-			Sort: [][2]string{{"@timestamp", "desc"}}, Meta: searchSource(actions("impersonate", "acc_lock", "acc_delete", "mfa_off", "cred_add", "app_key_add", "app_secret"), true)}}, 48)
+			Sort: [][2]string{{"@timestamp", "desc"}}, Meta: searchSource(actions(notable), true)}}, 48)
 	return append(objects, savedObject{ID: "zitadel-siem-audit", Type: "dashboard", References: references, Migration: map[string]string{"dashboard": "7.9.3"},
 		Attributes: savedDashboard{Title: "ZITADEL: audit trail", Description: "Records of zitadel-siem in ECS.", Version: 1, Panels: text(panels), Options: text(map[string]any{"useMargins": true, "hidePanelTitles": false}),
 			TimeRestore: true, TimeFrom: "now-24h", TimeTo: "now", Refresh: map[string]any{"pause": true, "value": 0}, Meta: searchSource("", false)}})
