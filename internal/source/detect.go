@@ -131,18 +131,15 @@ func (t *detector) watch(r record.Record, line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.settle()
-	_, beat := r.(*pipe.Heartbeat)
-	if beat {
-		t.beaten = time.Now()
-	}
+	now := time.Now()
+	evaluate := func() { t.engine.Record(line, now) }
 	// A rule must not cost the record, which comes out without its alerts then.
-	t.evaluate(beat, r.ID(), func() {
-		if beat {
-			t.engine.Beside(func() { t.engine.Record(line, time.Now()) })
-		} else {
-			t.engine.Record(line, time.Now())
-		}
-	})
+	if _, beat := r.(*pipe.Heartbeat); beat {
+		t.beaten = now
+		t.evaluate(true, r.ID(), func() { t.engine.Beside(evaluate) })
+		return
+	}
+	t.evaluate(false, r.ID(), evaluate)
 }
 
 // evaluate calls f, which gives alerts. Those that belong to no event wait apart. t.mu is held.

@@ -85,6 +85,16 @@ func (w *watched) pass(minutes int, answers bool) (titles []string) {
 	return titles
 }
 
+// silence lets ZITADEL answer for a minute and then no more, and returns the ids of both alerts.
+func (w *watched) silence(t *testing.T) (ids []string) {
+	t.Helper()
+	w.pass(1, true)
+	if got := strings.Join(w.pass(30, false), " "); got != "reader_lag audit_silence" {
+		t.Fatalf("%q", got)
+	}
+	return slices.Clone(w.ids)
+}
+
 // TestSilence_AReaderSaysThatZITADELDoesNotAnswer: in the reader's own process, by the same
 // rules, and also without the setting heartbeat. A quiet ZITADEL that answers is no silence.
 func TestSilence_AReaderSaysThatZITADELDoesNotAnswer(t *testing.T) {
@@ -113,11 +123,7 @@ func TestLaw2_AnAlertBesideComesAgainUntilTheSinkHasIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		w := newWatched(t, path)
-		w.pass(1, true)
-		if got := strings.Join(w.pass(30, false), " "); got != "reader_lag audit_silence" {
-			t.Fatalf("%q", got)
-		}
-		ids := slices.Clone(w.ids) // and nothing takes them
+		ids := w.silence(t) // and nothing takes them
 		for _, answers := range []bool{true, false} {
 			if err := w.close(); err != nil {
 				t.Fatal(err)
@@ -146,11 +152,7 @@ func TestLaw2_AnAlertBesideSurvivesAKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		w := newWatched(t, path)
-		w.pass(1, true)
-		if got := w.pass(30, false); len(got) != 2 {
-			t.Fatalf("%q", got)
-		}
-		ids := slices.Clone(w.ids)
+		ids := w.silence(t)
 		if err := w.state.Abandon(); err != nil { // as a kill does
 			t.Fatal(err)
 		}
