@@ -48,8 +48,6 @@ type Metrics struct {
 
 	shown     Shown
 	histories []histories // of the feeds
-	stop      context.CancelFunc
-	stopping  context.Context
 }
 
 // ListenMetrics begins to listen at addr, HOST:PORT. Everybody who can reach the
@@ -63,7 +61,6 @@ func ListenMetrics(addr string, feeds []*Feed, shown Shown, log *slog.Logger) (*
 		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it must be HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now(), shown: shown, histories: make([]histories, len(feeds))}
-	m.stopping, m.stop = context.WithCancel(context.Background())
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{feeds}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -85,10 +82,11 @@ func (m *Metrics) Addr() string { return m.listener.Addr().String() }
 
 // Serve answers until [Metrics.Close].
 func (m *Metrics) Serve() error {
+	ctx, stop := context.WithCancel(context.Background())
 	var remembering sync.WaitGroup
-	remembering.Go(func() { m.remember(m.stopping) })
+	remembering.Go(func() { m.remember(ctx) })
 	defer remembering.Wait()
-	defer m.stop()
+	defer stop()
 	if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics_listen: %w", err)
 	}
@@ -96,10 +94,7 @@ func (m *Metrics) Serve() error {
 }
 
 // Close ends it at once.
-func (m *Metrics) Close() error {
-	m.stop()
-	return m.server.Close()
-}
+func (m *Metrics) Close() error { return m.server.Close() }
 
 // health of a source, as a line of /health.
 type health struct {

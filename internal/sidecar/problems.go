@@ -113,15 +113,15 @@ func (f *Feed) webhooks(now, began time.Time, h *histories, add adder) {
 			"Webhooks are not received.")
 	}
 	refused := h.refused.Grew(refusedWithin)
-	reasons := sortedReasons(f.Listener.RefusedBy())
-	if refused == 0 || len(reasons) == 0 {
+	reason := mostOften(f.Listener.RefusedBy())
+	if refused == 0 || reason == "" {
 		return
 	}
-	fix, ok := refusalFixes[reasons[0]]
+	fix, ok := refusalFixes[reason]
 	if !ok {
 		fix = "Check what sends to this address. Requests of ZITADEL have another form."
 	}
-	add(page.Warning, time.Time{}, fix, "%d webhook requests were refused within %s, most often since the start for the reason %s.", refused, terminal.Roughly(refusedWithin), reasons[0])
+	add(page.Warning, time.Time{}, fix, "%d webhook requests were refused within %s, most often since the start for the reason %s.", refused, terminal.Roughly(refusedWithin), reason)
 }
 
 // behind is about the lag, if nothing else explains it.

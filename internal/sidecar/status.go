@@ -3,6 +3,7 @@ package sidecar
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -55,8 +56,8 @@ func (m *Metrics) status() page.State {
 	}
 	if m.shown.Messages != nil {
 		s.Messages = m.shown.Messages.Last()
-		for i := range s.Messages {
-			if len(m.feeds) == 1 { // then the log does not name it
+		if len(m.feeds) == 1 { // then the log does not name it
+			for i := range s.Messages {
 				s.Messages[i].Instance = m.feeds[0].Settings.Instance
 			}
 		}
@@ -137,12 +138,12 @@ func (f *Feed) behindAfter() time.Duration {
 	return max(time.Minute, 3*(f.Settings.Settle+f.Settings.PollInterval))
 }
 
-// sortedReasons are the reasons of refusals, most frequent first.
-func sortedReasons(by map[string]uint64) []string {
-	reasons := make([]string, 0, len(by))
-	for reason := range by {
-		reasons = append(reasons, reason)
+// mostOften is the most frequent reason of refusals; empty: none.
+func mostOften(by map[string]uint64) (most string) {
+	for _, reason := range slices.Sorted(maps.Keys(by)) {
+		if by[reason] > by[most] {
+			most = reason
+		}
 	}
-	slices.SortFunc(reasons, func(a, b string) int { return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b)) })
-	return reasons
+	return most
 }
