@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -21,20 +22,17 @@ func (*completionCommand) Help() string {
 
 func (c *completionCommand) Run(parsed *kong.Context) error {
 	described := cmdline.New(parsed.Model, valuesOf)
-	switch c.Shell {
-	case "zsh":
-		return described.WriteZsh(os.Stdout)
-	case "fish":
-		return described.WriteFish(os.Stdout)
-	}
-	return described.WriteBash(os.Stdout)
+	script := map[string]func() string{"bash": described.Bash, "zsh": described.Zsh, "fish": described.Fish}[c.Shell]
+	_, err := io.WriteString(os.Stdout, script())
+	return err
 }
 
 // manCommand writes the man page. The build of the packages runs it.
 type manCommand struct{}
 
 func (manCommand) Run(parsed *kong.Context) error {
-	return cmdline.New(parsed.Model, valuesOf).WriteMan(os.Stdout, cmdline.Manual{Version: version.Version, Sections: manualSections})
+	_, err := io.WriteString(os.Stdout, cmdline.New(parsed.Model, valuesOf).Man(cmdline.Manual{Version: version.Version, Sections: manualSections}))
+	return err
 }
 
 var manualSections = []cmdline.Section{

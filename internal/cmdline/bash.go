@@ -2,12 +2,11 @@ package cmdline
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
-// WriteBash writes a completion for bash 4 and later. It needs no package of functions.
-func (c *Command) WriteBash(w io.Writer) error {
+// Bash is a completion for bash 4 and later. It needs no package of functions.
+func (c *Command) Bash() string {
 	function := "_" + strings.ReplaceAll(c.Name, "-", "_")
 	var b strings.Builder
 	fmt.Fprintf(&b, `# bash completion for %[1]s, written by: %[1]s completion bash
@@ -78,6 +77,5 @@ func (c *Command) WriteBash(w io.Writer) error {
 
 complete -F %s %s
 `, function, c.Name)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }

@@ -37,7 +37,6 @@ type Argument struct {
 // Flag is a flag that a user may give.
 type Flag struct {
 	Name, Help, Group string // the name is without dashes
-	Short             rune   // 0: none
 	Placeholder       string // of its value; empty: it takes none
 	Hint
 }
@@ -63,7 +62,9 @@ func command(node *kong.Node, parent string, hint func(string) Hint) *Command {
 	}
 	c.Flags = flags(node, hint)
 	for _, p := range node.Positional {
-		c.Arguments = append(c.Arguments, Argument{Name: strings.ToUpper(p.Name), Help: p.Help, Repeated: p.IsCumulative(), Hint: hintOf(p)})
+		a := Argument{Name: strings.ToUpper(p.Name), Help: p.Help, Repeated: p.IsCumulative(), Hint: hintOf(p)}
+		a.Files = a.Files || a.Repeated // the only lists are lists of files
+		c.Arguments = append(c.Arguments, a)
 	}
 	for _, child := range node.Children {
 		if !child.Hidden {
@@ -81,7 +82,7 @@ func flags(node *kong.Node, hint func(string) Hint) (list []Flag) {
 		if f.Hidden {
 			continue
 		}
-		flag := Flag{Name: f.Name, Help: f.Help, Short: f.Short, Hint: hintOf(f.Value)}
+		flag := Flag{Name: f.Name, Help: f.Help, Hint: hintOf(f.Value)}
 		if f.Group != nil {
 			flag.Group = f.Group.Title
 		}
@@ -134,7 +135,7 @@ func (c *Command) names() []string { return append([]string{c.Name}, c.Aliases..
 
 // files says that c takes files as arguments.
 func (c *Command) files() bool {
-	return slices.ContainsFunc(c.Arguments, func(a Argument) bool { return a.Repeated || a.Files })
+	return slices.ContainsFunc(c.Arguments, func(a Argument) bool { return a.Files })
 }
 
 // values are the words that the arguments of c may have.

@@ -2,27 +2,26 @@ package cmdline
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
-// WriteFish writes a completion for fish 3 and later.
-func (c *Command) WriteFish(w io.Writer) error {
+// Fish is a completion for fish 3 and later.
+func (c *Command) Fish() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# fish completion for %[1]s, written by: %[1]s completion fish\n\ncomplete -c %[1]s -f\n", c.Name)
 	for _, command := range c.all() {
-		when := fishQuote(command.fishCondition(c))
+		complete := "complete -c " + c.Name + " -n " + fishQuote(command.fishCondition(c))
 		for _, child := range command.Commands {
-			fmt.Fprintf(&b, "complete -c %s -n %s -a %s -d %s\n", c.Name, when, child.Name, fishQuote(brief(child.Help)))
+			fmt.Fprintf(&b, "%s -a %s -d %s\n", complete, child.Name, fishQuote(brief(child.Help)))
 		}
 		if values := command.values(); len(values) > 0 {
-			fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", c.Name, when, fishQuote(strings.Join(values, " ")))
+			fmt.Fprintf(&b, "%s -a %s\n", complete, fishQuote(strings.Join(values, " ")))
 		}
 		if command.files() {
-			fmt.Fprintf(&b, "complete -c %s -n %s -F\n", c.Name, when)
+			fmt.Fprintf(&b, "%s -F\n", complete)
 		}
 		for _, f := range command.Flags {
-			fmt.Fprintf(&b, "complete -c %s -n %s -l %s", c.Name, when, f.Name)
+			fmt.Fprintf(&b, "%s -l %s", complete, f.Name)
 			switch {
 			case f.Placeholder == "":
 			case f.Files:
@@ -36,19 +35,14 @@ func (c *Command) WriteFish(w io.Writer) error {
 			fmt.Fprintf(&b, " -d %s\n", fishQuote(brief(f.Help)))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // fishCondition holds where the next word belongs to c and not to a command below it.
 func (c *Command) fishCondition(program *Command) string {
 	var parts []string
-	for at := program; at != nil && at != c; {
-		next := at.toward(c)
-		if next != nil {
-			parts = append(parts, "__fish_seen_subcommand_from "+strings.Join(next.names(), " "))
-		}
-		at = next
+	for at := program.toward(c); at != nil; at = at.toward(c) {
+		parts = append(parts, "__fish_seen_subcommand_from "+strings.Join(at.names(), " "))
 	}
 	if len(c.Commands) > 0 {
 		var below []string

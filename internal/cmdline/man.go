@@ -2,7 +2,6 @@ package cmdline
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -18,8 +17,8 @@ type Manual struct {
 // Section of a man page.
 type Section struct{ Title, Text string }
 
-// WriteMan writes a man page of section 1.
-func (c *Command) WriteMan(w io.Writer, m Manual) error {
+// Man is a man page of section 1.
+func (c *Command) Man(m Manual) string {
 	var b strings.Builder
 	title := strings.ToUpper(c.Name)
 	// No date: the same sources give the same page.
@@ -60,8 +59,7 @@ func (c *Command) WriteMan(w io.Writer, m Manual) error {
 			}
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func (c *Command) manCommand(b *strings.Builder, program *Command) {

@@ -2,20 +2,18 @@ package cmdline
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
-// WriteZsh writes a completion for zsh, a file for a directory of its fpath.
-func (c *Command) WriteZsh(w io.Writer) error {
+// Zsh is a completion for zsh, a file for a directory of its fpath.
+func (c *Command) Zsh() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#compdef %[1]s\n# zsh completion for %[1]s, written by: %[1]s completion zsh\n", c.Name)
 	for _, command := range c.all() {
 		command.zshFunction(&b, c.Name)
 	}
 	fmt.Fprintf(&b, "\nif [ \"$funcstack[1]\" = \"_%[1]s\" ]; then\n    %[2]s \"$@\"\nelse\n    compdef %[2]s %[1]s\nfi\n", c.Name, zshName(c.Name, c))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // zshName is the name of the function for a command.
@@ -48,7 +46,6 @@ func (c *Command) zshFunction(b *strings.Builder, program string) {
 			where := ""
 			if a.Repeated {
 				where = "*"
-				a.Files = true
 			}
 			fmt.Fprintf(b, " \\\n        %s", zshQuote(where+":"+zshText(strings.ToLower(a.Name))+":"+zshAction(a.Hint)))
 		}
