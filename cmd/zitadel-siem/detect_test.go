@@ -234,11 +234,7 @@ func TestTheStatePassesNoAlertThatWasNotDelivered(t *testing.T) {
 			began.Add(time.Duration(i)*time.Second+time.Duration(i/10)*time.Hour).Format(time.RFC3339), i+1)
 	}
 	state := filepath.Join(t.TempDir(), "state")
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer full.Close()
+	full := fullDevice(t)
 	cmd := program(t, nil, "detect", "--state-path", state)
 	cmd.Stdin, cmd.Stdout = strings.NewReader(lines.String()), full
 	if err := cmd.Run(); err == nil {

@@ -211,13 +211,20 @@ func TestPullEndsQuietlyWhenItsReaderGoes(t *testing.T) {
 	}
 }
 
-func TestPullOnAFullDiskLosesNothing(t *testing.T) {
-	t.Parallel()
+// fullDevice is a file on a device that is always full. The test is skipped where there is none.
+func fullDevice(t *testing.T) *os.File {
+	t.Helper()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("no /dev/full here")
+		t.Skipf("there is no device that is always full, which only Linux has: %v", err)
 	}
-	defer full.Close()
+	t.Cleanup(func() { _ = full.Close() })
+	return full
+}
+
+func TestPullOnAFullDiskLosesNothing(t *testing.T) {
+	t.Parallel()
+	full := fullDevice(t)
 	server := startRecorded(t, zitadeltest.Options{})
 	env := environment(server, "ZITADEL_STATE_PATH="+filepath.Join(t.TempDir(), "state"))
 	cmd := program(t, env, "pull", "--once")
