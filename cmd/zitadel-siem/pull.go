@@ -298,11 +298,9 @@ func progressOf(feeds []*sidecar.Feed) terminal.Progress {
 		for _, n := range f.Metrics().Errors {
 			sum.Errors += n
 		}
-		switch newest, upTo := f.Reader.Newest(), f.Reader.ReadUpTo(); {
-		case !upTo.IsZero():
-			sum.Lag = max(sum.Lag, time.Since(upTo), 0)
-		case !newest.IsZero():
-			sum.Lag = max(sum.Lag, time.Since(newest), 0)
+		lag, caughtUp := f.ReadLag(time.Now())
+		sum.Lag = max(sum.Lag, lag)
+		if lag >= 0 && !caughtUp {
 			sum.Note = "catching up"
 		}
 	}

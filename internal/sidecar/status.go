@@ -114,23 +114,26 @@ func (f *Feed) shown(now time.Time, h *histories, problems []page.Problem) page.
 	return s
 }
 
-// lag is how far the receiver is behind now, negative before that is known. Until the
-// reader has caught up for the first time, it is the age of the newest event that was
-// read. Afterwards it does not grow while ZITADEL writes nothing.
+// lag is how far the receiver is behind now, negative before that is known.
 func (f *Feed) lag(now time.Time) (lag time.Duration, caughtUp bool) {
-	upTo, newest := f.Reader.ReadUpTo(), f.Reader.Newest()
-	switch {
-	case !upTo.IsZero():
-		lag, caughtUp = max(0, now.Sub(upTo)), true
-	case !newest.IsZero():
-		lag = max(0, now.Sub(newest))
-	default:
-		return -1, false
-	}
-	if waits := f.Pipe.WaitingSince(); !waits.IsZero() {
+	lag, caughtUp = f.ReadLag(now)
+	if waits := f.Pipe.WaitingSince(); lag >= 0 && !waits.IsZero() {
 		lag = max(lag, now.Sub(waits))
 	}
 	return lag, caughtUp
+}
+
+// ReadLag is how far the reader is behind now, negative before that is known. Until it has
+// caught up for the first time, it is the age of the newest event that was read. Afterwards
+// it does not grow while ZITADEL writes nothing.
+func (f *Feed) ReadLag(now time.Time) (lag time.Duration, caughtUp bool) {
+	if upTo := f.Reader.ReadUpTo(); !upTo.IsZero() {
+		return max(0, now.Sub(upTo)), true
+	}
+	if newest := f.Reader.Newest(); !newest.IsZero() {
+		return max(0, now.Sub(newest)), false
+	}
+	return -1, false
 }
 
 // behindAfter is the lag that is not normal: three polls, and a minute at least.
