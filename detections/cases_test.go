@@ -174,10 +174,16 @@ func eventOf(tb testing.TB, m map[string]any, at time.Time, sequence uint64) *re
 func alerts(tb testing.TB, set *detect.Set, moments []moment) map[string][]string {
 	tb.Helper()
 	found := map[string][]string{}
-	var now time.Time
-	e := detect.New(set, detect.Options{Emit: func(a *detect.Alert) {
+	live(tb, detect.New(set, detect.Options{Emit: func(a *detect.Alert) {
 		found[a.Rule.ID] = append(found[a.Rule.ID], string(record.AppendJSON(nil, a)))
-	}})
+	}}), moments)
+	return found
+}
+
+// live gives an engine the records when they happen, or late if they are out of order.
+func live(tb testing.TB, e *detect.Engine, moments []moment) {
+	tb.Helper()
+	var now time.Time
 	e.Start(began)
 	for _, m := range moments {
 		if m.at.After(now) {
@@ -188,7 +194,6 @@ func alerts(tb testing.TB, set *detect.Set, moments []moment) map[string][]strin
 			tb.Fatalf("no record: %s", m.line)
 		}
 	}
-	return found
 }
 
 // TestEveryRuleFiresOnItsTruePositivesAndIsSilentOnItsFalseOnes: the evidence of a rule is the

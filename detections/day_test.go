@@ -87,13 +87,7 @@ func TestADayOfNormalUseAlertsFewerThanFiveTimes(t *testing.T) {
 	}
 	var found [][]byte
 	e := detect.New(rules(t), detect.Options{Emit: func(a *detect.Alert) { found = append(found, record.AppendJSON(nil, a)) }})
-	e.Start(began)
-	for _, m := range day {
-		e.Tick(m.at)
-		if !e.Record(m.line, m.at) {
-			t.Fatalf("no record: %s", m.line)
-		}
-	}
+	live(t, e, day)
 	if len(found) >= 5 {
 		t.Errorf("%d alerts:\n%s", len(found), bytes.Join(found, []byte("\n")))
 	}

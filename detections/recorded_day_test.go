@@ -99,13 +99,7 @@ func TestARecordedDayOfNormalUseAlertsFewerThanFiveTimes(t *testing.T) {
 	e := detect.New(rules(t), detect.Options{MinLevel: detect.Low, Emit: func(a *detect.Alert) {
 		found = append(found, fmt.Sprintf("%s %s %s", a.Rule.Level, a.Rule.Name, record.AppendJSON(nil, a)))
 	}})
-	e.Start(began)
-	for _, m := range day {
-		e.Tick(m.at)
-		if !e.Record(m.line, m.at) {
-			t.Fatalf("no record: %s", m.line)
-		}
-	}
+	live(t, e, day)
 	for _, f := range found {
 		t.Logf("%.600s", f)
 	}

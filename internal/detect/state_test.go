@@ -133,7 +133,7 @@ func TestEveryAlertThatTheSinkMayNotHaveComesAgain(t *testing.T) {
 	want := slices.Compact(slices.Sorted(slices.Values(play(New(set, Options{}), lines, 0))))
 	for _, from := range []int{0, 5, 33, 90} {
 		path := filepath.Join(t.TempDir(), "state")
-		e := New(set, Options{})
+		var e *Engine
 		var s *State
 		open := func() {
 			e = New(set, Options{})
