@@ -179,10 +179,13 @@ func here(t *testing.T, config string) string {
 // The fields of fluent-operator's objects that the example uses, as its types of version 3
 // (fluentbit.fluent.io/v1alpha2) have them. Its module is not on the proxy.
 type (
-	collector struct {
+	resource struct {
 		meta.TypeMeta   `json:",inline"`
 		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+	}
+	collector struct {
+		resource
+		Spec struct {
 			Image                 string                      `json:"image"`
 			Args                  []string                    `json:"args"`
 			FluentBitConfigName   string                      `json:"fluentBitConfigName"`
@@ -199,9 +202,8 @@ type (
 		} `json:"spec"`
 	}
 	fluentBitConfig struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			Namespace string `json:"namespace"`
 			Service   struct {
 				FlushSeconds float64 `json:"flushSeconds"`
@@ -223,18 +225,16 @@ type (
 		} `json:"spec"`
 	}
 	clusterInput struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			CustomPlugin struct {
 				Config string `json:"config"`
 			} `json:"customPlugin"`
 		} `json:"spec"`
 	}
 	clusterOutput struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			Match      string `json:"match"`
 			RetryLimit string `json:"retry_limit"`
 			Loki       struct {
