@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -188,12 +189,9 @@ const fluentBitImage = "localhost/fluent-bit"
 // shell.
 func (e *engine) fluentBit() {
 	e.t.Helper()
-	program := os.Getenv("FLUENT_BIT")
+	program := testkit.FindFluentBit()
 	if program == "" {
-		var err error
-		if program, err = exec.LookPath("fluent-bit"); err != nil {
-			e.t.Skip("no Fluent Bit on PATH and FLUENT_BIT is not set: Dockerfile.fluent-bit was NOT built")
-		}
+		e.t.Skip("no Fluent Bit on PATH and FLUENT_BIT is not set: Dockerfile.fluent-bit was NOT built")
 	}
 	e.importTar(fluentBitImage, exec.Command("sh", "-c", `set -e
 program=$(readlink -f "$1")
