@@ -24,14 +24,7 @@ const officialDir = "../fluent-bit-chart"
 // its head says.
 func official(t *testing.T, name string) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(officialDir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values map[string]any
-	if err := sigsyaml.UnmarshalStrict(text, &values); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
+	values := readValues(t, filepath.Join(officialDir, name))
 	if name == "logs-values.yaml" {
 		conf, err := os.ReadFile("../../conf/kubernetes.yaml")
 		if err != nil {
@@ -103,13 +96,7 @@ func TestOfficialChart_RendersAPodThatReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := ""
-		for file, content := range files {
-			if strings.HasSuffix(file, ".yaml") {
-				text += "\n---\n" + content
-			}
-		}
-		found, err := decode(text)
+		found, err := decodeFiles(files)
 		if err != nil {
 			t.Fatal(err)
 		}
