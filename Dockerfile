@@ -16,7 +16,7 @@ COPY . .
 RUN OUT=/out ./build.sh sidecar \
     && mkdir -p /root-of-image/usr/bin /root-of-image/usr/share/doc/zitadel-siem /root-of-image/etc/zitadel-siem \
     && cp /out/zitadel-siem /root-of-image/usr/bin/ \
-    && cp LICENSE $(find . -maxdepth 1 -name NOTICE) /root-of-image/usr/share/doc/zitadel-siem/ \
+    && cp LICENSE NOTICE /root-of-image/usr/share/doc/zitadel-siem/ \
     && mkdir -m 1777 /root-of-image/tmp \
     && mkdir -m 700 /state
 

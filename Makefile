@@ -29,6 +29,7 @@ images: ## build Dockerfile and Dockerfile.fluent-bit with podman, and run what 
 	$(REPORT) -tags images -count 1 -v -timeout 30m ./internal/images
 
 reproducible: ## one target of a release from two clones in different directories: the same bytes
+	$(GO) -C tools/release test ./...
 	@./build.sh exec tools/release/reproducible.sh
 
 release: ## everything of a release (VERSION=v0.1.0) into build/release/VERSION/

@@ -58,14 +58,10 @@ esac
 
 # documents DIR: what every archive has beside the programs
 documents() {
-    for name in README.md LICENSE NOTICE CHANGELOG.md SECURITY.md; do
-        [ ! -f "$root/$name" ] || cp "$root/$name" "$1/"
+    (cd "$root" && cp README.md LICENSE NOTICE CHANGELOG.md SECURITY.md "$1/")
+    for name in conf dashboards detections; do
+        "$root/packaging/copy.sh" "$root/$name" "$1/$name"
     done
-    (cd "$root" && git ls-files conf dashboards detections | grep -v -e '\.go$' -e /testdata/ -e '^conf/receivers/' -e docs_head.txt) |
-        while read -r name; do
-            mkdir -p "$1/$(dirname "$name")"
-            cp "$root/$name" "$1/$name"
-        done
 }
 
 # bom FILE NAME: the modules that are linked into FILE

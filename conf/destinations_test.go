@@ -127,11 +127,7 @@ func newDeliveryTest(t *testing.T, format string, only ...string) *deliveryTest 
 	t.Helper()
 	p := newPlace(t)
 	d := &deliveryTest{t: t, p: p, net: newInternet(t), store: zitadeltest.NewStore()}
-	server := zitadeltest.NewServer(d.store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := zitadeltest.Serve(t, d.store, zitadeltest.Options{})
 	p.change = append([]string{"https://zitadel.example.com", server.URL()}, p.change...)
 	p.write("token", server.Token())
 	p.write(logFile("c0ffee01"), "")

@@ -86,11 +86,7 @@ func TestKafka_TheRealProtocolGetsEveryAwkwardRecord(t *testing.T) {
 	}
 	k := newKafka(t)
 	store := zitadeltest.NewStore()
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	port := strings.TrimPrefix(k.env[0], "KAFKA_PORT=")
 	p.change = append([]string{
 		"https://zitadel.example.com", server.URL(), "kafka.example.com:9093", "127.0.0.1:" + port,

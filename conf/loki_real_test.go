@@ -67,11 +67,7 @@ func TestLoki_TheRealOneFindsWhatWasSent(t *testing.T) {
 	for i := range awkwardEvents {
 		store.Append(awkwardEvent(i, at.Add(time.Duration(i+1)*time.Millisecond)))
 	}
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	p.write("token", server.Token())
 	logins := logLines(t)
 	p.write(logFile("c0ffee01"), docker(logins, "zitadel"))

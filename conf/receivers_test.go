@@ -79,11 +79,7 @@ func awkwardServer(t *testing.T) (server *zitadeltest.Server, want map[string]st
 		want[id] = agent
 	}
 	store.Append(events...)
-	server = zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server = zitadeltest.Serve(t, store, zitadeltest.Options{})
 	return server, want
 }
 

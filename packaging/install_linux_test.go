@@ -38,7 +38,7 @@ func TestDeb_FromInstallationToPurge(t *testing.T) {
 		t.Error("the package enables a service that has no configuration")
 	}
 
-	server := startRecorded(t)
+	server := zitadeltest.ServeRecorded(t, zitadeltest.Options{})
 	v := newService(s)
 	mistakes(v, server)
 	events := pulls(v, server)
@@ -187,18 +187,6 @@ func stays(s system, files map[string]string) {
 	if !s.exists(stateFile) {
 		s.t.Error("the state is gone")
 	}
-}
-
-func startRecorded(t *testing.T) *zitadeltest.Server {
-	t.Helper()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.RecordedEvents(time.Time{})...)
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return server
 }
 
 // The scripts of the RPM, by rpm on this machine. There is no Red Hat here.

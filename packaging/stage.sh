@@ -50,19 +50,11 @@ cp "$root/packaging/copyright" "$doc/copyright"
 to "$doc/NOTICE.gz" gzip -9nc "$root/NOTICE"
 chmod -R u=rwX,go=rX "$dir/package" "$dir/completions"
 
-# copy FROM TO: the files of a directory of the sources, without Go and its tests. In
-# them, the plugins are where the packages install them.
-copy() {
-    (cd "$root/$1" && find . \( -name testdata -o -name receivers \) -prune -o \
-        -type f ! -name '*.go' ! -name 'go.*' ! -name '.*' ! -name docs_head.txt -print) | sort | while read -r file; do
-        mkdir -p "$(dirname -- "$2/$file")"
-        to "$2/$file" sed 's|\./build/\([a-z]*_zitadel\.so\)|/usr/lib/zitadel-siem/\1|' "$root/$1/$file"
-    done
-}
-
-copy conf "$doc/examples"
-copy detections "$share/zitadel-siem/detections"
-copy dashboards "$share/zitadel-siem/dashboards"
+# The packages install the plugins there.
+plugins=/usr/lib/zitadel-siem
+"$root/packaging/copy.sh" "$root/conf" "$doc/examples" $plugins
+"$root/packaging/copy.sh" "$root/detections" "$share/zitadel-siem/detections" $plugins
+"$root/packaging/copy.sh" "$root/dashboards" "$share/zitadel-siem/dashboards" $plugins
 for template in elasticsearch opensearch; do
     to "$share/zitadel-siem/$template-index-template.json" cat "$root/conf/$template/index-template.json"
 done

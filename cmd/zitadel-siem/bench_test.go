@@ -26,11 +26,7 @@ func BenchmarkPull(b *testing.B) {
 			store := zitadeltest.NewStore()
 			newest := time.Now().Add(-time.Hour)
 			store.Fill(zitadeltest.Synthetic{Events: n, From: newest.Add(-time.Duration(n) * time.Second), Every: 3 * time.Second, PerTransaction: 3})
-			server := zitadeltest.NewServer(store, zitadeltest.Options{})
-			if err := server.Start("127.0.0.1:0"); err != nil {
-				b.Fatal(err)
-			}
-			defer server.Close()
+			server := zitadeltest.Serve(b, store, zitadeltest.Options{})
 			self, err := os.Executable()
 			if err != nil {
 				b.Fatal(err)
@@ -42,19 +38,11 @@ func BenchmarkPull(b *testing.B) {
 				runs++
 				cmd := exec.Command(self, "pull", "--state-path", filepath.Join(b.TempDir(), strconv.Itoa(runs)), "--end", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
 				cmd.Env = []string{beTheProgram + "=1", "ZITADEL_URL=" + server.URL(), "ZITADEL_TOKEN=" + server.Token()}
-				cmd.Stderr = os.Stderr
-				if err := cmd.Start(); err != nil {
-					b.Fatal(err)
-				}
-				stop := make(chan struct{})
-				sampled := make(chan int64)
-				go func() { sampled <- peakOf(cmd.Process.Pid, stop) }()
-				err := cmd.Wait()
-				close(stop)
-				peak = max(peak, <-sampled)
+				kib, err := runSampled(b, cmd)
 				if err != nil {
 					b.Fatal(err)
 				}
+				peak = max(peak, kib)
 				cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 			}
 			b.ReportMetric(float64(peak)/1024, "peak-MiB")
@@ -65,6 +53,20 @@ func BenchmarkPull(b *testing.B) {
 			}
 		})
 	}
+}
+
+// runSampled runs a command to its end, and returns its highest resident memory in KiB.
+func runSampled(b *testing.B, cmd *exec.Cmd) (kib int64, err error) {
+	b.Helper()
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	stop, sampled := make(chan struct{}), make(chan int64)
+	go func() { sampled <- peakOf(cmd.Process.Pid, stop) }()
+	err = cmd.Wait()
+	close(stop)
+	return <-sampled, err
 }
 
 // peakOf samples the highest resident memory of a process, in KiB. (The figure
@@ -96,11 +98,7 @@ func BenchmarkVerify(b *testing.B) {
 	newest := time.Now().Add(-2 * time.Hour)
 	from := newest.Add(-n * time.Second)
 	store.Fill(zitadeltest.Synthetic{Events: n, From: from, Every: 3 * time.Second, PerTransaction: 3})
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		b.Fatal(err)
-	}
-	defer server.Close()
+	server := zitadeltest.Serve(b, store, zitadeltest.Options{})
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
@@ -148,16 +146,8 @@ func BenchmarkVerify(b *testing.B) {
 				runs++
 				report := filepath.Join(b.TempDir(), "report.json")
 				cmd := command("verify", "--from", from.UTC().Format(time.RFC3339), "--to", end, "--records", path, "--tier", "noise", "--report", report)
-				cmd.Stderr = os.Stderr
-				if err := cmd.Start(); err != nil {
-					b.Fatal(err)
-				}
-				stop := make(chan struct{})
-				sampled := make(chan int64)
-				go func() { sampled <- peakOf(cmd.Process.Pid, stop) }()
-				_ = cmd.Wait() // the report says it
-				close(stop)
-				peak = max(peak, <-sampled)
+				kib, _ := runSampled(b, cmd) // the report has what went wrong
+				peak = max(peak, kib)
 				data, err := os.ReadFile(report)
 				if got := gjson.ParseBytes(data); err != nil || got.Get("missing.count").Int() != int64(lines/1000) || got.Get("altered.count").Int() != 0 || got.Get("foreign.count").Int() != 0 {
 					b.Fatalf("%v: %.500s", err, data)

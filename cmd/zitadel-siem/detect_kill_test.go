@@ -79,11 +79,7 @@ func TestLaw2AlertsSurviveKills(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		store := zitadeltest.NewStore()
 		store.Append(attacks(t, random, 4000)...)
-		server := zitadeltest.NewServer(store, zitadeltest.Options{})
-		if err := server.Start("127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { server.Close() })
+		server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 		args := []string{"pull", "--once", "--format", "ecs", "--detect", "on", "--page-size", "100"}
 		calm := finish(t, program(t, environment(server), args...))
 		alerts, _ := alertsOf(t, calm.stdout)

@@ -86,14 +86,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 // startRecorded starts a fake ZITADEL server with the recorded log.
 func startRecorded(t *testing.T, opts zitadeltest.Options) *zitadeltest.Server {
 	t.Helper()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.RecordedEvents(time.Time{})...)
-	server := zitadeltest.NewServer(store, opts)
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return server
+	return zitadeltest.ServeRecorded(t, opts)
 }
 
 const recordedEvents = 2881

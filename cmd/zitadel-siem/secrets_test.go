@@ -153,11 +153,7 @@ func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 	recorded := zitadeltest.RecordedEvents(time.Time{})
 	store.Append(recorded[len(recorded)-300:]...)
 	store.Append(secretEvent(w))
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+	server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	var tokens sync.Map // that came, issued ones too
 	server.Update(func(f *zitadeltest.Faults) {
 		f.BeforeQuery = func(ctx context.Context, _ string, _ proto.Message) error {

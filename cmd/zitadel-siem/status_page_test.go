@@ -142,11 +142,7 @@ func stuckSource(t *testing.T) func(dir string) string {
 func slowSource(t *testing.T) func(dir string) string {
 	store := zitadeltest.NewStore()
 	store.Fill(zitadeltest.Synthetic{Events: 100_000, From: time.Now().Add(-72 * time.Hour), Every: time.Second, PerTransaction: 3})
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+	server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	server.Update(func(f *zitadeltest.Faults) { f.Latency = 100 * time.Millisecond })
 	return sourceText(t, "archive", server.URL(), server.Token(), "page_size: 100")
 }

@@ -230,11 +230,7 @@ func TestVerifySaysWhatItCannotVerify(t *testing.T) {
 	store := zitadeltest.NewStore()
 	events := zitadeltest.RecordedEvents(time.Now().Add(-time.Minute))
 	store.Append(events...)
-	server := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
+	server := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	raw, ecs := pulled(t, server), pulled(t, server, "--format", "ecs", "--tier", "noise")
 	clear := pulled(t, server, "--redact", "off")
 	from, to := events[0].CreatedAt.Add(-time.Hour).Format(time.RFC3339), time.Now().Add(-20*time.Second).Format(time.RFC3339)

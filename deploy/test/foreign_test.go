@@ -24,14 +24,7 @@ const officialDir = "../fluent-bit-chart"
 // its head says.
 func official(t *testing.T, name string) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(officialDir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values map[string]any
-	if err := sigsyaml.UnmarshalStrict(text, &values); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
+	values := readValues(t, filepath.Join(officialDir, name))
 	if name == "logs-values.yaml" {
 		conf, err := os.ReadFile("../../conf/kubernetes.yaml")
 		if err != nil {
@@ -103,13 +96,7 @@ func TestOfficialChart_RendersAPodThatReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := ""
-		for file, content := range files {
-			if strings.HasSuffix(file, ".yaml") {
-				text += "\n---\n" + content
-			}
-		}
-		found, err := decode(text)
+		found, err := decodeFiles(files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,10 +166,13 @@ func here(t *testing.T, config string) string {
 // The fields of fluent-operator's objects that the example uses, as its types of version 3
 // (fluentbit.fluent.io/v1alpha2) have them. Its module is not on the proxy.
 type (
-	collector struct {
+	resource struct {
 		meta.TypeMeta   `json:",inline"`
 		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+	}
+	collector struct {
+		resource
+		Spec struct {
 			Image                 string                      `json:"image"`
 			Args                  []string                    `json:"args"`
 			FluentBitConfigName   string                      `json:"fluentBitConfigName"`
@@ -199,9 +189,8 @@ type (
 		} `json:"spec"`
 	}
 	fluentBitConfig struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			Namespace string `json:"namespace"`
 			Service   struct {
 				FlushSeconds float64 `json:"flushSeconds"`
@@ -223,18 +212,16 @@ type (
 		} `json:"spec"`
 	}
 	clusterInput struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			CustomPlugin struct {
 				Config string `json:"config"`
 			} `json:"customPlugin"`
 		} `json:"spec"`
 	}
 	clusterOutput struct {
-		meta.TypeMeta   `json:",inline"`
-		meta.ObjectMeta `json:"metadata"`
-		Spec            struct {
+		resource
+		Spec struct {
 			Match      string `json:"match"`
 			RetryLimit string `json:"retry_limit"`
 			Loki       struct {

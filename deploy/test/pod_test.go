@@ -264,39 +264,47 @@ func live(t *testing.T, all objects, port int) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for _, probe := range []*core.Probe{p.container.StartupProbe, p.container.LivenessProbe, p.container.ReadinessProbe} {
-		if probe.HTTPGet.Port.StrVal != p.container.Ports[0].Name || int(p.container.Ports[0].ContainerPort) != port {
-			t.Fatalf("a probe asks port %v", probe.HTTPGet.Port)
-		}
-		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, probe.HTTPGet.Path)
-		status, deadline := 0, time.Now().Add(2*time.Minute)
-		for status != http.StatusOK && time.Now().Before(deadline) {
-			if answer, err := http.Get(url); err == nil {
-				status = answer.StatusCode
-				answer.Body.Close()
+	until := func(ok func() error) {
+		t.Helper()
+		for deadline := time.After(2 * time.Minute); ; {
+			failed := ok()
+			if failed == nil {
+				return
 			}
 			select {
 			case err := <-ended:
 				text, _ := os.ReadFile(log.Name())
 				t.Fatalf("it ended: %v\n%s", err, text)
+			case <-deadline:
+				t.Error(failed)
+				return
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
-		if status != http.StatusOK {
-			t.Errorf("%s: %d", url, status)
+	}
+	for _, probe := range []*core.Probe{p.container.StartupProbe, p.container.LivenessProbe, p.container.ReadinessProbe} {
+		if probe.HTTPGet.Port.StrVal != p.container.Ports[0].Name || int(p.container.Ports[0].ContainerPort) != port {
+			t.Fatalf("a probe asks port %v", probe.HTTPGet.Port)
 		}
+		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, probe.HTTPGet.Path)
+		until(func() error {
+			answer, err := http.Get(url)
+			if err == nil {
+				if answer.Body.Close(); answer.StatusCode != http.StatusOK {
+					err = fmt.Errorf("%s: %s", url, answer.Status)
+				}
+			}
+			return err
+		})
 	}
 	for _, webhooks := range p.container.Ports[1:] { // they are taken while both are away
-		address, deadline := fmt.Sprintf("127.0.0.1:%d", webhooks.ContainerPort), time.Now().Add(time.Minute)
-		connection, err := net.Dial("tcp", address)
-		for ; err != nil && time.Now().Before(deadline); connection, err = net.Dial("tcp", address) {
-			time.Sleep(50 * time.Millisecond)
-		}
-		if err != nil {
-			t.Errorf("webhooks: %v", err)
-			continue
-		}
-		connection.Close()
+		until(func() error {
+			connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", webhooks.ContainerPort))
+			if err == nil {
+				connection.Close()
+			}
+			return err
+		})
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -122,6 +122,11 @@ func try(values map[string]any) (objects, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeFiles(files)
+}
+
+// decodeFiles decodes what a chart is rendered to.
+func decodeFiles(files map[string]string) (objects, error) {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasSuffix(name, ".yaml") {
@@ -134,13 +139,18 @@ func try(values map[string]any) (objects, error) {
 // example reads a values file of the chart's folder ci.
 func example(t *testing.T, name string) map[string]any {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(chartDir, "ci", name))
+	return readValues(t, filepath.Join(chartDir, "ci", name))
+}
+
+func readValues(t *testing.T, path string) map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]any{}
 	if err := sigsyaml.UnmarshalStrict(data, &values); err != nil {
-		t.Fatalf("%s: %v", name, err)
+		t.Fatalf("%s: %v", path, err)
 	}
 	return values
 }

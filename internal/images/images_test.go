@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -131,8 +132,8 @@ func (e *engine) golang() (mounts []string) {
 	if before := os.Getenv(debianVariable); before != "" {
 		debian = exec.Command("cat", before)
 	}
-	e.importTar(goImage, debian, "ENV GOPATH=/go", "ENV GOPROXY=off", "ENV GOTOOLCHAIN=local")
-	for variable, at := range map[string]string{"GOROOT": "/usr/local/go:ro", "GOMODCACHE": "/go/pkg/mod:ro", "GOCACHE": "/root/.cache/go-build"} {
+	e.importTar(goImage, debian, "ENV GOPATH=/go", "ENV GOCACHE=/go/cache", "ENV GOPROXY=off", "ENV GOTOOLCHAIN=local")
+	for variable, at := range map[string]string{"GOROOT": "/opt/go:ro", "GOMODCACHE": "/go/pkg/mod:ro", "GOCACHE": "/go/cache"} {
 		out, err := exec.Command("go", "env", variable).Output()
 		if err != nil {
 			e.t.Fatal(err)
@@ -153,7 +154,7 @@ func TestImages_AreBuiltAndWhatIsInThemRuns(t *testing.T) {
 		if user := e.podman("image", "inspect", "--format", "{{.User}}", "localhost/zitadel-siem"); strings.TrimSpace(user) != "65532:65532" {
 			t.Errorf("the user is %q", user)
 		}
-		srv := lookAlike(t)
+		srv := zitadeltest.ServeRecorded(t, zitadeltest.Options{})
 		out := e.run("localhost/zitadel-siem", "ENV ZITADEL_TOKEN="+srv.Token(), `RUN ["/usr/bin/zitadel-siem", "version"]`,
 			fmt.Sprintf(`RUN ["/usr/bin/zitadel-siem", "pull", "--once", "--url=%s", "--settle=0s", "--state-path=/var/lib/zitadel-siem/state"]`, srv.URL()))
 		version := "zitadel-siem v0.0.0-test "
@@ -172,7 +173,7 @@ func TestImages_AreBuiltAndWhatIsInThemRuns(t *testing.T) {
 		e := &engine{t: t, dir: e.dir, root: e.root}
 		e.fluentBit()
 		e.build("localhost/zitadel-siem-fluent-bit", "Dockerfile.fluent-bit", append(args, "--build-arg", "FLUENT_BIT_IMAGE="+fluentBitImage)...)
-		srv := lookAlike(t)
+		srv := zitadeltest.ServeRecorded(t, zitadeltest.Options{})
 		// The output exit ends Fluent Bit after 8 s, with a flush, which a heartbeat brings.
 		out := e.run("localhost/zitadel-siem-fluent-bit", fmt.Sprintf(`RUN ["/fluent-bit/bin/fluent-bit", "-q", "-e", "/usr/lib/zitadel-siem/in_zitadel.so", "-e", "/usr/lib/zitadel-siem/out_zitadel.so", `+
 			`"-i", "zitadel", "-p", "url=%s", "-p", "token=%s", "-p", "settle=0s", "-p", "heartbeat=1s", "-p", "state_path=/var/lib/fluent-bit/state", "-o", "stdout", "-m", "*", "-p", "format=json_lines", "-o", "exit", "-m", "*", "-p", "time_count=8", "-f", "1"]`, srv.URL(), srv.Token()))
@@ -188,29 +189,14 @@ const fluentBitImage = "localhost/fluent-bit"
 // shell.
 func (e *engine) fluentBit() {
 	e.t.Helper()
-	program := os.Getenv("FLUENT_BIT")
+	program := testkit.FindFluentBit()
 	if program == "" {
-		var err error
-		if program, err = exec.LookPath("fluent-bit"); err != nil {
-			e.t.Skip("no Fluent Bit on PATH and FLUENT_BIT is not set: Dockerfile.fluent-bit was NOT built")
-		}
+		e.t.Skip("no Fluent Bit on PATH and FLUENT_BIT is not set: Dockerfile.fluent-bit was NOT built")
 	}
 	e.importTar(fluentBitImage, exec.Command("sh", "-c", `set -e
 program=$(readlink -f "$1")
 libraries=$(ldd "$program" | grep -o '/[^ ]*' | sort -u)
 exec tar -c --dereference --absolute-names --transform "s,^$program\$,/fluent-bit/bin/fluent-bit," "$program" $libraries`, "sh", program))
-}
-
-func lookAlike(t *testing.T) *zitadeltest.Server {
-	t.Helper()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
-	return srv
 }
 
 func tail(s string) string { return s[max(0, len(s)-3000):] }

@@ -26,13 +26,7 @@ type setup struct {
 
 func newSetup(t *testing.T) *setup {
 	t.Helper()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := zitadeltest.ServeRecorded(t, zitadeltest.Options{})
 	log := &testkit.Text{}
 	return &setup{
 		srv: srv,

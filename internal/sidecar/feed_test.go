@@ -30,11 +30,7 @@ func serve(t *testing.T, n int) *zitadeltest.Server {
 	t.Helper()
 	store := zitadeltest.NewStore()
 	store.Fill(zitadeltest.Synthetic{Events: n, From: time.Now().Add(-time.Minute - time.Duration(n)*time.Millisecond), Every: 3 * time.Millisecond, PerTransaction: 3})
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	return srv
 }
 

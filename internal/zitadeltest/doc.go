@@ -17,6 +17,8 @@
 //	tx.Commit()                       // visible, with the creation date of Begin
 //	srv.Count("ListEvents").Rows      // rows that a real database would have read
 //
+// A test calls [Serve] or [ServeRecorded], which start a server until its end.
+//
 // [Store.Fill] makes logs of a million events, [Writer] one that keeps growing.
 //
 // [Server.Actions] are targets and executions of Actions V2, over both transports, for

@@ -26,19 +26,12 @@ func TestMain(m *testing.M) {
 // zitadel starts a fake ZITADEL server with the recorded events.
 func zitadel(t *testing.T) *zitadeltest.Server {
 	t.Helper()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
-	return serve(t, store)
+	return zitadeltest.ServeRecorded(t, zitadeltest.Options{})
 }
 
 func serve(t *testing.T, store *zitadeltest.Store) *zitadeltest.Server {
 	t.Helper()
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
-	return srv
+	return zitadeltest.Serve(t, store, zitadeltest.Options{})
 }
 
 // wantAll checks that the ids are those of the store's events, each at least

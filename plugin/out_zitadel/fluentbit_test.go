@@ -129,13 +129,8 @@ func TestFluentBit_KilledAndRestartedLosesNothing(t *testing.T) {
 
 func TestFluentBit_BothPluginsInOneProcess(t *testing.T) {
 	t.Parallel()
-	store := zitadeltest.NewStore()
-	store.Append(zitadeltest.FromProto(zitadeltest.Recorded()...)...)
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := zitadeltest.ServeRecorded(t, zitadeltest.Options{})
+	store := srv.Store()
 	lines := recorded(t)
 	env := []string{"PORT=" + testkit.FreePort(t), "ZITADEL_URL=" + srv.URL(), "ZITADEL_TOKEN=" + srv.Token()}
 	f := plugintest.StartFluentBit(t, "both-plugins.yaml", env, "in_zitadel", "out_zitadel")

@@ -24,11 +24,7 @@ func TestFluentBit_NothingThatIsWrittenHoldsASecret(t *testing.T) {
 	store := zitadeltest.NewStore()
 	events := zitadeltest.RecordedEvents(time.Now().Add(-time.Minute))
 	store.Append(events[len(events)-300:]...)
-	srv := zitadeltest.NewServer(store, zitadeltest.Options{})
-	if err := srv.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { srv.Close() })
+	srv := zitadeltest.Serve(t, store, zitadeltest.Options{})
 	secrets := leaktest.Secrets{
 		"token": srv.Token(), "wrong token": "S3CR3T/wrong+token=0123", "shared key": "S3CR3T-shared-key-0123", "wrong key": "S3CR3T-wrong-key",
 	}

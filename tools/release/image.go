@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +29,7 @@ type imageOf struct {
 }
 
 // writeImage writes an OCI layout as a tar: one index with an image for each ARCH=DIR. DIR
-// holds zitadel-siem and LICENSE, and may hold NOTICE.
+// holds zitadel-siem, LICENSE and NOTICE.
 func writeImage(out string, of imageOf, platforms []string) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
@@ -142,14 +141,8 @@ func (of imageOf) layer(dir string) ([]byte, error) {
 	err = errors.Join(err, add("tmp/", 0o1777, 0, ""),
 		add("var/lib/zitadel-siem/", 0o700, nobody, ""),
 		add("usr/bin/zitadel-siem", 0o755, 0, filepath.Join(dir, "zitadel-siem")),
-		add("usr/share/doc/zitadel-siem/LICENSE", 0o644, 0, filepath.Join(dir, "LICENSE")))
-	if notice := filepath.Join(dir, "NOTICE"); !missing(notice) {
-		err = errors.Join(err, add("usr/share/doc/zitadel-siem/NOTICE", 0o644, 0, notice))
-	}
-	return b.Bytes(), errors.Join(err, t.Close())
-}
-
-func missing(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist)
+		add("usr/share/doc/zitadel-siem/LICENSE", 0o644, 0, filepath.Join(dir, "LICENSE")),
+		add("usr/share/doc/zitadel-siem/NOTICE", 0o644, 0, filepath.Join(dir, "NOTICE")),
+		t.Close()) // writes the end, so before Bytes
+	return b.Bytes(), err
 }

@@ -11,10 +11,45 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// WantOptions wants that the real Fluent Bit hands every option to a plugin. Each value
+func TestMain(m *testing.M) { Main(m) }
+
+// Fluent Bit keeps some properties for itself, and then a plugin never sees them. The C
+// host keeps none, so only the real one can show it.
+func TestFluentBit_EveryOptionReachesThePlugin(t *testing.T) {
+	t.Parallel()
+	t.Run("in_zitadel", func(t *testing.T) {
+		t.Parallel()
+		wantOptions(t, "in_zitadel", `
+pipeline:
+  inputs:
+    - name: zitadel
+      threaded: off
+      OPTIONS
+  outputs:
+    - name: "null"
+      match: '*'
+`, config.Input.Options)
+	})
+	t.Run("out_zitadel", func(t *testing.T) {
+		t.Parallel()
+		wantOptions(t, "out_zitadel", `
+pipeline:
+  inputs:
+    - name: dummy
+      tag: zitadel
+  outputs:
+    - name: zitadel
+      match: '*'
+      workers: 1
+      OPTIONS
+`, config.Output.Options)
+	})
+}
+
+// wantOptions wants that the real Fluent Bit hands every option to a plugin. Each value
 // is in quotes, which a plugin refuses for every option and names it. section is the
 // pipeline, with OPTIONS on a line of its own, indented by six spaces, where they belong.
-func WantOptions(t *testing.T, plugin, section string, options config.Options) {
+func wantOptions(t *testing.T, plugin, section string, options config.Options) {
 	t.Helper()
 	var lines []string
 	for _, o := range options {
