@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,12 +100,7 @@ func (r *Result) facts() [][2]string {
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
 func sorted(m map[string]uint64) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(m))
 }
 
 // shown is how many findings of a kind a person gets on a terminal.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -264,12 +264,7 @@ func (v *run) plausible() error {
 	if c.Matched > 0 || len(c.Instances) == 0 {
 		return nil
 	}
-	var names []string
-	for name := range c.Instances {
-		names = append(names, fmt.Sprintf("%q", name))
-	}
-	slices.Sort(names)
-	return fmt.Errorf("the copy has no record of instance %q, but some of %s: give the label that pull had with --instance", v.o.Settings.Instance, names[0])
+	return fmt.Errorf("the copy has no record of instance %q, but some of %q: give the label that pull had with --instance", v.o.Settings.Instance, sorted(c.Instances)[0])
 }
 
 func (v *run) readCopy(ctx context.Context, file uint32, in *Input) error {
@@ -319,23 +314,12 @@ func (v *run) broken(p place, err error) {
 }
 
 func filters(s *config.Settings) string {
-	var text string
-	for _, f := range []struct {
-		name   string
-		values []string
-	}{
-		{"event_types", s.EventTypes}, {"exclude_event_types", s.ExcludeEventTypes}, {"aggregate_types", s.AggregateTypes},
-		{"aggregate_ids", s.AggregateIDs}, {"resource_owners", s.ResourceOwners}, {"editor_user_ids", s.EditorUserIDs},
-	} {
-		if len(f.values) > 0 {
-			text += fmt.Sprintf("%s=%v ", f.name, f.values)
-		}
-	}
+	text := events.Describe(s)
 	if s.Format.Tier != "noise" {
-		text += "tier=" + s.Format.Tier + " "
+		text += " tier=" + s.Format.Tier
 	}
 	if s.ExcludeOwn {
-		text += "exclude_own"
+		text += " exclude_own"
 	}
-	return text
+	return strings.TrimSpace(text)
 }
