@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
 // The record of an action is ZITADEL's ExecutionLog as JSON. Newer versions add "actionId"
@@ -150,24 +152,7 @@ const maxNesting = 64
 
 // shallow reports whether the nesting of doc is at most maxNesting.
 func shallow(doc []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(doc); i++ {
-		switch c := doc[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-			if c == '\\' {
-				i++
-			}
-		case c == '{' || c == '[':
-			if depth++; depth > maxNesting {
-				return false
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return true
+	return !bounded.Deeper(doc, maxNesting)
 }
 
 // parseTime reads RFC 3339 with up to nine fractional digits.

@@ -230,16 +230,7 @@ func (c *verifyCommand) show(ctx context.Context, console *terminal.Console, p *
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				console.Show(p.Line(now))
-			}
-		}
+		terminal.ShowEvery(ctx, console, every, p.Line)
 	}()
 	return func() { cancel(); <-done }
 }
@@ -249,6 +240,11 @@ func writeReport(path string, r *verify.Result) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Chmod(0o600); err != nil { // of a file that was there
+			return errors.Join(err, f.Close())
+		}
 	}
 	write := r.WriteJSON
 	if ext := strings.ToLower(filepath.Ext(path)); ext == ".html" || ext == ".htm" {

@@ -392,6 +392,9 @@ func TestVerifyWritesReportsForItsOwnerAlone(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"report.json", "report.html"} {
 		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("of an earlier run"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 		forged := strings.Replace(lines[3], gjson.Get(lines[3], "event.id").Str, "test/user/<script>alert(1)</script>/1", 1)
 		got := verified(t, server, writeFile(t, "records", strings.Join(lines[1:], "")+forged), "--report", path)
 		text := readFile(t, path)

@@ -14,8 +14,8 @@ func TypePrefix(item string) (prefix string, ok bool) {
 	return prefix, ok && len(prefix) > 1 && strings.HasSuffix(prefix, ".") && !strings.ContainsAny(prefix, "*?%")
 }
 
-// covers reports whether item, a type or a prefix with .*, takes all that other takes.
-func covers(item, other string) bool {
+// Covers reports whether item, a type or a prefix with .*, takes all that other takes.
+func Covers(item, other string) bool {
 	prefix, ok := TypePrefix(item)
 	return item == other || ok && strings.HasPrefix(other, prefix)
 }
@@ -23,7 +23,7 @@ func covers(item, other string) bool {
 // known are the known event types that item takes.
 func known(item string) (types []string) {
 	for _, t := range EventTypes() {
-		if covers(item, t) {
+		if Covers(item, t) {
 			types = append(types, t)
 		}
 	}
@@ -120,7 +120,7 @@ func crossFilters(p *parser, s *Settings) {
 			continue
 		}
 		for _, e := range s.ExcludeEventTypes {
-			if covers(e, t) {
+			if Covers(e, t) {
 				p.fail("event_types", quote(t), "matches nothing, because exclude_event_types contains "+quote(e), "remove it from one of the two")
 			}
 		}

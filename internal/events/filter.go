@@ -136,7 +136,7 @@ func (f *filter) asked() string {
 		}
 		return []string{v}
 	}
-	return describe(&config.Settings{EventTypes: f.types, AggregateTypes: f.aggregateTypes, AggregateIDs: one(f.aggregateID),
+	return Describe(&config.Settings{EventTypes: f.types, AggregateTypes: f.aggregateTypes, AggregateIDs: one(f.aggregateID),
 		ResourceOwners: one(f.resourceOwner), EditorUserIDs: one(f.editorUserID)})
 }
 
@@ -152,10 +152,16 @@ func (f *filter) passes(e *eventpb.Event) bool {
 		wanted(f.editorsHere, e.GetEditor().GetUserId())
 }
 
+// Passes reports whether the filter of the settings wants e.
+func Passes(s *config.Settings, e *eventpb.Event) bool {
+	f := newFilter(s, nil)
+	return f.passes(e)
+}
+
 func wanted(m map[string]bool, v string) bool { return m == nil || m[v] }
 
-// describe is the filter as text. The state keeps it, so that a change is noticed.
-func describe(s *config.Settings) string {
+// Describe is the filter as text. The state keeps it, so that a change is noticed.
+func Describe(s *config.Settings) string {
 	var b strings.Builder
 	part := func(name string, values []string) {
 		if len(values) > 0 {

@@ -93,7 +93,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		fresh:      state.Version == 0,
 		watermark:  state.Watermark,
 		total:      state.Events,
-		filterText: describe(&settings),
+		filterText: Describe(&settings),
 	}
 	r.chaseBeginnings = r.fresh && settings.Start.Beginning
 	r.mem.holes = r.holes.open

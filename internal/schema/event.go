@@ -65,12 +65,20 @@ func (a *Activity) editor(e *record.Editor) {
 		a.Actor.ID, a.Actor.FullName = e.ID, e.Name
 		return
 	}
-	switch e.ID {
-	case "LOGIN", "NOTIFICATION", "SYSTEM", "OIDC", "SAML", "system", "System", "zitadel":
+	if PartOfZITADEL(e.ID) {
 		a.System = e.ID
-	default:
+	} else {
 		a.Actor.ID = e.ID
 	}
+}
+
+// PartOfZITADEL reports whether an editor without a display name is a part of ZITADEL.
+func PartOfZITADEL(id string) bool {
+	switch id {
+	case "LOGIN", "NOTIFICATION", "SYSTEM", "OIDC", "SAML", "system", "System", "zitadel":
+		return true
+	}
+	return false
 }
 
 // payload takes the values of an event's payload in one pass. What no field

@@ -30,18 +30,25 @@ func (p Progress) line(rate float64) string {
 
 // ShowStatus shows a status line every second until ctx ends.
 func ShowStatus(ctx context.Context, console *Console, now func() Progress) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	last, at := now().Events, time.Now()
+	ShowEvery(ctx, console, time.Second, func(t time.Time) string {
+		p := now()
+		rate := float64(p.Events-last) / max(t.Sub(at).Seconds(), 1e-3)
+		last, at = p.Events, t
+		return p.line(rate)
+	})
+}
+
+// ShowEvery shows a status line again and again until ctx ends.
+func ShowEvery(ctx context.Context, console *Console, every time.Duration, line func(now time.Time) string) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case t := <-tick.C:
-			p := now()
-			rate := float64(p.Events-last) / max(t.Sub(at).Seconds(), 1e-3)
-			last, at = p.Events, t
-			console.Show(p.line(rate))
+		case now := <-tick.C:
+			console.Show(line(now))
 		}
 	}
 }

@@ -189,7 +189,7 @@ func (v *run) judgeSuspects(ctx context.Context) error {
 		case outside:
 			found.Fields, found.Reason = []string{"time"}, "ZITADEL has this event at "+e.Time.UTC().Format(time.RFC3339Nano)
 			r.Altered.add(found)
-		case !wanted(&v.o.Settings, &e):
+		case !wanted(&v.o.Settings, pb):
 			r.Copy.Filtered++
 		default:
 			r.Copy.Late++

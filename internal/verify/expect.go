@@ -1,23 +1,21 @@
 package verify
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 )
-
-// partsOfZITADEL are the editors that count as a part of ZITADEL, unless they have a display
-// name: see schema.Activity.
-var partsOfZITADEL = map[string]bool{"LOGIN": true, "NOTIFICATION": true, "SYSTEM": true, "OIDC": true, "SAML": true, "system": true, "System": true, "zitadel": true}
 
 // line makes the record of an event as pull would, without what ZITADEL looks up when it is
 // asked. It returns nil if the tier leaves the event out. The line is valid until the next call.
 func (v *run) line(e *record.Event) []byte {
 	e.LocalizedType, e.Editor.Service = "", ""
-	if !partsOfZITADEL[e.Editor.ID] {
+	if !schema.PartOfZITADEL(e.Editor.ID) { // there, a display name tells a user
 		e.Editor.Name = ""
 	}
 	v.scratch = v.encoder.AppendLine(v.scratch[:0], e)
@@ -93,6 +91,9 @@ func (v *run) hashCopy(r gjson.Result, shape uint16) (sum uint64) {
 	})
 	return sum
 }
+
+// errNoKey is an id that is not instance/type/id/sequence.
+var errNoKey = errors.New("the id is not instance/aggregate type/aggregate id/sequence")
 
 // keyOf splits an event.id.
 func keyOf(id, instance string) (record.Key, error) {

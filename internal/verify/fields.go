@@ -170,7 +170,7 @@ func (f *fields) value(v gjson.Result, fn leaf, original string, depth int) {
 		return
 	}
 	if path == "event.original" || path == "raw_data" {
-		if f.original == path && v.Type == gjson.String && !tooDeep([]byte(v.Str)) && gjson.Valid(v.Str) {
+		if f.original == path && v.Type == gjson.String && !tooDeep(v.Str) && gjson.Valid(v.Str) {
 			f.object(gjson.Parse(v.Str), fn, f.original, depth+1)
 			return
 		}

@@ -14,6 +14,8 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
 // maxLine bounds one line, or one JSON value that spans lines. A page of 10,000 hits of
@@ -36,7 +38,7 @@ type Input struct {
 	decoder  *json.Decoder
 	limit    *io.LimitedReader
 	inArray  bool
-	pending  []value // read ahead by Sample
+	pending  []value // read ahead by sample
 	buf      []byte
 	ended    bool
 }
@@ -102,8 +104,8 @@ func (i *Input) begin(r io.Reader, read *atomic.Int64, buffer int) {
 	i.in = bufio.NewReaderSize(&i.counted, buffer)
 }
 
-// Size is the size of the file on disk; 0 if it has none.
-func (i *Input) Size() int64 {
+// size is the size of the file on disk; 0 if it has none.
+func (i *Input) size() int64 {
 	if i.file == nil {
 		return 0
 	}
@@ -122,11 +124,11 @@ func (i *Input) Close() error {
 	return i.file.Close()
 }
 
-// Sum is the SHA-256 of the bytes that were read.
-func (i *Input) Sum() string { return hex.EncodeToString(i.counted.hash.Sum(nil)) }
+// sum is the SHA-256 of the bytes that were read.
+func (i *Input) sum() string { return hex.EncodeToString(i.counted.hash.Sum(nil)) }
 
-// Sample reads ahead, to find out what the file holds. It returns the first values, at most n.
-func (i *Input) Sample(n int) ([]value, error) {
+// sample reads ahead, to find out what the file holds. It returns the first values, at most n.
+func (i *Input) sample(n int) ([]value, error) {
 	for len(i.pending) < n {
 		v, err := i.read()
 		if err == io.EOF {
@@ -271,33 +273,8 @@ func (i *Input) failed(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
 		return fmt.Errorf("%s: the compressed file is cut or damaged after line %d: export it again", i.Name, i.line-1)
 	}
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		err = path.Err
-	}
-	return fmt.Errorf("%s: %w", i.Name, err)
+	return fmt.Errorf("%s: %w", i.Name, bounded.WithoutPath(err))
 }
 
-// tooDeep reports whether JSON is nested deeper than maxDepth. Text that is no JSON gives
-// any answer.
-func tooDeep(b []byte) bool {
-	if len(b) <= maxDepth {
-		return false
-	}
-	depth, inText := 0, false
-	for k := 0; k < len(b); k++ {
-		switch c := b[k]; {
-		case inText && c == '\\':
-			k++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
+// tooDeep reports whether JSON is nested deeper than maxDepth.
+func tooDeep[T string | []byte](json T) bool { return bounded.Deeper(json, maxDepth) }

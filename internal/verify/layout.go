@@ -58,7 +58,7 @@ func find(v gjson.Result, root []string) (gjson.Result, error) {
 	for _, name := range root {
 		v = child(v, name)
 		if v.Type == gjson.String && strings.HasPrefix(strings.TrimLeft(v.Str, " \t"), "{") {
-			if tooDeep([]byte(v.Str)) || !gjson.Valid(v.Str) {
+			if tooDeep(v.Str) || !gjson.Valid(v.Str) {
 				return gjson.Result{}, errCut
 			}
 			v = gjson.Parse(v.Str)

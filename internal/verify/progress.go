@@ -16,7 +16,6 @@ type Progress struct {
 	Bytes    atomic.Int64  // of the files, read
 	from, to time.Time
 	size     int64 // of the files; 0: unknown
-	now      func() time.Time
 }
 
 type phase struct {

@@ -71,8 +71,8 @@ func (v *run) read(ctx context.Context, from, to time.Time, f func(context.Conte
 	}
 	stop(nil)
 	<-watched
-	v.result.ZITADEL.Unreadable += stats.Unreadable.Load()
-	v.result.ZITADEL.Unproved += stats.Unproved.Load()
+	z := &v.result.ZITADEL // a second reading meets a part of the first one again
+	z.Unreadable, z.Unproved = max(z.Unreadable, stats.Unreadable.Load()), max(z.Unproved, stats.Unproved.Load())
 	return err
 }
 
@@ -172,20 +172,12 @@ func inScope(s *config.Settings, k record.Key, typ string) bool {
 		(len(s.AggregateIDs) == 0 || slices.Contains(s.AggregateIDs, k.AggregateID))
 }
 
-// wanted is inScope with the filters that need the whole event.
-func wanted(s *config.Settings, e *record.Event) bool {
-	return inScope(s, e.Key, e.Type) &&
-		(len(s.ResourceOwners) == 0 || slices.Contains(s.ResourceOwners, e.ResourceOwner)) &&
-		(len(s.EditorUserIDs) == 0 || slices.Contains(s.EditorUserIDs, e.Editor.ID)) &&
-		(!s.ExcludeOwn || e.AggregateType != "oidc_session") // which of them are the reader's own is not known here
+// wanted reports whether the settings want an event that ZITADEL has given.
+func wanted(s *config.Settings, e *eventpb.Event) bool {
+	return events.Passes(s, e) &&
+		(!s.ExcludeOwn || e.GetAggregate().GetType().GetType() != "oidc_session") // which of them are the reader's own is not known here
 }
 
 func matches(items []string, typ string) bool {
-	return slices.ContainsFunc(items, func(item string) bool {
-		prefix, ok := config.TypePrefix(item)
-		return item == typ || ok && len(typ) >= len(prefix) && typ[:len(prefix)] == prefix
-	})
+	return slices.ContainsFunc(items, func(item string) bool { return config.Covers(item, typ) })
 }
-
-// errNoKey is an id that is not instance/type/id/sequence.
-var errNoKey = errors.New("the id is not instance/aggregate type/aggregate id/sequence")

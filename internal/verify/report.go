@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,15 +98,16 @@ func (r *Result) facts() [][2]string {
 }
 
 // quoted is foreign text that cannot write to a terminal.
-func quoted(s string) string { return fmt.Sprintf("%q", s) }
+func quoted(s string) string { return strconv.Quote(s) }
+
+// escaped is quoted without the quotes around it.
+func escaped(s string) string {
+	s = quoted(s)
+	return s[1 : len(s)-1]
+}
 
 func sorted(m map[string]uint64) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(m))
 }
 
 // shown is how many findings of a kind a person gets on a terminal.
@@ -136,7 +139,7 @@ func (r *Result) WriteText(w io.Writer) error {
 			names = append(names[:shown:shown], "...")
 		}
 		for i := range names {
-			names[i] = strings.Trim(quoted(names[i]), `"`)
+			names[i] = escaped(names[i])
 		}
 		fmt.Fprintf(&b, "%-20s %s\n", "added by others:", strings.Join(names, ", "))
 	}
@@ -161,14 +164,14 @@ func (x *Finding) parts() []string {
 		add(x.Time.UTC().Format(time.RFC3339Nano))
 	}
 	if x.ID != "" {
-		add(strings.Trim(quoted(x.ID), `"`))
+		add(escaped(x.ID))
 	}
 	if x.Type != "" {
-		add(strings.Trim(quoted(x.Type), `"`))
+		add(escaped(x.Type))
 	}
 	add(x.Place)
 	if len(x.Fields) > 0 {
-		add("fields " + strings.Trim(quoted(strings.Join(x.Fields, ", ")), `"`))
+		add("fields " + escaped(strings.Join(x.Fields, ", ")))
 	}
 	add(x.Reason)
 	return parts

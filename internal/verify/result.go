@@ -1,7 +1,7 @@
 package verify
 
 import (
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -90,12 +90,12 @@ type Finding struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// MaxListed bounds each list of findings.
-const MaxListed = 10_000
+// maxListed bounds each list of findings.
+const maxListed = 10_000
 
 func (f *Findings) add(x Finding) {
 	f.Count++
-	if len(f.List) < MaxListed {
+	if len(f.List) < maxListed {
 		const most = 500 // bytes of a foreign text
 		if len(x.ID) > most {
 			x.ID = strings.ToValidUTF8(x.ID[:most], "") + "…"
@@ -151,11 +151,11 @@ func (c counts) result() map[string]uint64 {
 // finish sorts, and gives the verdict.
 func (r *Result) finish(err error) {
 	for _, f := range []*Findings{&r.Missing, &r.Altered, &r.Redacted, &r.Pseudonyms} {
-		sort.SliceStable(f.List, func(i, k int) bool { return f.List[i].Time.Before(f.List[k].Time) })
+		slices.SortStableFunc(f.List, func(x, y Finding) int { return x.Time.Compare(y.Time) })
 	}
-	for _, f := range []*Findings{&r.Missing, &r.Foreign, &r.Doubled, &r.Altered, &r.Broken, &r.Redacted, &r.Pseudonyms} {
-		if f.List == nil {
-			f.List = []Finding{} // a reader of the report need not ask for null
+	for _, k := range r.kinds() {
+		if k.f.List == nil {
+			k.f.List = []Finding{} // a reader of the report need not ask for null
 		}
 	}
 	switch {

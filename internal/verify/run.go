@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -36,8 +36,6 @@ type Options struct {
 	// AcceptRedacted and AcceptPseudonyms let the copy hide values that this run cannot
 	// compare. Without them, each record with such a value is a difference.
 	AcceptRedacted, AcceptPseudonyms bool
-	// MaxEvents is the constant of this name, except in tests.
-	MaxEvents int
 }
 
 // Found is what the first lines of the copy say.
@@ -57,15 +55,15 @@ const maxSample = 100
 // Inspect looks at the first lines of the inputs. idPath is what the user says of the place of
 // the id, or empty. An empty copy has the zero Found.
 func Inspect(inputs []*Input, idPath string) (Found, error) {
-	any := false
+	empty := true
 	var cut error
 	for _, in := range inputs {
-		sample, err := in.Sample(maxSample)
+		sample, err := in.sample(maxSample)
 		if err != nil {
 			return Found{}, err
 		}
 		for _, v := range sample {
-			any = true
+			empty = false
 			if v.err != nil || tooDeep(v.data) || !gjson.ValidBytes(v.data) {
 				continue
 			}
@@ -86,7 +84,7 @@ func Inspect(inputs []*Input, idPath string) (Found, error) {
 		}
 	}
 	switch {
-	case !any:
+	case empty:
 		return Found{}, nil
 	case idPath != "":
 		return Found{}, fmt.Errorf("none of the first %d lines has an id at %q: look at one line, and give the path of instance/aggregate type/aggregate id/sequence", maxSample, idPath)
@@ -161,14 +159,11 @@ func newRun(o Options) *run {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.MaxEvents == 0 {
-		o.MaxEvents = MaxEvents
-	}
 	if o.Progress == nil {
 		o.Progress = new(Progress)
 	}
 	return &run{
-		o: o, layout: o.Found.layout, hash: newHasher(), shapes: newShapes(), table: table{most: o.MaxEvents},
+		o: o, layout: o.Found.layout, hash: newHasher(), shapes: newShapes(), table: table{most: maxEvents},
 		progress: o.Progress, result: new(Result), added: counts{}, instances: counts{},
 	}
 }
@@ -224,7 +219,7 @@ func (v *run) all(ctx context.Context) error {
 		if err := v.readCopy(ctx, uint32(i), in); err != nil {
 			return err
 		}
-		v.result.Files = append(v.result.Files, File{in.Name, in.counted.own, in.Sum()})
+		v.result.Files = append(v.result.Files, File{in.Name, in.counted.own, in.sum()})
 	}
 	v.result.Copy.Added, v.result.Copy.Instances = v.added.result(), v.instances.result()
 	v.table.each(func(e *entry) {
@@ -249,7 +244,7 @@ func (v *run) all(ctx context.Context) error {
 
 func size(inputs []*Input) (n int64) {
 	for _, in := range inputs {
-		one := in.Size()
+		one := in.size()
 		if one == 0 {
 			return 0
 		}
@@ -264,12 +259,7 @@ func (v *run) plausible() error {
 	if c.Matched > 0 || len(c.Instances) == 0 {
 		return nil
 	}
-	var names []string
-	for name := range c.Instances {
-		names = append(names, fmt.Sprintf("%q", name))
-	}
-	slices.Sort(names)
-	return fmt.Errorf("the copy has no record of instance %q, but some of %s: give the label that pull had with --instance", v.o.Settings.Instance, names[0])
+	return fmt.Errorf("the copy has no record of instance %q, but some of %q: give the label that pull had with --instance", v.o.Settings.Instance, sorted(c.Instances)[0])
 }
 
 func (v *run) readCopy(ctx context.Context, file uint32, in *Input) error {
@@ -319,23 +309,12 @@ func (v *run) broken(p place, err error) {
 }
 
 func filters(s *config.Settings) string {
-	var text string
-	for _, f := range []struct {
-		name   string
-		values []string
-	}{
-		{"event_types", s.EventTypes}, {"exclude_event_types", s.ExcludeEventTypes}, {"aggregate_types", s.AggregateTypes},
-		{"aggregate_ids", s.AggregateIDs}, {"resource_owners", s.ResourceOwners}, {"editor_user_ids", s.EditorUserIDs},
-	} {
-		if len(f.values) > 0 {
-			text += fmt.Sprintf("%s=%v ", f.name, f.values)
-		}
-	}
+	text := events.Describe(s)
 	if s.Format.Tier != "noise" {
-		text += "tier=" + s.Format.Tier + " "
+		text += " tier=" + s.Format.Tier
 	}
 	if s.ExcludeOwn {
-		text += "exclude_own"
+		text += " exclude_own"
 	}
-	return text
+	return strings.TrimSpace(text)
 }

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 )
 
 // spill keeps the records of the copy that differ, until the events are read again. The file
 // has no name from the start, so that nothing of it stays when the process ends in any way.
+// Windows cannot remove a file that is open: there, close removes it.
 type spill struct {
-	file *os.File
-	w    *bufio.Writer
-	end  uint64
+	file  *os.File
+	named bool // the file still has its name
+	w     *bufio.Writer
+	end   uint64
 }
 
 // spilledRecord is one record of the spill, with the place of the one before it of the same id.
@@ -56,7 +59,10 @@ func (s *spill) open() error {
 	}
 	s.file = f
 	if err := os.Remove(f.Name()); err != nil {
-		return fmt.Errorf("temporary file: %w", err)
+		s.named = true
+		if runtime.GOOS != "windows" {
+			return fmt.Errorf("temporary file: %w", err)
+		}
 	}
 	s.w = bufio.NewWriterSize(f, 1<<18)
 	s.end = 1 // 0 is no place
@@ -88,7 +94,11 @@ func (s *spill) read(place uint64) (spilledRecord, error) {
 }
 
 func (s *spill) close() {
-	if s.file != nil {
-		_ = s.file.Close() // it is gone already
+	if s.file == nil {
+		return
+	}
+	_ = s.file.Close() // nobody reads it any more
+	if s.named {
+		_ = os.Remove(s.file.Name())
 	}
 }

@@ -26,8 +26,8 @@ const (
 	handled                    // the second reading met it
 )
 
-// MaxEvents bounds the events of one run: 24 bytes each, 480 MB in all.
-const MaxEvents = 20_000_000
+// maxEvents bounds the events of one run: 24 bytes each, 480 MB in all.
+const maxEvents = 20_000_000
 
 const buckets = 256
 
