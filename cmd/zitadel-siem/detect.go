@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/detections"
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/durable"
@@ -227,7 +228,7 @@ func (run *detectRun) read(ctx context.Context, in io.Reader, name string, live 
 		}
 		err := run.deliver(ctx, p.err != nil || len(pieces) == 0)
 		if p.err != nil && !errors.Is(p.err, io.EOF) {
-			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
+			err = errors.Join(fmt.Errorf("%s: %w", name, bounded.WithoutPath(p.err)), err)
 		}
 		if p.err != nil || err != nil {
 			return err

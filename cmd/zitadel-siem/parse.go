@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
@@ -159,7 +160,7 @@ func (run *parseRun) read(ctx context.Context, in io.Reader, name string) error 
 		run.lone()
 		err := run.out.Flush(ctx)
 		if p.err != nil && !errors.Is(p.err, io.EOF) {
-			err = errors.Join(fmt.Errorf("%s: %w", name, bare(p.err)), err)
+			err = errors.Join(fmt.Errorf("%s: %w", name, bounded.WithoutPath(p.err)), err)
 		}
 		if p.err != nil || err != nil {
 			return err
@@ -285,13 +286,4 @@ func nextPiece(ctx context.Context, pieces <-chan piece) piece {
 	default:
 		return piece{err: io.EOF}
 	}
-}
-
-// bare drops the path from an error that is shown beside it.
-func bare(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
