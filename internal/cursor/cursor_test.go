@@ -43,7 +43,7 @@ func open(t *testing.T, path string) (*File, State) {
 	return f, s
 }
 
-func store(t *testing.T, f *File, s State) *Pending {
+func store(t *testing.T, f *File, s State) Pending {
 	t.Helper()
 	p, err := f.Prepare(s)
 	if err != nil {
@@ -52,7 +52,7 @@ func store(t *testing.T, f *File, s State) *Pending {
 	return p
 }
 
-func commit(t *testing.T, p *Pending) {
+func commit(t *testing.T, p Pending) {
 	t.Helper()
 	if err := p.Commit(); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestLaw1PreparedStateDoesNotCount(t *testing.T) {
 func TestCommitsInAnyOrderNeverGoBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	f, _ := open(t, path)
-	var pending []*Pending
+	var pending []Pending
 	for i := range uint64(3) {
 		s := example
 		s.Events = i

@@ -2,7 +2,7 @@
 //
 // A state goes to disk in two steps, so that the moment of acknowledgement
 // costs one system call. [File.Prepare] writes the state to a file of its own:
-// open(O_EXCL), write, fsync. [Pending.Commit] renames that file into place.
+// open(O_EXCL), write, fsync. Commit of what it returns renames that file into place.
 //
 // After the process was killed, the state is the last committed one. After a
 // power cut it may be an earlier one, until [File.Sync] or the next Prepare has
@@ -31,6 +31,9 @@ const maxFile = 64 << 20
 // ErrLocked means that another reader uses this state file.
 var ErrLocked = durable.ErrLocked
 
+// ErrLost means that another process may hold the source by now: nothing can be committed.
+var ErrLost = errors.New("the source is no longer held")
+
 // File is the state file of one source, locked against a second reader.
 // Its methods are safe for concurrent use.
 type File struct {
@@ -43,8 +46,8 @@ type File struct {
 	pending  map[uint64]*durable.Draft
 }
 
-// Pending is a state that is on disk and does not count yet.
-type Pending struct {
+// pending is a state that is on disk and does not count yet.
+type pending struct {
 	file   *File
 	number uint64
 }
@@ -121,7 +124,7 @@ func removeStale(path string) {
 // Prepare writes s durably beside the state file, with mode 0600. If it returns
 // an error, for example because the disk is full, nothing has changed and the
 // call may be repeated.
-func (f *File) Prepare(s State) (*Pending, error) {
+func (f *File) Prepare(s State) (Pending, error) {
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
@@ -147,13 +150,13 @@ func (f *File) Prepare(s State) (*Pending, error) {
 	f.mu.Lock()
 	f.pending[number] = draft
 	f.mu.Unlock()
-	return &Pending{file: f, number: number}, nil
+	return &pending{file: f, number: number}, nil
 }
 
 // Commit makes the prepared state the one that counts. It is one rename(2).
 // States that were prepared earlier and not committed are dropped: this one
 // includes them.
-func (p *Pending) Commit() error {
+func (p *pending) Commit() error {
 	f := p.file
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -192,6 +195,9 @@ func (f *File) Sync() error {
 	}
 	return nil
 }
+
+// Done is nil: a lock stays until Close.
+func (f *File) Done() <-chan struct{} { return nil }
 
 // Close drops what was prepared and not committed, calls [File.Sync] and
 // unlocks.

@@ -67,7 +67,7 @@ type Source struct {
 
 	opts   Options
 	client *zitadel.Client
-	state  *cursor.File  // nil without state_path, and while another reader has it
+	state  cursor.Held   // nil without state_path, and while another reader has it
 	names  *format.Names // nil without enrich, and while another reader has the state
 	last   cursor.State  // after the last batch that the pipe took
 	// detector is nil without Options.Detect.
