@@ -14,13 +14,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/detect"
-	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/page"
-	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/schema"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
-	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
@@ -35,7 +30,8 @@ type pullCommand struct {
 
 	kong.Plugins
 
-	alerts *page.Alerts // for the status page; nil without detect
+	alerts      *page.Alerts // for the status page; nil without detect
+	fileListens string       // metrics_listen of the file
 }
 
 func (c *pullCommand) Help() string {
@@ -46,7 +42,7 @@ func (c *pullCommand) Help() string {
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error {
-	list, err := c.settings(console)
+	sources, err := c.settings(console)
 	if err != nil {
 		return err
 	}
@@ -55,15 +51,19 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if c.MetricsListen != "" {
 		log = messages.Watch(log)
 	}
-	feeds, err := c.open(ctx, list, &sink.Lines{File: os.Stdout}, log)
+	if c.detects() {
+		c.alerts = new(page.Alerts)
+	}
+	set, err := sidecar.Start(ctx, sources.List, c.opener(log), log)
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, feeds, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
-	if err = errors.Join(err, sidecar.Close(feeds)); errors.Is(err, syscall.EPIPE) {
+	err = usage(c.run(ctx, set, sources.Dir, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
+	if err = errors.Join(err, set.Close()); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
 	if c.Status || console.Terminal {
+		feeds := set.Feeds()
 		for _, f := range feeds {
 			console.Line(summary(f, time.Since(began), len(feeds) > 1))
 		}
@@ -80,24 +80,24 @@ func usage(err error) error {
 }
 
 // settings are those of every source.
-func (c *pullCommand) settings(console *terminal.Console) (list []config.PullSettings, err error) {
+func (c *pullCommand) settings(console *terminal.Console) (sources config.Sources, err error) {
 	if c.Config != "" {
-		list, err = c.fromFile(console)
+		sources, err = c.fromFile(console)
 	} else {
-		list, err = c.fromFlags(console)
+		sources.List, err = c.fromFlags(console)
 	}
 	if err != nil {
-		return nil, err
+		return config.Sources{}, err
 	}
 	if c.Once {
-		for i := range list {
-			if !list[i].End.IsZero() {
-				return nil, fmt.Errorf("--once and --end contradict each other: use one%w", silent{errUsage})
+		for i := range sources.List {
+			if !sources.List[i].End.IsZero() {
+				return config.Sources{}, fmt.Errorf("--once and --end contradict each other: use one%w", silent{errUsage})
 			}
-			list[i].End = time.Now()
+			sources.List[i].End = time.Now()
 		}
 	}
-	return list, nil
+	return sources, nil
 }
 
 func (c *pullCommand) fromFlags(console *terminal.Console) ([]config.PullSettings, error) {
@@ -112,124 +112,33 @@ func (c *pullCommand) fromFlags(console *terminal.Console) ([]config.PullSetting
 
 // fromFile takes nothing from flags and variables: with several sources it would
 // not be clear which one they are for.
-func (c *pullCommand) fromFile(console *terminal.Console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFile(console *terminal.Console) (config.Sources, error) {
 	for name := range flagValues(config.Pull, c.Plugins) {
 		o, _ := config.Pull.Lookup(name)
-		return nil, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
+		return config.Sources{}, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
 	}
 	file, err := config.ReadSources(c.Config, os.LookupEnv, config.ParseOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
+		return config.Sources{}, fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	for _, w := range file.Warnings {
 		console.Warn(w)
 	}
+	c.fileListens = file.MetricsListen
 	if c.MetricsListen == "" {
 		c.MetricsListen = file.MetricsListen
 	}
-	return file.List, nil
+	return file, nil
 }
 
-// open opens every source, or none.
-func (c *pullCommand) open(ctx context.Context, list []config.PullSettings, lines *sink.Lines, log *slog.Logger) (feeds []*sidecar.Feed, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, sidecar.Close(feeds))
-		}
-	}()
-	writes := false // to standard output
-	for _, settings := range list {
-		f, err := format.Open(settings.Format)
-		if err != nil {
-			return feeds, &source.SettingsError{Err: err}
-		}
-		to, encode, err := sink.Open(settings.Out, f, lines)
-		if err != nil {
-			return feeds, err
-		}
-		detection, err := c.detection(settings)
-		if err != nil {
-			return feeds, err
-		}
-		o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once}
-		if len(list) > 1 {
-			o.Log = o.Log.With("instance", settings.Instance)
-		}
-		if c.Config == "" {
-			o.TokenName = "ZITADEL_TOKEN" // there is no such flag
-		}
-		if to == lines {
-			writes = true
-			lines.Durable = lines.Durable || settings.StatePath != ""
-			o.EndOnError = c.Once || c.Config == ""
-		}
-		feed, err := sidecar.Open(ctx, settings, to, o)
-		if err != nil {
-			return feeds, err
-		}
-		feeds = append(feeds, feed)
+// run runs the sources and shows the progress meanwhile. dir is the setting sources_dir.
+func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, dir string, shown sidecar.Shown, console *terminal.Console) error {
+	log := console.Logger()
+	if shown.Messages != nil && c.MetricsListen != "" {
+		log = shown.Messages.Watch(log)
 	}
-	// Last: if this run is refused because another one is going on, that one may be
-	// writing a line to the same file.
-	if writes {
-		return feeds, lines.EndCutLine()
-	}
-	return feeds, nil
-}
-
-// detection is what the flags say of alerts; nil: none.
-func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection, error) {
-	switch c.Detect {
-	case "", "off":
-		return nil, nil
-	}
-	f := settings.Format
-	if !f.Raw() && f.Format != schema.ECS.String() && f.Format != schema.OCSF.String() {
-		return nil, fmt.Errorf("--detect writes alerts in ECS or OCSF, which do not fit --format %s: use ecs, ocsf or raw%w", f.Format, silent{errUsage})
-	}
-	dir := c.Detect
-	if dir == "on" {
-		dir = ""
-	}
-	set, err := loadRules(dir)
-	if err != nil {
-		return nil, err
-	}
-	level, err := detect.ParseLevel(c.MinLevel)
-	if err != nil {
-		return nil, err
-	}
-	d := &source.Detection{Rules: set, MinLevel: level, Encode: record.AppendMsgpack}
-	if settings.Out.Forward == (config.Forward{}) {
-		d.Encode = record.AppendLine
-	}
-	if f.Format == schema.OCSF.String() {
-		d.Encode = asFinding(f.OCSFVersion, d.Encode)
-	}
-	if c.alerts == nil {
-		c.alerts = new(page.Alerts)
-	}
-	d.Seen = func(a *detect.Alert) {
-		who, whom, from := a.Who()
-		c.alerts.Add(page.Alert{At: a.Last, Instance: settings.Instance, Severity: a.Rule.Level.String(), Rule: a.Rule.Title, Who: who, Whom: whom, From: from, Events: len(a.Events)})
-	}
-	return d, nil
-}
-
-// asFinding makes next write alerts in OCSF.
-func asFinding(version string, next record.Encoder) record.Encoder {
-	return func(b []byte, r record.Record) []byte {
-		if a, ok := r.(*detect.Alert); ok {
-			r = detect.Finding{Alert: a, Version: version}
-		}
-		return next(b, r)
-	}
-}
-
-// run runs the feeds and shows the progress meanwhile.
-func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, shown sidecar.Shown, console *terminal.Console) error {
 	if c.MetricsListen != "" {
-		metrics, err := sidecar.ListenMetrics(c.MetricsListen, feeds, shown, console.Logger())
+		metrics, err := sidecar.ListenMetrics(c.MetricsListen, set, shown, console.Logger())
 		if err != nil {
 			return err
 		}
@@ -241,11 +150,16 @@ func (c *pullCommand) run(ctx context.Context, feeds []*sidecar.Feed, shown side
 	go func() {
 		defer close(statusDone)
 		if c.Status || console.Terminal && !terminal.IsTerminal(os.Stdout) {
-			terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return progressOf(feeds) })
+			terminal.ShowStatus(statusCtx, console, func() terminal.Progress { return progressOf(set.Feeds()) })
 		}
 	}()
+	if c.Config != "" && !c.Once {
+		set.Stays = true
+		r := reloader{path: c.Config, dir: dir, metricsListen: c.fileListens, set: set, log: log}
+		defer r.start(ctx)()
+	}
 	defer tellSystemd(ctx, console.Logger())()
-	err := sidecar.Run(ctx, feeds)
+	err := set.Run(ctx)
 	stopStatus()
 	<-statusDone
 	console.Clear()

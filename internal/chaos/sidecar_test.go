@@ -38,11 +38,10 @@ func sidecarRole() error {
 	if err != nil {
 		return err
 	}
-	feeds := []*sidecar.Feed{f}
-	if err := sidecar.Run(ctx, feeds); err != nil {
+	if err := f.Run(ctx); err != nil {
 		return err
 	}
-	return sidecar.Close(feeds)
+	return f.Close()
 }
 
 // pullEnv are the options of a reader that is no plugin.

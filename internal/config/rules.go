@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -34,8 +35,15 @@ func authentication(p *parser, _ *Settings) {
 	}
 }
 
-func state(p *parser, _ *Settings) {
+func state(p *parser, s *Settings) {
 	if p.given["state_path"] {
+		return
+	}
+	if p.opts.StateDir != "" && s.URL != nil {
+		s.StateDir, s.StatePath = p.opts.StateDir, stateIn(p.opts.StateDir, cmp.Or(s.Instance, s.URL.Host))
+		p.given["state_path"] = true
+	}
+	if p.opts.StateDir != "" { // without url there is a problem already
 		return
 	}
 	o, _ := p.options.Lookup("state_path")

@@ -43,6 +43,7 @@ type Settings struct {
 	ExcludeOwn        bool
 
 	StatePath string
+	StateDir  string // StatePath is in a sub-directory of it, which [Settings.MakeStateDir] makes; empty: no
 	TagBy     string // "none", "aggregate_type" or "event_type"
 	Redact    bool
 	Language  string        // Accept-Language of localized names

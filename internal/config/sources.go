@@ -1,37 +1,30 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/keyfile"
 )
 
 // Sources are what a file of `zitadel-siem pull --config` describes.
 type Sources struct {
 	MetricsListen string // empty: no metrics
+	Dir           string // the setting sources_dir; empty: the file has all sources
 	List          []PullSettings
 	Warnings      []string
 }
 
-// maxSources bounds the file: more than 1 MiB describes no sources.
-const maxSources = 1 << 20
-
 // ReadSources reads a YAML file:
 //
 //	metrics_listen: 127.0.0.1:9464
+//	state_dir: /var/lib/zitadel-siem # for sources without state_path
+//	sources_dir: /etc/zitadel-siem/sources # more files: each a source, or a list of them
 //	defaults:                        # for each source that does not say otherwise
 //	  forward: tls://siem.example.com:24224
 //	sources:
@@ -40,90 +33,94 @@ const maxSources = 1 << 20
 //	    state_path: /var/lib/zitadel-siem/prod.state
 //
 // The names below defaults and sources are those of [Pull]; lists may be YAML
-// lists. ${NAME} in a value is replaced from the environment. The error lists
-// everything that is wrong, each with its line.
+// lists. ${NAME} in a value is replaced from the environment. With sources_dir, there
+// may be no source at all. The error lists everything that is wrong, each with its line.
 func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseOptions) (Sources, error) {
-	f := sourcesFile{lookupEnv: lookupEnv, opts: opts}
+	f := sourcesFile{lookupEnv: lookupEnv, opts: opts, told: map[string]bool{}}
 	f.opts.NeedState = true
-	root, err := readYAML(path)
+	root, info, err := readYAML(path, "it must have `sources:`, a list, or `sources_dir:`")
 	if err != nil {
 		return Sources{}, fmt.Errorf("--config %s: %w", path, err)
 	}
 	f.read(root)
+	f.exposed(path, info.mode)
+	f.readDir()
+	f.apart()
 	if len(f.problems) > 0 {
-		return Sources{}, fmt.Errorf("--config %s: %s", path, strings.Join(f.problems, "\n  "))
-	}
-	if info, err := os.Stat(path); err == nil && f.secret && keyfile.Exposed(info.Mode()) != "" {
-		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("%s contains a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
+		return Sources{}, fmt.Errorf("--config %s: %s", path, f.shown())
 	}
 	return f.out, nil
 }
 
-func readYAML(path string) (*yaml.Node, error) {
-	r, err := os.Open(path) // may be a pipe
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fileError(err)
-	case err != nil:
-		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err)) // the message has the path
-	}
-	defer r.Close()
-	data, err := bounded.ReadAll(r, maxSources)
-	switch {
-	case errors.Is(err, bounded.ErrTooLarge):
-		return nil, errors.New("is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources")
-	case err != nil:
-		return nil, fmt.Errorf("%w; name the YAML file of the sources", bounded.WithoutPath(err))
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, notYAML(data, err)
-	}
-	if len(doc.Content) == 0 {
-		return nil, errors.New("is empty: it must have `sources:`, a list")
-	}
-	return doc.Content[0], nil
-}
-
-var (
-	yamlLine   = regexp.MustCompile(`^yaml: line (\d+): `)
-	yamlAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.*)' referenced$`)
-)
-
-// notYAML keeps only the line number of the library's error: its text can repeat a
-// secret that begins with a special character.
-func notYAML(data []byte, err error) error {
-	where := ""
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		where = "line " + m[1] + ": "
-	} else if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {
-		if before, _, ok := bytes.Cut(data, []byte("*"+m[1])); ok {
-			where = fmt.Sprintf("line %d: ", 1+bytes.Count(before, []byte("\n")))
-		}
-	}
-	return errors.New(where + "is not valid YAML; put a value that begins with a special character, such as * or &, in quotes")
-}
-
+// sourcesFile is the file that is read, and later each one of sources_dir.
 type sourcesFile struct {
 	lookupEnv func(string) (string, bool)
 	opts      ParseOptions
+	name      string // of the file of sources_dir; empty: the file of --config
+	defaults  map[string]value
+	dirAt     place // where sources_dir stands
+	places    []place
 	out       Sources
 	secret    bool // the file itself contains one
 	problems  []string
+	told      map[string]bool // problems and warnings
 }
 
-// fail adds a problem once, because defaults are read for each source.
+// place is where a source or a value stands.
+type place struct {
+	file string // of sources_dir; empty: the file of --config
+	line int
+}
+
+func (p place) String() string {
+	if p.file == "" {
+		return fmt.Sprintf("line %d", p.line)
+	}
+	return fmt.Sprintf("%s line %d", p.file, p.line)
+}
+
+// maxProblems is how many problems an error lists: a wrong default may be wrong for
+// thousands of sources.
+const maxProblems = 100
+
+func (f *sourcesFile) shown() string {
+	if n := len(f.problems) - maxProblems; n > 0 {
+		return strings.Join(f.problems[:maxProblems], "\n  ") + fmt.Sprintf("\n  and %d more", n)
+	}
+	return strings.Join(f.problems, "\n  ")
+}
+
 func (f *sourcesFile) fail(line int, format string, args ...any) {
-	problem := fmt.Sprintf("line %d: ", line) + fmt.Sprintf(format, args...)
-	if !slices.Contains(f.problems, problem) {
+	f.failAt(place{f.name, line}, format, args...)
+}
+
+// failAt adds a problem once, because defaults are read for each source.
+func (f *sourcesFile) failAt(at place, format string, args ...any) {
+	if problem := at.String() + ": " + fmt.Sprintf(format, args...); !f.told[problem] {
+		f.told[problem] = true
 		f.problems = append(f.problems, problem)
 	}
+}
+
+func (f *sourcesFile) warn(warning string) {
+	if !f.told[warning] {
+		f.told[warning] = true
+		f.out.Warnings = append(f.out.Warnings, warning)
+	}
+}
+
+// exposed warns of a file with a secret that others can read.
+func (f *sourcesFile) exposed(path string, mode fs.FileMode) {
+	if f.secret && keyfile.Exposed(mode) != "" {
+		f.warn(fmt.Sprintf("%s contains a secret and can be read by other users: chmod 600, or name a file or ${VARIABLE} instead", path))
+	}
+	f.secret = false
 }
 
 // value is one option as the file has it.
 type value struct {
 	text string
-	line int
+	at   place
 }
 
 func (f *sourcesFile) read(root *yaml.Node) {
@@ -131,7 +128,6 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		f.fail(root.Line, "must be a map with `sources:`")
 		return
 	}
-	var defaults map[string]value
 	var list *yaml.Node
 	lines := map[string]int{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
@@ -143,28 +139,48 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		lines[key.Value] = key.Line
 		switch key.Value {
 		case "metrics_listen":
-			if node.Kind != yaml.ScalarNode {
-				f.fail(node.Line, "%s must be a plain value, HOST:PORT", quote(key.Value))
-			}
-			f.out.MetricsListen = f.expand(node.Value)
+			f.out.MetricsListen = f.plain(key.Value, node, "HOST:PORT")
+		case "state_dir":
+			f.stateDir(node)
+		case "sources_dir":
+			f.out.Dir, f.dirAt = f.plain(key.Value, node, "the path of a directory"), place{line: node.Line}
 		case "defaults":
-			defaults = f.values(node)
+			f.defaults = f.values(node)
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is not known here: use metrics_listen, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
 		}
 	}
+	_, hasDir := lines["sources_dir"]
 	switch {
+	case list == nil && !hasDir:
+		f.fail(root.Line, "`sources:` is missing: add it, a list of at least one source, each beginning with `- url:`, or add `sources_dir:`")
 	case list == nil:
-		f.fail(root.Line, "`sources:` is missing: add it, a list of at least one source, each beginning with `- url:`")
-	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
+	case list.Kind != yaml.SequenceNode || len(list.Content) == 0 && !hasDir:
 		f.fail(list.Line, "`sources:` must be a list of at least one source, each beginning with `- url:`")
 	default:
-		for _, node := range list.Content {
-			f.source(node, defaults)
-		}
-		f.apart(list)
+		f.list(list)
+	}
+}
+
+// plain reads a value of the file itself.
+func (f *sourcesFile) plain(name string, node *yaml.Node, what string) string {
+	if node.Kind != yaml.ScalarNode {
+		f.fail(node.Line, "%s must be a plain value, %s", quote(name), what)
+		return ""
+	}
+	text := f.expand(node.Value)
+	if text == "" || unexpanded.MatchString(text) {
+		f.fail(node.Line, "%s is %s: write %s", quote(name), quote(text), what)
+		return ""
+	}
+	return text
+}
+
+func (f *sourcesFile) list(list *yaml.Node) {
+	for _, node := range list.Content {
+		f.source(node)
 	}
 }
 
@@ -180,8 +196,9 @@ func (f *sourcesFile) belongs(name string) string {
 }
 
 // source reads one element of the list.
-func (f *sourcesFile) source(node *yaml.Node, defaults map[string]value) {
-	values := maps.Clone(defaults)
+func (f *sourcesFile) source(node *yaml.Node) {
+	f.places = append(f.places, place{f.name, node.Line})
+	values := maps.Clone(f.defaults)
 	if values == nil {
 		values = map[string]value{}
 	}
@@ -196,50 +213,19 @@ func (f *sourcesFile) source(node *yaml.Node, defaults map[string]value) {
 		texts[name] = v.text
 	}
 	settings, warnings, problems := Pull.Check(texts, f.opts)
-	line := func(p Problem) int {
+	at := func(p Problem) place {
 		if v, ok := values[p.Option]; ok {
-			return v.line
+			return v.at
 		}
-		return node.Line
+		return place{f.name, node.Line}
 	}
 	for _, p := range problems {
-		f.fail(line(p), "%s", p)
+		f.failAt(at(p), "%s", p)
 	}
 	for _, w := range warnings {
-		f.out.Warnings = append(f.out.Warnings, fmt.Sprintf("line %d: %s", line(w), w))
+		f.warn(fmt.Sprintf("%s: %s", at(w), w))
 	}
 	f.out.List = append(f.out.List, settings)
-}
-
-// apart refuses two sources with one state, spool or address, and two with one
-// label: their events would have the same ids, and their metrics the same names.
-func (f *sourcesFile) apart(list *yaml.Node) {
-	type own struct{ option, value string }
-	taken := map[own]int{} // by the first source that has it, its line
-	for i, s := range f.out.List {
-		at := list.Content[i].Line
-		refuse := func(option, value, same, fix string) bool {
-			if value == "" {
-				return false
-			}
-			first, ok := taken[own{option, same}]
-			if !ok {
-				taken[own{option, same}] = at
-				return false
-			}
-			f.fail(at, "%s %s is also used by the source in line %d; %s", option, quote(value), first, fix)
-			return true
-		}
-		const each = "each needs its own"
-		// The spool is named after the state where nothing else is said.
-		if !refuse("state_path", s.StatePath, filepath.Clean(s.StatePath), each) {
-			refuse("spool_path", s.Listen.SpoolPath, filepath.Clean(s.Listen.SpoolPath), each)
-		}
-		if _, port, _ := net.SplitHostPort(s.Listen.Address); port != "0" { // which means another port each time
-			refuse("webhook_listen", s.Listen.Address, s.Listen.Address, each)
-		}
-		refuse("instance", s.Instance, s.Instance, "set another `instance` for one of them, or merge the two sources into one")
-	}
 }
 
 // values reads a map of options.
@@ -252,7 +238,7 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, v := node.Content[i], node.Content[i+1]
 		if first, ok := values[key.Value]; ok {
-			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first.line)
+			f.fail(key.Line, "%s is already in line %d: remove one of the two", quote(key.Value), first.at.line)
 			continue
 		}
 		var text string
@@ -272,7 +258,7 @@ func (f *sourcesFile) values(node *yaml.Node) map[string]value {
 		if o, ok := Pull.Lookup(key.Value); ok && o.Secret && !strings.HasPrefix(text, "${") {
 			f.secret = true
 		}
-		values[key.Value] = value{f.expand(text), v.Line}
+		values[key.Value] = value{f.expand(text), place{f.name, v.Line}}
 	}
 	return values
 }

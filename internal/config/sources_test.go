@@ -87,8 +87,8 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, defaults or sources
-  line 4: "token_file" is not known here: use metrics_listen, defaults or sources; move it below a source, or below defaults
+	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources
+  line 4: "token_file" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources; move it below a source, or below defaults
   line 2: token: contains the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
   line 12: "settle" is already in line 11: remove one of the two
@@ -113,14 +113,14 @@ func TestSources_TheExampleIsRight(t *testing.T) {
 
 func TestSources_Files(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                         "is empty: it must have `sources:`, a list",
-		"sources: [":               "line 1: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
-		"a: 1\nsources: [\n- }":    "line 2: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
-		"- url: x":                 "line 1: must be a map with `sources:`",
-		"defaults: {}":             "line 1: `sources:` is missing: add it, a list of at least one source, each beginning with `- url:`",
-		"sources: []":              "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
-		"sources:\n  url: x\n":     "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
-		strings.Repeat("#", 2<<20): "is larger than 1 MiB, so it is no file of sources: name the YAML file of the sources",
+		"":                          "is empty: it must have `sources:`, a list, or `sources_dir:`",
+		"sources: [":                "line 1: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
+		"a: 1\nsources: [\n- }":     "line 2: is not valid YAML; put a value that begins with a special character, such as * or &, in quotes",
+		"- url: x":                  "line 1: must be a map with `sources:`",
+		"defaults: {}":              "line 1: `sources:` is missing: add it, a list of at least one source, each beginning with `- url:`, or add `sources_dir:`",
+		"sources: []":               "line 1: `sources:` must be a list of at least one source, each beginning with `- url:`",
+		"sources:\n  url: x\n":      "line 2: `sources:` must be a list of at least one source, each beginning with `- url:`",
+		strings.Repeat("#", 17<<20): "is larger than 16 MiB, so it is no file of sources: name the YAML file of the sources",
 	} {
 		path := writeSources(t, text)
 		if _, err := ReadSources(path, noEnv, ParseOptions{}); err == nil || err.Error() != "--config "+path+": "+want {
@@ -174,7 +174,7 @@ func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
 		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"sources:\n" + source("a", ", listen: \"127.0.0.1:8443\""), "line 2: listen: is not an option of zitadel-siem; did you mean webhook_listen?"},
-		{"listen: 127.0.0.1:8443\nsources:\n" + source("a", ""), `line 1: "listen" is not known here: use metrics_listen, defaults or sources; webhook_listen goes below a source, or below defaults`},
+		{"listen: 127.0.0.1:8443\nsources:\n" + source("a", ""), `line 1: "listen" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources; webhook_listen goes below a source, or below defaults`},
 		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: webhook_listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},
 		{"sources:\n" + source("a", listen+", spool_path: "+dir+"/q") + source("b", strings.Replace(listen, "8443", "8444", 1)+", spool_path: "+dir+"/./q"),
 			`line 3: spool_path "` + dir + `/./q" is also used by the source in line 2; each needs its own`},

@@ -17,6 +17,8 @@ type ParseOptions struct {
 	NeedState bool
 	// NeedForward makes forward required, as for the output plugin.
 	NeedForward bool
+	// StateDir is where a source without state_path has its state; empty: nowhere.
+	StateDir string
 	// NoFiles leaves the file system alone, for a configuration that is
 	// checked on another machine than the one it is for.
 	NoFiles bool

@@ -9,10 +9,8 @@ package sidecar
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
@@ -99,35 +97,3 @@ func (f *Feed) handOver(reading, sending context.Context) error {
 
 // Close releases the source and the sink.
 func (f *Feed) Close() error { return errors.Join(f.Source.Close(), f.sink.Close()) }
-
-// Run runs all feeds side by side until ctx ends, or until each has ended by
-// itself. The error names the source. A sink that will not work again ends all.
-func Run(ctx context.Context, feeds []*Feed) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, len(feeds))
-	var running sync.WaitGroup
-	for i, f := range feeds {
-		running.Go(func() {
-			err := f.Run(ctx)
-			if sink.IsFinal(err) {
-				cancel()
-			}
-			if err != nil && len(feeds) > 1 {
-				err = fmt.Errorf("source %q: %w", f.Settings.Instance, err)
-			}
-			errs[i] = err
-		})
-	}
-	running.Wait()
-	return errors.Join(errs...)
-}
-
-// Close closes all of them.
-func Close(feeds []*Feed) error {
-	errs := make([]error, 0, len(feeds))
-	for _, f := range feeds {
-		errs = append(errs, f.Close())
-	}
-	return errors.Join(errs...)
-}

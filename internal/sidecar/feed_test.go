@@ -76,6 +76,17 @@ func open(t *testing.T, s config.PullSettings, o source.Options) *Feed {
 	return feed
 }
 
+// setOf makes a set of feeds that are open.
+func setOf(feeds ...*Feed) *Set {
+	s := &Set{log: slog.New(slog.DiscardHandler), ended: make(chan struct{})}
+	for _, f := range feeds {
+		m := newMember(config.PullSettings{Settings: f.Settings})
+		m.feed = f
+		s.members = append(s.members, m)
+	}
+	return s
+}
+
 // run runs a source until ready says so, then stops it.
 func run(t *testing.T, feed *Feed, ready func() bool) {
 	t.Helper()
@@ -211,11 +222,15 @@ func TestRun_EndOnErrorReturnsWhatToMend(t *testing.T) {
 func TestRun_OneSourceInTroubleDoesNotHoldUpTheOther(t *testing.T) {
 	srv := serve(t, 400)
 	far := forwardtest.Start(t, forwardtest.Options{})
-	good := open(t, settings(t, srv, far), source.Options{})
-	bad := open(t, settings(t, srv, far, "token", "wrong", "instance", "two"), source.Options{})
+	list := []config.PullSettings{settings(t, srv, far), settings(t, srv, far, "token", "wrong", "instance", "two")}
+	set, err := Start(t.Context(), list, opener, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := set.Feeds()[1]
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, []*Feed{good, bad}) }()
+	go func() { done <- set.Run(ctx) }()
 	testkit.Until(t, "what is to be seen", func() bool { return len(arrived(far)) == 400 })
 	testkit.Until(t, "what is to be seen", func() bool { return bad.Metrics().Errors["Unauthenticated"] > 0 })
 	cancel()
@@ -242,10 +257,7 @@ func TestRun_AFinalSinkEndsAllSources(t *testing.T) {
 		}
 		feeds = append(feeds, s)
 	}
-	if err := Run(t.Context(), feeds); !errors.Is(err, gone) || !strings.Contains(err.Error(), `source "one"`) {
-		t.Error(err)
-	}
-	if err := Close(feeds); err != nil {
+	if err := setOf(feeds...).Run(t.Context()); !errors.Is(err, gone) || !strings.Contains(err.Error(), `source "one"`) {
 		t.Error(err)
 	}
 }

@@ -43,16 +43,14 @@ const (
 type Metrics struct {
 	listener net.Listener
 	server   *http.Server
-	feeds    []*Feed
+	set      *Set
 	began    time.Time
-
-	shown     Shown
-	histories []histories // of the feeds
+	shown    Shown
 }
 
 // ListenMetrics begins to listen at addr, HOST:PORT. Everybody who can reach the
 // address can read the metrics. They hold no secrets and no data of events.
-func ListenMetrics(addr string, feeds []*Feed, shown Shown, log *slog.Logger) (*Metrics, error) {
+func ListenMetrics(addr string, set *Set, shown Shown, log *slog.Logger) (*Metrics, error) {
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("metrics_listen %q: %w; stop the process that uses it, or give another port", addr, err)
@@ -60,9 +58,9 @@ func ListenMetrics(addr string, feeds []*Feed, shown Shown, log *slog.Logger) (*
 	if err != nil {
 		return nil, &source.SettingsError{Err: fmt.Errorf("metrics_listen %q: %w; it must be HOST:PORT, for example 127.0.0.1:9464", addr, err)}
 	}
-	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now(), shown: shown, histories: make([]histories, len(feeds))}
+	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), set: set, began: time.Now(), shown: shown}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{feeds}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collector{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns}))
 	mux.HandleFunc("GET /health", m.health)
@@ -108,10 +106,11 @@ type health struct {
 
 func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
-	lines := make([]health, 0, len(m.feeds))
+	views := m.set.views()
+	lines := make([]health, 0, len(views))
 	status := http.StatusOK
-	for _, f := range m.feeds {
-		h := f.health(now, m.began)
+	for _, v := range views {
+		h := v.health(now)
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}
@@ -158,12 +157,15 @@ func (f *Feed) health(now, began time.Time) health {
 }
 
 // collector gives Prometheus the metrics of the sources.
-type collector struct{ feeds []*Feed }
+type collector struct{ set *Set }
 
 const metricPrefix = "zitadel_siem_"
 
 var errorsTotal = prometheus.NewDesc(metricPrefix+"errors_total",
 	"errors by kind: a gRPC code of ZITADEL, or refused for the receiver of the records", []string{"instance", "kind"}, nil)
+
+var reloadsTotal = prometheus.NewDesc(metricPrefix+"reloads_total",
+	"times the file of sources was read again, by result: taken or failed", []string{"result"}, nil)
 
 // Describe sends nothing: the metrics of a source come and go, so the registry
 // must not check them beforehand.
@@ -171,7 +173,10 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (c collector) Collect(to chan<- prometheus.Metric) {
-	for _, f := range c.feeds {
+	for result, n := range map[string]uint64{"taken": c.set.Reloads.Taken.Load(), "failed": c.set.Reloads.Failed.Load()} {
+		to <- prometheus.MustNewConstMetric(reloadsTotal, prometheus.CounterValue, float64(n), result)
+	}
+	for _, f := range c.set.Feeds() {
 		now := f.Metrics()
 		for _, m := range now.List {
 			name, kind := metricPrefix+m.Name, prometheus.GaugeValue

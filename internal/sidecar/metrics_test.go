@@ -36,7 +36,12 @@ func get(t *testing.T, url string) (int, string) {
 
 func serveMetrics(t *testing.T, feeds ...*Feed) (*Metrics, string) {
 	t.Helper()
-	m, err := ListenMetrics("127.0.0.1:0", feeds, Shown{}, slog.New(slog.DiscardHandler))
+	return serveSet(t, setOf(feeds...))
+}
+
+func serveSet(t *testing.T, set *Set) (*Metrics, string) {
+	t.Helper()
+	m, err := ListenMetrics("127.0.0.1:0", set, Shown{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +153,9 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 			t.Errorf("%+v, want %q", h, c.problem)
 		}
 	}
-	m.began = began.Add(-time.Hour)
+	for _, member := range m.set.members {
+		member.began = began.Add(-time.Hour)
+	}
 	status, text := get(t, url+"/health")
 	var third health
 	if err := json.Unmarshal([]byte(strings.Split(text, "\n")[2]), &third); err != nil || status != http.StatusServiceUnavailable || third.Well || third.Instance != "three" {
@@ -183,7 +190,7 @@ func TestHealth_AnEndpointWithoutItsAddress(t *testing.T) {
 }
 
 func TestListenMetrics_SaysWhatItWants(t *testing.T) {
-	_, err := ListenMetrics("9464", nil, Shown{}, slog.New(slog.DiscardHandler))
+	_, err := ListenMetrics("9464", setOf(), Shown{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), `metrics_listen "9464"`) || !strings.Contains(err.Error(), "127.0.0.1:9464") {
 		t.Error(err)
 	}

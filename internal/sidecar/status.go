@@ -34,8 +34,10 @@ func (m *Metrics) remember(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		now := time.Now()
-		for i, f := range m.feeds {
-			m.histories[i].add(f, now)
+		for _, v := range m.set.views() {
+			if v.feed != nil {
+				v.histories.add(v.feed, now)
+			}
 		}
 		select {
 		case <-tick.C:
@@ -49,16 +51,18 @@ func (m *Metrics) remember(ctx context.Context) {
 func (m *Metrics) status() page.State {
 	now := time.Now()
 	s := page.State{Now: now, Began: m.began, Version: version.Version}
-	for i, f := range m.feeds {
-		problems := f.problems(now, m.began, &m.histories[i])
+	s.Problems = m.set.Reloads.problem()
+	views := m.set.views()
+	for _, v := range views {
+		problems := v.problems(now)
 		s.Problems = append(s.Problems, problems...)
-		s.Sources = append(s.Sources, f.shown(now, &m.histories[i], problems))
+		s.Sources = append(s.Sources, v.shown(now, problems))
 	}
 	if m.shown.Messages != nil {
 		s.Messages = m.shown.Messages.Last()
-		if len(m.feeds) == 1 { // then the log does not name it
+		if len(views) == 1 { // then the log does not name it
 			for i := range s.Messages {
-				s.Messages[i].Instance = m.feeds[0].Settings.Instance
+				s.Messages[i].Instance = cmp.Or(s.Messages[i].Instance, views[0].settings.Instance)
 			}
 		}
 	}

@@ -181,7 +181,7 @@ func TestLaw6_ThePageHasNoSecret(t *testing.T) {
 	log := journal.Watch(slog.New(slog.DiscardHandler))
 	loud := open(t, settings(t, srv, far, "url", "http://"+listener.Addr().String(), "transport", "rest", "token", token, "instance", "<b>loud"), source.Options{Log: log.With("instance", "<b>loud")})
 	stuck := open(t, settings(t, srv, nil, "forward", "tcp://127.0.0.1:"+testkit.FreePort(t), "shared_key", "Marker-shared-key", "instance", "stuck"), source.Options{Log: log})
-	m, err := ListenMetrics("127.0.0.1:0", []*Feed{loud, stuck}, Shown{Messages: &journal, Alerts: new(page.Alerts)}, slog.New(slog.DiscardHandler))
+	m, err := ListenMetrics("127.0.0.1:0", setOf(loud, stuck), Shown{Messages: &journal, Alerts: new(page.Alerts)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ type Lines struct {
 	File *os.File
 	// Durable is for a cursor that moves after the write: a file is then synced.
 	Durable bool
+	// EndsCutLine calls EndCutLine before the first Send. Earlier, another run that has the
+	// states may still write to the same file.
+	EndsCutLine bool
 
 	mu sync.Mutex
 }
@@ -49,6 +52,12 @@ func failed(err error) error { return &FinalError{fmt.Errorf("standard output: %
 func (l *Lines) Send(_ context.Context, _ string, records []byte, _ int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.EndsCutLine {
+		if err := l.EndCutLine(); err != nil {
+			return err
+		}
+		l.EndsCutLine = false
+	}
 	if _, err := l.File.Write(records); err != nil {
 		return failed(err)
 	}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+)
+
+// lookEvery is how often the files of the sources are looked at. They are polled and not
+// watched by inotify: a mounted ConfigMap, an editor that renames, NFS and a directory that
+// is made later then need no code of their own, and 10,000 files take some 20 ms.
+const lookEvery = 2 * time.Second
+
+// reloader reads the sources again on SIGHUP and once the files have changed.
+type reloader struct {
+	path, dir     string // --config and sources_dir
+	metricsListen string // of the file, as it is served
+	set           *sidecar.Set
+	log           *slog.Logger
+}
+
+// start begins to watch. stop waits for the end of it.
+func (r *reloader) start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	asked := make(chan os.Signal, 1)
+	if len(reloadSignals) > 0 { // none would mean all
+		signal.Notify(asked, reloadSignals...)
+	}
+	seen := config.StampSources(r.path, r.dir)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.watch(ctx, asked, seen)
+	}()
+	return func() {
+		signal.Stop(asked)
+		cancel()
+		<-done
+	}
+}
+
+// watch takes a change once the files look the same twice: somebody may still be writing.
+func (r *reloader) watch(ctx context.Context, asked <-chan os.Signal, seen string) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	last := seen
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-asked:
+			last = config.StampSources(r.path, r.dir)
+		case <-tick.C:
+			now := config.StampSources(r.path, r.dir)
+			settled := now == last
+			last = now
+			if !settled || now == seen {
+				continue
+			}
+		}
+		seen = last // older than what is read, so that a change meanwhile is seen next time
+		r.reload()
+	}
+}
+
+// reload takes the files as they are now. If something is wrong with them, everything goes
+// on as before.
+func (r *reloader) reload() {
+	file, err := config.ReadSources(r.path, os.LookupEnv, config.ParseOptions{})
+	r.set.Reloads.Note(err)
+	if err != nil {
+		r.log.Error("the sources go on as before, because they could not be read again: " + err.Error())
+		return
+	}
+	for _, w := range file.Warnings {
+		r.log.Warn(w)
+	}
+	r.dir = file.Dir
+	if file.MetricsListen != r.metricsListen {
+		r.log.Warn("metrics_listen is taken at the next restart; the address before is served until then", "metrics_listen", file.MetricsListen)
+	}
+	did := r.set.Apply(file.List)
+	r.log.Info("the sources were read again", "added", did.Added, "changed", did.Changed, "removed", did.Removed, "same", did.Same)
+}

@@ -1,0 +1,156 @@
+package sidecar
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
+	"github.com/zitadel-siem/zitadel-siem/internal/page"
+	"github.com/zitadel-siem/zitadel-siem/internal/retry"
+	"github.com/zitadel-siem/zitadel-siem/internal/sink"
+)
+
+// Waits between two attempts to open a source. The state of a reader that is being
+// replaced is free within seconds; a missing file may stay so for long.
+const (
+	firstReopen = 500 * time.Millisecond
+	mostReopen  = 30 * time.Second
+)
+
+// member is one source of a [Set]: its settings, and the goroutine that opens, runs and
+// closes its feed.
+type member struct {
+	settings  config.PullSettings
+	histories *histories
+	closed    outage.Log // why the feed cannot be opened
+	began     time.Time
+	before    *member       // the same source with other settings, which has to end first
+	done      chan struct{} // closed at the end of keep
+
+	// Guarded by Set.mu:
+	stop func() // nil before it runs
+	feed *Feed  // the last one that was opened
+	err  error  // why it ended
+}
+
+func newMember(settings config.PullSettings) *member {
+	return &member{settings: settings, histories: new(histories), began: time.Now(), done: make(chan struct{})}
+}
+
+// keep runs the source until ctx ends, or until it ends by itself. Who has to hold the
+// source first, waits before opened, and calls run again for each hold.
+func (m *member) keep(ctx context.Context, s *Set) {
+	defer close(m.done)
+	if m.before != nil {
+		<-m.before.done
+		m.before = nil
+	}
+	err := m.run(ctx, s)
+	if sink.IsFinal(err) {
+		s.end()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.err = err
+}
+
+// run opens the feed, runs it and closes it.
+func (m *member) run(ctx context.Context, s *Set) error {
+	feed := m.opened(ctx, s)
+	if feed == nil {
+		return nil
+	}
+	return cmp.Or(feed.Run(ctx), feed.Close())
+}
+
+// opened returns the feed that [Start] has opened, or opens one. It tries until it succeeds;
+// nil: ctx has ended.
+func (m *member) opened(ctx context.Context, s *Set) *Feed {
+	s.mu.Lock()
+	feed := m.feed
+	s.mu.Unlock()
+	log := s.log.With("instance", m.settings.Instance)
+	for wait := retry.New(firstReopen, mostReopen); feed == nil; {
+		if ctx.Err() != nil {
+			return nil
+		}
+		var err error
+		if feed, err = s.open(ctx, m.settings); err == nil {
+			break
+		}
+		if m.closed.Failed(err) {
+			log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err))
+		}
+		if wait.Wait(ctx) != nil {
+			return nil
+		}
+	}
+	if lasted, ended := m.closed.Worked(); ended {
+		log.Info("the source is open", "after", lasted.Round(time.Second))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.feed = feed
+	return feed
+}
+
+// view is a member at one moment.
+type view struct {
+	settings  config.PullSettings
+	feed      *Feed // nil: it was never open
+	histories *histories
+	began     time.Time
+	trouble   string // why it is not open
+	since     time.Time
+}
+
+// view is called with Set.mu held.
+func (m *member) view() view {
+	v := view{settings: m.settings, feed: m.feed, histories: m.histories, began: m.began}
+	v.trouble, v.since = m.closed.Current()
+	return v
+}
+
+// health of the source, also of one that is not open.
+func (v view) health(now time.Time) health {
+	if v.feed != nil {
+		return v.feed.health(now, v.began)
+	}
+	h := health{Instance: v.settings.Instance, Well: now.Sub(v.began) <= unhealthyAfter}
+	if v.trouble != "" {
+		h.Problem = "the source cannot be opened: " + v.trouble
+	}
+	return h
+}
+
+// problems are what is wrong with it now.
+func (v view) problems(now time.Time) []page.Problem {
+	if v.feed != nil {
+		return v.feed.problems(now, v.began, v.histories)
+	}
+	if v.trouble == "" {
+		return nil
+	}
+	return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, Since: v.since, What: "The source cannot be opened. " + v.trouble,
+		Fix: "Correct what the message names. It is tried again by itself within half a minute."}}
+}
+
+// shown is the row of the source.
+func (v view) shown(now time.Time, problems []page.Problem) page.Source {
+	if v.feed != nil {
+		return v.feed.shown(now, v.histories, problems)
+	}
+	row := page.Source{
+		Instance: v.settings.Instance,
+		From:     v.settings.URL.Scheme + "://" + v.settings.URL.Host,
+		To:       cmp.Or(v.settings.Out.Forward.String(), "standard output"),
+		Lag:      -1, History: &v.histories.taken, Doing: "starting",
+	}
+	if len(problems) > 0 {
+		row.Level, row.Doing = page.Failing, "failing"
+	}
+	return row
+}
