@@ -36,6 +36,8 @@ var speakers = map[string]speaker{
 	"internal/config.warn":           {[]int{2}, 3},
 	"internal/config.valueError":     {[]int{0}, 1},
 	"internal/config.f.fail":         {[]int{1}, -1}, // of sources.go
+	"internal/config.f.failAt":       {[]int{1}, -1},
+	"internal/config.f.warn":         {[]int{0}, -1},
 	"internal/flbconf.Finding":       {[]int{3, 4}, 5},
 	"internal/flbconf.find":          {[]int{3, 4}, 5},
 	"internal/flbconf.add":           {[]int{3, 4}, 5},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -190,6 +191,19 @@ func TestCheckReadsAFileOfSources(t *testing.T) {
 	r := finish(t, program(t, []string{"ONE=" + server.Token()}, "check", "--config", path))
 	if r.status != exitFailed || strings.Count(r.stdout, "ok    options") != 2 || !strings.Contains(r.stdout, "FAIL  ") || strings.Contains(r.stdout, server.Token()) {
 		t.Error(r)
+	}
+	dir, states := t.TempDir(), t.TempDir()
+	for _, name := range []string{"three", "four"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), []byte("{url: \""+server.URL()+"\", token: \"${ONE}\", instance: "+name+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r = finish(t, program(t, []string{"ONE=" + server.Token()}, "check", "--config", writeFile(t, "sources.yaml", "{sources_dir: "+dir+", state_dir: "+states+"}\n")))
+	if r.status != 0 || strings.Count(r.stdout, "ok    options") != 2 || strings.Count(r.stdout, "does not exist yet") != 2 {
+		t.Error(r)
+	}
+	if made, err := os.ReadDir(states); err != nil || len(made) > 0 {
+		t.Errorf("check has written %v, %v", made, err)
 	}
 	r = finish(t, program(t, nil, "check", "--config", writeFile(t, "sources.yaml", "sources: 1\n")))
 	if r.status != exitUsage || !strings.Contains(r.stderr, "line 1: `sources:` must be a list") {

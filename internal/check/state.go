@@ -19,7 +19,11 @@ func checkState(r *report, s config.Settings) {
 	if s.StatePath == "" {
 		return // checkValues reports it
 	}
-	if err := tryWriting(filepath.Dir(s.StatePath)); err != nil {
+	dir := filepath.Dir(s.StatePath)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && s.StateDir != "" {
+		dir = s.StateDir // the reader makes the rest
+	}
+	if err := tryWriting(dir); err != nil {
 		r.say(fails, "state", fmt.Sprintf("this user cannot write to the directory of %s: %v", s.StatePath, err),
 			"free disk space, or give the directory to the user that runs the reader (chown)")
 		return

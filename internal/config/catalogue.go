@@ -29,6 +29,6 @@ func EventTypes() []string { return slices.Clone(eventTypes()) }
 var eventTypes = sync.OnceValue(func() []string { return slices.Sorted(maps.Keys(catalogue())) })
 
 // AggregateTypes returns the known aggregate types, sorted.
-func AggregateTypes() []string {
-	return slices.Compact(slices.Sorted(maps.Values(catalogue())))
-}
+func AggregateTypes() []string { return slices.Clone(aggregateTypes()) }
+
+var aggregateTypes = sync.OnceValue(func() []string { return slices.Compact(slices.Sorted(maps.Values(catalogue()))) })

@@ -38,7 +38,7 @@ type Sources struct {
 func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseOptions) (Sources, error) {
 	f := sourcesFile{lookupEnv: lookupEnv, opts: opts, told: map[string]bool{}}
 	f.opts.NeedState = true
-	root, info, err := readYAML(path, "it must have `sources:`, a list, or `sources_dir:`")
+	root, info, err := readYAML(path, "`sources:`, a list, or `sources_dir:`")
 	if err != nil {
 		return Sources{}, fmt.Errorf("--config %s: %w", path, err)
 	}

@@ -30,7 +30,7 @@ func (f *sourcesFile) readDir() {
 	var size int64
 	for _, name := range names {
 		path := filepath.Join(f.out.Dir, name)
-		root, info, err := readYAML(path, "it must have the options of a source, beginning with `url:`, or a list of sources")
+		root, info, err := readYAML(path, "the options of a source, beginning with `url:`, or a list of sources")
 		if err != nil {
 			f.problems = append(f.problems, fmt.Sprintf("%s: %v", path, err))
 			continue

@@ -13,8 +13,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 )
 
-// maxSources bounds one file: 16 MiB are some 50,000 sources, and need some 500 MiB while
-// they are read. With sources_dir, it bounds all files together.
+// maxSources bounds one file: a source takes some 120 bytes if the defaults say the rest, so
+// that 16 MiB are 100,000 sources. It bounds all files of sources_dir together, too.
 const maxSources = 16 << 20
 
 type fileInfo struct {
@@ -49,7 +49,7 @@ func readYAML(path, needs string) (*yaml.Node, fileInfo, error) {
 		return nil, info, notYAML(data, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil, info, errors.New("is empty: " + needs)
+		return nil, info, errors.New("is empty: it must have " + needs)
 	}
 	return doc.Content[0], info, nil
 }
