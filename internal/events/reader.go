@@ -287,9 +287,10 @@ func (r *Reader) checkClock(until time.Time) {
 
 // lookAhead looks for a recent event if there is much to read. The event proves
 // how far ZITADEL's clock is, so that old windows need not be read again and their
-// keys need not be kept.
+// keys need not be kept. In a quiet log the watermark stands still; what was read by an earlier
+// pass had no event, and one that comes is read by this pass.
 func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
-	if until.Sub(r.watermark) < 10*time.Minute {
+	if until.Sub(maxTime(r.watermark, r.readUpTo)) < 10*time.Minute {
 		return nil
 	}
 	for _, back := range []time.Duration{10 * time.Minute, 24 * time.Hour} {

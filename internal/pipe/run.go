@@ -24,12 +24,6 @@ const (
 // again after a while; with EndOnError, Run returns it. Run is called once.
 func (p *Pipe) Run(ctx context.Context, read Read) error {
 	tasks, ctx := errgroup.WithContext(ctx)
-	var readError error // ends Run once what was read before it is prepared
-	tasks.Go(func() error {
-		readError = p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
-		p.set(&p.readAll)
-		return nil
-	})
 	tasks.Go(func() error {
 		defer p.set(&p.prepared)
 		return p.repeat(ctx, "writing the state", p.prepare)
@@ -40,6 +34,10 @@ func (p *Pipe) Run(ctx context.Context, read Read) error {
 	if p.o.Beside != nil {
 		tasks.Go(func() error { return p.repeat(ctx, "the watch", p.watchAtIntervals) })
 	}
+	// Here, and not in a task: thousands of sources have one goroutine less each. Its error ends Run
+	// once what was read before it is prepared.
+	readError := p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
+	p.set(&p.readAll)
 	return cmp.Or(tasks.Wait(), readError)
 }
 
