@@ -46,6 +46,8 @@ type Metrics struct {
 	feeds    []*Feed
 	began    time.Time
 
+	exposition exposition
+
 	shown     Shown
 	histories []histories // of the feeds
 }
@@ -62,9 +64,9 @@ func ListenMetrics(addr string, feeds []*Feed, shown Shown, log *slog.Logger) (*
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), feeds: feeds, began: time.Now(), shown: shown, histories: make([]histories, len(feeds))}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{feeds}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns}))
+	mux.Handle("GET /metrics", m.metrics(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns, DisableCompression: true})))
 	mux.HandleFunc("GET /health", m.health)
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	page.Handle(mux, m.status)
@@ -155,33 +157,4 @@ func (f *Feed) health(now, began time.Time) health {
 		h.Well, h.Problem = false, "webhooks are not received, the log says why"
 	}
 	return h
-}
-
-// collector gives Prometheus the metrics of the sources.
-type collector struct{ feeds []*Feed }
-
-const metricPrefix = "zitadel_siem_"
-
-var errorsTotal = prometheus.NewDesc(metricPrefix+"errors_total",
-	"errors by kind: a gRPC code of ZITADEL, or refused for the receiver of the records", []string{"instance", "kind"}, nil)
-
-// Describe sends nothing: the metrics of a source come and go, so the registry
-// must not check them beforehand.
-func (collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect implements [prometheus.Collector].
-func (c collector) Collect(to chan<- prometheus.Metric) {
-	for _, f := range c.feeds {
-		now := f.Metrics()
-		for _, m := range now.List {
-			name, kind := metricPrefix+m.Name, prometheus.GaugeValue
-			if m.Counter {
-				name, kind = name+"_total", prometheus.CounterValue
-			}
-			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, m.Help, []string{"instance"}, nil), kind, m.Value, now.Instance)
-		}
-		for kind, n := range now.Errors {
-			to <- prometheus.MustNewConstMetric(errorsTotal, prometheus.CounterValue, float64(n), now.Instance, kind)
-		}
-	}
 }

@@ -206,6 +206,8 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 func sourcesFromEnv(def int) int {
 	if n, err := strconv.Atoi(os.Getenv(envSources)); err == nil {
 		return n
@@ -309,7 +311,9 @@ func pages(b *testing.B, feeds []*Feed, report func(float64, string)) {
 			best, bytes = min(best, time.Since(began)), len(body)
 		}
 		report(float64(best.Microseconds())/1e3, name+"-ms")
-		report(float64(bytes)/(1<<20), name+"-MiB")
+		if name != "page" {
+			report(float64(bytes)/(1<<20), name+"-MiB")
+		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
