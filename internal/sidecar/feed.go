@@ -116,6 +116,7 @@ func Run(ctx context.Context, feeds []*Feed) error {
 	errs := make([]error, len(feeds))
 	var running sync.WaitGroup
 	for i, f := range feeds {
+		f.Spread(len(feeds))
 		running.Go(func() {
 			err := f.Run(ctx)
 			if sink.IsFinal(err) {

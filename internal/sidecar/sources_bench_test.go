@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -200,10 +201,12 @@ func resident() float64 {
 	return pages * float64(os.Getpagesize())
 }
 
-func heap() float64 {
+// heap returns what the heap and the stacks hold, in bytes.
+func heap() (objects, stacks float64) {
+	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
+	return float64(m.HeapAlloc), float64(m.StackInuse)
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -252,8 +255,9 @@ func BenchmarkSources(b *testing.B) {
 }
 
 func idle(b *testing.B, f *far, dir string, n int, run string) {
-	runtime.GC()
-	heap0, goroutines0, resident0 := heap(), runtime.NumGoroutine(), resident()
+	debug.FreeOSMemory() // of the run before
+	heap0, stacks0 := heap()
+	goroutines0, resident0 := runtime.NumGoroutine(), resident()
 	report := func(value float64, unit string) { b.ReportMetric(value, run+"-"+unit) }
 	began, cpu0 := time.Now(), processor()
 	feeds := openMany(b, f, dir, n, "start", "now")
@@ -267,7 +271,6 @@ func idle(b *testing.B, f *far, dir string, n int, run string) {
 	report((processor() - cpu0).Seconds(), "start-cpu-s")
 
 	time.Sleep(5 * time.Second) // one interval, so that all are as they will be
-	runtime.GC()
 	stop := profiled(b, run)
 	const watched = 15 * time.Second
 	calls, cpu := f.say("").Calls, processor()
@@ -277,8 +280,9 @@ func idle(b *testing.B, f *far, dir string, n int, run string) {
 	report(float64(runtime.NumGoroutine()-goroutines0)/float64(n), "goroutines/source")
 	report(resident()/(1<<20), "RSS-MiB")
 	report((resident()-resident0)/1024/float64(n), "RSS-KiB/source")
-	runtime.GC()
-	report((heap()-heap0)/1024/float64(n), "heap-KiB/source")
+	objects, stacks := heap()
+	report((objects-heap0)/1024/float64(n), "heap-KiB/source")
+	report((stacks-stacks0)/1024/float64(n), "stacks-KiB/source")
 	stop()
 	pages(b, feeds, report)
 }
