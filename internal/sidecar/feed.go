@@ -113,6 +113,7 @@ func (f *Feed) Close() error { return errors.Join(f.Source.Close(), f.sink.Close
 func Run(ctx context.Context, feeds []*Feed) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer spareMemory(len(feeds))()
 	errs := make([]error, len(feeds))
 	var running sync.WaitGroup
 	for i, f := range feeds {
