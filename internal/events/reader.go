@@ -24,6 +24,7 @@ type Reader struct {
 	log      *slog.Logger
 	clock    func() time.Time
 	pageSize int
+	phase    float64 // see Options
 	pushes   <-chan Push
 	pushed   map[pushKey]pushedEvent // emitted, and not met in the log yet
 
@@ -63,6 +64,10 @@ type Options struct {
 	Now func() time.Time // this machine's clock; nil is time.Now
 	// Pushes, if not nil, are emitted as they come. It is never closed.
 	Pushes <-chan Push
+	// Phase, from 0 to 1, is where in each poll interval the reader polls, and in each span of
+	// the sweep it sweeps, so that many readers of one process do not all ask at once. 0: the
+	// interval begins when the poll before ends.
+	Phase float64
 	// Stats, if not nil, are counted on: a reader that replaces another one goes
 	// on with its metrics.
 	Stats *Stats
@@ -83,6 +88,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		log:        o.Log,
 		clock:      o.Now,
 		stats:      o.Stats,
+		phase:      o.Phase,
 		pushes:     o.Pushes,
 		pushed:     restorePushed(state.Pushed),
 		pageSize:   settings.PageSize,
@@ -159,10 +165,26 @@ func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 			r.log.Info("the setting `end` is reached, reading stops", "end", r.settings.End, "events", r.stats.Events.Load())
 			return nil
 		}
-		if err := r.idle(ctx, r.settings.PollInterval, emit); err != nil {
+		if err := r.idle(ctx, r.untilNextPoll(time.Now()), emit); err != nil {
 			return err
 		}
 	}
+}
+
+// untilNextPoll is the pause after a poll that ended now. With a phase, the polls keep their place
+// in the interval, also after an outage that made all readers of a process begin together. The
+// pause is then an eighth of the interval at least, and a whole one and an eighth at most.
+func (r *Reader) untilNextPoll(now time.Time) time.Duration {
+	interval := r.settings.PollInterval
+	if r.phase == 0 {
+		return interval
+	}
+	in := time.Duration(now.UnixNano()) % interval
+	pause := time.Duration(r.phase*float64(interval)) - in
+	for pause < interval/8 {
+		pause += interval
+	}
+	return pause
 }
 
 // prepare asks ZITADEL what the filters need to know.
@@ -287,9 +309,10 @@ func (r *Reader) checkClock(until time.Time) {
 
 // lookAhead looks for a recent event if there is much to read. The event proves
 // how far ZITADEL's clock is, so that old windows need not be read again and their
-// keys need not be kept.
+// keys need not be kept. In a quiet log the watermark stands still; what was read by an earlier
+// pass had no event, and one that comes is read by this pass.
 func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
-	if until.Sub(r.watermark) < 10*time.Minute {
+	if until.Sub(maxTime(r.watermark, r.readUpTo)) < 10*time.Minute {
 		return nil
 	}
 	for _, back := range []time.Duration{10 * time.Minute, 24 * time.Hour} {

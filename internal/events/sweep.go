@@ -264,7 +264,9 @@ func (r *Reader) sweepDue() bool {
 	if s.every == 0 || len(s.spans.list) == 0 {
 		return false
 	}
-	return !s.spans.list[0].upTo.After(r.sweepClockAt(time.Now()).Add(-s.every))
+	// Spans end at full minutes. With a phase, not all readers of a process ask just then.
+	later := time.Duration(r.phase * float64(s.spans.width))
+	return !s.spans.list[0].upTo.After(r.sweepClockAt(time.Now()).Add(-s.every - later))
 }
 
 // drain waits for the read that is under way. Its context has ended, or nobody wants it.

@@ -210,6 +210,7 @@ func (r *Reader) reportMissing(job *sweepJob) {
 // run of cron would never end, although the live end is read.
 func (r *Reader) finishSweep(ctx context.Context, emit Emit) error {
 	s := r.sweep
+	r.phase = 0 // nothing comes after this
 	patience := time.NewTimer(lastRead)
 	defer patience.Stop()
 	for {

@@ -111,7 +111,7 @@ func (w *windows) read(ctx context.Context, since, until time.Time) (stretch, er
 		}
 		if len(page) < w.limit {
 			// The page has room left, so the window holds nothing else.
-			w.adapt(len(page), u.Sub(since), since.IsZero())
+			w.adapt(len(page), u.Sub(since), since.IsZero(), u.Equal(until))
 			w.restoreLimit(page)
 			return stretch{events: page, done: u.Add(-tick)}, nil
 		}
@@ -161,7 +161,7 @@ func (w *windows) cut(ctx context.Context, since time.Time, page []*eventpb.Even
 	if len(probe) == 1 && !contains(kept, probe[0]) {
 		return stretch{}, last, nil // newer by position, older by date
 	}
-	w.adapt(len(kept), last.Sub(oldest), false)
+	w.adapt(len(kept), last.Sub(oldest), false, false)
 	return stretch{events: kept, done: last.Add(-tick)}, time.Time{}, nil
 }
 
@@ -183,8 +183,9 @@ func (w *windows) cutGroup(ctx context.Context, since, date time.Time) (s stretc
 	return s, time.Time{}, err
 }
 
-// adapt sets the width of the next window from what this one held.
-func (w *windows) adapt(n int, span time.Duration, openEnded bool) {
+// adapt sets the width of the next window from what this one held. atEnd says that the window was
+// the last one of a pass, and may have been cut short by its end.
+func (w *windows) adapt(n int, span time.Duration, openEnded, atEnd bool) {
 	if openEnded {
 		return
 	}
@@ -193,7 +194,13 @@ func (w *windows) adapt(n int, span time.Duration, openEnded bool) {
 		want = time.Duration(min(float64(mostWidth), float64(span)*fill*float64(w.limit)/float64(n)))
 	}
 	// Growth is limited, because the next events may be denser.
-	w.width = min(max(want, leastWidth), 2*max(span, leastWidth), mostWidth)
+	most := 2 * max(span, leastWidth)
+	if atEnd {
+		// A short end is no reason for narrow windows: the next poll of a quiet log would need
+		// several calls, and end in a short one again.
+		most = max(most, w.width)
+	}
+	w.width = min(max(want, leastWidth), most, mostWidth)
 }
 
 // restoreLimit lets the limit grow back after a page that was well received.

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/zitadel-siem/zitadel-siem/internal/bounded"
 	"github.com/zitadel-siem/zitadel-siem/internal/calls"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/document"
@@ -56,9 +55,6 @@ func Open(s config.FormatSettings) (*Format, error) {
 	if f.table, err = Table(s.SchemaFile); err != nil {
 		return nil, fmt.Errorf("schema_file: %w", err)
 	}
-	for _, row := range f.table.Rows() {
-		row.Teaches = enrich.Teaches(row.Type)
-	}
 	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
 		return nil, fmt.Errorf("tier: %w", err)
 	}
@@ -75,19 +71,6 @@ func Open(s config.FormatSettings) (*Format, error) {
 		return nil, fmt.Errorf("format: %w", err)
 	}
 	return f, nil
-}
-
-// Table returns the table of event types, changed by the schema_file at path; "" is
-// none. It joins the errors of all wrong rows.
-func Table(path string) (*schema.Table, error) {
-	if path == "" {
-		return schema.Load(nil, "")
-	}
-	overlay, _, err := bounded.ReadFile(path, maxOverlay)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", path, bounded.WithoutPath(err))
-	}
-	return schema.Load(overlay, path)
 }
 
 // Pseudonymize makes encoders replace personal values by tokens of t. It is called before the

@@ -187,6 +187,14 @@ func (p *Pipe) Begun() bool {
 	return p.host.next > 0
 }
 
+// Owes reports whether the next [Pipe.Drain] has a commit to do, although nothing came: an earlier
+// one failed, or its time has not come.
+func (p *Pipe) Owes() bool {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.host.owed != nil || len(p.host.waiting) > 0
+}
+
 func (p *Pipe) head() *step {
 	p.mu.Lock()
 	defer p.mu.Unlock()

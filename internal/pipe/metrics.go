@@ -22,8 +22,11 @@ var metrics = []metric.Definition[*Pipe]{
 func Legend() []metric.Metric { return metric.Legend(nil, metrics) }
 
 // Metrics returns those of the pipe and of its source.
-func (p *Pipe) Metrics(now time.Time) metric.Snapshot {
-	s := metric.Snapshot{At: now, Instance: p.o.Instance, List: metric.Read(nil, metrics, p, now), Errors: map[string]uint64{}}
+func (p *Pipe) Metrics(now time.Time) metric.Snapshot { return p.AppendMetrics(nil, now) }
+
+// AppendMetrics is Metrics, with a list that is appended to list.
+func (p *Pipe) AppendMetrics(list []metric.Metric, now time.Time) metric.Snapshot {
+	s := metric.Snapshot{At: now, Instance: p.o.Instance, List: metric.Read(list, metrics, p, now), Errors: map[string]uint64{}}
 	if n := p.Stats.Refused.Load(); n > 0 {
 		s.Errors[KindRefused] = n
 	}

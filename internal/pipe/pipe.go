@@ -150,8 +150,12 @@ type Pipe struct {
 	beside   []*chunk   // other records that belong to no step, such as alerts of heartbeats
 	readAll  bool       // nothing more comes from the source
 	prepared bool       // nothing more becomes ready
-	closed   bool
-	changed  chan struct{} // closed and replaced when something above changes
+	// preparing says that a task of Run prepares what is incoming. It exists only while something
+	// is: an idle source does without it.
+	preparing      bool
+	startPreparing func()
+	closed         bool
+	changed        chan struct{} // closed and replaced when something above changes
 
 	host handover
 
@@ -220,21 +224,32 @@ func (p *Pipe) emit(ctx context.Context, b Batch) error {
 		p.bytes += s.bytes
 		p.incoming = append(p.incoming, s)
 	}
+	if !p.preparing && !p.prepared {
+		p.preparing = true
+		p.startPreparing()
+	}
 	p.signal()
 	return nil
 }
 
 // prepare makes the state of each step durable before the host may have the
-// step, until ctx ends or nothing more comes.
+// step, until ctx ends or nothing is incoming.
 func (p *Pipe) prepare(ctx context.Context) error {
 	for {
 		err := p.waitFor(ctx, func() bool {
-			return len(p.incoming) > 0 && len(p.ready) < maxPrepared || len(p.incoming) == 0 && p.readAll
+			return len(p.incoming) == 0 || len(p.ready) < maxPrepared || p.closed
 		})
 		if err != nil {
 			return err
 		}
+		if p.closed {
+			p.mu.Unlock()
+			return errClosed
+		}
 		if len(p.incoming) == 0 {
+			p.preparing = false
+			p.prepared = p.readAll
+			p.signal()
 			p.mu.Unlock()
 			return nil
 		}

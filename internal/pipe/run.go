@@ -24,29 +24,43 @@ const (
 // again after a while; with EndOnError, Run returns it. Run is called once.
 func (p *Pipe) Run(ctx context.Context, read Read) error {
 	tasks, ctx := errgroup.WithContext(ctx)
-	var readError error // ends Run once what was read before it is prepared
-	tasks.Go(func() error {
-		readError = p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
-		p.set(&p.readAll)
-		return nil
-	})
-	tasks.Go(func() error {
-		defer p.set(&p.prepared)
-		return p.repeat(ctx, "writing the state", p.prepare)
-	})
+	p.startPreparing = func() {
+		tasks.Go(func() error {
+			done := false
+			defer func() {
+				if !done {
+					p.stopPreparing()
+				}
+			}()
+			return p.repeat(ctx, "writing the state", func(ctx context.Context) error {
+				err := p.prepare(ctx)
+				done = err == nil
+				return err
+			})
+		})
+	}
 	if p.o.Heartbeat > 0 {
 		tasks.Go(func() error { return p.repeat(ctx, "the heartbeat", p.beatAtIntervals) })
 	}
 	if p.o.Beside != nil {
 		tasks.Go(func() error { return p.repeat(ctx, "the watch", p.watchAtIntervals) })
 	}
+	// Here, and not in a task: thousands of sources have one goroutine less each. Its error ends Run
+	// once what was read before it is prepared.
+	readError := p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
+	p.mu.Lock()
+	p.readAll = true
+	p.prepared = !p.preparing
+	p.signal()
+	p.mu.Unlock()
 	return cmp.Or(tasks.Wait(), readError)
 }
 
-// set sets one of p's conditions.
-func (p *Pipe) set(condition *bool) {
+// stopPreparing notes that nothing is prepared any more: the context has ended, the pipe is closed,
+// or a state cannot be written and Run ends with that error.
+func (p *Pipe) stopPreparing() {
 	p.mu.Lock()
-	*condition = true
+	p.preparing, p.prepared = false, true
 	p.signal()
 	p.mu.Unlock()
 }

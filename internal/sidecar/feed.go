@@ -18,8 +18,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 )
 
-// wakeUp is the interval of checks of the pipe while nothing comes. Each check retries a failed
-// commit of the state.
+// wakeUp is the interval in which a failed commit of the state is tried again while nothing comes.
 const wakeUp = time.Second
 
 // Feed is one source and its sink.
@@ -63,9 +62,7 @@ func (f *Feed) Run(ctx context.Context) error {
 // begun is complete, or until everything is read and taken.
 func (f *Feed) handOver(reading, sending context.Context) error {
 	for {
-		waking, cancel := context.WithTimeout(reading, wakeUp)
-		err := f.Pipe.Await(waking)
-		cancel()
+		err := f.await(reading)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -93,6 +90,17 @@ func (f *Feed) handOver(reading, sending context.Context) error {
 		}
 		_ = f.retry.Failed(pausing, failed)
 	}
+}
+
+// await is [pipe.Pipe.Await], for a second at most while a commit is owed. Otherwise thousands of
+// idle sources need not wake up.
+func (f *Feed) await(ctx context.Context) error {
+	if f.Pipe.Owes() {
+		waking, cancel := context.WithTimeout(ctx, wakeUp)
+		defer cancel()
+		ctx = waking
+	}
+	return f.Pipe.Await(ctx)
 }
 
 // Close releases the source and the sink.

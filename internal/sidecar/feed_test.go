@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,7 +24,13 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(envBeFar) != "" {
+		beFar()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // serve starts a look-alike with n synthetic events, the newest a minute old.
 func serve(t *testing.T, n int) *zitadeltest.Server {

@@ -29,6 +29,7 @@ type member struct {
 	began     time.Time
 	before    *member       // the same source with other settings, which has to end first
 	done      chan struct{} // closed at the end of keep
+	together  int           // how many sources began with it
 
 	// Guarded by Set.mu:
 	stop func() // nil before it runs
@@ -93,6 +94,7 @@ func (m *member) opened(ctx context.Context, s *Set) *Feed {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	feed.Spread(len(s.members), m.together)
 	m.feed = feed
 	return feed
 }

@@ -46,6 +46,8 @@ type Metrics struct {
 	set      *Set
 	began    time.Time
 	shown    Shown
+
+	exposition exposition
 }
 
 // ListenMetrics begins to listen at addr, HOST:PORT. Everybody who can reach the
@@ -60,9 +62,9 @@ func ListenMetrics(addr string, set *Set, shown Shown, log *slog.Logger) (*Metri
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), set: set, began: time.Now(), shown: shown}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(reloads{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns}))
+	mux.Handle("GET /metrics", m.metrics(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns, DisableCompression: true})))
 	mux.HandleFunc("GET /health", m.health)
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	page.Handle(mux, m.status)
@@ -156,37 +158,17 @@ func (f *Feed) health(now, began time.Time) health {
 	return h
 }
 
-// collector gives Prometheus the metrics of the sources.
-type collector struct{ set *Set }
-
-const metricPrefix = "zitadel_siem_"
-
-var errorsTotal = prometheus.NewDesc(metricPrefix+"errors_total",
-	"errors by kind: a gRPC code of ZITADEL, or refused for the receiver of the records", []string{"instance", "kind"}, nil)
-
 var reloadsTotal = prometheus.NewDesc(metricPrefix+"reloads_total",
 	"times the file of sources was read again, by result: taken or failed", []string{"result"}, nil)
 
-// Describe sends nothing: the metrics of a source come and go, so the registry
-// must not check them beforehand.
-func (collector) Describe(chan<- *prometheus.Desc) {}
+// reloads gives Prometheus the count of reloads.
+type reloads struct{ set *Set }
+
+// Describe implements [prometheus.Collector].
+func (reloads) Describe(to chan<- *prometheus.Desc) { to <- reloadsTotal }
 
 // Collect implements [prometheus.Collector].
-func (c collector) Collect(to chan<- prometheus.Metric) {
-	for result, n := range map[string]uint64{"taken": c.set.Reloads.Taken.Load(), "failed": c.set.Reloads.Failed.Load()} {
-		to <- prometheus.MustNewConstMetric(reloadsTotal, prometheus.CounterValue, float64(n), result)
-	}
-	for _, f := range c.set.Feeds() {
-		now := f.Metrics()
-		for _, m := range now.List {
-			name, kind := metricPrefix+m.Name, prometheus.GaugeValue
-			if m.Counter {
-				name, kind = name+"_total", prometheus.CounterValue
-			}
-			to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, m.Help, []string{"instance"}, nil), kind, m.Value, now.Instance)
-		}
-		for kind, n := range now.Errors {
-			to <- prometheus.MustNewConstMetric(errorsTotal, prometheus.CounterValue, float64(n), now.Instance, kind)
-		}
-	}
+func (r reloads) Collect(to chan<- prometheus.Metric) {
+	to <- prometheus.MustNewConstMetric(reloadsTotal, prometheus.CounterValue, float64(r.set.Reloads.Taken.Load()), "taken")
+	to <- prometheus.MustNewConstMetric(reloadsTotal, prometheus.CounterValue, float64(r.set.Reloads.Failed.Load()), "failed")
 }

@@ -64,8 +64,9 @@ func (s *Set) Run(ctx context.Context) error {
 	defer cancel()
 	s.mu.Lock()
 	s.ctx, s.end = ctx, cancel
+	defer spareMemory(len(s.members))()
 	for _, m := range s.members {
-		s.begin(m)
+		s.begin(m, len(s.members))
 	}
 	s.endIfDone()
 	s.mu.Unlock()
@@ -77,8 +78,9 @@ func (s *Set) Run(ctx context.Context) error {
 	return s.errors()
 }
 
-// begin is called with s.mu held.
-func (s *Set) begin(m *member) {
+// begin runs m, one of so many that begin together. It is called with s.mu held.
+func (s *Set) begin(m *member, together int) {
+	m.together = together
 	ctx, stop := context.WithCancel(s.ctx)
 	m.stop = stop
 	s.working++
@@ -181,7 +183,7 @@ func (s *Set) Apply(list []config.PullSettings) Changes {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range fresh {
-		s.begin(m)
+		s.begin(m, len(fresh))
 	}
 	s.working--
 	s.endIfDone()

@@ -82,6 +82,9 @@ func (s *Source) startLearning(ctx context.Context, running *sync.WaitGroup) {
 func (l *learner) run(ctx context.Context) {
 	defer l.s.endWait()
 	backoff := retry.New(learnFirst, learnMost)
+	if retry.Sleep(ctx, l.s.StartAfter) != nil {
+		return
+	}
 	for len(l.todo) > 0 || l.mark.pending() {
 		err := fault.Contain(func() error { return l.learn(ctx) })
 		if err == nil || ctx.Err() != nil {

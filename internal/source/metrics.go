@@ -86,6 +86,11 @@ func Legend() []metric.Metric {
 // Metrics returns the metrics of s and its pipe as of now.
 func (s *Source) Metrics() metric.Snapshot { return s.Pipe.Metrics(time.Now()) }
 
+// AppendMetrics is Metrics for many sources: the list of the snapshot is appended to list.
+func (s *Source) AppendMetrics(list []metric.Metric, now time.Time) metric.Snapshot {
+	return s.Pipe.AppendMetrics(list, now)
+}
+
 // addMetrics adds those of the source to those of its pipe.
 func (s *Source) addMetrics(to *metric.Snapshot) {
 	to.List = metric.Read(to.List, readerMetrics, &s.Reader, to.At)

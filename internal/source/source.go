@@ -64,6 +64,10 @@ type Source struct {
 	Pipe     *pipe.Pipe
 	Reader   events.Stats     // of every reader that the source makes
 	Listener *listen.Listener // nil without the setting webhook_listen
+	// Phase and StartAfter keep many sources of one process apart; see [events.Options], and how
+	// long reading waits before it begins. Set them before Run.
+	Phase      float64
+	StartAfter time.Duration
 
 	opts   Options
 	client *zitadel.Client
@@ -221,8 +225,16 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 	var readError error
 	var read sync.WaitGroup
 	s.startLearning(reading, &read)
+	began := time.Now()
 	read.Go(func() {
-		readError = fault.Contain(func() error { return s.Pipe.Run(reading, s.read) })
+		readError = fault.Contain(func() error {
+			return s.Pipe.Run(reading, func(ctx context.Context, emit pipe.Emit) error {
+				if err := retry.Sleep(ctx, time.Until(began.Add(s.StartAfter))); err != nil {
+					return err
+				}
+				return s.read(ctx, emit)
+			})
+		})
 	})
 	// Webhooks outlive the pipe: the entries that it acknowledges last have to
 	// leave the spool.
@@ -248,7 +260,7 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 
 // read implements [pipe.Read].
 func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
-	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader}
+	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase}
 	if s.Listener != nil {
 		o.Pushes = s.Listener.Pushes()
 	}
