@@ -56,9 +56,6 @@ func Open(s config.FormatSettings) (*Format, error) {
 	if f.table, err = Table(s.SchemaFile); err != nil {
 		return nil, fmt.Errorf("schema_file: %w", err)
 	}
-	for _, row := range f.table.Rows() {
-		row.Teaches = enrich.Teaches(row.Type)
-	}
 	if f.tier, err = schema.ParseTier(s.Tier); err != nil {
 		return nil, fmt.Errorf("tier: %w", err)
 	}
@@ -81,13 +78,27 @@ func Open(s config.FormatSettings) (*Format, error) {
 // none. It joins the errors of all wrong rows.
 func Table(path string) (*schema.Table, error) {
 	if path == "" {
-		return schema.Load(nil, "")
+		return ownTable()
 	}
 	overlay, _, err := bounded.ReadFile(path, maxOverlay)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", path, bounded.WithoutPath(err))
 	}
-	return schema.Load(overlay, path)
+	return teaching(schema.Load(overlay, path))
+}
+
+// ownTable is the table without a schema_file. All sources share it: it does not change.
+var ownTable = sync.OnceValues(func() (*schema.Table, error) { return teaching(schema.Load(nil, "")) })
+
+// teaching marks the types that names are learned from.
+func teaching(t *schema.Table, err error) (*schema.Table, error) {
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range t.Rows() {
+		row.Teaches = enrich.Teaches(row.Type)
+	}
+	return t, nil
 }
 
 // Pseudonymize makes encoders replace personal values by tokens of t. It is called before the
