@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/page"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
@@ -30,6 +31,7 @@ type pullCommand struct {
 
 	kong.Plugins
 
+	rules       func() (*detect.Set, error)
 	alerts      *page.Alerts // for the status page; nil without detect
 	fileListens string       // metrics_listen of the file
 }

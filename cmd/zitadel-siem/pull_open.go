@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
@@ -19,6 +20,7 @@ import (
 
 // opener opens a source. All of them that write to standard output share it.
 func (c *pullCommand) opener(log *slog.Logger) sidecar.Opener {
+	c.rules = sync.OnceValues(c.loadRules)                                            // sources that come with a reload have the same ones
 	lines := &sink.Lines{File: os.Stdout, EndsCutLine: true, Durable: c.Config != ""} // the sources of a file have states
 	return func(ctx context.Context, settings config.PullSettings) (*sidecar.Feed, error) {
 		if c.Config == "" {
@@ -58,6 +60,13 @@ func (c *pullCommand) open(ctx context.Context, settings config.PullSettings, li
 
 func (c *pullCommand) detects() bool { return c.Detect != "" && c.Detect != "off" }
 
+func (c *pullCommand) loadRules() (*detect.Set, error) {
+	if c.Detect == "on" {
+		return loadRules("")
+	}
+	return loadRules(c.Detect)
+}
+
 // detection is what the flags say of alerts; nil: none.
 func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection, error) {
 	if !c.detects() {
@@ -67,11 +76,7 @@ func (c *pullCommand) detection(settings config.PullSettings) (*source.Detection
 	if !f.Raw() && f.Format != schema.ECS.String() && f.Format != schema.OCSF.String() {
 		return nil, fmt.Errorf("--detect writes alerts in ECS or OCSF, which do not fit --format %s: use ecs, ocsf or raw%w", f.Format, silent{errUsage})
 	}
-	dir := c.Detect
-	if dir == "on" {
-		dir = ""
-	}
-	set, err := loadRules(dir)
+	set, err := c.rules()
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,11 @@ func (m *member) keep(ctx context.Context, s *Set) {
 		m.before = nil
 	}
 	err := m.run(ctx, s)
-	if sink.IsFinal(err) {
+	switch {
+	case sink.IsFinal(err):
 		s.end()
+	case err != nil && s.ctx.Err() == nil: // Run goes on, and returns it much later or never
+		s.log.Error("the source has ended: "+err.Error(), "instance", m.settings.Instance)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,11 +110,12 @@ type view struct {
 	began     time.Time
 	trouble   string // why it is not open
 	since     time.Time
+	ended     error // why it ended; nil: it runs, or has read all that it should
 }
 
 // view is called with Set.mu held.
 func (m *member) view() view {
-	v := view{settings: m.settings, feed: m.feed, histories: m.histories, began: m.began}
+	v := view{settings: m.settings, feed: m.feed, histories: m.histories, began: m.began, ended: m.err}
 	v.trouble, v.since = m.closed.Current()
 	return v
 }
@@ -119,7 +123,11 @@ func (m *member) view() view {
 // health of the source, also of one that is not open.
 func (v view) health(now time.Time) health {
 	if v.feed != nil {
-		return v.feed.health(now, v.began)
+		h := v.feed.health(now, v.began)
+		if v.ended != nil {
+			h.Well, h.Problem = false, "the source has ended: "+v.ended.Error()
+		}
+		return h
 	}
 	h := health{Instance: v.settings.Instance, Well: now.Sub(v.began) <= unhealthyAfter}
 	if v.trouble != "" {

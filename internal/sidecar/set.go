@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"sync"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
@@ -15,9 +15,8 @@ import (
 // Opener opens the feed of a source. Several sources may be opened at once.
 type Opener func(context.Context, config.PullSettings) (*Feed, error)
 
-// stopPatience is how long Apply waits for the sources that it stopped: a message under
-// way may take 5 s, and a request is given up at once.
-const stopPatience = 10 * time.Second
+// openAtOnce is how many sources Start opens at once. It waits for the disk, mostly.
+const openAtOnce = 16
 
 // Set are the sources of a process. They can be exchanged while they run: [Set.Apply].
 // Methods are safe for concurrent use.
@@ -45,14 +44,25 @@ type Set struct {
 // after Run.
 func Start(ctx context.Context, list []config.PullSettings, open Opener, log *slog.Logger) (*Set, error) {
 	s := &Set{open: open, log: log, ended: make(chan struct{})}
+	var opening errgroup.Group
+	opening.SetLimit(openAtOnce)
+	opened, stop := context.WithCancel(ctx)
+	defer stop()
 	for _, settings := range list {
-		feed, err := open(ctx, settings)
-		if err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
 		m := newMember(settings)
-		m.feed = feed
 		s.members = append(s.members, m)
+		opening.Go(func() (err error) {
+			if opened.Err() == nil {
+				m.feed, err = open(ctx, settings)
+			}
+			if err != nil {
+				stop()
+			}
+			return err
+		})
+	}
+	if err := opening.Wait(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -123,85 +133,6 @@ func (s *Set) errors() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// Changes says what [Set.Apply] did.
-type Changes struct{ Added, Changed, Removed, Same int }
-
-// Apply makes the running sources those of the list. Sources are the same if their label
-// is. One with equal settings is not touched. One with other settings is stopped, completes
-// the step that it has begun, and starts again; one that is not in the list is stopped.
-// A source that cannot be opened is tried again and again, and does not hold up the others.
-// After the end of Run, Apply does nothing.
-func (s *Set) Apply(list []config.PullSettings) Changes {
-	s.applying.Lock()
-	defer s.applying.Unlock()
-	s.mu.Lock()
-	if s.ctx == nil || s.ctx.Err() != nil || s.over {
-		s.mu.Unlock()
-		return Changes{}
-	}
-	s.working++ // Run goes on while this does
-	before := make(map[string]*member, len(s.members))
-	for _, m := range s.members {
-		before[m.settings.Instance] = m
-	}
-	var did Changes
-	next, fresh := make([]*member, 0, len(list)), []*member{}
-	var stopped []*member
-	for _, settings := range list {
-		old := before[settings.Instance]
-		delete(before, settings.Instance)
-		switch {
-		case old == nil:
-			did.Added++
-		case reflect.DeepEqual(old.settings, settings):
-			did.Same++
-			next = append(next, old)
-			continue
-		default:
-			did.Changed++
-			stopped = append(stopped, old)
-		}
-		m := newMember(settings)
-		m.before = old
-		next, fresh = append(next, m), append(fresh, m)
-	}
-	for _, m := range before {
-		did.Removed++
-		stopped = append(stopped, m)
-	}
-	for _, m := range stopped {
-		m.stop()
-	}
-	s.members = next
-	s.mu.Unlock()
-
-	// A new source may have the state or the address of one that goes.
-	awaitAll(s.ctx, stopped)
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, m := range fresh {
-		s.begin(m, len(fresh))
-	}
-	s.working--
-	s.endIfDone()
-	return did
-}
-
-func awaitAll(ctx context.Context, stopped []*member) {
-	timeout := time.NewTimer(stopPatience)
-	defer timeout.Stop()
-	for _, m := range stopped {
-		select {
-		case <-m.done:
-		case <-ctx.Done():
-			return
-		case <-timeout.C:
-			return
-		}
-	}
 }
 
 // Feeds are the feeds that are or were open, in the order of the settings.

@@ -207,6 +207,38 @@ func TestSet_EndsOnceEachSourceHasEnded(t *testing.T) {
 	wantOnce(t, srv, far, "two")
 }
 
+func TestSet_ASourceThatEndsWithAnErrorIsTold(t *testing.T) {
+	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
+	log := &testkit.Text{}
+	list := []config.PullSettings{settings(t, srv, far), settings(t, srv, far, "instance", "two", "token", "wrong")}
+	set, err := Start(t.Context(), list, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+		to, _, err := sink.Open(s.Out, format.Raw(), nil)
+		if err != nil {
+			return nil, err
+		}
+		return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler), EndOnError: true})
+	}, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, url := serveSet(t, set)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	testkit.Until(t, "ill health", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "the source has ended: ")
+	})
+	wantOnce(t, srv, far, "one")
+	cancel()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), `source "two": `) {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "the source has ended: ") || !strings.Contains(log.String(), "instance=two") {
+		t.Error(log)
+	}
+}
+
 func TestReloads_AreCountedAndTheLastFailureIsShown(t *testing.T) {
 	srv, far := serve(t, 1), forwardtest.Start(t, forwardtest.Options{})
 	set := runSet(t, settings(t, srv, far, "state_path", filepath.Join(t.TempDir(), "s")))
