@@ -46,8 +46,8 @@ type farState struct {
 	Calls, Store int64
 }
 
-// beFar is that process. It answers each line with its state; a line with two numbers lets it
-// first write so many events per second for so many seconds.
+// beFar is that process. It answers each line with its state; a line with a number lets it write so
+// many events per second from then on.
 func beFar() {
 	store := zitadeltest.NewStore()
 	n, _ := strconv.Atoi(os.Getenv(envBeFar))
