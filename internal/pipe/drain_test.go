@@ -99,8 +99,14 @@ func TestDrain_FailedCommitIsTriedAgain(t *testing.T) {
 		if n := strings.Count(r.log.String(), errDisk.Error()); n != 1 {
 			t.Errorf("logged %d times, want once:\n%s", n, r.log)
 		}
+		if !r.Owes() {
+			t.Error("nothing is owed: nobody would try again while nothing comes")
+		}
 		fail = false
 		r.drain(h, 1)
+		if r.Owes() {
+			t.Error("a commit is owed that was done")
+		}
 		if m.events() != l.total {
 			t.Errorf("cursor at %d, want %d", m.events(), l.total)
 		}

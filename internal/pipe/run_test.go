@@ -221,3 +221,38 @@ func TestEncode_APushThatCannotBeIsLeftOutAlone(t *testing.T) {
 		}
 	})
 }
+
+func TestRun_PreparesOnlyWhileSomethingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := eventLog{total: 3}
+		more := make(chan struct{})
+		r := start(t, func(from uint64) Read {
+			return func(ctx context.Context, emit Emit) error {
+				for n := from; n < l.total; n++ {
+					<-more
+					if err := emit(ctx, Batch{Records: []record.Record{l.record(n + 1)}, State: count(n + 1)}); err != nil {
+						return err
+					}
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		}, &memory{})
+		defer r.stop()
+		h := &host{}
+		for n := range l.total {
+			more <- struct{}{}
+			r.drain(h, 2)
+			wantSequences(t, h.taken, n+1)
+			r.mu.Lock()
+			preparing, prepared := r.preparing, r.prepared
+			r.mu.Unlock()
+			if preparing || prepared {
+				t.Fatalf("after event %d: preparing %v, nothing more becomes ready %v", n+1, preparing, prepared)
+			}
+		}
+		if got := r.cursor.events(); got != l.total {
+			t.Errorf("cursor at %d, want %d", got, l.total)
+		}
+	})
+}

@@ -24,7 +24,8 @@ const (
 // here, because client_golang takes some twenty times as long: it makes an object of each value,
 // hashes its labels and sorts all of them. A process with 10,000 sources has 240,000 values.
 //
-// Its memory is kept for the next scrape; one scrape at a time uses it.
+// Its memory is kept for the next scrape. A scrape that comes while another one has it, which may
+// belong to a slow client, uses memory of its own.
 type exposition struct {
 	mu       sync.Mutex
 	families []*family
@@ -78,7 +79,9 @@ func (x *exposition) of(m *metric.Metric, at int) *family {
 
 // write writes what the feeds count.
 func (x *exposition) write(w io.Writer, feeds []*Feed) error {
-	x.mu.Lock()
+	if !x.mu.TryLock() {
+		return new(exposition).write(w, feeds)
+	}
 	defer x.mu.Unlock()
 	if x.byName == nil {
 		x.byName = make(map[string]*family)

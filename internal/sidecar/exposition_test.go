@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -95,6 +96,36 @@ func TestMetrics_ArePackedIfAskedFor(t *testing.T) {
 	}
 	if kind := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(kind, "text/plain; version=0.0.4") {
 		t.Error(w.Code, kind)
+	}
+}
+
+// stuck is a client that takes nothing until it is released.
+type stuck struct {
+	began   sync.Once
+	reached chan struct{}
+	release chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	s.began.Do(func() { close(s.reached) })
+	<-s.release
+	return len(b), nil
+}
+
+func TestExposition_ASlowClientHoldsUpNoOther(t *testing.T) {
+	feeds := []*Feed{still(t, "one")}
+	var x exposition
+	slow := &stuck{reached: make(chan struct{}), release: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- x.write(slow, feeds) }()
+	<-slow.reached
+	var text strings.Builder
+	if err := x.write(&text, feeds); err != nil || !strings.Contains(text.String(), "zitadel_siem_calls_total") {
+		t.Error(err, text.String())
+	}
+	close(slow.release)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,8 +46,8 @@ type farState struct {
 	Calls, Store int64
 }
 
-// beFar is that process. It answers each line with its state; a line with two numbers lets it
-// first write so many events per second for so many seconds.
+// beFar is that process. It answers each line with its state; a line with a number lets it write so
+// many events per second from then on.
 func beFar() {
 	store := zitadeltest.NewStore()
 	n, _ := strconv.Atoi(os.Getenv(envBeFar))
@@ -304,12 +303,12 @@ func pages(b *testing.B, feeds []*Feed, report func(float64, string)) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			body, err := io.ReadAll(resp.Body)
+			n, err := io.Copy(io.Discard, resp.Body) // packed by gzip on its way
 			resp.Body.Close()
-			if err != nil || name == "metrics" && !strings.Contains(string(body), "zitadel_siem_calls_total") {
-				b.Fatalf("%s: %v, %.200s", path, err, body)
+			if err != nil || resp.StatusCode != http.StatusOK || n < int64(len(feeds)) {
+				b.Fatalf("%s: %v, %s, %d bytes", path, err, resp.Status, n)
 			}
-			best, bytes = min(best, time.Since(began)), len(body)
+			best, bytes = min(best, time.Since(began)), int(n)
 		}
 		report(float64(best.Microseconds())/1e3, name+"-ms")
 		if name != "page" {
