@@ -19,6 +19,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
 type pullCommand struct {
@@ -32,8 +33,9 @@ type pullCommand struct {
 	kong.Plugins
 
 	rules       func() (*detect.Set, error)
-	alerts      *page.Alerts // for the status page; nil without detect
-	fileListens string       // metrics_listen of the file
+	conns       zitadel.Conns // of all sources
+	alerts      *page.Alerts  // for the status page; nil without detect
+	fileListens string        // metrics_listen of the file
 }
 
 func (c *pullCommand) Help() string {

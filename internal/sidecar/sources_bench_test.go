@@ -22,6 +22,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/source"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -121,7 +122,7 @@ func (nowhere) Close() error                                    { return nil }
 // openMany opens n sources that read the far server, each with a state of its own.
 func openMany(b testing.TB, f *far, dir string, n int, pairs ...string) []*Feed {
 	b.Helper()
-	feeds := make([]*Feed, 0, n)
+	feeds, conns := make([]*Feed, 0, n), new(zitadel.Conns)
 	for i := range n {
 		name := "instance-" + strconv.Itoa(i)
 		sub := filepath.Join(dir, strconv.Itoa(i%256))
@@ -140,7 +141,7 @@ func openMany(b testing.TB, f *far, dir string, n int, pairs ...string) []*Feed 
 		if err != nil {
 			b.Fatal(err)
 		}
-		o := source.Options{Format: fm, Encode: fm.Lines(), Log: slog.New(slog.DiscardHandler).With("instance", name)}
+		o := source.Options{Conns: conns, Format: fm, Encode: fm.Lines(), Log: slog.New(slog.DiscardHandler).With("instance", name)}
 		feed, err := Open(b.Context(), s, nowhere{}, o)
 		if err != nil {
 			b.Fatal(err)

@@ -40,6 +40,9 @@ type Options struct {
 	Detect *Detection
 	// Tag is the base of the tags of the setting tag_by, of alerts, and of limited chunks.
 	Tag string
+	// Conns are the connections to ZITADELs of a process with many sources; nil: the source has
+	// its own.
+	Conns *zitadel.Conns
 	// TokenName is what the user calls the option token; empty: token.
 	TokenName string
 	// Refusal is logged if nobody takes the records for a long time.
@@ -116,7 +119,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 	if o.Encode == nil {
 		o.Encode = s.opts.Format.Msgpack()
 	}
-	if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName}); err != nil {
+	if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName, Conns: o.Conns}); err != nil {
 		return nil, err
 	}
 	if settings.Listen.Address != "" {

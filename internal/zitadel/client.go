@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -38,17 +37,19 @@ type Options struct {
 	// Patience is how long one call may wait in all until ZITADEL no longer refuses it
 	// because of a quota or a rate limit. 0: the caller repeats calls itself.
 	Patience time.Duration
+	// Conns are shared with other clients; nil: the client has connections of its own.
+	Conns *Conns
 }
 
-// Client asks one instance. It keeps one connection and one token and is safe
-// for concurrent use.
+// Client asks one instance. It keeps one token, and one connection or a share of one; see
+// [Conns]. It is safe for concurrent use.
 type Client struct {
 	origin    string
 	name      string // transport
 	timeout   time.Duration
 	login     login
 	transport transport
-	http      *http.Client
+	conn      *conn
 	scrub     *scrubber
 	clock     *clock
 	patience  patience
@@ -67,12 +68,11 @@ type Client struct {
 // A transport makes one call. It neither retries nor classifies.
 type transport interface {
 	call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure)
-	close() error
 }
 
 // New makes a client for the url and the login in the settings. It reads the files
-// that must be correct from the start: ca_file and key_file. It does not use the
-// network; gRPC connects in the background. If a token_file or a client_secret_file
+// that must be correct from the start: ca_file and key_file. It does not wait for the
+// network. If a token_file or a client_secret_file
 // is missing, calls fail until the file is there.
 func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 	if err := ctx.Err(); err != nil {
@@ -89,26 +89,33 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 		origin:  s.URL.String(),
 		name:    s.Transport,
 		timeout: s.RequestTimeout,
-		http:    newHTTPClient(tlsConfig),
 		scrub:   newScrubber(),
 		clock:   newClock(),
 
 		patience: patience(o.Patience),
 		log:      o.Log,
 	}
+	conns := o.Conns
+	if conns == nil {
+		conns = new(Conns)
+	}
+	if c.conn, err = conns.join(s.URL, tlsConfig); err != nil {
+		return nil, err
+	}
 	// The client lives longer than the call to New; only Close ends it.
 	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	if c.login, err = c.newLogin(s, o); err != nil {
 		c.end()
+		_ = c.conn.leave() // err says what to do
 		return nil, err
 	}
 	if s.Transport == TransportREST {
-		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.http, clock: c.clock}
+		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.conn.http, clock: c.clock}
 		return c, nil
 	}
-	if c.transport, err = newGRPCTransport(s.URL, tlsConfig, s.Language, c.clock); err != nil {
-		c.end()
-		return nil, err
+	c.transport = &grpcTransport{conn: c.conn.grpc, secure: s.URL.Scheme == "https", language: s.Language, clock: c.clock}
+	if o.Conns == nil {
+		c.conn.grpc.Connect() // thousands that share connect when they call
 	}
 	return c, nil
 }
@@ -190,9 +197,7 @@ func (c *Client) Close() error {
 	c.end()
 	c.waitMu.Unlock()
 	c.wait.Wait()
-	err := c.transport.close()
-	c.http.CloseIdleConnections()
-	return err
+	return c.conn.leave()
 }
 
 // start runs work that Close waits for. It returns false if the client is closed.

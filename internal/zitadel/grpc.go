@@ -33,13 +33,16 @@ type grpcTransport struct {
 	clock    *clock
 }
 
-// newGRPCTransport does not wait: gRPC connects in the background.
-func newGRPCTransport(origin *url.URL, config *tls.Config, language string, clock *clock) (*grpcTransport, error) {
+// readBuffer holds the small frames of an idle connection; grpc-go's default is 32 KB.
+const readBuffer = 4 << 10
+
+// dial returns a connection that connects at its first call.
+func dial(origin *url.URL, config *tls.Config) (*grpc.ClientConn, error) {
 	target, creds, err := targetOf(origin, config)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(target,
+	return grpc.NewClient(target,
 		grpc.WithTransportCredentials(creds),
 		// As a browser sends it: the default port is not part of an instance's
 		// domain. It is also the name that the certificate must have.
@@ -53,6 +56,10 @@ func newGRPCTransport(origin *url.URL, config *tls.Config, language string, cloc
 		// measure the connection.
 		grpc.WithInitialWindowSize(4<<20),
 		grpc.WithInitialConnWindowSize(4<<20),
+		// An idle connection keeps little memory: a process may have thousands. What is larger
+		// than the buffer is read without it.
+		grpc.WithSharedWriteBuffer(true),
+		grpc.WithReadBufferSize(readBuffer),
 		// A server that is up again is found within seconds, not in grpc's 2 min.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
@@ -63,11 +70,6 @@ func newGRPCTransport(origin *url.URL, config *tls.Config, language string, cloc
 		// connections that a firewall has dropped.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
 	)
-	if err != nil {
-		return nil, err
-	}
-	conn.Connect()
-	return &grpcTransport{conn: conn, secure: origin.Scheme == "https", language: language, clock: clock}, nil
 }
 
 // targetOf returns what gRPC dials for origin, and the credentials of the connection.
@@ -102,8 +104,6 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 }
 
 func (b bearer) RequireTransportSecurity() bool { return b.secure }
-
-func (t *grpcTransport) close() error { return t.conn.Close() }
 
 func (t *grpcTransport) call(ctx context.Context, m endpoint, token string, req proto.Message) (proto.Message, *failure) {
 	if t.language != "" {

@@ -54,8 +54,6 @@ type restTransport struct {
 	clock    *clock
 }
 
-func (t *restTransport) close() error { return nil }
-
 func (t *restTransport) call(ctx context.Context, m endpoint, token string, msg proto.Message) (proto.Message, *failure) {
 	path := pathOf(m.path, msg)
 	var body io.Reader

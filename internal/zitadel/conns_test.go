@@ -1,0 +1,239 @@
+package zitadel
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	adminpb "github.com/zitadel/zitadel-go/v3/pkg/client/zitadel/admin"
+	"google.golang.org/grpc/codes"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
+)
+
+// counted is a listener that counts connections.
+type counted struct {
+	net.Listener
+	accepted atomic.Int64
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.accepted.Add(1)
+	}
+	return conn, err
+}
+
+func countedFake(t testing.TB) (*fake, *counted) {
+	f := unstartedFake(t)
+	c := &counted{Listener: f.Listener}
+	f.Listener = c
+	f.Start()
+	return f, c
+}
+
+// sharing makes n clients of f with common connections.
+func (f *fake) sharing(t testing.TB, conns *Conns, n int, set ...func(*config.Settings)) []*Client {
+	t.Helper()
+	clients := make([]*Client, n)
+	for i := range clients {
+		clients[i] = f.sharingOne(t, conns, set...)
+	}
+	return clients
+}
+
+func (f *fake) sharingOne(t testing.TB, conns *Conns, set ...func(*config.Settings)) *Client {
+	t.Helper()
+	s := config.Settings{URL: mustURL(t, f.URL), Transport: TransportGRPC, Token: "static-token", RequestTimeout: 2 * time.Minute}
+	for _, change := range set {
+		change(&s)
+	}
+	c, err := New(t.Context(), s, Options{Conns: conns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func closeAll(t testing.TB, clients []*Client) {
+	t.Helper()
+	for _, c := range clients {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestClientsOfOneOriginShareConnections(t *testing.T) {
+	f, listener := countedFake(t)
+	conns := new(Conns)
+	const n = clientsPerConn + 44
+	clients := f.sharing(t, conns, n)
+	if got := listener.accepted.Load(); got != 0 {
+		t.Errorf("%d connections before the first call", got)
+	}
+	var asking sync.WaitGroup
+	for _, c := range clients {
+		asking.Go(func() {
+			if err := list(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asking.Wait()
+	if got := listener.accepted.Load(); got != 2 {
+		t.Errorf("%d clients made %d connections, want 2", n, got)
+	}
+	closeAll(t, clients)
+	if len(conns.by) != 0 {
+		t.Errorf("connections without clients are kept: %v", conns.by)
+	}
+}
+
+func TestAClosedClientDisturbsNoOther(t *testing.T) {
+	f, _ := countedFake(t)
+	asked, answer := make(chan struct{}, 2), make(chan struct{})
+	f.onList(func(context.Context, *adminpb.ListEventsRequest) (*adminpb.ListEventsResponse, error) {
+		asked <- struct{}{}
+		<-answer
+		return new(adminpb.ListEventsResponse), nil
+	})
+	clients := f.sharing(t, new(Conns), 2)
+	errs := [2]chan error{make(chan error, 1), make(chan error, 1)}
+	for i, c := range clients {
+		go func() { errs[i] <- list(t.Context(), c) }()
+	}
+	<-asked
+	<-asked
+	if err := clients[0].Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-errs[0]; err == nil {
+		t.Error("the call of the closed client has succeeded")
+	}
+	close(answer)
+	if err := <-errs[1]; err != nil {
+		t.Errorf("the other client: %v", err)
+	}
+	closeAll(t, clients[1:])
+}
+
+func TestEachClientHasItsOwnToken(t *testing.T) {
+	f, listener := countedFake(t)
+	conns := new(Conns)
+	wrong := f.sharingOne(t, conns, func(s *config.Settings) { s.Token = "other-token" })
+	right := f.sharingOne(t, conns)
+	for _, c := range []*Client{wrong, right} {
+		if err := list(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent, _ := f.noted(); strings.Join(sent, ", ") != "Bearer other-token, Bearer static-token" {
+		t.Errorf("sent: %q", sent)
+	}
+	if listener.accepted.Load() != 1 {
+		t.Errorf("%d connections, want 1", listener.accepted.Load())
+	}
+	closeAll(t, []*Client{wrong, right})
+}
+
+// While a host is away, its clients fail at once and do not dial each for itself.
+func TestAHostThatIsAwayIsNotDialledByEachClient(t *testing.T) {
+	f, listener := countedFake(t)
+	listener.Close()
+	clients := f.sharing(t, new(Conns), clientsPerConn)
+	defer closeAll(t, clients)
+	// Who listens in its place counts dials, and hangs up.
+	away, err := net.Listen("tcp", listener.Addr().String())
+	if err != nil {
+		t.Skipf("the address is taken by another process: %v", err)
+	}
+	var dials atomic.Int64
+	var hangingUp sync.WaitGroup
+	hangingUp.Go(func() {
+		for {
+			conn, err := away.Accept()
+			if err != nil {
+				return
+			}
+			dials.Add(1)
+			conn.Close()
+		}
+	})
+	for _, c := range clients {
+		err := list(t.Context(), c)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Class != Retry || e.Code != codes.Unavailable {
+			t.Fatalf("got %v", err)
+		}
+	}
+	away.Close()
+	hangingUp.Wait()
+	// 200 ms after the first failure gRPC dials again, and then less and less often: a slow
+	// machine sees a few.
+	if n := dials.Load(); n == 0 || n > clientsPerConn/8 {
+		t.Errorf("%d clients dialled %d times", len(clients), n)
+	}
+}
+
+func TestOtherAuthoritiesAreNotShared(t *testing.T) {
+	conns := new(Conns)
+	f := newFake(t)
+	authority := func() func(*config.Settings) {
+		path := testkit.NewAuthority(t).File()
+		return func(s *config.Settings) { s.CAFile = path }
+	}
+	one, other := authority(), authority()
+	clients := []*Client{f.sharingOne(t, conns), f.sharingOne(t, conns, one), f.sharingOne(t, conns, other), f.sharingOne(t, conns, one)}
+	if clients[1].conn != clients[3].conn {
+		t.Error("the same authorities do not share")
+	}
+	for i, a := range clients[:3] {
+		for _, b := range clients[i+1 : 3] {
+			if a.conn == b.conn {
+				t.Error("different authorities share")
+			}
+		}
+	}
+	closeAll(t, clients)
+}
+
+// BenchmarkIdleClient is what one client keeps after a call, with connections of its own and
+// shared.
+func BenchmarkIdleClient(b *testing.B) {
+	const n = 500
+	for _, tc := range []struct {
+		name  string
+		conns *Conns
+	}{{"own", nil}, {"shared", new(Conns)}} {
+		b.Run(tc.name, func(b *testing.B) {
+			f := newFake(b)
+			for b.Loop() {
+				goroutines, heap := runtime.NumGoroutine(), inUse()
+				clients := f.sharing(b, tc.conns, n)
+				for _, c := range clients {
+					if err := list(b.Context(), c); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(inUse()-heap)/1024/n, "KiB/client")
+				b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/n, "goroutines/client")
+				closeAll(b, clients)
+			}
+		})
+	}
+}
+
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
