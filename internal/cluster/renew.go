@@ -10,7 +10,7 @@ import (
 func (m *Member) renewing(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := m.o.TTL / 3
-		if err := m.renew(ctx); err != nil {
+		if err := m.renew(ctx); err != nil || !m.Status().Certain {
 			wait = m.o.TTL / 15
 		}
 		select {
@@ -40,6 +40,7 @@ func (m *Member) renew(ctx context.Context) error {
 		}
 	}
 	if lease == "" {
+		sent = m.o.now()
 		lease, err = m.o.Store.Grant(ctx, m.o.TTL, note)
 	}
 	m.mu.Lock()

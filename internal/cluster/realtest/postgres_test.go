@@ -60,7 +60,13 @@ func (s *postgresServer) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *postgresServer) run(t testing.TB, name string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	s.runPath(t, filepath.Join(s.bin, name), args...)
+}
+
+// runPath runs a program as the owner of the data.
+func (s *postgresServer) runPath(t testing.TB, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
 	if out, err := cmd.CombinedOutput(); err != nil {
