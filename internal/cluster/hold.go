@@ -10,7 +10,8 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
 
-var errStopped = errors.New("the member stops")
+// ErrStopped is the error of Hold once Run ends.
+var ErrStopped = errors.New("the member stops")
 
 // waiter is a Hold that waits.
 type waiter struct {
@@ -26,7 +27,7 @@ type answer struct {
 
 // Hold waits until this member holds the source, and returns its state: the zero State
 // if nobody has committed one. Close what it returns once the Held's Done is closed, after the
-// last commit, and call Hold again. The source has to be in the list of [Member.Sources]. An
+// last commit, and call Hold again. A Hold that comes before that Close waits for it. The source has to be in the list of [Member.Sources]. An
 // error other than that of ctx concerns the state or the list, and names the fix; whoever
 // calls again waits a while before.
 func (m *Member) Hold(ctx context.Context, instance string) (cursor.Held, cursor.State, error) {
@@ -35,10 +36,10 @@ func (m *Member) Hold(ctx context.Context, instance string) (cursor.Held, cursor
 	var err error
 	switch {
 	case m.stopping:
-		err = errStopped
+		err = ErrStopped
 	case !m.known[instance]:
 		err = fmt.Errorf("source %q is not in the list of sources", instance)
-	case m.waiting[instance] != nil || m.held[instance] != nil:
+	case m.waiting[instance] != nil || m.held[instance] != nil && !m.held[instance].stopped():
 		err = fmt.Errorf("source %q has a reader in this process already", instance)
 	case m.back != nil:
 		err = m.back
@@ -107,6 +108,15 @@ type held struct {
 func (h *held) Done() <-chan struct{} { return h.done }
 
 func (h *held) stop() { h.stopOnce.Do(func() { close(h.done) }) }
+
+func (h *held) stopped() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // leave asks the reader for the source. The caller has m.mu.
 func (h *held) leave() {

@@ -59,6 +59,7 @@ type Member struct {
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
 	watch    *time.Timer
+	doubt    bool  // the last renewal got no answer
 	trouble  error // why the store does not answer
 	back     error // the store went back
 	store    string
@@ -160,7 +161,7 @@ func (m *Member) drain(ctx context.Context) {
 	m.mu.Lock()
 	m.stopping = true
 	for _, w := range m.waiting {
-		m.answer(w, nil, errStopped)
+		m.answer(w, nil, ErrStopped)
 	}
 	for _, h := range m.held {
 		h.leave()

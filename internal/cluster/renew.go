@@ -23,9 +23,19 @@ func (m *Member) renewing(ctx context.Context) {
 
 func (m *Member) renew(ctx context.Context) error {
 	m.mu.Lock()
-	lease := m.lease
+	lease, doubt := m.lease, m.doubt
+	m.doubt = true
 	note := Note{Name: m.o.Name, Sources: m.sources, Waiting: len(m.waiting)}
 	m.mu.Unlock()
+	if doubt {
+		// A renewal whose answer gets lost would keep sources from the others.
+		if err := m.probe(ctx); err != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.trouble = err
+			return err
+		}
+	}
 	sent := m.o.now() // before the request: the store counts from a later moment
 	ctx, cancel := m.limited(ctx)
 	defer cancel()
@@ -50,7 +60,7 @@ func (m *Member) renew(ctx context.Context) error {
 		return err
 	}
 	fresh := m.lease != lease || m.lapsed
-	m.lease, m.lapsed = lease, false
+	m.lease, m.lapsed, m.doubt = lease, false, false
 	// A tenth is for clocks that do not run equally fast, and for the time between a look
 	// at the clock and what follows from it.
 	m.until = sent.Add(m.o.TTL - m.o.TTL/10)
@@ -59,6 +69,14 @@ func (m *Member) renew(ctx context.Context) error {
 		poke(m.wake)
 	}
 	return nil
+}
+
+// probe tells whether the store answers in time.
+func (m *Member) probe(ctx context.Context) error {
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	_, err := m.o.Store.Look(ctx)
+	return err
 }
 
 // watchLapse closes every Done at the moment at which the lease is no longer certain.

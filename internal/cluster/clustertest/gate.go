@@ -11,27 +11,32 @@ import (
 
 // Gate stands between one member and its store.
 type Gate struct {
-	cluster.Store
+	store cluster.Store
 
 	mu     sync.Mutex
-	away   bool
+	way    Way
+	lag    time.Duration
 	frozen chan struct{} // closed by Thaw
-	beats  int
 }
+
+// Way is the state of the network between a member and its store.
+type Way int
+
+const (
+	Open Way = iota
+	Cut      // nothing arrives
+	Deaf     // requests arrive, answers get lost
+)
 
 // ErrAway is what a request gets while the way to the store is cut.
 var ErrAway = errors.New("the network is partitioned")
 
-// Cut and Mend are a partition between the member and the store.
-func (g *Gate) Cut() { g.set(true) }
-
-// Mend: see [Gate.Cut].
-func (g *Gate) Mend() { g.set(false) }
-
-func (g *Gate) set(away bool) {
+// Set sets the way. Requests arrive after lag, also those for whose answer the member no longer
+// waits.
+func (g *Gate) Set(way Way, lag time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.away = away
+	g.way, g.lag = way, lag
 }
 
 // Freeze holds requests back, as a member does that is stopped by SIGSTOP. They reach the
@@ -54,90 +59,86 @@ func (g *Gate) Thaw() {
 	}
 }
 
-// Beats counts the renewals.
-func (g *Gate) Beats() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.beats
-}
-
-func (g *Gate) pass() error {
+func through[T any](ctx context.Context, g *Gate, request func(context.Context) (T, error)) (T, error) {
+	var none T
 	g.mu.Lock()
 	frozen := g.frozen
 	g.mu.Unlock()
 	if frozen != nil {
 		<-frozen
+		ctx = context.WithoutCancel(ctx)
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.away {
-		return ErrAway
+	way, lag := g.way, g.lag
+	g.mu.Unlock()
+	if way == Cut {
+		return none, ErrAway
 	}
-	return nil
+	if lag > 0 {
+		type result struct {
+			value T
+			err   error
+		}
+		answer := make(chan result, 1)
+		go func() {
+			time.Sleep(lag)
+			value, err := request(context.WithoutCancel(ctx))
+			answer <- result{value, err}
+		}()
+		select {
+		case a := <-answer:
+			return a.value, a.err
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
+	value, err := request(ctx)
+	if way == Deaf {
+		return none, ErrAway
+	}
+	return value, err
+}
+
+func pass(ctx context.Context, g *Gate, request func(context.Context) error) error {
+	_, err := through(ctx, g, func(ctx context.Context) (struct{}, error) { return struct{}{}, request(ctx) })
+	return err
 }
 
 func (g *Gate) Grant(ctx context.Context, ttl time.Duration, note cluster.Note) (string, error) {
-	if err := g.pass(); err != nil {
-		return "", err
-	}
-	return g.Store.Grant(ctx, ttl, note)
+	return through(ctx, g, func(ctx context.Context) (string, error) { return g.store.Grant(ctx, ttl, note) })
 }
 
 func (g *Gate) Renew(ctx context.Context, lease string, note cluster.Note) error {
-	if err := g.pass(); err != nil {
-		return err
-	}
-	g.mu.Lock()
-	g.beats++
-	g.mu.Unlock()
-	return g.Store.Renew(ctx, lease, note)
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Renew(ctx, lease, note) })
 }
 
 func (g *Gate) Revoke(ctx context.Context, lease string) error {
-	if err := g.pass(); err != nil {
-		return err
-	}
-	return g.Store.Revoke(ctx, lease)
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Revoke(ctx, lease) })
 }
 
 func (g *Gate) Register(ctx context.Context, instances []string) error {
-	if err := g.pass(); err != nil {
-		return err
-	}
-	return g.Store.Register(ctx, instances)
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Register(ctx, instances) })
 }
 
-func (g *Gate) Look(ctx context.Context) (cluster.View, error) {
-	if err := g.pass(); err != nil {
-		return cluster.View{}, err
-	}
-	return g.Store.Look(ctx)
-}
+func (g *Gate) Look(ctx context.Context) (cluster.View, error) { return through(ctx, g, g.store.Look) }
 
 func (g *Gate) Holders(ctx context.Context) (map[string]string, error) {
-	if err := g.pass(); err != nil {
-		return nil, err
-	}
-	return g.Store.Holders(ctx)
+	return through(ctx, g, g.store.Holders)
 }
 
 func (g *Gate) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {
-	if err := g.pass(); err != nil {
-		return cluster.Taken{}, err
-	}
-	return g.Store.Take(ctx, lease, instance)
+	return through(ctx, g, func(ctx context.Context) (cluster.Taken, error) { return g.store.Take(ctx, lease, instance) })
 }
 
 func (g *Gate) Commit(ctx context.Context, lease, instance string, fence, number uint64, state []byte) error {
-	if err := g.pass(); err != nil {
-		return err
-	}
-	return g.Store.Commit(ctx, lease, instance, fence, number, state)
+	return pass(ctx, g, func(ctx context.Context) error {
+		return g.store.Commit(ctx, lease, instance, fence, number, state)
+	})
 }
 
 func (g *Gate) Release(ctx context.Context, lease, instance string, fence uint64) error {
-	if err := g.pass(); err != nil {
-		return err
-	}
-	return g.Store.Release(ctx, lease, instance, fence)
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Release(ctx, lease, instance, fence) })
 }
+
+// Close does nothing: other members may use the store.
+func (g *Gate) Close() {}

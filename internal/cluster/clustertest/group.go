@@ -48,7 +48,7 @@ func NewGroup(ttl, every time.Duration) *Group {
 // Start starts a member with readers for instances. Stop it.
 func (g *Group) Start(t testing.TB, store cluster.Store, o cluster.Options, instances []string) *Runner {
 	t.Helper()
-	gate := &Gate{Store: store}
+	gate := &Gate{store: store}
 	o.Store, o.TTL = gate, g.TTL
 	m, err := cluster.New(o)
 	if err != nil {
@@ -69,7 +69,6 @@ func (r *Runner) Stop() {
 
 // Read sets the sources.
 func (r *Runner) Read(instances []string) {
-	r.Sources(instances)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for instance, stop := range r.readers {
@@ -78,6 +77,7 @@ func (r *Runner) Read(instances []string) {
 			delete(r.readers, instance)
 		}
 	}
+	r.Sources(instances)
 	for _, instance := range instances {
 		if r.readers[instance] == nil {
 			ctx, stop := context.WithCancel(r.ctx)
@@ -92,7 +92,7 @@ func (g *Group) read(ctx context.Context, m *cluster.Member, instance string) {
 	for ctx.Err() == nil {
 		held, state, err := m.Hold(ctx, instance)
 		if err != nil {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !errors.Is(err, cluster.ErrStopped) {
 				g.mu.Lock()
 				g.errs = append(g.errs, err)
 				g.mu.Unlock()

@@ -72,9 +72,9 @@ func Members(t *testing.T, ttl time.Duration, open func() cluster.Store) {
 
 	// A partition shorter than a lease moves nothing.
 	before = g.Moves()
-	a.Gate.Cut()
+	a.Gate.Set(Cut, 0)
 	time.Sleep(ttl / 3)
-	a.Gate.Mend()
+	a.Gate.Set(Open, 0)
 	Eventually(t, ttl, "the lease stands", func() bool { return held(a, c) == 30 && a.Status().Certain && a.Status().Err == nil })
 	if n := g.Moves() - before; n != 0 {
 		t.Errorf("%d moves in a partition of a third of a lease", n)

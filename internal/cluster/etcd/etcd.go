@@ -10,6 +10,10 @@
 //
 //	etcdctl role grant-permission zitadel-siem --prefix=true readwrite /zitadel-siem/
 //
+// etcd's own clocks end the leases. It shows none to its clients: the age of a state, which
+// [cluster.Options.MaxAge] limits, is taken from the clock of who committed and the one of
+// who takes the source.
+//
 // Each operation on a source is one transaction. A commit writes the state whole: etcd keeps
 // the old ones until it is compacted, so switch auto-compaction on
 // (--auto-compaction-mode=periodic --auto-compaction-retention=5m).
@@ -27,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -48,7 +53,6 @@ const registerAtOnce = 60
 type Store struct {
 	client *clientv3.Client
 	prefix string // ends with "/"
-	name   string
 
 	mu     sync.Mutex
 	cached view
@@ -99,7 +103,6 @@ func (s *Store) create(ctx context.Context) error {
 	if found.Layout != layout {
 		return fmt.Errorf("the keys under %s have layout %d, this program knows %d: use the newer program, or another prefix in the URL", s.prefix, found.Layout, layout)
 	}
-	s.name = found.Name
 	return nil
 }
 
@@ -248,6 +251,8 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 			// What is there is given out as a state, so that it is refused as a damaged one.
 			record.state = kvs[0].Value
 		}
+		// etcd shows no clock. This age is one of two machines' clocks, and serves for nothing
+		// but the limit of a week: nothing else is judged by it.
 		taken.Number, taken.State, taken.Age = record.number, record.state, time.Since(record.at)
 	}
 	return taken, nil
@@ -274,7 +279,23 @@ func (s *Store) Commit(ctx context.Context, lease, instance string, fence, numbe
 	if !answer.Succeeded {
 		return cursor.ErrLost
 	}
-	return nil
+	return s.later(answer.Responses[0].GetResponseTxn(), key, r)
+}
+
+// later is nil if the state was written, or a later one of the same hold is there.
+func (s *Store) later(answer *etcdserverpb.TxnResponse, key string, r record) error {
+	if answer.Succeeded {
+		return nil
+	}
+	if answer = answer.Responses[0].GetResponseTxn(); answer.Succeeded {
+		return nil
+	}
+	for _, kv := range answer.Responses[0].GetResponseRange().Kvs {
+		if found, err := readRecord(kv.Value); err == nil && found.fence == r.fence && found.number >= r.number {
+			return nil
+		}
+	}
+	return fmt.Errorf("etcd: the key %s was written by another program: restore it from a backup, or delete it to read again from `start`", key)
 }
 
 // Release: see [cluster.Store].

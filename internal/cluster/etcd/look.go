@@ -18,6 +18,7 @@ var parts = [...]string{"members/", "sources/", "holders/"}
 // each range, and the highest revision. Keys that go change the number; those that
 // come or change, the revision.
 type view struct {
+	store   string
 	marks   [len(parts)][2]int64
 	members map[string]cluster.Note
 	sources map[string]bool
@@ -31,7 +32,7 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	if err != nil {
 		return cluster.View{}, err
 	}
-	v := cluster.View{Store: s.name, Beat: uint64(revision)}
+	v := cluster.View{Store: read.store, Beat: uint64(revision)}
 	held := map[string]int{}
 	for instance := range read.sources {
 		if lease, ok := read.holders[instance]; ok {
@@ -77,12 +78,11 @@ func (s *Store) view(ctx context.Context) (view, int64, error) {
 	if kvs := answer.Responses[2*len(parts)].GetResponseRange().Kvs; len(kvs) > 0 {
 		_ = json.Unmarshal(kvs[0].Value, &found) // another name is reported by the member
 	}
-	s.name = found.Name
-	if s.cached.ok && s.cached.marks == marks {
+	if s.cached.ok && s.cached.marks == marks && s.cached.store == found.Name {
 		return s.cached, answer.Header.Revision, nil
 	}
 	read, err := s.read(ctx, answer.Header.Revision)
-	read.marks = marks
+	read.marks, read.store = marks, found.Name
 	s.cached = read
 	return read, answer.Header.Revision, err
 }
