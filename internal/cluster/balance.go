@@ -243,7 +243,7 @@ func (m *Member) saw(instance string, fence, number uint64) {
 	m.seen[instance] = seen{max(s.fence, fence), max(s.number, number)}
 }
 
-const acceptFix = "restore the newest backup, or start every member with the option that accepts an old state: events since then come out twice, with the same event.id"
+const acceptFix = "restore the newest backup and restart the members, or start them with the option that accepts an old state: events since then come out twice, with the same event.id"
 
 // judge compares what was taken with what this process has seen of the source.
 func (m *Member) judge(t Taken, instance string) error {
@@ -264,19 +264,17 @@ func (m *Member) judge(t Taken, instance string) error {
 	return nil
 }
 
-// wentBack compares the store with what this process has seen of it. The caller has m.mu.
+// wentBack compares the store with what this process has seen of it. Once it went back, its beat
+// grows again, and shows nothing more: only a restart ends this. The caller has m.mu.
 func (m *Member) wentBack(v View) bool {
 	back := m.store != "" && (v.Store != m.store || v.Beat < m.beat)
-	if !back || m.o.AcceptOld {
-		m.store, m.beat = v.Store, v.Beat
-		if !back {
-			m.back = nil
-		}
-		return false
-	}
-	if m.back == nil {
+	if back && !m.o.AcceptOld && m.back == nil {
 		m.back = fmt.Errorf("the store went back: it shows beat %d of store %s, this member has seen %d of %s; %s", v.Beat, v.Store, m.beat, m.store, acceptFix)
 		m.o.Log.Error("no source is taken", "err", m.back)
+	}
+	m.store, m.beat = v.Store, v.Beat
+	if m.back == nil {
+		return false
 	}
 	for _, w := range m.waiting {
 		m.answer(w, nil, m.back)

@@ -98,6 +98,7 @@ type model struct {
 	nodes     []*node
 	dead      []*node
 	heldAt    map[string]time.Time // when a healthy member last held it
+	holders   map[string]string    // by the store
 	faults    []string
 }
 
@@ -170,13 +171,20 @@ func (m *model) watch(d time.Duration) {
 
 func (m *model) check() {
 	now := time.Now()
+	holders, _ := m.store.Holders(m.t.Context())
+	for instance, lease := range holders {
+		if m.holders[instance] != lease { // each holder that goes has two leases of time
+			m.heldAt[instance] = now
+		}
+	}
+	m.holders = holders
 	for k, instance := range m.instances {
-		holders, candidate := 0, false
+		certain, candidate := 0, false
 		for _, n := range m.nodes {
 			st := n.Status()
 			stands := !n.clock.frozen.IsZero()
 			if slices.Contains(st.Held, instance) && st.Certain && !stands {
-				holders++
+				certain++
 			}
 			if slices.Contains(st.Held, instance) && st.Certain && (n.ill.IsZero() || n.slow) {
 				m.heldAt[instance] = now
@@ -185,8 +193,8 @@ func (m *model) check() {
 				candidate = candidate || k < n.knows && now.Sub(n.well) > 2*modelTTL
 			}
 		}
-		if holders > 1 {
-			m.fault("%s is held by %d members", instance, holders)
+		if certain > 1 {
+			m.fault("%s is held by %d members", instance, certain)
 		}
 		if free := now.Sub(m.heldAt[instance]); candidate && free > 2*modelTTL {
 			m.fault("%s was not held by a healthy member for %s", instance, free)

@@ -9,14 +9,14 @@ import (
 // renewing keeps the lease, with a request every third of it whatever the number of sources.
 func (m *Member) renewing(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := m.o.TTL / 3
+		next := time.Now().Add(m.o.TTL / 3) // from the request, however long the answer takes
 		if err := m.renew(ctx); err != nil || !m.Status().Certain {
-			wait = m.o.TTL / 15
+			next = time.Now().Add(m.o.TTL / 15)
 		}
 		select {
 		case <-ctx.Done():
 		case <-m.tell:
-		case <-time.After(wait):
+		case <-time.After(time.Until(next)):
 		}
 	}
 }

@@ -249,7 +249,7 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 		record, err := readRecord(kvs[0].Value)
 		if err != nil {
 			// What is there is given out as a state, so that it is refused as a damaged one.
-			record.state = kvs[0].Value
+			record.at, record.state = time.Now(), kvs[0].Value
 		}
 		// etcd shows no clock. This age is one of two machines' clocks, and serves for nothing
 		// but the limit of a week: nothing else is judged by it.

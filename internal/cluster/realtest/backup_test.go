@@ -33,13 +33,17 @@ func (s *postgresServer) restore(t testing.TB) {
 
 func (s *postgresServer) put(t testing.TB, instance, state string) {
 	t.Helper()
+	s.sql(t, `UPDATE zitadel_siem_source SET state = $2, number = number + 1, committed = now() WHERE instance = $1`, instance, []byte(state))
+}
+
+func (s *postgresServer) sql(t testing.TB, text string, args ...any) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.url())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(t.Context(), `UPDATE zitadel_siem_source SET state = $2, number = number + 1, committed = now() WHERE instance = $1`, instance, []byte(state))
-	if err != nil {
+	if _, err := conn.Exec(t.Context(), text, args...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/postgres"
 )
 
 // postgresServer is a PostgreSQL of its own, that a test can stop and start.
@@ -25,7 +27,7 @@ type postgresServer struct {
 func startPostgres(t testing.TB) *postgresServer {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
-	if path, err := exec.LookPath("pg_ctl"); err == nil {
+	if path, err := exec.LookPath("pg_ctl"); err == nil && len(found) == 0 {
 		found = append(found, path)
 	}
 	if len(found) == 0 {
@@ -98,4 +100,8 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+func openURL(t testing.TB, url string) (*postgres.Store, error) {
+	return postgres.Open(t.Context(), url)
 }
