@@ -80,11 +80,8 @@ func Members(t *testing.T, ttl time.Duration, open func() cluster.Store) {
 		t.Errorf("%d moves in a partition of a third of a lease", n)
 	}
 	everyMoves(t, g, instances, ttl)
-	for _, fault := range g.Faults() {
-		t.Error(fault)
-	}
-	for _, err := range g.Errs() {
-		t.Error(err)
+	if faults, errs := g.Faults(), g.Errs(); len(faults)+len(errs) > 0 {
+		t.Errorf("%q, %v", faults, errs)
 	}
 }
 
