@@ -4,7 +4,8 @@
 //	PREFIX/members/LEASE       the note of a member; attached to its lease
 //	PREFIX/sources/INSTANCE    the fencing number
 //	PREFIX/holders/INSTANCE    "LEASE FENCE"; attached to the lease of the holder
-//	PREFIX/states/INSTANCE     "FENCE NUMBER UNIXMICRO" and, behind a line feed, the state
+//	PREFIX/states/INSTANCE     "FENCE NUMBER UNIXMICRO" and, behind a line feed, the state;
+//	                           "0 0 …" without a state before the first commit
 //
 // The user needs the permission readwrite on PREFIX/ and its range, and nothing else:
 //
@@ -31,7 +32,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -238,22 +238,28 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 	fence := strconv.FormatUint(taken.Fence, 10)
 	answer, err := s.client.Txn(ctx).
 		If(clientv3.Compare(clientv3.ModRevision(source), "=", version), clientv3.Compare(clientv3.ModRevision(holder), "=", held)).
-		Then(clientv3.OpPut(source, fence), clientv3.OpPut(holder, lease+" "+fence, clientv3.WithLease(id)), clientv3.OpGet(state)).Commit()
+		Then(clientv3.OpPut(source, fence), clientv3.OpPut(holder, lease+" "+fence, clientv3.WithLease(id)),
+			clientv3.OpTxn([]clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(state), "=", 0)},
+				[]clientv3.Op{clientv3.OpPut(state, record{at: time.Now()}.String())}, []clientv3.Op{clientv3.OpGet(state)})).Commit()
 	if err != nil {
 		return cluster.Taken{}, s.explain(err)
 	}
 	if !answer.Succeeded {
 		return cluster.Taken{}, cluster.ErrTaken
 	}
-	if kvs := answer.Responses[2].GetResponseRange().Kvs; len(kvs) > 0 {
-		record, err := readRecord(kvs[0].Value)
+	if found := answer.Responses[2].GetResponseTxn(); !found.Succeeded {
+		value := found.Responses[0].GetResponseRange().Kvs[0].Value
+		r, err := readRecord(value)
 		if err != nil {
 			// What is there is given out as a state, so that it is refused as a damaged one.
-			record.at, record.state = time.Now(), kvs[0].Value
+			r = record{at: time.Now(), state: value}
+		}
+		if err == nil && r.number == 0 && len(r.state) == 0 {
+			return taken, nil // nothing was committed since the key was made
 		}
 		// etcd shows no clock. This age is one of two machines' clocks, and serves for nothing
 		// but the limit of a week: nothing else is judged by it.
-		taken.Number, taken.State, taken.Age = record.number, record.state, time.Since(record.at)
+		taken.Number, taken.State, taken.Age = r.number, r.state, time.Since(r.at)
 	}
 	return taken, nil
 }
@@ -267,32 +273,23 @@ func (s *Store) Commit(ctx context.Context, lease, instance string, fence, numbe
 	held := clientv3.Compare(clientv3.Value(holder), "=", lease+" "+strconv.FormatUint(fence, 10))
 	r := record{fence: fence, number: number, at: time.Now(), state: state}
 	// Fence and number are of fixed width, so that etcd's comparison of bytes is one of numbers.
-	older := clientv3.Compare(clientv3.Value(key), "<", r.prefix())
-	answer, err := s.client.Txn(ctx).If(held).
-		Then(clientv3.OpTxn([]clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", 0)},
-			[]clientv3.Op{clientv3.OpPut(key, r.String())},
-			[]clientv3.Op{clientv3.OpTxn([]clientv3.Cmp{older}, []clientv3.Op{clientv3.OpPut(key, r.String())}, nil)})).
-		Commit()
+	// Take has made the key.
+	older := clientv3.Compare(clientv3.Value(key), "<", r.head())
+	answer, err := s.client.Txn(ctx).If(held, older).Then(clientv3.OpPut(key, r.String())).
+		Else(clientv3.OpGet(holder), clientv3.OpGet(key)).Commit()
 	if err != nil {
 		return s.explain(err)
 	}
-	if !answer.Succeeded {
-		return cursor.ErrLost
-	}
-	return s.later(answer.Responses[0].GetResponseTxn(), key, r)
-}
-
-// later is nil if the state was written, or a later one of the same hold is there.
-func (s *Store) later(answer *etcdserverpb.TxnResponse, key string, r record) error {
 	if answer.Succeeded {
 		return nil
 	}
-	if answer = answer.Responses[0].GetResponseTxn(); answer.Succeeded {
-		return nil
+	by := answer.Responses[0].GetResponseRange().Kvs
+	if len(by) == 0 || string(by[0].Value) != lease+" "+strconv.FormatUint(fence, 10) {
+		return cursor.ErrLost
 	}
-	for _, kv := range answer.Responses[0].GetResponseRange().Kvs {
-		if found, err := readRecord(kv.Value); err == nil && found.fence == r.fence && found.number >= r.number {
-			return nil
+	for _, kv := range answer.Responses[1].GetResponseRange().Kvs {
+		if found, err := readRecord(kv.Value); err == nil && found.fence == fence && found.number >= number {
+			return nil // a later one of the same hold is there
 		}
 	}
 	return fmt.Errorf("etcd: the key %s was written by another program: restore it from a backup, or delete it to read again from `start`", key)
@@ -334,10 +331,10 @@ type record struct {
 	state         []byte
 }
 
-func (r record) prefix() string { return fmt.Sprintf("%020d %020d ", r.fence, r.number) }
+func (r record) head() string { return fmt.Sprintf("%020d %020d ", r.fence, r.number) }
 
 func (r record) String() string {
-	return r.prefix() + strconv.FormatInt(r.at.UnixMicro(), 10) + "\n" + string(r.state)
+	return r.head() + strconv.FormatInt(r.at.UnixMicro(), 10) + "\n" + string(r.state)
 }
 
 func readRecord(b []byte) (record, error) {
