@@ -4,7 +4,7 @@
 GO := ./build.sh exec go
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugin sidecar test trials deploy-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice test-arm images release reproducible clean
+.PHONY: help run build plugin sidecar test trials deploy-test cluster-test scripts docs picture receivers bench fuzz chaos vet fmt fmt-check lint notice test-arm images release reproducible clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,11 @@ trials: build ## the real Fluent Bit, with every configuration that check judges
 deploy-test: build ## deploy/: charts rendered, checked against Kubernetes' types, and run
 	$(GO) -C deploy/test vet ./...
 	ZITADEL_SIEM_BUILT=$(CURDIR)/build $(GO) -C deploy/test test -count 1 ./...
+
+# PostgreSQL is the one that is installed. The server of etcd has a go.mod of its own.
+cluster-test: ## internal/cluster against a real PostgreSQL and an etcd of three members
+	$(GO) -C internal/cluster/realtest vet ./...
+	$(GO) -C internal/cluster/realtest test -race -count 1 -v ./...
 
 scripts: ## actions-scripts/*.js from actions-scripts/src
 	$(GO) generate ./actions-scripts

@@ -23,6 +23,7 @@ func silent(dir string) string {
 		"internal/pseudonym/gen":       "a generator of the developers",
 		"internal/redact/payload/gen":  "a generator of the developers",
 		"internal/schema/gen":          "a generator of the developers",
+		"internal/cluster/clustertest": "tests",
 		"internal/testkit":             "tests",
 		"internal/zitadeltest":         "a test server",
 		"packaging":                    "test programs",

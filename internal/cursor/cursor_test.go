@@ -132,7 +132,7 @@ func TestCommitsInAnyOrderNeverGoBack(t *testing.T) {
 // Law 5: whatever was cut off or changed, the answer is an error that says
 // what to do, and the file stays as it is.
 func TestLaw5DamagedFileIsAnError(t *testing.T) {
-	good, err := encode(example)
+	good, err := Encode(example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestLaw5DamagedFileIsAnError(t *testing.T) {
 	for i, b := range good {
 		changed := bytes.Clone(good)
 		changed[i] ^= 1
-		if s, err := decode(changed); err == nil {
+		if s, err := Decode(changed); err == nil {
 			s.Checksum = example.Checksum
 			// Only white space and the case of a field's name may change unseen.
 			if d := cmp.Diff(example, s); d != "" {
@@ -175,13 +175,13 @@ func TestLaw5DamagedFileIsAnError(t *testing.T) {
 
 func TestHandEditedStateIsAcceptedWhenTheChecksumIsCleared(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
-	good, _ := encode(example)
+	good, _ := Encode(example)
 	edited := bytes.Replace(good, []byte("09:36:05"), []byte("08:00:00"), 1)
-	if _, err := decode(edited); err == nil {
+	if _, err := Decode(edited); err == nil {
 		t.Fatal("an edit is not noticed")
 	}
 	var sum string
-	if s, err := decode(good); err == nil {
+	if s, err := Decode(good); err == nil {
 		sum = s.Checksum
 	}
 	edited = bytes.Replace(edited, []byte(sum), nil, 1)
@@ -308,21 +308,21 @@ func TestRunsComeBack(t *testing.T) {
 // Whatever stands in a state file, reading it ends, and what is accepted is
 // written back with the same meaning.
 func FuzzDecode(f *testing.F) {
-	good, _ := encode(example)
+	good, _ := Encode(example)
 	f.Add(good)
 	f.Add(regexp.MustCompile(`"checksum": "[0-9a-f]{8}"`).ReplaceAll(good, []byte(`"checksum": ""`)))
 	f.Add([]byte(`{"version":1,"instance":"a","updated":"2026-11-22T09:36:15Z","watermark":"2026-11-22T09:36:15Z","events":1,"checksum":""}`))
 	f.Add([]byte(`{"version":2,"instance":"a"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := decode(b)
+		s, err := Decode(b)
 		if err != nil {
 			return
 		}
-		again, err := encode(s)
+		again, err := Encode(s)
 		if err != nil {
 			t.Fatalf("accepted, but cannot be written: %v", err)
 		}
-		s2, err := decode(again)
+		s2, err := Decode(again)
 		if err != nil {
 			t.Fatalf("written, but cannot be read: %v", err)
 		}

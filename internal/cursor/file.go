@@ -83,7 +83,7 @@ func Read(path string) (State, error) {
 	case err != nil:
 		return State{}, fmt.Errorf("state_path %q: %w", path, err)
 	}
-	s, err := decode(b)
+	s, err := Decode(b)
 	if err != nil {
 		return State{}, fmt.Errorf("state_path %q cannot be used: %w; restore it from a backup, or move it away to read again from `start` (events then come out twice, with the same event.id)", path, err)
 	}
@@ -129,7 +129,7 @@ func (f *File) Prepare(s State) (Pending, error) {
 		return nil, err
 	}
 	s.Updated = s.Updated.UTC().Truncate(time.Microsecond)
-	b, err := encode(s)
+	b, err := Encode(s)
 	if err != nil {
 		return nil, fmt.Errorf("state_path %q: %w", f.path, err)
 	}

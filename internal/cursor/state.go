@@ -62,8 +62,8 @@ type Pushed struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encode returns the file's content for s, with version and checksum set.
-func encode(s State) ([]byte, error) {
+// Encode returns the file's content for s, with version and checksum set.
+func Encode(s State) ([]byte, error) {
 	s.Version = Version
 	if s.Sweep == nil {
 		s.Version = 1
@@ -91,9 +91,9 @@ func checksum(s State) (string, error) {
 	return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)), nil
 }
 
-// decode reads a state file's content. Its errors describe the content; the caller adds
+// Decode reads a state file's content. Its errors describe the content; the caller adds
 // the path and the fix.
-func decode(b []byte) (State, error) {
+func Decode(b []byte) (State, error) {
 	if len(b) == 0 {
 		return State{}, errors.New("it is empty")
 	}

@@ -16,7 +16,7 @@ import (
 func TestStateWithoutASweepIsOfVersion1(t *testing.T) {
 	without := example
 	without.Sweep = nil
-	b, err := encode(without)
+	b, err := Encode(without)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestStateWithoutASweepIsOfVersion1(t *testing.T) {
 }
 
 func TestSpansOutOfOrderAreRefused(t *testing.T) {
-	good, err := encode(example)
+	good, err := Encode(example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestSpansOutOfOrderAreRefused(t *testing.T) {
 		if bad == string(good) {
 			t.Fatalf("%s: nothing changed", name)
 		}
-		if s, err := decode([]byte(bad)); err == nil {
+		if s, err := Decode([]byte(bad)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, s.Sweep)
 		} else if name != "unknown member" && name != "version" && !strings.Contains(err.Error(), sweepFix) {
 			t.Errorf("%s: %v does not say how to go on", name, err)
@@ -68,7 +68,7 @@ func TestSpansOutOfOrderAreRefused(t *testing.T) {
 
 // Law 5: a damaged sweep is an error that says how to go on, and that way works.
 func TestLaw5StateGoesOnWithoutADamagedSweep(t *testing.T) {
-	good, err := encode(example)
+	good, err := Encode(example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestLaw5StateGoesOnWithoutADamagedSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := decode(mended)
+	s, err := Decode(mended)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func BenchmarkState(b *testing.B) {
 			b.ReportAllocs()
 			size := 0
 			for b.Loop() {
-				text, err := encode(s)
+				text, err := Encode(s)
 				if err != nil {
 					b.Fatal(err)
 				}

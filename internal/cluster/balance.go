@@ -1,0 +1,283 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// takers is how many sources a member takes at once: each is one round trip.
+const takers = 8
+
+// balancing takes and gives up sources, fifteen times in a lease and when there is a reason.
+func (m *Member) balancing(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := m.balance(ctx); err != nil && ctx.Err() == nil {
+			m.mu.Lock()
+			m.trouble = err
+			m.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+		case <-m.wake:
+		case <-time.After(m.o.TTL / 15):
+		}
+	}
+}
+
+func (m *Member) balance(ctx context.Context) error {
+	m.mu.Lock()
+	lease, ready := m.lease, m.certain(m.lease)
+	unknown := m.unknown
+	instances := make([]string, 0, len(m.known))
+	for instance := range m.known {
+		instances = append(instances, instance)
+	}
+	var free []*held
+	for instance, h := range m.unfreed {
+		if m.waiting[instance] == nil || h.leaving {
+			free = append(free, h)
+		}
+	}
+	m.mu.Unlock()
+	if !ready {
+		return nil
+	}
+	for _, h := range free {
+		m.free(ctx, h)
+	}
+	if unknown {
+		if err := m.register(ctx, instances); err != nil {
+			return err
+		}
+	}
+	short, cancel := m.limited(ctx)
+	view, err := m.o.Store.Look(short)
+	cancel()
+	if err != nil {
+		return err
+	}
+	m.takeAll(ctx, lease, m.plan(view, lease))
+	return m.reconcile(ctx, view, lease)
+}
+
+// reconcile finds what the store and this member see differently: the answer of a Take or a
+// Release got lost. The counts differ for a moment while readers close, so two looks decide.
+func (m *Member) reconcile(ctx context.Context, v View, lease string) error {
+	m.mu.Lock()
+	differs := false
+	for _, other := range v.Members {
+		differs = differs || other.Lease == lease && other.Held != m.looked
+	}
+	m.looked = len(m.held) + len(m.unfreed)
+	if !differs {
+		m.differ = 0
+	} else {
+		m.differ++
+	}
+	check := m.differ >= 2
+	m.mu.Unlock()
+	if !check {
+		return nil
+	}
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	holders, err := m.o.Store.Holders(ctx)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lease != lease {
+		return nil
+	}
+	m.differ = 0
+	for instance, holder := range holders {
+		if holder == lease && m.held[instance] == nil && m.unfreed[instance] == nil {
+			m.unfreed[instance] = &held{m: m, instance: instance, lease: lease, closed: true, done: make(chan struct{})}
+		}
+	}
+	for instance, h := range m.held {
+		if holders[instance] != lease {
+			h.stop()
+		}
+	}
+	return nil
+}
+
+func (m *Member) register(ctx context.Context, instances []string) error {
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	if err := m.o.Store.Register(ctx, instances); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if hashOf(instances) == m.sources {
+		m.unknown = false
+	}
+	return nil
+}
+
+// plan gives one source up if this member has too many, and returns those to take.
+func (m *Member) plan(v View, lease string) []*waiter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.wentBack(v) || m.lease != lease || m.stopping {
+		return nil
+	}
+	now := m.o.now()
+	freeFrom := make(map[string]time.Time, len(m.freeFrom))
+	var take, late []*waiter
+	free := 0
+	for _, instance := range v.Free {
+		if !m.known[instance] {
+			continue
+		}
+		free++
+		from, ok := m.freeFrom[instance]
+		if !ok {
+			from = now
+		}
+		freeFrom[instance] = from
+		// Nobody with room takes it, perhaps because none knows it, or because it is paused.
+		if w := m.waiting[instance]; w == nil {
+			continue
+		} else if now.Sub(from) > m.o.TTL/3 {
+			late = append(late, w)
+		} else {
+			take = append(take, w)
+		}
+	}
+	m.freeFrom = freeFrom
+	// Two members that look at the same moment start at different ends.
+	rand.Shuffle(len(take), func(i, j int) { take[i], take[j] = take[j], take[i] })
+	mine, leaving := 0, false
+	for _, h := range m.held {
+		if h.leaving {
+			leaving = true
+		} else {
+			mine++
+		}
+	}
+	if !leaving && surplus(v, lease, m.sources, len(m.known), mine, free) {
+		for _, h := range m.held { // any
+			m.o.Log.Info("a source is given up: another member has fewer", "instance", h.instance)
+			h.leave()
+			break
+		}
+	}
+	room := max(0, share(len(m.known), len(v.Members))-mine-len(late))
+	take = append(late, take[:min(room, len(take))]...)
+	for instance, h := range m.unfreed { // held in the store, from before a lapse
+		if w := m.waiting[instance]; w != nil && !h.leaving {
+			take = append(take, w)
+		}
+	}
+	return take
+}
+
+func (m *Member) takeAll(ctx context.Context, lease string, list []*waiter) {
+	var all sync.WaitGroup
+	slots := make(chan struct{}, takers)
+	for _, w := range list {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			m.take(ctx, lease, w)
+		})
+	}
+	all.Wait()
+}
+
+func (m *Member) take(ctx context.Context, lease string, w *waiter) {
+	m.mu.Lock()
+	wanted := m.waiting[w.instance] == w && m.certain(lease)
+	m.mu.Unlock()
+	if !wanted {
+		return
+	}
+	short, cancel := m.limited(ctx)
+	taken, err := m.o.Store.Take(short, lease, w.instance)
+	cancel()
+	if err != nil {
+		if !errors.Is(err, ErrTaken) && !errors.Is(err, ErrExpired) && ctx.Err() == nil {
+			m.o.Log.Warn("a source could not be taken: it is tried again", "instance", w.instance, "err", err)
+		}
+		return
+	}
+	h := &held{m: m, instance: w.instance, lease: lease, fence: taken.Fence, number: taken.Number, done: make(chan struct{})}
+	err = m.judge(taken, w.instance)
+	if err == nil && taken.State != nil {
+		h.state, err = unpack(taken.State, w.instance)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lease != lease {
+		return // the take went with the lease
+	}
+	delete(m.unfreed, w.instance)
+	if err != nil || m.waiting[w.instance] != w || m.stopping {
+		h.closed, h.leaving = true, true
+		m.unfreed[w.instance] = h
+		poke(m.wake)
+		if m.waiting[w.instance] == w {
+			m.answer(w, nil, err)
+		}
+		return
+	}
+	m.held[w.instance] = h
+	if !m.certain(lease) {
+		h.stop()
+	}
+	m.answer(w, h, nil)
+}
+
+func (m *Member) saw(instance string, fence, number uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.seen[instance]
+	m.seen[instance] = seen{max(s.fence, fence), max(s.number, number)}
+}
+
+const acceptFix = "restore the newest backup and restart the members, or start them with the option that accepts an old state: events since then come out twice, with the same event.id"
+
+// judge compares what was taken with what this process has seen of the source.
+func (m *Member) judge(t Taken, instance string) error {
+	m.mu.Lock()
+	s := m.seen[instance]
+	m.mu.Unlock()
+	if !m.o.AcceptOld {
+		switch {
+		case t.Fence <= s.fence || t.Number < s.number:
+			return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d; %s", t.Number, instance, s.number, acceptFix)
+		case t.State != nil && t.Age > m.o.MaxAge:
+			return fmt.Errorf("nobody has committed to source %q for %s, more than %s: the store may be that of an old backup; %s", instance, t.Age.Round(time.Minute), m.o.MaxAge, acceptFix)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[instance] = seen{t.Fence, t.Number}
+	return nil
+}
+
+// wentBack compares the store with what this process has seen of it. Once it went back, its beat
+// grows again, and shows nothing more: only a restart ends this. The caller has m.mu.
+func (m *Member) wentBack(v View) bool {
+	back := m.store != "" && (v.Store != m.store || v.Beat < m.beat)
+	if back && !m.o.AcceptOld && m.back == nil {
+		m.back = fmt.Errorf("the store went back: it shows beat %d of store %s, this member has seen %d of %s; %s", v.Beat, v.Store, m.beat, m.store, acceptFix)
+		m.o.Log.Error("no source is taken", "err", m.back)
+	}
+	m.store, m.beat = v.Store, v.Beat
+	if m.back == nil {
+		return false
+	}
+	for _, w := range m.waiting {
+		m.answer(w, nil, m.back)
+	}
+	return true
+}

@@ -1,0 +1,119 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Parse reads postgres://USER@HOST:PORT/DATABASE?…, as libpq does, with these differences:
+//
+//   - sslmode is verify-full unless the URL (or PGSSLMODE) has another one or every host is on
+//     this machine: pgx's own default, prefer, would send the password to anybody.
+//   - password_file=PATH reads the password from a file. PGPASSFILE and PGPASSWORD work too.
+//   - of several hosts, the one that takes writes is used, whatever their order.
+//   - pool_max_conns is 8: more connections do not make commits faster on most servers.
+//   - a connection attempt ends after 5 s, unless connect_timeout is given.
+//
+// Errors do not contain the password.
+func Parse(text string) (*pgxpool.Config, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		// Not err: it has the whole URL, with the password.
+		return nil, errors.New("state is not a URL as postgres://USER@HOST:5432/DATABASE?password_file=PATH: percent-encode special characters")
+	}
+	q := u.Query()
+	file := q.Get("password_file")
+	q.Del("password_file")
+	if q.Get("sslmode") == "" && os.Getenv("PGSSLMODE") == "" {
+		mode := "verify-full"
+		if local(u.Host, q.Get("host")) {
+			mode = "disable"
+		}
+		q.Set("sslmode", mode)
+	}
+	if strings.Contains(u.Host+q.Get("host"), ",") && q.Get("target_session_attrs") == "" {
+		q.Set("target_session_attrs", "read-write") // not a standby
+	}
+	if q.Get("pool_max_conns") == "" {
+		q.Set("pool_max_conns", "8")
+	}
+	secret, _ := u.User.Password()
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("state: password_file: %w", err)
+		}
+		if secret = strings.TrimRight(string(b), "\r\n"); secret == "" {
+			return nil, fmt.Errorf("state: password_file %q is empty", file)
+		}
+		u.User = url.UserPassword(u.User.Username(), secret)
+	}
+	u.RawQuery = q.Encode()
+	config, err := pgxpool.ParseConfig(u.String())
+	if err != nil {
+		// pgx hides a password that it recognizes; this one certainly.
+		return nil, fmt.Errorf("state: the URL of PostgreSQL: %s", redact(err.Error(), secret))
+	}
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 || q.Get("connect_timeout") == "" && os.Getenv("PGCONNECT_TIMEOUT") == "" {
+		c.ConnectTimeout = 5 * time.Second
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "zitadel-siem"
+	}
+	return config, nil
+}
+
+// local tells whether all hosts are sockets or loopback addresses.
+func local(hosts ...string) bool {
+	some := false
+	for _, list := range hosts {
+		for host := range strings.SplitSeq(list, ",") {
+			if host == "" {
+				continue
+			}
+			some = true
+			name := host
+			if h, _, err := net.SplitHostPort(host); err == nil {
+				name = h
+			}
+			ip := net.ParseIP(strings.Trim(name, "[]"))
+			if name != "localhost" && !strings.HasPrefix(name, "/") && (ip == nil || !ip.IsLoopback()) {
+				return false
+			}
+		}
+	}
+	if !some {
+		// PGHOST, or the default socket.
+		env := os.Getenv("PGHOST")
+		return env == "" || local(env)
+	}
+	return true
+}
+
+func redact(text, secret string) string {
+	if secret == "" {
+		return text
+	}
+	text = strings.ReplaceAll(text, url.QueryEscape(secret), "xxxxx")
+	return strings.ReplaceAll(text, secret, "xxxxx")
+}
+
+// hide takes the password out of an error.
+func hide(config *pgxpool.Config, err error) error {
+	if err == nil {
+		return nil
+	}
+	secret := config.ConnConfig.Password
+	if secret == "" || !strings.Contains(err.Error(), secret) {
+		return fmt.Errorf("PostgreSQL at %s: %w", config.ConnConfig.Host, err)
+	}
+	return fmt.Errorf("PostgreSQL at %s: %s", config.ConnConfig.Host, redact(err.Error(), secret))
+}

@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func clean(t *testing.T) {
+	for _, name := range []string{"PGSSLMODE", "PGHOST", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGUSER"} {
+		t.Setenv(name, "")
+		os.Unsetenv(name)
+	}
+}
+
+func TestTLSIsVerifiedUnlessToldOrLocal(t *testing.T) {
+	clean(t)
+	for text, want := range map[string]string{
+		"postgres://u@db.example/siem":                  "verified",
+		"postgres://u@db1.example,db2.example/siem":     "verified",
+		"postgres://u@localhost,db2.example/siem":       "verified",
+		"postgres://u@db.example/siem?sslmode=require":  "unverified",
+		"postgres://u@db.example/siem?sslmode=disable":  "none",
+		"postgres://u@localhost/siem":                   "none",
+		"postgres://u@127.0.0.1:5433/siem":              "none",
+		"postgres://u@[::1]:5433/siem":                  "none",
+		"postgres:///siem?host=/var/run/postgresql":     "none",
+		"postgres://localhost.example/siem":             "verified",
+		"postgres://u@localhost/siem?sslmode=verify-ca": "unverified", // by pgx in a callback
+	} {
+		c, err := Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := "none"
+		if tls := c.ConnConfig.TLSConfig; tls != nil {
+			if got = "verified"; tls.InsecureSkipVerify {
+				got = "unverified"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: TLS %s, want %s", text, got, want)
+		}
+		for _, other := range c.ConnConfig.Fallbacks {
+			if want == "verified" && (other.TLSConfig == nil || other.TLSConfig.InsecureSkipVerify) {
+				t.Errorf("%s falls back to no verification", text)
+			}
+		}
+	}
+}
+
+func TestPasswordIsInNoError(t *testing.T) {
+	clean(t)
+	const secret = "s3cr3t%2Fx"
+	for _, text := range []string{
+		"postgres://u:" + secret + "@db.example:port/siem",
+		"postgres://u:" + secret + "@db.example/siem?sslmode=wrong",
+		"postgres://u:" + secret + "@db.example/siem?pool_max_conns=many",
+		"postgres://u:" + secret + "@db.example/siem?sslrootcert=/nowhere",
+		"postgres://u:" + secret + "%zz@db.example/siem",
+		"postgres://u:" + secret + "@db.example/siem?password_file=/nowhere",
+		"mysql://u:" + secret + "@db.example/siem",
+	} {
+		_, err := Parse(text)
+		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+	// Nobody listens: the error of a connection.
+	_, err := Open(t.Context(), "postgres://u:"+secret+"@127.0.0.1:1/siem")
+	if err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "PostgreSQL at 127.0.0.1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPasswordFromAFile(t *testing.T) {
+	clean(t)
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("p@ss w/rd:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse("postgres://u@db.example/siem?password_file=" + file)
+	if err != nil || c.ConnConfig.Password != "p@ss w/rd:" || c.ConnConfig.User != "u" {
+		t.Errorf("%v, %v", c, err)
+	}
+	pgpass := filepath.Join(t.TempDir(), "pgpass")
+	if err := os.WriteFile(pgpass, []byte("db.example:5432:*:u:from-pgpass\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PGPASSFILE", pgpass)
+	if c, err = Parse("postgres://u@db.example/siem"); err != nil || c.ConnConfig.Password != "from-pgpass" {
+		t.Errorf("PGPASSFILE: %v", err)
+	}
+}

@@ -1,0 +1,58 @@
+package realtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/etcd"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/postgres"
+)
+
+// server is one of the stores: a real one.
+type server interface {
+	stop(t testing.TB)
+	start(t testing.TB)
+	open(t testing.TB) cluster.Store
+	backup(t testing.TB)
+	restore(t testing.TB)
+	put(t testing.TB, instance, state string)
+}
+
+// both runs a test against each of the stores, each new and empty.
+func both(t *testing.T, test func(t *testing.T, s server)) {
+	t.Run("postgres", func(t *testing.T) { test(t, startPostgres(t)) })
+	t.Run("etcd", func(t *testing.T) { test(t, startEtcd(t)) })
+}
+
+// MinLease is the shortest lease that both stores keep exactly.
+const minLease = 2 * time.Second
+
+func (s *postgresServer) open(t testing.TB) cluster.Store {
+	store, err := postgres.Open(t.Context(), s.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+func (c *etcdCluster) open(t testing.TB) cluster.Store {
+	store, err := etcd.Open(t.Context(), c.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+func TestBothAreStores(t *testing.T) {
+	both(t, func(t *testing.T, s server) { clustertest.Store(t, s.open(t), minLease) })
+}
+
+func TestMembersShareBoth(t *testing.T) {
+	both(t, func(t *testing.T, s server) {
+		clustertest.Members(t, minLease, func() cluster.Store { return s.open(t) })
+	})
+}

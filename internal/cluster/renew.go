@@ -1,0 +1,118 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// renewing keeps the lease, with a request every third of it whatever the number of sources.
+func (m *Member) renewing(ctx context.Context) {
+	for ctx.Err() == nil {
+		next := time.Now().Add(m.o.TTL / 3) // from the request, however long the answer takes
+		if err := m.renew(ctx); err != nil || !m.Status().Certain {
+			next = time.Now().Add(m.o.TTL / 15)
+		}
+		select {
+		case <-ctx.Done():
+		case <-m.tell:
+		case <-time.After(time.Until(next)):
+		}
+	}
+}
+
+func (m *Member) renew(ctx context.Context) error {
+	m.mu.Lock()
+	lease, doubt := m.lease, m.doubt
+	m.doubt = true
+	note := Note{Name: m.o.Name, Sources: m.sources, Waiting: len(m.waiting)}
+	m.mu.Unlock()
+	if doubt {
+		// A renewal whose answer gets lost would keep sources from the others.
+		if err := m.probe(ctx); err != nil {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.trouble = err
+			return err
+		}
+	}
+	sent := m.o.now() // before the request: the store counts from a later moment
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	var err error
+	if lease != "" {
+		if err = m.o.Store.Renew(ctx, lease, note); errors.Is(err, ErrExpired) {
+			m.o.Log.Warn("the lease is over: the sources are taken again")
+			m.mu.Lock()
+			m.drop()
+			m.mu.Unlock()
+			lease = ""
+		}
+	}
+	if lease == "" {
+		sent = m.o.now()
+		lease, err = m.o.Store.Grant(ctx, m.o.TTL, note)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trouble = err
+	if err != nil {
+		return err
+	}
+	fresh := m.lease != lease || m.lapsed
+	m.lease, m.lapsed, m.doubt = lease, false, false
+	// A tenth is for clocks that do not run equally fast, and for the time between a look
+	// at the clock and what follows from it.
+	m.until = sent.Add(m.o.TTL - m.o.TTL/10)
+	m.watchLapse()
+	if fresh {
+		poke(m.wake)
+	}
+	return nil
+}
+
+// probe tells whether the store answers in time.
+func (m *Member) probe(ctx context.Context) error {
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	_, err := m.o.Store.Look(ctx)
+	return err
+}
+
+// watchLapse closes every Done at the moment at which the lease is no longer certain.
+func (m *Member) watchLapse() {
+	if m.watch != nil {
+		m.watch.Stop()
+	}
+	m.watch = time.AfterFunc(m.until.Sub(m.o.now()), func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if left := m.until.Sub(m.o.now()); left > 0 {
+			m.watch.Reset(left)
+			return
+		}
+		if m.lease == "" || m.lapsed || !m.running {
+			return
+		}
+		m.lapsed = true
+		m.o.Log.Warn("the lease could not be renewed: reading waits until the store answers", "err", m.trouble)
+		for _, h := range m.held {
+			h.stop()
+		}
+	})
+}
+
+// drop forgets the lease and what was held under it.
+func (m *Member) drop() {
+	for _, h := range m.held {
+		h.stop()
+	}
+	clear(m.held)
+	clear(m.unfreed)
+	m.lease, m.lapsed = "", false
+}
+
+// certain tells whether the lease certainly stands.
+func (m *Member) certain(lease string) bool {
+	return lease != "" && m.lease == lease && m.o.now().Before(m.until)
+}

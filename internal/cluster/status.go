@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Status is this member's own view, without a request to the store.
+type Status struct {
+	Name    string
+	Held    []string // sorted
+	Waiting int      // sources that a Hold waits for
+	// Certain tells whether the lease certainly stands, and Until for how long.
+	Certain bool
+	Until   time.Duration
+	// Err is why the store does not answer, or that it went back. Nil if all is well.
+	Err error
+}
+
+// Status is for /health and metrics.
+func (m *Member) Status() Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := Status{
+		Name: m.o.Name, Held: slices.Sorted(maps.Keys(m.held)), Waiting: len(m.waiting),
+		Certain: m.certain(m.lease), Err: m.trouble,
+	}
+	if s.Certain {
+		s.Until = m.until.Sub(m.o.now())
+	}
+	if m.back != nil {
+		s.Err = m.back
+	}
+	return s
+}
+
+// MemberStatus is one member as the store sees it.
+type MemberStatus struct {
+	Name    string
+	Held    []string // sorted
+	Waiting int
+}
+
+// Members asks the store who holds what, sorted by name.
+func (m *Member) Members(ctx context.Context) ([]MemberStatus, error) {
+	return Members(ctx, m.o.Store)
+}
+
+// Members asks a store who holds what, sorted by name; it needs no member.
+func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
+	view, err := store.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	holders, err := store.Holders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byLease := map[string][]string{}
+	for instance, lease := range holders {
+		byLease[lease] = append(byLease[lease], instance)
+	}
+	var out []MemberStatus
+	for _, v := range view.Members {
+		slices.Sort(byLease[v.Lease])
+		out = append(out, MemberStatus{Name: v.Note.Name, Held: byLease[v.Lease], Waiting: v.Note.Waiting})
+	}
+	slices.SortFunc(out, func(a, b MemberStatus) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
