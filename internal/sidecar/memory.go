@@ -9,9 +9,8 @@ const (
 	// manySources is from how many sources on memory is spared.
 	manySources = 1000
 	// sparingPercent is how much garbage may lie beside what is in use, in percent; Go's default
-	// is 100. What idle sources keep lives long, so that a collection finds little and may wait;
-	// but half as much garbage saves a quarter of the memory, for a tenth of a core at 10,000
-	// sources.
+	// is 100. Half of it makes collections more frequent: memory is what bounds the number of
+	// sources, and idle ones leave a core more than half free.
 	sparingPercent = 50
 )
 
