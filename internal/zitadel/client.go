@@ -50,6 +50,7 @@ type Client struct {
 	login     login
 	transport transport
 	conn      *conn
+	leave     func() error // conn's, once
 	scrub     *scrubber
 	clock     *clock
 	patience  patience
@@ -102,11 +103,12 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 	if c.conn, err = conns.join(s.URL, tlsConfig); err != nil {
 		return nil, err
 	}
+	c.leave = sync.OnceValue(c.conn.leave)
 	// The client lives longer than the call to New; only Close ends it.
 	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	if c.login, err = c.newLogin(s, o); err != nil {
 		c.end()
-		_ = c.conn.leave() // err says what to do
+		_ = c.leave() // err says what to do
 		return nil, err
 	}
 	if s.Transport == TransportREST {
@@ -191,13 +193,13 @@ func (c *Client) OwnUserID(ctx context.Context) (string, error) {
 // second. ok is false before the first answer, and if the answers show no clock.
 func (c *Client) ServerTime() (server, local time.Time, ok bool) { return c.clock.last() }
 
-// Close ends running calls and closes the connections.
+// Close ends running calls and gives the connections up. It may be called again.
 func (c *Client) Close() error {
 	c.waitMu.Lock()
 	c.end()
 	c.waitMu.Unlock()
 	c.wait.Wait()
-	return c.conn.leave()
+	return c.leave()
 }
 
 // start runs work that Close waits for. It returns false if the client is closed.

@@ -12,14 +12,14 @@ import (
 )
 
 // clientsPerConn is how many clients share one HTTP/2 connection. Servers allow 100 to 250 calls
-// at a time on one (250 is grpc-go's and nginx allows 128), and a client has one under way, and
-// one of the sweep; an idle one has none for nearly all of its poll interval.
+// at a time on one: nginx 128, Go's own 250. A client has at most two under way, and an idle one
+// none for nearly all of its poll interval; calls above the limit wait.
 const clientsPerConn = 256
 
 // Conns are the connections of a process with many clients: those with the same origin (scheme,
 // host and port) and the same authorities share them. A host that is away is then dialled once for
 // each connection, with gRPC's back-off of up to 3 s, and not once for each client: meanwhile calls
-// fail at once. The zero value is ready. Methods are safe for concurrent use.
+// fail at once. (Requests of REST and of tokens are dialled each.) The zero value is ready. Methods are safe for concurrent use.
 type Conns struct {
 	mu sync.Mutex
 	by map[string][]*conn // by origin

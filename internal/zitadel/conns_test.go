@@ -113,8 +113,10 @@ func TestAClosedClientDisturbsNoOther(t *testing.T) {
 	}
 	<-asked
 	<-asked
-	if err := clients[0].Close(); err != nil {
-		t.Error(err)
+	for range 2 { // the second one gives up nothing more
+		if err := clients[0].Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := <-errs[0]; err == nil {
 		t.Error("the call of the closed client has succeeded")
