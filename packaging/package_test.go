@@ -171,15 +171,15 @@ func TestPackages_HaveTheirFiles(t *testing.T) {
 	systemd := []string{"/usr/lib/systemd/system/zitadel-siem.service", "/usr/lib/zitadel-siem/in_zitadel.so", "/usr/lib/zitadel-siem/out_zitadel.so"}
 	for _, c := range []struct {
 		packager string
-		list     func(path string) string
+		list     func(t *testing.T, path string) string
 		want     []string
 	}{
-		{"deb", func(path string) string { return output(t, "dpkg-deb", "--contents", path) }, append(systemd, "/usr/share/zsh/vendor-completions/_zitadel-siem")},
-		{"rpm", func(path string) string { return output(t, "rpm", "-qpl", path) }, append(systemd, "/usr/share/zsh/site-functions/_zitadel-siem", license)},
-		{"apk", func(path string) string { return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path) }, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem", license}},
+		{"deb", func(t *testing.T, path string) string { return output(t, "dpkg-deb", "--contents", path) }, append(systemd, "/usr/share/zsh/vendor-completions/_zitadel-siem")},
+		{"rpm", func(t *testing.T, path string) string { return output(t, "rpm", "-qpl", path) }, append(systemd, "/usr/share/zsh/site-functions/_zitadel-siem", license)},
+		{"apk", func(t *testing.T, path string) string { return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path) }, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem", license}},
 	} {
 		t.Run(c.packager, func(t *testing.T) {
-			list := c.list(packList(t, c.packager))
+			list := c.list(t, packList(t, c.packager))
 			for _, want := range append(inEvery, c.want...) {
 				if !regexp.MustCompile(`(?m)(^|[./ ])` + regexp.QuoteMeta(strings.TrimPrefix(want, "/")) + `$`).MatchString(list) {
 					t.Errorf("%s is missing", want)
