@@ -62,7 +62,7 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, set, sources.Dir, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
+	err = usage(c.run(ctx, set, sources, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
 	if err = errors.Join(err, set.Close()); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
@@ -135,8 +135,8 @@ func (c *pullCommand) fromFile(console *terminal.Console) (config.Sources, error
 	return file, nil
 }
 
-// run runs the sources and shows the progress meanwhile. dir is the setting sources_dir.
-func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, dir string, shown sidecar.Shown, console *terminal.Console) error {
+// run runs the sources and shows the progress meanwhile. sources are those of set.
+func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, sources config.Sources, shown sidecar.Shown, console *terminal.Console) error {
 	log := console.Logger()
 	if shown.Messages != nil && c.MetricsListen != "" {
 		log = shown.Messages.Watch(log)
@@ -159,7 +159,7 @@ func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, dir string, sho
 	}()
 	if c.Config != "" && !c.Once {
 		set.Stays = true
-		r := reloader{path: c.Config, dir: dir, metricsListen: c.fileListens, set: set, log: log}
+		r := reloader{path: c.Config, dir: sources.Dir, seen: sources.Stamp, metricsListen: c.fileListens, set: set, log: log}
 		defer r.start(ctx)()
 	}
 	defer tellSystemd(ctx, console.Logger())()

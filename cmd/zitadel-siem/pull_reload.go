@@ -23,6 +23,7 @@ const (
 // reloader reads the sources again on SIGHUP and once the files have changed.
 type reloader struct {
 	path, dir     string // --config and sources_dir
+	seen          string // the stamp of the files as they were read last
 	metricsListen string // of the file, as it is served
 	set           *sidecar.Set
 	log           *slog.Logger
@@ -35,11 +36,10 @@ func (r *reloader) start(ctx context.Context) (stop func()) {
 	if len(reloadSignals) > 0 { // none would mean all
 		signal.Notify(asked, reloadSignals...)
 	}
-	seen := config.StampSources(r.path, r.dir)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.watch(ctx, asked, seen)
+		r.watch(ctx, asked)
 	}()
 	return func() {
 		signal.Stop(asked)
@@ -49,28 +49,28 @@ func (r *reloader) start(ctx context.Context) (stop func()) {
 }
 
 // watch takes a change once the files look the same twice: somebody may still be writing.
-func (r *reloader) watch(ctx context.Context, asked <-chan os.Signal, seen string) {
+func (r *reloader) watch(ctx context.Context, asked <-chan os.Signal) {
 	next := time.NewTimer(lookEvery)
 	defer next.Stop()
-	last := seen
+	last := r.seen
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-asked:
-			last = config.StampSources(r.path, r.dir)
 		case <-next.C:
 			began := time.Now()
 			now := config.StampSources(r.path, r.dir)
 			next.Reset(max(lookEvery, lookShare*time.Since(began)))
 			settled := now == last
 			last = now
-			if !settled || now == seen {
+			if !settled || now == r.seen {
 				continue
 			}
+			r.seen = now // of a file that cannot be read, reload knows no stamp
 		}
-		seen = last // older than what is read, so that a change meanwhile is seen next time
 		r.reload()
+		last = r.seen
 	}
 }
 
@@ -79,6 +79,9 @@ func (r *reloader) watch(ctx context.Context, asked <-chan os.Signal, seen strin
 func (r *reloader) reload() {
 	file, err := config.ReadSources(r.path, os.LookupEnv, config.ParseOptions{})
 	r.set.Reloads.Note(err)
+	if file.Stamp != "" { // also if something is wrong: the correction may be in a new directory
+		r.dir, r.seen = file.Dir, file.Stamp
+	}
 	if err != nil {
 		r.log.Error("the sources go on as before, because they could not be read again: " + err.Error())
 		return
@@ -86,7 +89,6 @@ func (r *reloader) reload() {
 	for _, w := range file.Warnings {
 		r.log.Warn(w)
 	}
-	r.dir = file.Dir
 	if file.MetricsListen != r.metricsListen {
 		r.log.Warn("metrics_listen is taken at the next restart; the address before is served until then", "metrics_listen", file.MetricsListen)
 	}

@@ -18,6 +18,9 @@ type Sources struct {
 	Dir           string // the setting sources_dir; empty: the file has all sources
 	List          []PullSettings
 	Warnings      []string
+	// Stamp is what [StampSources] gave before the files were read: if it gives something else
+	// later, they have changed since.
+	Stamp string
 }
 
 // ReadSources reads a YAML file:
@@ -34,10 +37,12 @@ type Sources struct {
 //
 // The names below defaults and sources are those of [Pull]; lists may be YAML
 // lists. ${NAME} in a value is replaced from the environment. With sources_dir, there
-// may be no source at all. The error lists everything that is wrong, each with its line.
+// may be no source at all. The error lists everything that is wrong, each with its line; Dir and
+// Stamp are then set all the same, unless the file itself cannot be read.
 func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseOptions) (Sources, error) {
 	f := sourcesFile{lookupEnv: lookupEnv, opts: opts, told: map[string]bool{}}
 	f.opts.NeedState = true
+	f.out.Stamp = stampFile(path)
 	root, info, err := readYAML(path, "`sources:`, a list, or `sources_dir:`")
 	if err != nil {
 		return Sources{}, fmt.Errorf("--config %s: %w", path, err)
@@ -47,7 +52,7 @@ func ReadSources(path string, lookupEnv func(string) (string, bool), opts ParseO
 	f.readDir()
 	f.apart()
 	if len(f.problems) > 0 {
-		return Sources{}, fmt.Errorf("--config %s: %s", path, f.shown())
+		return Sources{Dir: f.out.Dir, Stamp: f.out.Stamp}, fmt.Errorf("--config %s: %s", path, f.shown())
 	}
 	return f.out, nil
 }

@@ -22,6 +22,7 @@ func (f *sourcesFile) readDir() {
 	if f.out.Dir == "" {
 		return
 	}
+	f.out.Stamp += stampDir(f.out.Dir)
 	names, err := sourceFiles(f.out.Dir)
 	if err != nil {
 		f.failAt(f.dirAt, "sources_dir %s: %v", quote(f.out.Dir), err)
@@ -72,17 +73,26 @@ func sourceFiles(dir string) (names []string, err error) {
 // StampSources is a text that differs once the file or one of dir has changed; an empty dir
 // is none. It follows links, so that it sees a new version of a mounted ConfigMap, whose
 // files are links through a link that is exchanged.
-func StampSources(path, dir string) string {
-	stamp := watched.Stamp(path)
+func StampSources(path, dir string) string { return stampFile(path) + stampDir(dir) }
+
+// stampFile is the stamp of the file of --config. A pipe has none: it can be read once only, and
+// reading changes it.
+func stampFile(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return "not regular"
+	}
+	return watched.Stamp(path)
+}
+
+func stampDir(dir string) string {
 	if dir == "" {
-		return stamp
+		return ""
 	}
 	names, err := sourceFiles(dir)
 	if err != nil {
-		return stamp + "\n" + err.Error()
+		return "\n" + err.Error()
 	}
 	var all strings.Builder
-	all.WriteString(stamp)
 	for _, name := range names {
 		all.WriteString("\n" + name + " " + watched.Stamp(filepath.Join(dir, name)))
 	}
