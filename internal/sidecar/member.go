@@ -59,6 +59,9 @@ func (m *member) keep(ctx context.Context, s *Set) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.err = err
+	if sink.IsFinal(err) && s.broken == nil {
+		s.broken = m
+	}
 }
 
 // run opens the feed, runs it and closes it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +39,7 @@ type Set struct {
 	working int             // goroutines of members, and Apply
 	ended   chan struct{}   // closed once all have ended
 	over    bool            // it is closed
+	broken  *member         // the first whose sink will not work again, which ended Run; nil: none
 }
 
 // Start opens every source, or none. Nothing is read before [Set.Run]. Close the set, also
@@ -124,10 +126,14 @@ func (s *Set) awaitMembers() {
 func (s *Set) errors() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := make([]error, 0, len(s.members))
-	for _, m := range s.members {
+	members := s.members
+	if s.broken != nil && !slices.Contains(members, s.broken) { // Apply replaced it meanwhile
+		members = append(slices.Clone(members), s.broken)
+	}
+	errs := make([]error, 0, len(members))
+	for _, m := range members {
 		err := m.err
-		if err != nil && len(s.members) > 1 {
+		if err != nil && len(members) > 1 {
 			err = fmt.Errorf("source %q: %w", m.settings.Instance, err)
 		}
 		errs = append(errs, err)
