@@ -3,7 +3,10 @@ package sidecar
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,4 +64,61 @@ func TestSet_AFinalErrorOfASourceThatIsReplacedIsReturned(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("Run goes on")
 	}
+}
+func TestApply_OpensFewAtOnce(t *testing.T) {
+	var now, most, tried atomic.Int64
+	set, err := Start(t.Context(), nil, func(context.Context, config.PullSettings) (*Feed, error) {
+		n := now.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(2 * time.Millisecond)
+		now.Add(-1)
+		tried.Add(1)
+		return nil, errors.New("no")
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Stays = true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	testkit.Until(t, "start", func() bool { set.mu.Lock(); defer set.mu.Unlock(); return set.ctx != nil })
+	var list []config.PullSettings
+	for i := range 300 {
+		s := config.PullSettings{}
+		s.Instance = fmt.Sprint(i)
+		list = append(list, s)
+	}
+	set.Apply(list)
+	testkit.Until(t, "each source to be tried", func() bool { return tried.Load() >= 300 })
+	cancel()
+	<-done
+	if n := most.Load(); n > openAtOnce {
+		t.Errorf("%d opened at once", n)
+	}
+}
+
+func TestSet_APanicWhileOpeningEndsNoOtherSource(t *testing.T) {
+	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
+	one, two := settings(t, srv, far), settings(t, srv, far, "instance", "two")
+	set, err := Start(t.Context(), []config.PullSettings{one}, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+		if s.Instance == "two" {
+			panic("oops")
+		}
+		return opener(ctx, s)
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Stays = true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	testkit.Until(t, "start", func() bool { set.mu.Lock(); defer set.mu.Unlock(); return set.ctx != nil })
+	set.Apply([]config.PullSettings{one, two})
+	wantOnce(t, srv, far, "one")
+	testkit.Until(t, "the panic to be told", func() bool { return strings.Contains(set.views()[1].trouble, "panic of type string") })
+	cancel()
+	<-done
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/page"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
@@ -81,12 +82,12 @@ func (m *member) opened(ctx context.Context, s *Set) *Feed {
 	s.mu.Unlock()
 	log := s.log.With("instance", m.settings.Instance)
 	for wait := retry.New(firstReopen, mostReopen); feed == nil; {
+		var err error
+		if feed, err = m.tryOpen(ctx, s); err == nil {
+			break
+		}
 		if ctx.Err() != nil {
 			return nil
-		}
-		var err error
-		if feed, err = s.open(ctx, m.settings); err == nil {
-			break
 		}
 		if m.closed.Failed(err) {
 			log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err))
@@ -103,6 +104,24 @@ func (m *member) opened(ctx context.Context, s *Set) *Feed {
 	feed.Spread(len(s.members), m.together)
 	m.feed = feed
 	return feed
+}
+
+// tryOpen waits for its turn and opens the feed. A panic is an error of this source alone.
+func (m *member) tryOpen(ctx context.Context, s *Set) (feed *Feed, err error) {
+	select {
+	case s.opening <- struct{}{}:
+		defer func() { <-s.opening }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if ctx.Err() != nil { // select takes either if both are ready
+		return nil, ctx.Err()
+	}
+	err = fault.Contain(func() (err error) {
+		feed, err = s.open(ctx, m.settings)
+		return err
+	})
+	return feed, err
 }
 
 // view is a member at one moment.

@@ -16,7 +16,8 @@ import (
 // Opener opens the feed of a source. Several sources may be opened at once.
 type Opener func(context.Context, config.PullSettings) (*Feed, error)
 
-// openAtOnce is how many sources Start opens at once. It waits for the disk, mostly.
+// openAtOnce is how many sources are opened at once. Each waits for the disk, mostly, and has a
+// thread of its own meanwhile: 10,000 at once would be more than Go allows.
 const openAtOnce = 16
 
 // Set are the sources of a process. They can be exchanged while they run: [Set.Apply].
@@ -30,7 +31,8 @@ type Set struct {
 	// Reloads counts attempts to read the settings again.
 	Reloads Reloads
 
-	applying sync.Mutex // one Apply at a time
+	applying sync.Mutex    // one Apply at a time
+	opening  chan struct{} // one entry for each source that is being opened while Run runs
 
 	mu      sync.Mutex
 	members []*member       // in the order of the settings
@@ -45,7 +47,7 @@ type Set struct {
 // Start opens every source, or none. Nothing is read before [Set.Run]. Close the set, also
 // after Run.
 func Start(ctx context.Context, list []config.PullSettings, open Opener, log *slog.Logger) (*Set, error) {
-	s := &Set{open: open, log: log, ended: make(chan struct{})}
+	s := &Set{open: open, log: log, ended: make(chan struct{}), opening: make(chan struct{}, openAtOnce)}
 	var opening errgroup.Group
 	opening.SetLimit(openAtOnce)
 	opened, stop := context.WithCancel(ctx)
