@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"math"
@@ -156,16 +157,21 @@ func (m *Metrics) metrics(process http.Handler) http.HandlerFunc {
 		// The answer is one text, in the format that every Prometheus reads, and packed here.
 		plain.Header.Del("Accept")
 		plain.Header.Del("Accept-Encoding")
+		first := kept{header: w.Header(), status: http.StatusOK}
+		process.ServeHTTP(&first, plain)
+		if first.status != http.StatusOK {
+			w.WriteHeader(first.status)
+			_, _ = w.Write(first.body.Bytes()) // an error means that the client is gone
+			return
+		}
 		to := io.Writer(w)
 		if acceptsGzip(r) {
 			w.Header().Set("Content-Encoding", "gzip")
 			packed, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
-			defer packed.Close() // an error means that the client is gone
+			defer packed.Close() // the same
 			to = packed
 		}
-		answer := packing{w, to, http.StatusOK}
-		process.ServeHTTP(&answer, plain)
-		if answer.status == http.StatusOK {
+		if _, err := to.Write(first.body.Bytes()); err == nil {
 			_ = m.exposition.write(to, m.set.Feeds()) // the same
 		}
 	}
@@ -181,16 +187,13 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// packing is a response whose body goes another way.
-type packing struct {
-	http.ResponseWriter
-	body   io.Writer
+// kept is a response that is kept: a few KiB, which may turn out to be an error.
+type kept struct {
+	header http.Header
 	status int
+	body   bytes.Buffer
 }
 
-func (p *packing) WriteHeader(status int) {
-	p.status = status
-	p.ResponseWriter.WriteHeader(status)
-}
-
-func (p *packing) Write(b []byte) (int, error) { return p.body.Write(b) }
+func (k *kept) Header() http.Header         { return k.header }
+func (k *kept) WriteHeader(status int)      { k.status = status }
+func (k *kept) Write(b []byte) (int, error) { return k.body.Write(b) }

@@ -165,3 +165,25 @@ type counting struct {
 func (c *counting) Header() http.Header         { return c.header }
 func (c *counting) WriteHeader(int)             {}
 func (c *counting) Write(b []byte) (int, error) { c.n += len(b); return len(b), nil }
+
+func TestMetrics_AFailureIsReadableWithGzip(t *testing.T) {
+	m := &Metrics{set: &Set{}}
+	h := m.metrics(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("Content-Encoding") // as promhttp does
+		http.Error(w, "no", http.StatusInternalServerError)
+	}))
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	h(w, r)
+	var body io.Reader = w.Body
+	if w.Header().Get("Content-Encoding") == "gzip" {
+		var err error
+		if body, err = gzip.NewReader(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := io.ReadAll(body); err != nil || string(b) != "no\n" {
+		t.Errorf("%q %v", b, err)
+	}
+}

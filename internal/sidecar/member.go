@@ -3,6 +3,7 @@ package sidecar
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -91,6 +92,9 @@ func (m *member) opened(ctx context.Context, s *Set) *Feed {
 		}
 		if m.closed.Failed(err) {
 			log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err))
+			if panicked, ok := errors.AsType[*fault.Error](err); ok {
+				log.Error(panicked.Stack)
+			}
 		}
 		if wait.Wait(ctx) != nil {
 			return nil
