@@ -157,7 +157,7 @@ func (m *Metrics) metrics(process http.Handler) http.HandlerFunc {
 		// The answer is one text, in the format that every Prometheus reads, and packed here.
 		plain.Header.Del("Accept")
 		plain.Header.Del("Accept-Encoding")
-		first := kept{header: w.Header(), status: http.StatusOK}
+		first := answer{header: w.Header(), status: http.StatusOK}
 		process.ServeHTTP(&first, plain)
 		if first.status != http.StatusOK {
 			w.WriteHeader(first.status)
@@ -187,13 +187,13 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// kept is a response that is kept: a few KiB, which may turn out to be an error.
-type kept struct {
+// answer is a response that is kept: a few KiB, which may turn out to be an error.
+type answer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (k *kept) Header() http.Header         { return k.header }
-func (k *kept) WriteHeader(status int)      { k.status = status }
-func (k *kept) Write(b []byte) (int, error) { return k.body.Write(b) }
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
