@@ -91,10 +91,11 @@ func (m *member) opened(ctx context.Context, s *Set) *Feed {
 			return nil
 		}
 		if m.closed.Failed(err) {
-			log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err))
+			var more []any
 			if panicked, ok := errors.AsType[*fault.Error](err); ok {
-				log.Error(panicked.Stack)
+				more = []any{"stack", panicked.Stack}
 			}
+			log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err), more...)
 		}
 		if wait.Wait(ctx) != nil {
 			return nil
