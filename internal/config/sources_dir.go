@@ -31,6 +31,10 @@ func (f *sourcesFile) readDir() {
 	var size int64
 	for _, name := range names {
 		path := filepath.Join(f.out.Dir, name)
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would be waited for, for ever
+			f.problems = append(f.problems, path+": is not a regular file: remove it, or give it another ending than .yaml and .yml")
+			continue
+		}
 		root, info, err := readYAML(path, "the options of a source, beginning with `url:`, or a list of sources")
 		if err != nil {
 			f.problems = append(f.problems, fmt.Sprintf("%s: %v", path, err))
