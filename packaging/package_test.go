@@ -176,7 +176,9 @@ func TestPackages_HaveTheirFiles(t *testing.T) {
 	}{
 		{"deb", func(t *testing.T, path string) string { return output(t, "dpkg-deb", "--contents", path) }, append(systemd, "/usr/share/zsh/vendor-completions/_zitadel-siem")},
 		{"rpm", func(t *testing.T, path string) string { return output(t, "rpm", "-qpl", path) }, append(systemd, "/usr/share/zsh/site-functions/_zitadel-siem", license)},
-		{"apk", func(t *testing.T, path string) string { return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path) }, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem", license}},
+		{"apk", func(t *testing.T, path string) string {
+			return output(t, "tar", "--warning=no-unknown-keyword", "-tzf", path)
+		}, []string{"/etc/init.d/zitadel-siem", "/usr/share/zsh/site-functions/_zitadel-siem", license}},
 	} {
 		t.Run(c.packager, func(t *testing.T) {
 			list := c.list(t, packList(t, c.packager))
