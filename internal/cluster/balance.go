@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // takers is how many sources a member takes at once: each is one round trip.
@@ -181,16 +182,15 @@ func (m *Member) plan(v View, lease string) []*waiter {
 }
 
 func (m *Member) takeAll(ctx context.Context, lease string, list []*waiter) {
-	var all sync.WaitGroup
-	slots := make(chan struct{}, takers)
+	var all errgroup.Group
+	all.SetLimit(takers)
 	for _, w := range list {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
+		all.Go(func() error {
 			m.take(ctx, lease, w)
+			return nil
 		})
 	}
-	all.Wait()
+	_ = all.Wait() // take tells who waits
 }
 
 func (m *Member) take(ctx context.Context, lease string, w *waiter) {

@@ -25,11 +25,11 @@ type answer struct {
 	err   error
 }
 
-// Hold waits until this member holds the source, and returns its state: the zero State
-// if nobody has committed one. Close what it returns once the Held's Done is closed, after the
-// last commit, and call Hold again. A Hold that comes before that Close waits for it. The source has to be in the list of [Member.Sources]. An
-// error other than that of ctx concerns the state or the list, and names the fix; whoever
-// calls again waits a while before.
+// Hold waits until this member holds the source, and returns its state: the zero State if
+// nobody has committed one. The source has to be in the list of [Member.Sources]. Close what
+// Hold returns once its Done is closed, after the last commit, and call Hold again. A Hold that
+// comes before that Close waits for it. An error other than that of ctx concerns the state or
+// the list, and names the fix; wait a while before another call.
 func (m *Member) Hold(ctx context.Context, instance string) (cursor.Held, cursor.State, error) {
 	w := &waiter{instance: instance, answer: make(chan answer, 1)}
 	m.mu.Lock()

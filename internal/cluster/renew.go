@@ -10,7 +10,7 @@ import (
 func (m *Member) renewing(ctx context.Context) {
 	for ctx.Err() == nil {
 		next := time.Now().Add(m.o.TTL / 3) // from the request, however long the answer takes
-		if err := m.renew(ctx); err != nil || !m.Status().Certain {
+		if !m.renew(ctx) {
 			next = time.Now().Add(m.o.TTL / 15)
 		}
 		select {
@@ -21,7 +21,8 @@ func (m *Member) renewing(ctx context.Context) {
 	}
 }
 
-func (m *Member) renew(ctx context.Context) error {
+// renew reports whether the lease certainly stands.
+func (m *Member) renew(ctx context.Context) bool {
 	m.mu.Lock()
 	lease, doubt := m.lease, m.doubt
 	m.doubt = true
@@ -33,7 +34,7 @@ func (m *Member) renew(ctx context.Context) error {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.trouble = err
-			return err
+			return false
 		}
 	}
 	sent := m.o.now() // before the request: the store counts from a later moment
@@ -57,7 +58,7 @@ func (m *Member) renew(ctx context.Context) error {
 	defer m.mu.Unlock()
 	m.trouble = err
 	if err != nil {
-		return err
+		return false
 	}
 	fresh := m.lease != lease || m.lapsed
 	m.lease, m.lapsed, m.doubt = lease, false, false
@@ -68,7 +69,7 @@ func (m *Member) renew(ctx context.Context) error {
 	if fresh {
 		poke(m.wake)
 	}
-	return nil
+	return m.certain(lease)
 }
 
 // probe tells whether the store answers in time.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -67,11 +68,6 @@ func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
 		slices.Sort(byLease[v.Lease])
 		out = append(out, MemberStatus{Name: v.Note.Name, Held: byLease[v.Lease], Waiting: v.Note.Waiting})
 	}
-	slices.SortFunc(out, func(a, b MemberStatus) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(out, func(a, b MemberStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }

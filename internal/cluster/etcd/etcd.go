@@ -49,6 +49,9 @@ const maxState = 3 << 19 * 9 / 10
 // registerAtOnce sources are one transaction: etcd allows 128 operations (--max-txn-ops).
 const registerAtOnce = 60
 
+// openWithin bounds Open: a server that accepts and says nothing would hold it up for ever.
+const openWithin = 10 * time.Second
+
 // Store is a [cluster.Store] in etcd.
 type Store struct {
 	client *clientv3.Client
@@ -71,6 +74,8 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	s := &Store{client: client, prefix: prefix}
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
 	if err := s.create(ctx); err != nil {
 		return nil, errors.Join(s.explain(err), client.Close())
 	}

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -15,13 +14,16 @@ import (
 	"google.golang.org/grpc"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/certs"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 )
 
 // Parse reads etcd://[USER[:PASSWORD]@]HOST:2379,HOST:2379/PREFIX?… and returns the prefix with
 // a slash at its end. The default prefix is /zitadel-siem/. Parameters:
 //
 //	password_file  the password; ETCD_PASSWORD works too
-//	ca_file        PEM of the authorities; default those of the system
+//	ca_file        PEM of authorities beside those of the system
 //	cert_file, key_file  the certificate of this client
 //	tls=off        no TLS. Without it, TLS is verified, except if every host is on this machine
 //	               and none of the files is given
@@ -37,6 +39,9 @@ func Parse(text string) (clientv3.Config, string, error) {
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
 		end = len(rest)
+	}
+	if strings.Contains(rest[end:], "@") { // a password with a slash that is not encoded
+		return c, "", errShape
 	}
 	user, hosts := "", rest[:end]
 	if i := strings.LastIndex(hosts, "@"); i >= 0 {
@@ -115,11 +120,8 @@ func login(user *url.Userinfo, file string) (name, password string, err error) {
 	name = user.Username()
 	password, given := user.Password()
 	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return "", "", fmt.Errorf("state: password_file: %w", err)
-		}
-		password, given = strings.TrimRight(string(b), "\r\n"), true
+		password, err = cluster.Password(file)
+		return name, password, err
 	}
 	if !given {
 		password = os.Getenv("ETCD_PASSWORD")
@@ -131,23 +133,12 @@ func login(user *url.Userinfo, file string) (name, password string, err error) {
 }
 
 func tlsConfig(q url.Values) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if file := q.Get("ca_file"); file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("state: ca_file: %w", err)
-		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(b) {
-			return nil, fmt.Errorf("state: ca_file %q has no certificate in PEM", file)
-		}
+	c, err := certs.Client(q.Get("ca_file"))
+	if err == nil && q.Get("cert_file")+q.Get("key_file") != "" {
+		err = certs.Present(c, q.Get("cert_file"), q.Get("key_file"))
 	}
-	if q.Get("cert_file") == "" && q.Get("key_file") == "" {
-		return c, nil
-	}
-	cert, err := tls.LoadX509KeyPair(q.Get("cert_file"), q.Get("key_file"))
 	if err != nil {
-		return nil, fmt.Errorf("state: cert_file and key_file: %w", err)
+		return nil, fmt.Errorf("state: %w", err)
 	}
-	c.Certificates = []tls.Certificate{cert}
 	return c, nil
 }

@@ -38,6 +38,7 @@ func TestPasswordIsInNoError(t *testing.T) {
 	for _, text := range []string{
 		"etcd://u:" + secret + "%zz@a.example/",
 		"etcd://u:" + secret + "@/",
+		"etcd://u:pa/" + secret + "@a.example:2379",
 		"etcd://u:" + secret + "@a.example?tls=maybe",
 		"etcd://u:" + secret + "@a.example?tls=off&ca_file=x",
 		"etcd://u:" + secret + "@a.example?ca_file=/nowhere",

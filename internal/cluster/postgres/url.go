@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 )
 
 // Parse reads postgres://USER@HOST:PORT/DATABASE?…, as libpq does, with these differences:
@@ -33,7 +35,8 @@ func Parse(text string) (*pgxpool.Config, error) {
 	q.Del("password_file")
 	if q.Get("sslmode") == "" && os.Getenv("PGSSLMODE") == "" {
 		mode := "verify-full"
-		if local(u.Host, q.Get("host")) {
+		service := q.Get("service") + os.Getenv("PGSERVICE") // names hosts in a file
+		if service == "" && local(u.Host, q.Get("host")) {
 			mode = "disable"
 		}
 		q.Set("sslmode", mode)
@@ -46,12 +49,8 @@ func Parse(text string) (*pgxpool.Config, error) {
 	}
 	secret, _ := u.User.Password()
 	if file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("state: password_file: %w", err)
-		}
-		if secret = strings.TrimRight(string(b), "\r\n"); secret == "" {
-			return nil, fmt.Errorf("state: password_file %q is empty", file)
+		if secret, err = cluster.Password(file); err != nil {
+			return nil, err
 		}
 		u.User = url.UserPassword(u.User.Username(), secret)
 	}

@@ -51,6 +51,23 @@ func TestTLSIsVerifiedUnlessToldOrLocal(t *testing.T) {
 	}
 }
 
+// A service names its hosts in a file, so that the URL does not show where they are.
+func TestTLSIsVerifiedForAService(t *testing.T) {
+	clean(t)
+	file := filepath.Join(t.TempDir(), "pg_service.conf")
+	if err := os.WriteFile(file, []byte("[siem]\nhost=db.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PGSERVICEFILE", file)
+	c, err := Parse("postgres:///siem?service=siem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tls := c.ConnConfig.TLSConfig; c.ConnConfig.Host != "db.example" || tls == nil || tls.InsecureSkipVerify {
+		t.Errorf("host %s, TLS %v", c.ConnConfig.Host, tls)
+	}
+}
+
 func TestPasswordIsInNoError(t *testing.T) {
 	clean(t)
 	const secret = "s3cr3t%2Fx"

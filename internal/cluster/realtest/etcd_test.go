@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // etcdCluster is an etcd of three members in this process, that a test can stop and start.
@@ -28,8 +30,8 @@ func startEtcd(t testing.TB) *etcdCluster {
 		config.Name = fmt.Sprintf("m%d", i)
 		config.Dir = filepath.Join(dir, config.Name)
 		config.LogLevel, config.LogOutputs = "fatal", []string{"/dev/null"}
-		client := url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
-		peer := url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+		client := url.URL{Scheme: "http", Host: "127.0.0.1:" + testkit.FreePort(t)}
+		peer := url.URL{Scheme: "http", Host: "127.0.0.1:" + testkit.FreePort(t)}
 		config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 		config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 		peers = append(peers, config.Name+"="+peer.String())

@@ -2,7 +2,6 @@ package realtest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -14,12 +13,13 @@ import (
 	"testing"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/postgres"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
 // postgresServer is a PostgreSQL of its own, that a test can stop and start.
 type postgresServer struct {
 	bin, dir string
-	port     int
+	port     string
 	owner    *syscall.Credential
 }
 
@@ -39,7 +39,7 @@ func startPostgres(t testing.TB) *postgresServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &postgresServer{bin: filepath.Dir(found[len(found)-1]), dir: dir, port: freePort(t)}
+	s := &postgresServer{bin: filepath.Dir(found[len(found)-1]), dir: dir, port: testkit.FreePort(t)}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
 		account, err := user.Lookup("postgres")
 		if err != nil {
@@ -80,7 +80,7 @@ func (s *postgresServer) runPath(t testing.TB, name string, args ...string) {
 func (s *postgresServer) start(t testing.TB) {
 	t.Helper()
 	s.run(t, "pg_ctl", "-D", s.data(), "-l", filepath.Join(s.dir, "log"), "-w", "-o",
-		fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1", s.port, s.dir), "start")
+		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", s.port, s.dir), "start")
 }
 
 func (s *postgresServer) stop(t testing.TB) {
@@ -89,17 +89,7 @@ func (s *postgresServer) stop(t testing.TB) {
 }
 
 func (s *postgresServer) url() string {
-	return fmt.Sprintf("postgres://siem@127.0.0.1:%d/postgres", s.port)
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return fmt.Sprintf("postgres://siem@127.0.0.1:%s/postgres", s.port)
 }
 
 func openURL(t testing.TB, url string) (*postgres.Store, error) {
