@@ -62,7 +62,7 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if err != nil {
 		return usage(err)
 	}
-	err = usage(c.run(ctx, set, sources, sidecar.Shown{Messages: messages, Alerts: c.alerts}, console))
+	err = usage(c.run(ctx, set, sources, sidecar.Shown{Messages: messages, Alerts: c.alerts}, log, console))
 	if err = errors.Join(err, set.Close()); errors.Is(err, syscall.EPIPE) {
 		return err
 	}
@@ -136,11 +136,7 @@ func (c *pullCommand) fromFile(console *terminal.Console) (config.Sources, error
 }
 
 // run runs the sources and shows the progress meanwhile. sources are those of set.
-func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, sources config.Sources, shown sidecar.Shown, console *terminal.Console) error {
-	log := console.Logger()
-	if shown.Messages != nil && c.MetricsListen != "" {
-		log = shown.Messages.Watch(log)
-	}
+func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, sources config.Sources, shown sidecar.Shown, log *slog.Logger, console *terminal.Console) error {
 	if c.MetricsListen != "" {
 		metrics, err := sidecar.ListenMetrics(c.MetricsListen, set, shown, console.Logger())
 		if err != nil {

@@ -22,8 +22,8 @@ func (f *sourcesFile) readDir() {
 	if f.out.Dir == "" {
 		return
 	}
-	f.out.Stamp += stampDir(f.out.Dir)
 	names, err := sourceFiles(f.out.Dir)
+	f.out.Stamp += stampFiles(f.out.Dir, names, err)
 	if err != nil {
 		f.failAt(f.dirAt, "sources_dir %s: %v", quote(f.out.Dir), err)
 		return
@@ -93,6 +93,11 @@ func stampDir(dir string) string {
 		return ""
 	}
 	names, err := sourceFiles(dir)
+	return stampFiles(dir, names, err)
+}
+
+// stampFiles gets what [sourceFiles] returned.
+func stampFiles(dir string, names []string, err error) string {
 	if err != nil {
 		return "\n" + err.Error()
 	}

@@ -32,6 +32,7 @@ func (b *broken) Send(context.Context, string, []byte, int) error {
 	<-b.let
 	return &sink.FinalError{Err: errors.New("standard output: broken pipe")}
 }
+
 func (b *broken) Close() error { return nil }
 
 func TestSet_AFinalErrorOfASourceThatIsReplacedIsReturned(t *testing.T) {
@@ -65,25 +66,18 @@ func TestSet_AFinalErrorOfASourceThatIsReplacedIsReturned(t *testing.T) {
 		t.Fatal("Run goes on")
 	}
 }
+
 func TestApply_OpensFewAtOnce(t *testing.T) {
 	var now, most, tried atomic.Int64
-	set, err := Start(t.Context(), nil, func(context.Context, config.PullSettings) (*Feed, error) {
+	set := runOpening(t, func(context.Context, config.PullSettings) (*Feed, error) {
 		n := now.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) // a slow disk, not a wait
 		now.Add(-1)
 		tried.Add(1)
 		return nil, errors.New("no")
-	}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	set.Stays = true
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- set.Run(ctx) }()
-	testkit.Until(t, "start", func() bool { set.mu.Lock(); defer set.mu.Unlock(); return set.ctx != nil })
+	})
 	var list []config.PullSettings
 	for i := range 300 {
 		s := config.PullSettings{}
@@ -92,8 +86,6 @@ func TestApply_OpensFewAtOnce(t *testing.T) {
 	}
 	set.Apply(list)
 	testkit.Until(t, "each source to be tried", func() bool { return tried.Load() >= 300 })
-	cancel()
-	<-done
 	if n := most.Load(); n > openAtOnce {
 		t.Errorf("%d opened at once", n)
 	}
@@ -102,23 +94,13 @@ func TestApply_OpensFewAtOnce(t *testing.T) {
 func TestSet_APanicWhileOpeningEndsNoOtherSource(t *testing.T) {
 	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
 	one, two := settings(t, srv, far), settings(t, srv, far, "instance", "two")
-	set, err := Start(t.Context(), []config.PullSettings{one}, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+	set := runOpening(t, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
 		if s.Instance == "two" {
 			panic("oops")
 		}
 		return opener(ctx, s)
-	}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	set.Stays = true
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- set.Run(ctx) }()
-	testkit.Until(t, "start", func() bool { set.mu.Lock(); defer set.mu.Unlock(); return set.ctx != nil })
+	}, one)
 	set.Apply([]config.PullSettings{one, two})
 	wantOnce(t, srv, far, "one")
 	testkit.Until(t, "the panic to be told", func() bool { return strings.Contains(set.views()[1].trouble, "panic of type string") })
-	cancel()
-	<-done
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -122,23 +123,11 @@ func (x *exposition) write(w io.Writer, feeds []*Feed) error {
 // addErrors adds the errors of a source; label ends with `"} `.
 func (x *exposition) addErrors(label []byte, errors map[string]uint64) {
 	f := &x.errors
-	for _, kind := range sortedKeys(errors) {
+	for _, kind := range slices.Sorted(maps.Keys(errors)) {
 		f.lines = append(append(f.lines, f.prefix...), label[:len(label)-2]...)
 		f.lines = append(append(append(f.lines, `,kind="`...), escapeLabel.Replace(kind)...), `"} `...)
 		f.lines = append(strconv.AppendUint(f.lines, errors[kind], 10), '\n')
 	}
-}
-
-func sortedKeys(m map[string]uint64) []string {
-	if len(m) == 0 {
-		return nil
-	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // appendValue writes a value. Nearly all are whole numbers.

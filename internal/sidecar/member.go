@@ -43,8 +43,7 @@ func newMember(settings config.PullSettings) *member {
 	return &member{settings: settings, histories: new(histories), began: time.Now(), done: make(chan struct{})}
 }
 
-// keep runs the source until ctx ends, or until it ends by itself. Who has to hold the
-// source first, waits before opened, and calls run again for each hold.
+// keep runs the source until ctx ends, or until it ends by itself.
 func (m *member) keep(ctx context.Context, s *Set) {
 	defer close(m.done)
 	if m.before != nil {
@@ -52,17 +51,16 @@ func (m *member) keep(ctx context.Context, s *Set) {
 		m.before = nil
 	}
 	err := m.run(ctx, s)
-	switch {
-	case sink.IsFinal(err):
-		s.end()
-	case err != nil && s.ctx.Err() == nil: // Run goes on, and returns it much later or never
+	final := sink.IsFinal(err)
+	if err != nil && !final && s.ctx.Err() == nil { // Run goes on, and returns it much later or never
 		s.log.Error("the source has ended: "+err.Error(), "instance", m.settings.Instance)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.err = err
-	if sink.IsFinal(err) && s.broken == nil {
-		s.broken = m
+	if final {
+		s.broken = cmp.Or(s.broken, m)
+		s.end()
 	}
 }
 
@@ -165,6 +163,10 @@ func (v view) health(now time.Time) health {
 
 // problems are what is wrong with it now.
 func (v view) problems(now time.Time) []page.Problem {
+	if v.ended != nil {
+		return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, What: "The source has ended. " + v.ended.Error(),
+			Fix: "Correct what the message names, and restart this process."}}
+	}
 	if v.feed != nil {
 		return v.feed.problems(now, v.began, v.histories)
 	}

@@ -145,10 +145,12 @@ func (s *Set) errors() error {
 
 // Feeds are the feeds that are or were open, in the order of the settings.
 func (s *Set) Feeds() []*Feed {
-	var feeds []*Feed
-	for _, v := range s.views() {
-		if v.feed != nil {
-			feeds = append(feeds, v.feed)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	feeds := make([]*Feed, 0, len(s.members))
+	for _, m := range s.members {
+		if m.feed != nil {
+			feeds = append(feeds, m.feed)
 		}
 	}
 	return feeds

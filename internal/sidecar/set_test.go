@@ -34,7 +34,13 @@ func opener(ctx context.Context, s config.PullSettings) (*Feed, error) {
 // runSet runs a set until the end of the test.
 func runSet(t *testing.T, list ...config.PullSettings) *Set {
 	t.Helper()
-	set, err := Start(t.Context(), list, opener, slog.New(slog.DiscardHandler))
+	return runOpening(t, opener, list...)
+}
+
+// runOpening is runSet with another opener.
+func runOpening(t *testing.T, open Opener, list ...config.PullSettings) *Set {
+	t.Helper()
+	set, err := Start(t.Context(), list, open, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +227,7 @@ func TestSet_ASourceThatEndsWithAnErrorIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, url := serveSet(t, set)
+	m, url := serveSet(t, set)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- set.Run(ctx) }()
@@ -229,6 +235,9 @@ func TestSet_ASourceThatEndsWithAnErrorIsTold(t *testing.T) {
 		status, text := get(t, url+"/health")
 		return status == http.StatusServiceUnavailable && strings.Contains(text, "the source has ended: ")
 	})
+	if p := m.status().Problems; len(p) != 1 || p[0].Source != "two" || !strings.Contains(p[0].What, "The source has ended. ") {
+		t.Errorf("on the page: %+v", p)
+	}
 	wantOnce(t, srv, far, "one")
 	cancel()
 	if err := <-done; err == nil || !strings.Contains(err.Error(), `source "two": `) {

@@ -13,7 +13,8 @@ import (
 
 // clientsPerConn is how many clients share one HTTP/2 connection. Servers allow 100 to 250 calls
 // at a time on one: nginx 128, Go's own 250. A client has at most two under way, and an idle one
-// none for nearly all of its poll interval; calls above the limit wait.
+// none for nearly all of its poll interval. Calls above the
+// limit wait within their timeout.
 const clientsPerConn = 256
 
 // Conns are the connections of a process with many clients: those with the same origin (scheme,
