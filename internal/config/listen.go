@@ -140,7 +140,9 @@ func listening(p *parser, s *Settings) {
 		p.fail("webhook_keys_dir", "", "is missing, and webhook_v1_dir too: without keys, no sender can be verified",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
-	if !p.given["state_path"] {
+	if p.opts.Shared {
+		p.fail("webhook_listen", "", "does not work together with the setting state: webhooks go to one process, and the source may be read by another", "remove one of the two")
+	} else if !p.given["state_path"] {
 		p.fail("webhook_listen", "", "needs state_path, so that an event that was received by webhook is not read again", "for example /var/lib/zitadel-siem/prod.state")
 	} else if l.SpoolPath == "" {
 		l.SpoolPath = s.StatePath + ".spool"

@@ -36,6 +36,12 @@ func authentication(p *parser, _ *Settings) {
 }
 
 func state(p *parser, s *Settings) {
+	if p.opts.Shared {
+		if p.given["state_path"] {
+			p.fail("state_path", "", "contradicts the setting state, which keeps all states in a store", "remove one of the two; `zitadel-siem state import` takes files into the store")
+		}
+		return
+	}
 	if p.given["state_path"] {
 		return
 	}

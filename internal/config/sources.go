@@ -16,6 +16,7 @@ import (
 type Sources struct {
 	MetricsListen string // empty: no metrics
 	Dir           string // the setting sources_dir; empty: the file has all sources
+	State         SharedState
 	List          []PullSettings
 	Warnings      []string
 	// Stamp is what [StampSources] gave before the files were read: if it gives something else
@@ -27,6 +28,8 @@ type Sources struct {
 //
 //	metrics_listen: 127.0.0.1:9464
 //	state_dir: /var/lib/zitadel-siem # for sources without state_path
+//	state: postgres://USER@HOST/DB   # instead of files, for several processes that share the sources
+//	state_lease: 15s                 # the sources of a process that is gone are free after it
 //	sources_dir: /etc/zitadel-siem/sources # more files: each a source, or a list of them
 //	defaults:                        # for each source that does not say otherwise
 //	  forward: tls://siem.example.com:24224
@@ -147,6 +150,10 @@ func (f *sourcesFile) read(root *yaml.Node) {
 			f.out.MetricsListen = f.plain(key.Value, node, "HOST:PORT")
 		case "state_dir":
 			f.stateDir(node)
+		case "state":
+			f.sharedState(node)
+		case "state_lease":
+			f.stateLease(node)
 		case "sources_dir":
 			f.out.Dir, f.dirAt = f.plain(key.Value, node, "the path of a directory"), place{line: node.Line}
 		case "defaults":
@@ -154,8 +161,14 @@ func (f *sourcesFile) read(root *yaml.Node) {
 		case "sources":
 			list = node
 		default:
-			f.fail(key.Line, "%s is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
+			f.fail(key.Line, "%s is not known here: use metrics_listen, state_dir, state, state_lease, sources_dir, defaults or sources%s", quote(key.Value), f.belongs(key.Value))
 		}
+	}
+	if lines["state"] > 0 && lines["state_dir"] > 0 {
+		f.fail(lines["state_dir"], "state_dir and state contradict each other: a state is in a file or in a store; keep one of the two")
+	}
+	if lines["state_lease"] > 0 && !f.out.State.On() && lines["state"] == 0 {
+		f.fail(lines["state_lease"], "state_lease has no effect without state: remove it, or add state")
 	}
 	_, hasDir := lines["sources_dir"]
 	switch {

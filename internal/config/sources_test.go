@@ -87,8 +87,8 @@ sources:
   - just text
 `)
 	_, err := ReadSources(path, noEnv, ParseOptions{})
-	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources
-  line 4: "token_file" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources; move it below a source, or below defaults
+	want := `--config ` + path + `: line 3: "metrics" is not known here: use metrics_listen, state_dir, state, state_lease, sources_dir, defaults or sources
+  line 4: "token_file" is not known here: use metrics_listen, state_dir, state, state_lease, sources_dir, defaults or sources; move it below a source, or below defaults
   line 2: token: contains the variable ${NOT_SET}, which was not replaced by its value; set NOT_SET in the environment of the process; Fluent Bit and a shell replace ${NOT_SET}
   line 8: interval: is not an option of zitadel-siem; did you mean poll_interval?
   line 12: "settle" is already in line 11: remove one of the two
@@ -174,7 +174,7 @@ func TestSources_NothingIsLeftOutInSilence(t *testing.T) {
 		{"metrics_listen: [127.0.0.1:1]\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"metrics_listen: {a: b}\nsources:\n" + source("a", ""), `line 1: "metrics_listen" must be a plain value, HOST:PORT`},
 		{"sources:\n" + source("a", ", listen: \"127.0.0.1:8443\""), "line 2: listen: is not an option of zitadel-siem; did you mean webhook_listen?"},
-		{"listen: 127.0.0.1:8443\nsources:\n" + source("a", ""), `line 1: "listen" is not known here: use metrics_listen, state_dir, sources_dir, defaults or sources; webhook_listen goes below a source, or below defaults`},
+		{"listen: 127.0.0.1:8443\nsources:\n" + source("a", ""), `line 1: "listen" is not known here: use metrics_listen, state_dir, state, state_lease, sources_dir, defaults or sources; webhook_listen goes below a source, or below defaults`},
 		{"sources:\n" + source("a", listen) + source("b", listen), `line 3: webhook_listen "127.0.0.1:8443" is also used by the source in line 2; each needs its own`},
 		{"sources:\n" + source("a", listen+", spool_path: "+dir+"/q") + source("b", strings.Replace(listen, "8443", "8444", 1)+", spool_path: "+dir+"/./q"),
 			`line 3: spool_path "` + dir + `/./q" is also used by the source in line 2; each needs its own`},

@@ -17,21 +17,23 @@ import (
 
 // stateDir reads the setting of a directory for all states.
 func (f *sourcesFile) stateDir(node *yaml.Node) {
-	dir := f.plain("state_dir", node, "the path of a directory")
-	if dir == "" {
-		return
+	if dir := f.plain("state_dir", node, "the path of a directory"); dir != "" {
+		f.useStateDir(node.Line, dir)
 	}
+}
+
+func (f *sourcesFile) useStateDir(line int, dir string) {
 	f.opts.StateDir = dir
 	if f.opts.NoFiles {
 		return
 	}
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		f.fail(node.Line, "state_dir %s does not exist; mkdir -p -m 700 %s", quote(dir), ShellWord(dir))
+		f.fail(line, "state_dir %s does not exist; mkdir -p -m 700 %s", quote(dir), ShellWord(dir))
 	case err != nil:
-		f.fail(node.Line, "state_dir %s: %v", quote(dir), fileError(err))
+		f.fail(line, "state_dir %s: %v", quote(dir), fileError(err))
 	case !info.IsDir():
-		f.fail(node.Line, "state_dir %s is not a directory: name one", quote(dir))
+		f.fail(line, "state_dir %s is not a directory: name one", quote(dir))
 	}
 }
 

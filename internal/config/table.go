@@ -19,6 +19,8 @@ type ParseOptions struct {
 	NeedForward bool
 	// StateDir is where a source without state_path has its state; empty: nowhere.
 	StateDir string
+	// Shared says that states are in a store, see [SharedState], so that no source has a file.
+	Shared bool
 	// NoFiles leaves the file system alone, for a configuration that is
 	// checked on another machine than the one it is for.
 	NoFiles bool

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// SharedState says where several processes have the states of the sources that they share.
+type SharedState struct {
+	// URL is that of a store, postgres:// or etcd://. It may contain a password. Empty: the
+	// states are files, and each source has one process.
+	URL Secret
+	// Lease is the time after which the sources of a process that is gone are free; 0: the
+	// default of package cluster.
+	Lease time.Duration
+}
+
+// Bounds of [SharedState.Lease]. etcd counts leases in seconds and grants none below two.
+const (
+	minLease = 2 * time.Second
+	maxLease = 10 * time.Minute
+)
+
+// On tells whether states are shared.
+func (s SharedState) On() bool { return s.URL != "" }
+
+// ParseSharedState reads what flags or variables say; both may be empty. The error names
+// state or state_lease and the fix, and does not contain the URL, which may have a password.
+func ParseSharedState(state, lease string) (SharedState, error) {
+	if state == "" {
+		if lease != "" {
+			return SharedState{}, errors.New("state_lease has no effect without state: remove it, or add state")
+		}
+		return SharedState{}, nil
+	}
+	s := SharedState{URL: Secret(state)}
+	if err := checkStateURL(state); err != nil {
+		return SharedState{}, fmt.Errorf("state %w", err)
+	}
+	if lease != "" {
+		d, err := parseLease(lease)
+		if err != nil {
+			return SharedState{}, fmt.Errorf("state_lease %s %w", quote(lease), err)
+		}
+		s.Lease = d
+	}
+	return s, nil
+}
+
+// checkStateURL looks at the scheme alone: the rest is the business of the client of the store.
+func checkStateURL(text string) error {
+	scheme, _, _ := strings.Cut(text, "://")
+	switch scheme {
+	case "postgres", "postgresql", "etcd":
+		return nil
+	}
+	return errors.New("is not the URL of a store: write postgres://USER@HOST:5432/DATABASE or etcd://HOST:2379; for states in files, use state_dir or state_path instead")
+}
+
+func parseLease(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err != nil {
+		return 0, errors.New("is not a duration such as 15s")
+	}
+	if d < minLease || d > maxLease {
+		return 0, fmt.Errorf("is not between %s and %s", minLease, maxLease)
+	}
+	return d, nil
+}
+
+// PasswordIn tells whether a URL has a password in it, not only the path of a file with one.
+func PasswordIn(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return strings.Contains(text, "@") // it cannot be told
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
+}
+
+// sharedState reads where all states are: file:DIRECTORY is state_dir.
+func (f *sourcesFile) sharedState(node *yaml.Node) {
+	text := f.plain("state", node, "the URL of a store")
+	if dir, ok := strings.CutPrefix(text, "file:"); ok {
+		f.useStateDir(node.Line, strings.TrimPrefix(dir, "//"))
+		return
+	}
+	if text == "" {
+		return
+	}
+	if err := checkStateURL(text); err != nil {
+		f.fail(node.Line, "state %s", err)
+		return
+	}
+	f.secret = f.secret || PasswordIn(node.Value)
+	f.out.State.URL = Secret(text)
+	f.opts.Shared = true
+}
+
+func (f *sourcesFile) stateLease(node *yaml.Node) {
+	text := f.plain("state_lease", node, "a duration such as 15s")
+	if text == "" {
+		return
+	}
+	lease, err := parseLease(text)
+	if err != nil {
+		f.fail(node.Line, "state_lease %s %s", quote(text), err)
+		return
+	}
+	f.out.State.Lease = lease
+}
