@@ -23,12 +23,15 @@ import (
 )
 
 type pullCommand struct {
-	Once          bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
-	Config        string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
-	MetricsListen string `help:"Serve /metrics for Prometheus, /health, /live, and on this machine a status page at HOST:PORT." placeholder:"HOST:PORT"`
-	Detect        string `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
-	MinLevel      string `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
-	Status        bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
+	Once           bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
+	Config         string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
+	MetricsListen  string `help:"Serve /metrics for Prometheus, /health, /live, and on this machine a status page at HOST:PORT." placeholder:"HOST:PORT"`
+	State          string `help:"Keep the state in this store, for several processes that share the sources, of which one reads at a time: postgres://USER@HOST/DATABASE or etcd://HOST:2379. With --config, write it into the file." placeholder:"URL"`
+	StateLease     string `help:"With --state, how long after the end of a process another one goes on (default 15s)." placeholder:"DURATION"`
+	AcceptOldState bool   `help:"Accept a store that was restored from an old backup: events since then come again, with the same event.id."`
+	Detect         string `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
+	MinLevel       string `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
+	Status         bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
 
@@ -36,6 +39,7 @@ type pullCommand struct {
 	conns       zitadel.Conns // of all sources
 	alerts      *page.Alerts  // for the status page; nil without detect
 	fileListens string        // metrics_listen of the file
+	shared      config.SharedState
 }
 
 func (c *pullCommand) Help() string {
@@ -58,10 +62,11 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if c.detects() {
 		c.alerts = new(page.Alerts)
 	}
-	set, err := sidecar.Start(ctx, sources.List, c.opener(log), log)
+	set, closeStore, err := c.start(ctx, sources, log)
 	if err != nil {
 		return usage(err)
 	}
+	defer closeStore()
 	err = usage(c.run(ctx, set, sources, sidecar.Shown{Messages: messages, Alerts: c.alerts}, log, console))
 	if err = errors.Join(err, set.Close()); errors.Is(err, syscall.EPIPE) {
 		return err
@@ -69,7 +74,7 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if c.Status || console.Terminal {
 		feeds := set.Feeds()
 		for _, f := range feeds {
-			console.Line(summary(f, time.Since(began), len(feeds) > 1))
+			console.Line(summary(f, time.Since(began), len(feeds) > 1, c.shared.On()))
 		}
 	}
 	return err
@@ -88,10 +93,13 @@ func (c *pullCommand) settings(console *terminal.Console) (sources config.Source
 	if c.Config != "" {
 		sources, err = c.fromFile(console)
 	} else {
-		sources.List, err = c.fromFlags(console)
+		sources, err = c.fromFlags(console)
 	}
 	if err != nil {
 		return config.Sources{}, err
+	}
+	if c.shared = sources.State; c.Once && c.shared.On() {
+		return config.Sources{}, fmt.Errorf("--once and state contradict each other, because another process may hold the source: use one%w", silent{errUsage})
 	}
 	if c.Once {
 		for i := range sources.List {
@@ -104,14 +112,18 @@ func (c *pullCommand) settings(console *terminal.Console) (sources config.Source
 	return sources, nil
 }
 
-func (c *pullCommand) fromFlags(console *terminal.Console) ([]config.PullSettings, error) {
+func (c *pullCommand) fromFlags(console *terminal.Console) (config.Sources, error) {
 	if c.MetricsListen == "" {
 		c.MetricsListen = os.Getenv("ZITADEL_METRICS_LISTEN")
 	}
 	values := optionValues(config.Pull, c.Plugins)
 	_, forwards := values["forward"]
-	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{NeedState: forwards})
-	return []config.PullSettings{settings}, err
+	state, err := sharedState(c.State, c.StateLease)
+	if err != nil {
+		return config.Sources{}, err
+	}
+	settings, err := parseValues(config.Pull, values, console, config.ParseOptions{NeedState: forwards, Shared: state.On()})
+	return config.Sources{List: []config.PullSettings{settings}, State: state}, err
 }
 
 // fromFile takes nothing from flags and variables: with several sources it would
@@ -120,6 +132,11 @@ func (c *pullCommand) fromFile(console *terminal.Console) (config.Sources, error
 	for name := range flagValues(config.Pull, c.Plugins) {
 		o, _ := config.Pull.Lookup(name)
 		return config.Sources{}, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
+	}
+	for _, flag := range []struct{ name, value string }{{"state", c.State}, {"state_lease", c.StateLease}} {
+		if flag.value != "" {
+			return config.Sources{}, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", strings.ReplaceAll(flag.name, "_", "-"), flag.name, silent{errUsage})
+		}
 	}
 	file, err := config.ReadSources(c.Config, os.LookupEnv, config.ParseOptions{})
 	if err != nil {
@@ -155,7 +172,7 @@ func (c *pullCommand) run(ctx context.Context, set *sidecar.Set, sources config.
 	}()
 	if c.Config != "" && !c.Once {
 		set.Stays = true
-		r := reloader{path: c.Config, dir: sources.Dir, seen: sources.Stamp, metricsListen: c.fileListens, set: set, log: log}
+		r := reloader{path: c.Config, dir: sources.Dir, seen: sources.Stamp, metricsListen: c.fileListens, state: c.shared, set: set, log: log}
 		defer r.start(ctx)()
 	}
 	defer tellSystemd(ctx, console.Logger())()
@@ -222,7 +239,7 @@ func progressOf(feeds []*sidecar.Feed) terminal.Progress {
 }
 
 // summary is the last line of a run.
-func summary(f *sidecar.Feed, took time.Duration, named bool) string {
+func summary(f *sidecar.Feed, took time.Duration, named, shared bool) string {
 	s, settings := &f.Reader, f.Settings
 	written := f.Pipe.Stats.Taken.Load()
 	parts := []string{fmt.Sprintf("%s events in %s (%s/s)", terminal.Thousands(written), terminal.Roughly(took), terminal.Thousands(uint64(float64(written)/max(took.Seconds(), 1e-3))))}
@@ -250,6 +267,9 @@ func summary(f *sidecar.Feed, took time.Duration, named bool) string {
 		if p.n > 0 {
 			parts = append(parts, terminal.Thousands(p.n)+" "+p.text)
 		}
+	}
+	if shared {
+		parts = append(parts, "state in the store")
 	}
 	if settings.StatePath != "" {
 		parts = append(parts, "state in "+settings.StatePath)

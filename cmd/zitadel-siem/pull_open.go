@@ -20,17 +20,17 @@ import (
 
 // opener opens a source. All of them that write to standard output share it.
 func (c *pullCommand) opener(log *slog.Logger) sidecar.Opener {
-	c.rules = sync.OnceValues(c.loadRules)                                            // sources that come with a reload have the same ones
-	lines := &sink.Lines{File: os.Stdout, EndsCutLine: true, Durable: c.Config != ""} // the sources of a file have states
-	return func(ctx context.Context, settings config.PullSettings) (*sidecar.Feed, error) {
-		if c.Config == "" {
+	c.rules = sync.OnceValues(c.loadRules)                                                             // sources that come with a reload have the same ones
+	lines := &sink.Lines{File: os.Stdout, EndsCutLine: true, Durable: c.Config != "" || c.shared.On()} // these sources have states
+	return func(ctx context.Context, settings config.PullSettings, hold sidecar.Hold) (*sidecar.Feed, error) {
+		if c.Config == "" && !c.shared.On() {
 			lines.Durable = settings.StatePath != "" // the only source
 		}
-		return c.open(ctx, settings, lines, log)
+		return c.open(ctx, settings, hold, lines, log)
 	}
 }
 
-func (c *pullCommand) open(ctx context.Context, settings config.PullSettings, lines *sink.Lines, log *slog.Logger) (*sidecar.Feed, error) {
+func (c *pullCommand) open(ctx context.Context, settings config.PullSettings, hold sidecar.Hold, lines *sink.Lines, log *slog.Logger) (*sidecar.Feed, error) {
 	f, err := format.Open(settings.Format)
 	if err != nil {
 		return nil, &source.SettingsError{Err: err}
@@ -46,7 +46,7 @@ func (c *pullCommand) open(ctx context.Context, settings config.PullSettings, li
 	if err := settings.MakeStateDir(); err != nil {
 		return nil, &source.SettingsError{Err: err}
 	}
-	o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once, Conns: &c.conns}
+	o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once, Conns: &c.conns, Held: hold.Held, State: hold.State}
 	if c.Config != "" {
 		o.Log = o.Log.With("instance", settings.Instance)
 	} else {

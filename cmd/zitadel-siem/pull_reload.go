@@ -25,6 +25,7 @@ type reloader struct {
 	path, dir     string // --config and sources_dir
 	seen          string // the stamp of the files as they were read last
 	metricsListen string // of the file, as it is served
+	state         config.SharedState
 	set           *sidecar.Set
 	log           *slog.Logger
 }
@@ -91,6 +92,9 @@ func (r *reloader) reload() {
 	}
 	if file.MetricsListen != r.metricsListen {
 		r.log.Warn("metrics_listen is taken at the next restart; the address before is served until then", "metrics_listen", file.MetricsListen)
+	}
+	if file.State != r.state {
+		r.log.Warn("state and state_lease are taken at the next restart; the store before is used until then")
 	}
 	did := r.set.Apply(file.List)
 	r.log.Info("the sources were read again", "added", did.Added, "changed", did.Changed, "removed", did.Removed, "same", did.Same)

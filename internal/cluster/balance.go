@@ -18,7 +18,7 @@ func (m *Member) balancing(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := m.balance(ctx); err != nil && ctx.Err() == nil {
 			m.mu.Lock()
-			m.trouble = err
+			m.troubled(err)
 			m.mu.Unlock()
 		}
 		select {

@@ -142,6 +142,7 @@ func (h *held) certain() error {
 // Prepare encodes s. Nothing of it is in the store before Commit.
 func (h *held) Prepare(s cursor.State) (cursor.Pending, error) {
 	if err := h.certain(); err != nil {
+		h.stop()
 		return nil, err
 	}
 	s.Updated = s.Updated.UTC().Truncate(time.Microsecond)
@@ -172,6 +173,7 @@ func (p *pending) Commit() error {
 		return nil // this one, or a later one, was committed before
 	}
 	if err := h.certain(); err != nil {
+		h.stop()
 		return err
 	}
 	ctx, cancel := h.m.limited(context.Background())

@@ -59,9 +59,10 @@ type Member struct {
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
 	watch    *time.Timer
-	doubt    bool  // the last renewal got no answer
-	trouble  error // why the store does not answer
-	back     error // the store went back
+	doubt    bool      // the last renewal got no answer
+	trouble  error     // why the store does not answer
+	since    time.Time // of trouble
+	back     error     // the store went back
 	store    string
 	beat     uint64
 	seen     map[string]seen

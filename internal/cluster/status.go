@@ -17,7 +17,16 @@ type Status struct {
 	Certain bool
 	Until   time.Duration
 	// Err is why the store does not answer, or that it went back. Nil if all is well.
-	Err error
+	Err   error
+	Since time.Time // of Err
+}
+
+// troubled notes the outcome of a request to the store. The caller has m.mu.
+func (m *Member) troubled(err error) {
+	if err != nil && m.trouble == nil {
+		m.since = m.o.now()
+	}
+	m.trouble = err
 }
 
 // Status is for /health and metrics.
@@ -33,6 +42,9 @@ func (m *Member) Status() Status {
 	}
 	if m.back != nil {
 		s.Err = m.back
+	}
+	if s.Err != nil {
+		s.Since = m.since
 	}
 	return s
 }

@@ -8,7 +8,8 @@ type Held interface {
 	// nothing has changed and the call may be repeated.
 	Prepare(s State) (Pending, error)
 	// Done is closed once reading must stop: the hold is lost or no longer certain, or
-	// another process is to have the source. Nil if that cannot happen.
+	// another process is to have the source. Nil if that cannot happen. It is closed before a
+	// method returns an [ErrLost].
 	Done() <-chan struct{}
 	// Close drops what was prepared and not committed, and gives the source up.
 	Close() error

@@ -2,9 +2,11 @@ package pipe
 
 import (
 	"cmp"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
@@ -198,7 +200,7 @@ func (p *Pipe) Owes() bool {
 func (p *Pipe) head() *step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.ready) == 0 {
+	if p.closed || len(p.ready) == 0 || p.lost && p.host.next == 0 {
 		return nil
 	}
 	return p.ready[0]
@@ -274,6 +276,12 @@ func (p *Pipe) tick() {
 func (p *Pipe) commit(s *step) {
 	s = instead(p.host.owed, s)
 	err := s.commit()
+	if errors.Is(err, cursor.ErrLost) {
+		p.host.owed = nil
+		p.host.failing.Worked()
+		p.giveUp(err)
+		return
+	}
 	if err != nil {
 		p.host.owed = s
 		if p.host.failing.Failed(err) {

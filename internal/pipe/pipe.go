@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/chunks"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/metric"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -155,6 +156,7 @@ type Pipe struct {
 	preparing      bool
 	startPreparing func()
 	closed         bool
+	lost           bool          // another process may have the source: no state can be committed
 	changed        chan struct{} // closed and replaced when something above changes
 
 	host handover
@@ -286,6 +288,10 @@ func (p *Pipe) prepareState(ctx context.Context, s State) (Pending, error) {
 			}
 			return pending, nil
 		}
+		if errors.Is(err, cursor.ErrLost) {
+			p.giveUp(err)
+			return nil, errClosed
+		}
 		if p.o.EndOnError {
 			return nil, err
 		}
@@ -296,6 +302,19 @@ func (p *Pipe) prepareState(ctx context.Context, s State) (Pending, error) {
 			return nil, err
 		}
 	}
+}
+
+// giveUp stops the handing over of steps that the host has not begun: the process that holds the
+// source now hands them over as well.
+func (p *Pipe) giveUp(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lost {
+		return
+	}
+	p.lost = true
+	p.signal()
+	p.o.Log.Info("what was not committed comes again from the process that holds the source", "reason", err)
 }
 
 // Close drops what the host has not taken. The next start reads it again, since
@@ -317,12 +336,17 @@ func (p *Pipe) Close(ctx context.Context) error {
 }
 
 // Await returns once [Pipe.Drain] has something to offer, or with [io.EOF] once
-// the host has taken all and nothing more comes, or with the context's error.
+// the host has taken all and nothing more comes, or the source is lost, or with the context's error.
 func (p *Pipe) Await(ctx context.Context) error {
-	if err := p.waitFor(ctx, func() bool { return len(p.ready) > 0 || p.beat != nil || len(p.beside) > 0 || p.prepared || p.closed }); err != nil {
+	if err := p.waitFor(ctx, func() bool {
+		return len(p.ready) > 0 || p.beat != nil || len(p.beside) > 0 || p.prepared || p.closed || p.lost
+	}); err != nil {
 		return err
 	}
 	defer p.mu.Unlock()
+	if p.lost {
+		return io.EOF
+	}
 	if len(p.ready) > 0 || len(p.beside) > 0 || p.beat != nil && !p.prepared {
 		return nil
 	}

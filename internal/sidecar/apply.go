@@ -23,47 +23,47 @@ type Changes struct{ Added, Changed, Removed, Same int }
 func (s *Set) Apply(list []config.PullSettings) Changes {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	members, running := s.hold()
+	keepers, running := s.pin()
 	if !running {
 		return Changes{}
 	}
-	next := compare(members, list)
+	next := s.compare(keepers, list)
 	s.replace(next)
 	// A new source may have the state or the address of one that goes.
 	awaitAll(s.ctx, next.stopped)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range next.fresh {
-		s.begin(m, len(next.fresh))
+	for _, k := range next.fresh {
+		s.begin(k, len(next.fresh))
 	}
 	s.working--
 	s.endIfDone()
 	return next.did
 }
 
-// hold keeps Run from ending while Apply works. Only Apply changes the members then.
-func (s *Set) hold() (members []*member, running bool) {
+// pin keeps Run from ending while Apply works. Only Apply changes the keepers then.
+func (s *Set) pin() (keepers []*keeper, running bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil || s.ctx.Err() != nil || s.over {
 		return nil, false
 	}
 	s.working++
-	return s.members, true
+	return s.keepers, true
 }
 
 // plan is what a list changes.
 type plan struct {
-	members []*member // all, in the order of the list
-	fresh   []*member // of them, those to begin
-	stopped []*member // those to stop
+	keepers []*keeper // all, in the order of the list
+	fresh   []*keeper // of them, those to begin
+	stopped []*keeper // those to stop
 	did     Changes
 }
 
-func compare(members []*member, list []config.PullSettings) (p plan) {
-	before := make(map[string]*member, len(members))
-	for _, m := range members {
-		before[m.settings.Instance] = m
+func (s *Set) compare(keepers []*keeper, list []config.PullSettings) (p plan) {
+	before := make(map[string]*keeper, len(keepers))
+	for _, k := range keepers {
+		before[k.settings.Instance] = k
 	}
 	for _, settings := range list {
 		old := before[settings.Instance]
@@ -73,19 +73,19 @@ func compare(members []*member, list []config.PullSettings) (p plan) {
 			p.did.Added++
 		case reflect.DeepEqual(old.settings, settings):
 			p.did.Same++
-			p.members = append(p.members, old)
+			p.keepers = append(p.keepers, old)
 			continue
 		default:
 			p.did.Changed++
 			p.stopped = append(p.stopped, old)
 		}
-		m := newMember(settings)
-		m.before = old
-		p.members, p.fresh = append(p.members, m), append(p.fresh, m)
+		k := s.newKeeper(settings)
+		k.before = old
+		p.keepers, p.fresh = append(p.keepers, k), append(p.fresh, k)
 	}
-	for _, m := range before {
+	for _, k := range before {
 		p.did.Removed++
-		p.stopped = append(p.stopped, m)
+		p.stopped = append(p.stopped, k)
 	}
 	return p
 }
@@ -93,18 +93,19 @@ func compare(members []*member, list []config.PullSettings) (p plan) {
 func (s *Set) replace(next plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range next.stopped {
-		m.stop()
+	for _, k := range next.stopped {
+		k.stop()
 	}
-	s.members = next.members
+	s.keepers = next.keepers
+	s.tellMember()
 }
 
-func awaitAll(ctx context.Context, stopped []*member) {
+func awaitAll(ctx context.Context, stopped []*keeper) {
 	timeout := time.NewTimer(stopPatience)
 	defer timeout.Stop()
-	for _, m := range stopped {
+	for _, k := range stopped {
 		select {
-		case <-m.done:
+		case <-k.done:
 		case <-ctx.Done():
 			return
 		case <-timeout.C:

@@ -39,11 +39,11 @@ func TestSet_AFinalErrorOfASourceThatIsReplacedIsReturned(t *testing.T) {
 	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
 	one, two := settings(t, srv, far), settings(t, srv, far, "instance", "two")
 	b := &broken{make(chan struct{}, 1), make(chan struct{})}
-	set, err := Start(t.Context(), []config.PullSettings{one, two}, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+	set, err := Start(t.Context(), []config.PullSettings{one, two}, func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
 		if s.Instance == "one" {
 			return Open(ctx, s, b, source.Options{Log: slog.New(slog.DiscardHandler), Format: format.Raw()})
 		}
-		return opener(ctx, s)
+		return opener(ctx, s, hold)
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestSet_AFinalErrorOfASourceThatIsReplacedIsReturned(t *testing.T) {
 
 func TestApply_OpensFewAtOnce(t *testing.T) {
 	var now, most, tried atomic.Int64
-	set := runOpening(t, func(context.Context, config.PullSettings) (*Feed, error) {
+	set := runOpening(t, func(context.Context, config.PullSettings, Hold) (*Feed, error) {
 		n := now.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
@@ -94,11 +94,11 @@ func TestApply_OpensFewAtOnce(t *testing.T) {
 func TestSet_APanicWhileOpeningEndsNoOtherSource(t *testing.T) {
 	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
 	one, two := settings(t, srv, far), settings(t, srv, far, "instance", "two")
-	set := runOpening(t, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+	set := runOpening(t, func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
 		if s.Instance == "two" {
 			panic("oops")
 		}
-		return opener(ctx, s)
+		return opener(ctx, s, hold)
 	}, one)
 	set.Apply([]config.PullSettings{one, two})
 	wantOnce(t, srv, far, "one")

@@ -87,9 +87,9 @@ func open(t *testing.T, s config.PullSettings, o source.Options) *Feed {
 func setOf(feeds ...*Feed) *Set {
 	s := &Set{log: slog.New(slog.DiscardHandler), ended: make(chan struct{})}
 	for _, f := range feeds {
-		m := newMember(config.PullSettings{Settings: f.Settings})
+		m := s.newKeeper(config.PullSettings{Settings: f.Settings})
 		m.feed = f
-		s.members = append(s.members, m)
+		s.keepers = append(s.keepers, m)
 	}
 	return s
 }

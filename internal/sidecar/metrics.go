@@ -38,7 +38,7 @@ const (
 // machine the status page at /.
 //
 // /health is 200 while every source is healthy and 503 otherwise, with a line of
-// JSON for each source in either case. /live is 200 as long as the process
+// JSON for each source in either case, and one before them for the store that processes share. /live is 200 as long as the process
 // answers: restarting it would not bring back a ZITADEL that is down.
 type Metrics struct {
 	listener net.Listener
@@ -62,6 +62,9 @@ func ListenMetrics(addr string, set *Set, shown Shown, log *slog.Logger) (*Metri
 	}
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), set: set, began: time.Now(), shown: shown}
 	registry := prometheus.NewRegistry()
+	if set.member != nil {
+		registry.MustRegister(membership{set.member})
+	}
 	registry.MustRegister(reloads{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.metrics(promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsConns, DisableCompression: true})))
@@ -109,8 +112,15 @@ type health struct {
 func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
 	views := m.set.views()
-	lines := make([]health, 0, len(views))
+	lines := make([]any, 0, len(views)+1)
 	status := http.StatusOK
+	if m.set.member != nil {
+		h := healthOf(m.set.member.Status(), now)
+		if !h.Well {
+			status = http.StatusServiceUnavailable
+		}
+		lines = append(lines, h)
+	}
 	for _, v := range views {
 		h := v.health(now)
 		if !h.Well {

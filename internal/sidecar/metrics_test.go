@@ -153,8 +153,8 @@ func TestHealth_TellsWhoIsSilent(t *testing.T) {
 			t.Errorf("%+v, want %q", h, c.problem)
 		}
 	}
-	for _, member := range m.set.members {
-		member.began = began.Add(-time.Hour)
+	for _, keeper := range m.set.keepers {
+		keeper.began = began.Add(-time.Hour)
 	}
 	status, text := get(t, url+"/health")
 	var third health

@@ -83,10 +83,14 @@ func (f *Feed) handingOver(now time.Time, add adder) {
 	}
 }
 
-// state is about the state file.
+// state is about the state.
 func (f *Feed) state(add adder) {
 	if text, since := f.Pipe.StateTrouble(); text != "" {
-		add(page.Failing, since, "Make room on the disk of state_path, and let this user write there. It is tried again by itself.", "The state cannot be written. %s", text)
+		fix := "Make room on the disk of state_path, and let this user write there. It is tried again by itself."
+		if f.Settings.StatePath == "" {
+			fix = "Repair the store that the setting state names, or the network to it. It is tried again by itself."
+		}
+		add(page.Failing, since, fix, "The state cannot be written. %s", text)
 	}
 }
 

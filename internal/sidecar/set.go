@@ -10,11 +10,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// Opener opens the feed of a source. Several sources may be opened at once.
-type Opener func(context.Context, config.PullSettings) (*Feed, error)
+// Opener opens the feed of a source. Several sources may be opened at once. A source whose
+// state is a file comes with the zero Hold.
+type Opener func(context.Context, config.PullSettings, Hold) (*Feed, error)
 
 // openAtOnce is how many sources are opened at once. Each waits for the disk, mostly, and has a
 // thread of its own meanwhile: 10,000 at once would be more than Go allows.
@@ -23,8 +25,9 @@ const openAtOnce = 16
 // Set are the sources of a process. They can be exchanged while they run: [Set.Apply].
 // Methods are safe for concurrent use.
 type Set struct {
-	open Opener
-	log  *slog.Logger
+	open   Opener
+	log    *slog.Logger
+	member *cluster.Member // nil: each source has a state file
 	// Stays keeps Run going while there is no source at all, because a reload may add one.
 	// Set it before Run.
 	Stays bool
@@ -35,29 +38,33 @@ type Set struct {
 	opening  chan struct{} // one entry for each source that is being opened while Run runs
 
 	mu      sync.Mutex
-	members []*member       // in the order of the settings
+	keepers []*keeper       // in the order of the settings
 	ctx     context.Context // of Run; nil before
 	end     func()          // ends Run
-	working int             // goroutines of members, and Apply
+	working int             // goroutines of keepers, and Apply
 	ended   chan struct{}   // closed once all have ended
 	over    bool            // it is closed
-	broken  *member         // the first whose sink will not work again, which ended Run; nil: none
+	broken  *keeper         // the first whose sink will not work again, which ended Run; nil: none
+}
+
+func newSet(open Opener, log *slog.Logger) *Set {
+	return &Set{open: open, log: log, ended: make(chan struct{}), opening: make(chan struct{}, openAtOnce)}
 }
 
 // Start opens every source, or none. Nothing is read before [Set.Run]. Close the set, also
 // after Run.
 func Start(ctx context.Context, list []config.PullSettings, open Opener, log *slog.Logger) (*Set, error) {
-	s := &Set{open: open, log: log, ended: make(chan struct{}), opening: make(chan struct{}, openAtOnce)}
+	s := newSet(open, log)
 	var opening errgroup.Group
 	opening.SetLimit(openAtOnce)
 	opened, stop := context.WithCancel(ctx)
 	defer stop()
 	for _, settings := range list {
-		m := newMember(settings)
-		s.members = append(s.members, m)
+		k := s.newKeeper(settings)
+		s.keepers = append(s.keepers, k)
 		opening.Go(func() (err error) {
 			if opened.Err() == nil {
-				m.feed, err = open(ctx, settings)
+				k.feed, err = open(ctx, settings, Hold{})
 			}
 			if err != nil {
 				stop()
@@ -75,32 +82,38 @@ func Start(ctx context.Context, list []config.PullSettings, open Opener, log *sl
 // sink that will not work again ends all. The error names the source. Run is called once.
 func (s *Set) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var member sync.WaitGroup
+	if s.member != nil {
+		member.Go(func() { _ = s.member.Run(ctx) }) // its only error is a second call
+	}
+	defer member.Wait()
 	defer cancel()
 	s.mu.Lock()
 	s.ctx, s.end = ctx, cancel
-	defer spareMemory(len(s.members))()
-	for _, m := range s.members {
-		s.begin(m, len(s.members))
+	s.tellMember()
+	defer spareMemory(len(s.keepers))()
+	for _, k := range s.keepers {
+		s.begin(k, len(s.keepers))
 	}
 	s.endIfDone()
 	s.mu.Unlock()
 	select {
 	case <-s.ended:
 	case <-ctx.Done():
-		s.awaitMembers()
+		s.awaitKeepers()
 	}
 	return s.errors()
 }
 
-// begin runs m, one of so many that begin together. It is called with s.mu held.
-func (s *Set) begin(m *member, together int) {
-	m.together = together
+// begin runs k, one of so many that begin together. It is called with s.mu held.
+func (s *Set) begin(k *keeper, together int) {
+	k.together = together
 	ctx, stop := context.WithCancel(s.ctx)
-	m.stop = stop
+	k.stop = stop
 	s.working++
 	go func() {
 		defer stop()
-		m.keep(ctx, s)
+		k.keep(ctx, s)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.working--
@@ -110,15 +123,15 @@ func (s *Set) begin(m *member, together int) {
 
 // endIfDone ends Run if no source runs and none can come. It is called with s.mu held.
 func (s *Set) endIfDone() {
-	stays := s.Stays && len(s.members) == 0 && s.ctx.Err() == nil
+	stays := s.Stays && len(s.keepers) == 0 && s.ctx.Err() == nil
 	if s.working == 0 && !stays && !s.over {
 		s.over = true
 		close(s.ended)
 	}
 }
 
-// awaitMembers waits for the end of all goroutines, after the context of Run has ended.
-func (s *Set) awaitMembers() {
+// awaitKeepers waits for the end of all goroutines, after the context of Run has ended.
+func (s *Set) awaitKeepers() {
 	s.mu.Lock()
 	s.endIfDone()
 	s.mu.Unlock()
@@ -128,15 +141,15 @@ func (s *Set) awaitMembers() {
 func (s *Set) errors() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	members := s.members
-	if s.broken != nil && !slices.Contains(members, s.broken) { // Apply replaced it meanwhile
-		members = append(slices.Clone(members), s.broken)
+	keepers := s.keepers
+	if s.broken != nil && !slices.Contains(keepers, s.broken) { // Apply replaced it meanwhile
+		keepers = append(slices.Clone(keepers), s.broken)
 	}
-	errs := make([]error, 0, len(members))
-	for _, m := range members {
-		err := m.err
-		if err != nil && len(members) > 1 {
-			err = fmt.Errorf("source %q: %w", m.settings.Instance, err)
+	errs := make([]error, 0, len(keepers))
+	for _, k := range keepers {
+		err := k.err
+		if err != nil && len(keepers) > 1 {
+			err = fmt.Errorf("source %q: %w", k.settings.Instance, err)
 		}
 		errs = append(errs, err)
 	}
@@ -147,22 +160,22 @@ func (s *Set) errors() error {
 func (s *Set) Feeds() []*Feed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	feeds := make([]*Feed, 0, len(s.members))
-	for _, m := range s.members {
-		if m.feed != nil {
-			feeds = append(feeds, m.feed)
+	feeds := make([]*Feed, 0, len(s.keepers))
+	for _, k := range s.keepers {
+		if k.feed != nil {
+			feeds = append(feeds, k.feed)
 		}
 	}
 	return feeds
 }
 
-// views are the members as they are now.
+// views are the keepers as they are now.
 func (s *Set) views() []view {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	views := make([]view, 0, len(s.members))
-	for _, m := range s.members {
-		views = append(views, m.view())
+	views := make([]view, 0, len(s.keepers))
+	for _, k := range s.keepers {
+		views = append(views, k.view())
 	}
 	return views
 }
@@ -172,9 +185,9 @@ func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for _, m := range s.members {
-		if m.stop == nil && m.feed != nil {
-			errs = append(errs, m.feed.Close())
+	for _, k := range s.keepers {
+		if k.stop == nil && k.feed != nil {
+			errs = append(errs, k.feed.Close())
 		}
 	}
 	return errors.Join(errs...)

@@ -36,11 +36,11 @@ func BenchmarkSet(b *testing.B) {
 			b.StopTimer()
 			all := list()
 			b.StartTimer()
-			set, err := Start(b.Context(), all, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+			set, err := Start(b.Context(), all, func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
 				if err := s.MakeStateDir(); err != nil {
 					return nil, err
 				}
-				return opener(ctx, s)
+				return opener(ctx, s, hold)
 			}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
@@ -53,7 +53,7 @@ func BenchmarkSet(b *testing.B) {
 		}
 	})
 	b.Run("apply", func(b *testing.B) {
-		set, err := Start(b.Context(), nil, func(ctx context.Context, _ config.PullSettings) (*Feed, error) {
+		set, err := Start(b.Context(), nil, func(ctx context.Context, _ config.PullSettings, hold Hold) (*Feed, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}, slog.New(slog.DiscardHandler))

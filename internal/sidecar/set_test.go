@@ -23,12 +23,12 @@ import (
 )
 
 // opener opens a source as the program does.
-func opener(ctx context.Context, s config.PullSettings) (*Feed, error) {
+func opener(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
 	to, _, err := sink.Open(s.Out, format.Raw(), nil)
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler)})
+	return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler), Held: hold.Held, State: hold.State})
 }
 
 // runSet runs a set until the end of the test.
@@ -217,7 +217,7 @@ func TestSet_ASourceThatEndsWithAnErrorIsTold(t *testing.T) {
 	srv, far := serve(t, 50), forwardtest.Start(t, forwardtest.Options{})
 	log := &testkit.Text{}
 	list := []config.PullSettings{settings(t, srv, far), settings(t, srv, far, "instance", "two", "token", "wrong")}
-	set, err := Start(t.Context(), list, func(ctx context.Context, s config.PullSettings) (*Feed, error) {
+	set, err := Start(t.Context(), list, func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
 		to, _, err := sink.Open(s.Out, format.Raw(), nil)
 		if err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ func (m *Metrics) remember(ctx context.Context) {
 func (m *Metrics) status() page.State {
 	now := time.Now()
 	s := page.State{Now: now, Began: m.began, Version: version.Version}
-	s.Problems = m.set.Reloads.problem()
+	s.Problems = append(m.set.Reloads.problem(), m.set.shared()...)
 	views := m.set.views()
 	for _, v := range views {
 		problems := v.problems(now)

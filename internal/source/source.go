@@ -43,6 +43,10 @@ type Options struct {
 	// Conns are the connections to ZITADELs of a process with many sources; nil: the source has
 	// its own.
 	Conns *zitadel.Conns
+	// Held is the state, if this process holds the source in a store, and State its content.
+	// Then Settings.StatePath is empty. The source closes it. Nil: the state is the file at StatePath.
+	Held  cursor.Held
+	State cursor.State
 	// TokenName is what the user calls the option token; empty: token.
 	TokenName string
 	// Refusal is logged if nobody takes the records for a long time.
@@ -74,7 +78,7 @@ type Source struct {
 
 	opts   Options
 	client *zitadel.Client
-	state  cursor.Held   // nil without state_path, and while another reader has it
+	state  cursor.Held   // nil without a state, and while another reader has its file
 	names  *format.Names // nil without enrich, and while another reader has the state
 	last   cursor.State  // after the last batch that the pipe took
 	// detector is nil without Options.Detect.
@@ -166,6 +170,9 @@ func encoder(settings config.Settings, next record.Encoder) record.Encoder {
 }
 
 func (s *Source) openState() error {
+	if s.opts.Held != nil {
+		s.state, s.last = s.opts.Held, s.opts.State
+	}
 	if s.Settings.StatePath == "" {
 		return s.openNames()
 	}

@@ -142,3 +142,6 @@ func (g *Gate) Release(ctx context.Context, lease, instance string, fence uint64
 
 // Close does nothing: other members may use the store.
 func (g *Gate) Close() {}
+
+// NewGate returns an open gate.
+func NewGate(store cluster.Store) *Gate { return &Gate{store: store} }

@@ -48,7 +48,7 @@ func NewGroup(ttl, every time.Duration) *Group {
 // Start starts a member with readers for instances. Stop it.
 func (g *Group) Start(t testing.TB, store cluster.Store, o cluster.Options, instances []string) *Runner {
 	t.Helper()
-	gate := &Gate{store: store}
+	gate := NewGate(store)
 	o.Store, o.TTL = gate, g.TTL
 	m, err := cluster.New(o)
 	if err != nil {

@@ -1,0 +1,174 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
+	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
+)
+
+// lease is short, so that the tests are.
+const lease = cluster.MinTTL
+
+// sharing is one process among several.
+type sharing struct {
+	*Set
+	member *cluster.Member
+	gate   *clustertest.Gate // between it and the store
+	stop   func()            // as SIGTERM does
+}
+
+// share starts a process that shares the sources of the list.
+func share(t *testing.T, store cluster.Store, name string, list ...config.PullSettings) *sharing {
+	t.Helper()
+	return shareOpening(t, store, name, opener, list...)
+}
+
+// shareOpening is share with another opener.
+func shareOpening(t *testing.T, store cluster.Store, name string, open Opener, list ...config.PullSettings) *sharing {
+	t.Helper()
+	gate := clustertest.NewGate(store)
+	member, err := cluster.New(cluster.Options{Store: gate, Name: name, TTL: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := Share(list, member, open, slog.New(slog.DiscardHandler))
+	set.Stays = true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	})
+	t.Cleanup(stop)
+	testkit.Until(t, "the start", func() bool { set.mu.Lock(); defer set.mu.Unlock(); return set.ctx != nil })
+	return &sharing{set, member, gate, stop}
+}
+
+// sources are n sources of one server without state files.
+func sources(t *testing.T, n int, srv *zitadeltest.Server, far *forwardtest.Server) (list []config.PullSettings) {
+	t.Helper()
+	for i := range n {
+		s := settings(t, srv, far, "instance", fmt.Sprintf("source-%d", i))
+		s.StatePath = ""
+		list = append(list, s)
+	}
+	return list
+}
+
+// came tells whether every event of srv has come from every source.
+func came(srv *zitadeltest.Server, far *forwardtest.Server, list []config.PullSettings) bool {
+	counts := arrived(far)
+	for _, s := range list {
+		for _, e := range srv.Store().Keys() {
+			if counts[record.Key{Instance: s.Instance, AggregateType: e.AggregateType, AggregateID: e.AggregateID, Sequence: e.Sequence}.ID()] == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// repeats is how many records came more than once.
+func repeats(far *forwardtest.Server) (n int) {
+	for _, count := range arrived(far) {
+		n += count - 1
+	}
+	return n
+}
+
+func (p *sharing) held() []string { return p.member.Status().Held }
+
+func TestShare_EachSourceIsReadByOneProcess(t *testing.T) {
+	srv, far, store := serve(t, 300), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 4, srv, far)
+	a, b := share(t, store, "a", list...), share(t, store, "b", list...)
+	testkit.Until(t, "equal shares", func() bool { return len(a.held()) == 2 && len(b.held()) == 2 })
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	if n := repeats(far); n > 0 {
+		t.Errorf("%d records came twice", n)
+	}
+	if both := append(a.held(), b.held()...); len(slices.Compact(slices.Sorted(slices.Values(both)))) != 4 {
+		t.Errorf("held: %q", both)
+	}
+}
+
+func TestShare_WhatAProcessGivesUpGoesOnElsewhereWithoutARepeat(t *testing.T) {
+	srv, far, store := serve(t, 300), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 4, srv, far)
+	a, b := share(t, store, "a", list...), share(t, store, "b", list...)
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	a.stop()
+	testkit.Until(t, "all at one", func() bool { return len(b.held()) == 4 })
+	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
+	testkit.Until(t, "the new events", func() bool { return came(srv, far, list) })
+	if n := repeats(far); n > 0 {
+		t.Errorf("%d records came twice", n)
+	}
+}
+
+func TestShare_ProcessWithoutTheStoreStopsReadingAndSaysSo(t *testing.T) {
+	srv, far, store := serve(t, 300), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 2, srv, far)
+	a := share(t, store, "a", list...)
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	a.gate.Set(clustertest.Cut, 0)
+	testkit.Until(t, "no feed", func() bool { return len(a.Feeds()) == 0 })
+	h := healthOf(a.member.Status(), time.Now())
+	if !strings.Contains(h.Problem, "so reading waits") || !strings.Contains(h.Problem, "partitioned") {
+		t.Errorf("health says %q", h.Problem)
+	}
+	if p := a.shared(); len(p) != 1 || !strings.Contains(p[0].Fix, "the store that the setting state names") {
+		t.Errorf("the page says %v", p)
+	}
+	b := share(t, store, "b", list...)
+	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
+	testkit.Until(t, "the new events from the other process", func() bool { return came(srv, far, list) })
+	a.gate.Set(clustertest.Open, 0)
+	testkit.Until(t, "equal shares again, without a restart", func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
+	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+}
+
+func TestShare_SourceThatIsRemovedHereIsReadWhereItStays(t *testing.T) {
+	srv, far, store := serve(t, 300), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 2, srv, far)
+	a := share(t, store, "a", list...)
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	b := share(t, store, "b", list...)
+	if did := a.Apply(list[:0]); did.Removed != 2 {
+		t.Fatal(did)
+	}
+	testkit.Until(t, "all at the other", func() bool { return len(b.held()) == 2 })
+	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
+	testkit.Until(t, "the new events", func() bool { return came(srv, far, list) })
+}
+
+// A file that is missing on one machine only is no reason to read nothing.
+func TestShare_SourceThatCannotBeOpenedHereIsReadElsewhere(t *testing.T) {
+	srv, far, store := serve(t, 100), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 1, srv, far)
+	broken := func(context.Context, config.PullSettings, Hold) (*Feed, error) {
+		return nil, errors.New("no such file")
+	}
+	a := shareOpening(t, store, "a", broken, list...)
+	testkit.Until(t, "an attempt that failed", func() bool { return a.views()[0].trouble != "" })
+	share(t, store, "b", list...)
+	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+}
