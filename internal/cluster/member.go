@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
 // DefaultTTL is the time without renewal after which a member's sources are free. A member
@@ -59,10 +61,10 @@ type Member struct {
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
 	watch    *time.Timer
-	doubt    bool      // the last renewal got no answer
-	trouble  error     // why the store does not answer
-	since    time.Time // of trouble
-	back     error     // the store went back
+	doubt    bool  // the last renewal got no answer
+	trouble  error // why the store does not answer
+	away     outage.Log
+	back     error // the store went back
 	store    string
 	beat     uint64
 	seen     map[string]seen

@@ -96,7 +96,7 @@ func (m *Member) watchLapse() {
 			return
 		}
 		m.lapsed = true
-		m.o.Log.Warn("the lease could not be renewed: reading waits until the store answers", "err", m.trouble)
+		m.o.Log.Warn("the lease could not be renewed in time: reading waits until the store answers")
 		for _, h := range m.held {
 			h.stop()
 		}

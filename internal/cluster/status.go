@@ -18,15 +18,19 @@ type Status struct {
 	Until   time.Duration
 	// Err is why the store does not answer, or that it went back. Nil if all is well.
 	Err   error
-	Since time.Time // of Err
+	Since time.Time // of Err; zero if the store went back
 }
 
 // troubled notes the outcome of a request to the store. The caller has m.mu.
 func (m *Member) troubled(err error) {
-	if err != nil && m.trouble == nil {
-		m.since = m.o.now()
-	}
 	m.trouble = err
+	if err == nil {
+		if lasted, ended := m.away.Worked(); ended {
+			m.o.Log.Info("the store answers again", "after", lasted.Round(time.Second))
+		}
+	} else if m.away.Failed(err) {
+		m.o.Log.Warn("the store does not answer; reading goes on as long as the lease certainly stands, and waits then", "err", err)
+	}
 }
 
 // Status is for /health and metrics.
@@ -44,7 +48,7 @@ func (m *Member) Status() Status {
 		s.Err = m.back
 	}
 	if s.Err != nil {
-		s.Since = m.since
+		_, s.Since = m.away.Current()
 	}
 	return s
 }

@@ -25,9 +25,9 @@ func away(s cluster.Status) string {
 	case s.Err == nil:
 		return ""
 	case s.Certain:
-		return fmt.Sprintf("the store of the states does not answer; reading goes on for %s, and waits then: %v", s.Until.Round(time.Second), s.Err)
+		return fmt.Sprintf("the store of the states cannot be used; reading goes on for %s, and waits then: %v", s.Until.Round(time.Second), s.Err)
 	default:
-		return fmt.Sprintf("the store of the states does not answer, so reading waits: %v", s.Err)
+		return fmt.Sprintf("the store of the states cannot be used, so reading waits: %v", s.Err)
 	}
 }
 
