@@ -11,6 +11,7 @@
 #   ./build.sh release    everything of a release into build/release/VERSION/; see
 #                         docs/releases.md
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
+#   ./build.sh cluster-deps  what make cluster-test needs beside them: PostgreSQL
 #   ./build.sh exec CMD   run CMD with the Go that was found, for example
 #                         ./build.sh exec go test ./...
 #
@@ -84,6 +85,16 @@ install_compiler() {
     else
         $as_root apk add --no-progress gcc musl-dev binutils >&2
     fi
+}
+
+# The tests start a server of their own; the one of the package is not needed.
+install_postgresql() {
+    if command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1; then
+        return 0
+    fi
+    command -v apt-get >/dev/null && may_install || return 1
+    say "no PostgreSQL: installing it"
+    apt_get install --no-install-recommends postgresql || { apt_get update && apt_get install --no-install-recommends postgresql; }
 }
 
 # Debian 12 itself has Go 1.19. Its backports have one that is new enough to
@@ -409,6 +420,10 @@ test-deps)
     need_compiler
     (cd "$root" && go mod download)
     ;;
+cluster-deps)
+    need_go
+    install_postgresql || say "PostgreSQL is missing and cannot be installed: its tests are skipped"
+    ;;
 exec)
     shift
     [ $# -gt 0 ] || die "exec wants a command"
@@ -416,5 +431,5 @@ exec)
     exec "$@"
     ;;
 -h | --help | help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0" ;;
-*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, release, test-arm64, test-deps, exec" ;;
+*) die "unknown target \"$1\"; there are all, plugin, sidecar, demo, release, test-arm64, test-deps, cluster-deps, exec" ;;
 esac
