@@ -62,11 +62,11 @@ func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error 
 	if c.detects() {
 		c.alerts = new(page.Alerts)
 	}
-	set, closeStore, err := c.start(ctx, sources, log)
+	set, end, err := c.start(ctx, sources, log)
 	if err != nil {
 		return usage(err)
 	}
-	defer closeStore()
+	defer end()
 	err = usage(c.run(ctx, set, sources, sidecar.Shown{Messages: messages, Alerts: c.alerts}, log, console))
 	if err = errors.Join(err, set.Close()); errors.Is(err, syscall.EPIPE) {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
@@ -14,7 +15,7 @@ import (
 )
 
 // start opens the sources. With a store, a source is opened once this process holds it.
-func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *slog.Logger) (_ *sidecar.Set, closeStore func(), err error) {
+func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *slog.Logger) (_ *sidecar.Set, end func(), err error) {
 	if !c.shared.On() {
 		if c.AcceptOldState {
 			return nil, nil, fmt.Errorf("--accept-old-state has no effect without state: remove it%w", silent{errUsage})
@@ -32,7 +33,21 @@ func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *sl
 		store.Close()
 		return nil, nil, err
 	}
-	return sidecar.Share(sources.List, member, c.opener(log), log), store.Close, nil
+	return sidecar.Share(sources.List, member, c.opener(log), log), func() { closeStore(store) }, nil
+}
+
+// closeStore closes the store, and does not wait for one that hangs: a client of PostgreSQL waits
+// 15 s for the answers of requests that it has given up, and the process is to end within 10 s.
+func closeStore(store cluster.Store) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		store.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Second):
+	}
 }
 
 // openStore opens the store without a connection yet.

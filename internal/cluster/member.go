@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
@@ -72,6 +73,8 @@ type Member struct {
 	differ   int // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
+
+	parting atomic.Bool // stopping, without m.mu
 }
 
 // seen is the highest that this process has seen of a source.
@@ -145,6 +148,7 @@ func (m *Member) Run(ctx context.Context) error {
 		return errors.New("the member runs already")
 	}
 	m.running, m.stopping = true, false
+	m.parting.Store(false)
 	m.mu.Unlock()
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -161,6 +165,7 @@ func (m *Member) Run(ctx context.Context) error {
 
 // drain asks for every source and waits for it, at most one TTL.
 func (m *Member) drain(ctx context.Context) {
+	m.parting.Store(true)
 	m.mu.Lock()
 	m.stopping = true
 	for _, w := range m.waiting {
@@ -211,7 +216,15 @@ func (m *Member) end() {
 	}
 }
 
+// partingTimeout bounds a request to the store while the member stops: a process has to end within
+// seconds, also if the store does not answer, and then the lease ends by itself.
+const partingTimeout = time.Second
+
 // limited bounds one request to the store: three fit into a lease.
 func (m *Member) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, m.o.TTL/3)
+	timeout := m.o.TTL / 3
+	if m.parting.Load() {
+		timeout = min(timeout, partingTimeout)
+	}
+	return context.WithTimeout(ctx, timeout)
 }
