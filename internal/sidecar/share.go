@@ -86,13 +86,10 @@ func (k *keeper) runHeld(ctx context.Context, s *Set, hold Hold) (over bool, err
 		return false, err
 	}
 	k.use(feed, s)
-	err = cmp.Or(feed.Run(reading), feed.Close())
-	select {
-	case <-hold.Held.Done():
-	default:
-		return true, err // all is read, or the process stops
-	}
-	if sink.IsFinal(err) || ctx.Err() != nil {
+	err = feed.Run(reading)
+	lost := isClosed(hold.Held.Done()) // before Close, which closes it as well
+	err = cmp.Or(err, feed.Close())
+	if !lost || sink.IsFinal(err) || ctx.Err() != nil {
 		return true, err
 	}
 	if err != nil {
@@ -102,6 +99,15 @@ func (k *keeper) runHeld(ctx context.Context, s *Set, hold Hold) (over bool, err
 	defer s.mu.Unlock()
 	k.feed = nil // its figures are those of the next holder now
 	return false, nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // while returns a context that ends with ctx or when done is closed.

@@ -172,3 +172,18 @@ func TestShare_SourceThatCannotBeOpenedHereIsReadElsewhere(t *testing.T) {
 	share(t, store, "b", list...)
 	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
 }
+
+func TestShare_SourceThatIsReadUpToItsEndIsNotReadAgain(t *testing.T) {
+	srv, far, store := serve(t, 100), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	list := sources(t, 1, srv, far)
+	list[0].End = time.Now()
+	opened := 0
+	a := shareOpening(t, store, "a", func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
+		opened++
+		return opener(ctx, s, hold)
+	}, list...)
+	testkit.Until(t, "the end of the source", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.over })
+	if !came(srv, far, list) || repeats(far) > 0 || opened != 1 {
+		t.Errorf("opened %d times, %d records came twice", opened, repeats(far))
+	}
+}
