@@ -38,7 +38,9 @@ const schema = `
 CREATE TABLE IF NOT EXISTS zitadel_siem_store (
 	one bool PRIMARY KEY DEFAULT true CHECK (one),
 	layout int NOT NULL,
-	name text NOT NULL
+	name text NOT NULL,
+	alive timestamptz,
+	refused text NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS zitadel_siem_member (
 	lease text PRIMARY KEY,
@@ -60,9 +62,11 @@ CREATE SEQUENCE IF NOT EXISTS zitadel_siem_beat;
 
 // Store is a [cluster.Store] in PostgreSQL.
 type Store struct {
-	pool   *pgxpool.Pool
+	pool *pgxpool.Pool
+	// leases is for the requests on which the lease depends: commits that wait for a lock or a
+	// slow disk can occupy the whole of pool, and the lease would end behind them.
+	leases *pgxpool.Pool
 	config *pgxpool.Config // for errors
-	name   string
 }
 
 var _ cluster.Store = (*Store)(nil)
@@ -77,9 +81,16 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, hide(config, err)
 	}
-	s := &Store{pool: pool, config: config}
-	if err := s.create(ctx); err != nil {
+	two := config.Copy()
+	two.MaxConns, two.MinConns, two.MinIdleConns = 2, 0, 0 // one renews, one looks
+	leases, err := pgxpool.NewWithConfig(ctx, two)
+	if err != nil {
 		pool.Close()
+		return nil, hide(config, err)
+	}
+	s := &Store{pool: pool, leases: leases, config: config}
+	if err := s.create(ctx); err != nil {
+		s.Close()
 		return nil, hide(config, err)
 	}
 	return s, nil
@@ -103,7 +114,7 @@ func (s *Store) create(ctx context.Context) error {
 			}
 		}
 		var found int
-		if err := tx.QueryRow(ctx, `SELECT layout, name FROM zitadel_siem_store`).Scan(&found, &s.name); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT layout FROM zitadel_siem_store`).Scan(&found); err != nil {
 			return fmt.Errorf("zitadel_siem_store cannot be read; restore it from a backup, or drop the tables zitadel_siem_* to start over: %w", err)
 		}
 		if found != layout {
@@ -114,7 +125,10 @@ func (s *Store) create(ctx context.Context) error {
 }
 
 // Close closes the connections.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.pool.Close()
+	s.leases.Close()
+}
 
 // Grant: see [cluster.Store].
 func (s *Store) Grant(ctx context.Context, ttl time.Duration, note cluster.Note) (string, error) {
@@ -123,7 +137,7 @@ func (s *Store) Grant(ctx context.Context, ttl time.Duration, note cluster.Note)
 	if err != nil {
 		return "", err
 	}
-	_, err = s.pool.Exec(ctx, `INSERT INTO zitadel_siem_member (lease, ttl, expires, note)
+	_, err = s.leases.Exec(ctx, `INSERT INTO zitadel_siem_member (lease, ttl, expires, note)
 		VALUES ($1, $2::interval, clock_timestamp() + $2::interval, $3)`, lease, ttl, string(text))
 	return lease, s.hide(err)
 }
@@ -134,7 +148,7 @@ func (s *Store) Renew(ctx context.Context, lease string, note cluster.Note) erro
 	if err != nil {
 		return err
 	}
-	tag, err := s.pool.Exec(ctx, `UPDATE zitadel_siem_member
+	tag, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_member
 		SET expires = clock_timestamp() + ttl, note = $2 WHERE lease = $1`, lease, string(text))
 	if err != nil {
 		return s.hide(err)
@@ -147,7 +161,7 @@ func (s *Store) Renew(ctx context.Context, lease string, note cluster.Note) erro
 
 // Revoke: see [cluster.Store].
 func (s *Store) Revoke(ctx context.Context, lease string) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM zitadel_siem_member WHERE lease = $1`, lease)
+	_, err := s.leases.Exec(ctx, `DELETE FROM zitadel_siem_member WHERE lease = $1`, lease)
 	return s.hide(err)
 }
 
@@ -158,21 +172,34 @@ func (s *Store) Register(ctx context.Context, instances []string) error {
 	return s.hide(err)
 }
 
-// reap ends the leases whose time is over.
+// reap ends the leases whose time is over. A server that has just started waits for one ttl; a
+// start in the future means that the clock was set back since, and says nothing.
 const reap = `DELETE FROM zitadel_siem_member WHERE lease IN (
-	SELECT lease FROM zitadel_siem_member
-	WHERE expires < clock_timestamp() AND pg_postmaster_start_time() + ttl < clock_timestamp()
+	SELECT lease FROM zitadel_siem_member WHERE expires < clock_timestamp()
+	AND pg_postmaster_start_time() NOT BETWEEN clock_timestamp() - ttl AND clock_timestamp()
 	ORDER BY lease FOR UPDATE SKIP LOCKED)`
+
+// shorten ends a lease at the latest one ttl after the clock of the server was set back.
+const shorten = `UPDATE zitadel_siem_member SET expires = clock_timestamp() + ttl WHERE lease IN (
+	SELECT lease FROM zitadel_siem_member WHERE expires > clock_timestamp() + ttl
+	ORDER BY lease FOR UPDATE SKIP LOCKED)`
+
+// since is SQL for the microseconds since a time; zero if it is NULL.
+func since(column string) string {
+	return `coalesce(extract(epoch FROM clock_timestamp() - ` + column + `) * 1000000, 0)::bigint`
+}
 
 // Look ends the leases whose time is over, and reads.
 func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	v := cluster.View{}
 	batch := &pgx.Batch{}
+	batch.Queue(shorten)
 	batch.Queue(reap)
-	batch.Queue(`SELECT name, nextval('zitadel_siem_beat') FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
-		var beat int64
-		err := row.Scan(&v.Store, &beat)
-		v.Beat = uint64(beat)
+	batch.Queue(`SELECT name, nextval('zitadel_siem_beat'), ` + since("alive") + `, refused
+		FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
+		var beat, idle int64
+		err := row.Scan(&v.Store, &beat, &idle, &v.Refused)
+		v.Beat, v.Idle = uint64(beat), time.Duration(idle)*time.Microsecond
 		return err
 	})
 	batch.Queue(`SELECT lease, note, (SELECT count(*) FROM zitadel_siem_source WHERE holder = lease)
@@ -193,7 +220,7 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 		v.Free, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return v, s.hide(s.pool.SendBatch(ctx, batch).Close())
+	return v, s.hide(s.leases.SendBatch(ctx, batch).Close())
 }
 
 // Holders: see [cluster.Store].
@@ -217,11 +244,10 @@ const foreignKeyViolation = "23503"
 // Take: see [cluster.Store].
 func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {
 	var t cluster.Taken
-	var fence, number int64
-	var age *float64
+	var fence, number, age int64
 	err := s.pool.QueryRow(ctx, `UPDATE zitadel_siem_source SET holder = $1, fence = fence + 1
 		WHERE instance = $2 AND (holder IS NULL OR holder = $1)
-		RETURNING fence, number, state, extract(epoch FROM clock_timestamp() - committed)::float8`, lease, instance).Scan(&fence, &number, &t.State, &age)
+		RETURNING fence, number, state, `+since("committed"), lease, instance).Scan(&fence, &number, &t.State, &age)
 	var broken *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -231,10 +257,7 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 	case err != nil:
 		return t, s.hide(err)
 	}
-	t.Fence, t.Number = uint64(fence), uint64(number)
-	if age != nil {
-		t.Age = time.Duration(*age * float64(time.Second))
-	}
+	t.Fence, t.Number, t.Age = uint64(fence), uint64(number), time.Duration(age)*time.Microsecond
 	return t, nil
 }
 
@@ -261,6 +284,19 @@ func (s *Store) Commit(ctx context.Context, lease, instance string, fence, numbe
 func (s *Store) Release(ctx context.Context, lease, instance string, fence uint64) error {
 	_, err := s.pool.Exec(ctx, `UPDATE zitadel_siem_source SET holder = NULL
 		WHERE instance = $2 AND holder = $1 AND ($3::bigint = 0 OR fence = $3::bigint)`, lease, instance, int64(fence))
+	return s.hide(err)
+}
+
+// Alive: see [cluster.Store].
+func (s *Store) Alive(ctx context.Context, accept bool) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store
+		SET alive = clock_timestamp(), refused = CASE WHEN $1 THEN '' ELSE refused END`, accept)
+	return s.hide(err)
+}
+
+// Refuse: see [cluster.Store].
+func (s *Store) Refuse(ctx context.Context, why string) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store SET refused = $1`, why)
 	return s.hide(err)
 }
 
