@@ -36,10 +36,15 @@ func (c *counted) Accept() (net.Conn, error) {
 
 func countedFake(t testing.TB) (*fake, *counted) {
 	f := unstartedFake(t)
-	c := &counted{Listener: f.Listener}
-	f.Listener = c
+	c := f.counted()
 	f.Start()
 	return f, c
+}
+
+func (f *fake) counted() *counted {
+	c := &counted{Listener: f.Listener}
+	f.Listener = c
+	return c
 }
 
 // sharing makes n clients of f with common connections.
@@ -140,6 +145,24 @@ func TestNoClientOfAFullConnectionWaits(t *testing.T) {
 		t.Fatal("the clients are not on one connection")
 	}
 	askAll(t, slices.Concat(clients, clients))
+}
+
+// Over HTTP/1.1 each call needs a connection for itself, and the next round uses the same ones.
+func TestConnectionsOfHTTP1AreUsedAgain(t *testing.T) {
+	f := unstartedFake(t)
+	f.Config.Protocols, f.EnableHTTP2 = nil, false
+	listener := f.counted()
+	f.Start()
+	const n = 256
+	f.answerTogether(n)
+	clients := f.sharing(t, new(Conns), n, func(s *config.Settings) { s.Transport = TransportREST })
+	defer closeAll(t, clients)
+	for range 10 {
+		askAll(t, clients)
+	}
+	if got := listener.accepted.Load(); got != n {
+		t.Errorf("%d connections, want %d", got, n)
+	}
 }
 
 func TestAClosedClientDisturbsNoOther(t *testing.T) {
