@@ -30,7 +30,7 @@ import (
 func newHTTPClient(config *tls.Config) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: newGate(&http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         dialer.DialContext,
 			TLSClientConfig:     config.Clone(),
@@ -43,7 +43,7 @@ func newHTTPClient(config *tls.Config) *http.Client {
 			// kept, however many clients there are; those that are not needed again time out.
 			MaxIdleConnsPerHost: math.MaxInt,
 			IdleConnTimeout:     90 * time.Second,
-		},
+		}),
 		// A redirect would turn a POST into a GET, or send the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
