@@ -11,11 +11,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// clientsPerConn is how many clients share one gRPC connection. A call above the number of streams
-// that the server allows waits for another one to end, and gRPC opens no second connection. The
-// usual limits are 100 (HAProxy, Apache), 128 (nginx) and 250 (Go). A reader has two calls under
-// way at most, a poll and one of the sweep, so that 48 clients stay below 100. (While names of the past are
-// learned, a client has a third.)
+// clientsPerConn is how many clients share a gRPC connection. gRPC opens no second one: a call above
+// the number that the server allows at a time waits for another one to end. RFC 9113 recommends to
+// allow at least 100; nginx allows 128, Go 250. A reader has two calls under way at most, a poll and
+// one of the sweep, so that 48 clients stay below 100.
 const clientsPerConn = 48
 
 // Conns are the connections of a process with many clients: those with the same origin (scheme,
@@ -37,7 +36,7 @@ type pool struct {
 
 // conn is a connection for gRPC, and the pool that it belongs to.
 type conn struct {
-	*pool
+	pool    *pool
 	clients int              // guarded by Conns.mu
 	grpc    *grpc.ClientConn // connects at the first call
 }
@@ -83,7 +82,7 @@ func (p *pool) trusts(config *tls.Config) bool {
 
 // leave closes the connection after its last client.
 func (s *conn) leave() error {
-	if !s.of.left(s) {
+	if !s.pool.of.left(s) {
 		return nil
 	}
 	return s.grpc.Close()
@@ -96,14 +95,15 @@ func (c *Conns) left(s *conn) (last bool) {
 	if s.clients--; s.clients > 0 {
 		return false
 	}
-	s.conns = slices.DeleteFunc(s.conns, func(o *conn) bool { return o == s })
-	if len(s.conns) > 0 {
+	p := s.pool
+	p.conns = slices.DeleteFunc(p.conns, func(o *conn) bool { return o == s })
+	if len(p.conns) > 0 {
 		return true
 	}
-	s.http.CloseIdleConnections()
-	c.by[s.origin] = slices.DeleteFunc(c.by[s.origin], func(p *pool) bool { return p == s.pool })
-	if len(c.by[s.origin]) == 0 {
-		delete(c.by, s.origin)
+	p.http.CloseIdleConnections()
+	c.by[p.origin] = slices.DeleteFunc(c.by[p.origin], func(o *pool) bool { return o == p })
+	if len(c.by[p.origin]) == 0 {
+		delete(c.by, p.origin)
 	}
 	return true
 }

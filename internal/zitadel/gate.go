@@ -37,15 +37,15 @@ type gate struct {
 	waits *retry.Backoff
 }
 
-// refused is the error of an attempt that was not made. It carries that of one that was.
-type refused struct{ error }
+// notDialled is the error of an attempt that was not made. It carries that of one that was.
+type notDialled struct{ error }
 
 // newGate takes over t.
 func newGate(t *http.Transport) *gate {
 	g := &gate{Transport: t, dial: t.DialContext, waits: retry.New(gateFirst, gateMost)}
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if err := g.pass(); err != nil {
-			return nil, refused{err}
+			return nil, notDialled{err}
 		}
 		return g.dial(ctx, network, addr)
 	}
@@ -65,7 +65,7 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 		},
 	})
 	resp, err := g.Transport.RoundTrip(req.WithContext(ctx))
-	if e, ok := errors.AsType[refused](err); ok {
+	if e, ok := errors.AsType[notDialled](err); ok {
 		return nil, e.error
 	}
 	// The end of the request's own context says nothing about the host.
