@@ -154,9 +154,11 @@ func TestConnectionsOfHTTP1AreUsedAgain(t *testing.T) {
 	f.Start()
 	const n = 256
 	f.answerTogether(n)
-	clients := f.sharing(t, new(Conns), n, func(s *config.Settings) { s.Transport = TransportREST })
+	clients := f.sharing(t, new(Conns), n, func(s *config.Settings) {
+		s.Transport, s.RequestTimeout = TransportREST, 20*time.Second
+	})
 	defer closeAll(t, clients)
-	for range 10 {
+	for round := 0; round < 10 && !t.Failed(); round++ {
 		askAll(t, clients)
 	}
 	if got := listener.accepted.Load(); got != n {
