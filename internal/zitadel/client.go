@@ -112,7 +112,7 @@ func New(ctx context.Context, s config.Settings, o Options) (*Client, error) {
 		return nil, err
 	}
 	if s.Transport == TransportREST {
-		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.conn.http, clock: c.clock}
+		c.transport = &restTransport{origin: c.origin, language: s.Language, http: c.conn.pool.http, clock: c.clock}
 		return c, nil
 	}
 	c.transport = &grpcTransport{conn: c.conn.grpc, secure: s.URL.Scheme == "https", language: s.Language, clock: c.clock}

@@ -2,9 +2,10 @@ package zitadel
 
 import (
 	"context"
-	"errors"
 	"net"
+	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,10 +35,15 @@ func (c *counted) Accept() (net.Conn, error) {
 
 func countedFake(t testing.TB) (*fake, *counted) {
 	f := unstartedFake(t)
-	c := &counted{Listener: f.Listener}
-	f.Listener = c
+	c := f.counted()
 	f.Start()
 	return f, c
+}
+
+func (f *fake) counted() *counted {
+	c := &counted{Listener: f.Listener}
+	f.Listener = c
+	return c
 }
 
 // sharing makes n clients of f with common connections.
@@ -72,14 +78,9 @@ func closeAll(t testing.TB, clients []*Client) {
 	}
 }
 
-func TestClientsOfOneOriginShareConnections(t *testing.T) {
-	f, listener := countedFake(t)
-	conns := new(Conns)
-	const n = clientsPerConn + 44
-	clients := f.sharing(t, conns, n)
-	if got := listener.accepted.Load(); got != 0 {
-		t.Errorf("%d connections before the first call", got)
-	}
+// askAll asks for a page from each of the clients at the same time.
+func askAll(t testing.TB, clients []*Client) {
+	t.Helper()
 	var asking sync.WaitGroup
 	for _, c := range clients {
 		asking.Go(func() {
@@ -89,12 +90,79 @@ func TestClientsOfOneOriginShareConnections(t *testing.T) {
 		})
 	}
 	asking.Wait()
+}
+
+// answerTogether answers n searches once all of them are there.
+func (f *fake) answerTogether(n int) {
+	var mu sync.Mutex
+	there, all := 0, make(chan struct{})
+	f.onList(func(ctx context.Context, _ *adminpb.ListEventsRequest) (*adminpb.ListEventsResponse, error) {
+		mu.Lock()
+		answer := all
+		if there++; there == n {
+			close(all)
+			there, all = 0, make(chan struct{})
+		}
+		mu.Unlock()
+		select {
+		case <-answer:
+			return new(adminpb.ListEventsResponse), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+}
+
+func TestClientsOfOneOriginShareConnections(t *testing.T) {
+	f, listener := countedFake(t)
+	conns := new(Conns)
+	const n = clientsPerConn + 44
+	clients := f.sharing(t, conns, n)
+	if got := listener.accepted.Load(); got != 0 {
+		t.Errorf("%d connections before the first call", got)
+	}
+	askAll(t, clients)
 	if got := listener.accepted.Load(); got != 2 {
 		t.Errorf("%d clients made %d connections, want 2", n, got)
 	}
 	closeAll(t, clients)
 	if len(conns.by) != 0 {
 		t.Errorf("connections without clients are kept: %v", conns.by)
+	}
+}
+
+// Each client has a poll and a read of the sweep under way, and the server, which allows 100 calls
+// at a time on a connection, answers none before it has all of them.
+func TestNoClientOfAFullConnectionWaits(t *testing.T) {
+	f := unstartedFake(t)
+	f.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
+	f.Start()
+	f.answerTogether(2 * clientsPerConn)
+	clients := f.sharing(t, new(Conns), clientsPerConn, func(s *config.Settings) { s.RequestTimeout = 20 * time.Second })
+	defer closeAll(t, clients)
+	if clients[0].conn != clients[clientsPerConn-1].conn {
+		t.Fatal("the clients are not on one connection")
+	}
+	askAll(t, slices.Concat(clients, clients))
+}
+
+// Over HTTP/1.1 each call needs a connection for itself, and the next round uses the same ones.
+func TestConnectionsOfHTTP1AreUsedAgain(t *testing.T) {
+	f := unstartedFake(t)
+	f.Config.Protocols, f.EnableHTTP2 = nil, false
+	listener := f.counted()
+	f.Start()
+	const n = 256
+	f.answerTogether(n)
+	clients := f.sharing(t, new(Conns), n, func(s *config.Settings) {
+		s.Transport, s.RequestTimeout = TransportREST, 20*time.Second
+	})
+	defer closeAll(t, clients)
+	for round := 0; round < 10 && !t.Failed(); round++ {
+		askAll(t, clients)
+	}
+	if got := listener.accepted.Load(); got != n {
+		t.Errorf("%d connections, want %d", got, n)
 	}
 }
 
@@ -149,40 +217,43 @@ func TestEachClientHasItsOwnToken(t *testing.T) {
 
 // While a host is away, its clients fail at once and do not dial each for itself.
 func TestAHostThatIsAwayIsNotDialledByEachClient(t *testing.T) {
-	f, listener := countedFake(t)
-	listener.Close()
-	clients := f.sharing(t, new(Conns), clientsPerConn)
-	defer closeAll(t, clients)
-	// Who listens in its place counts dials, and hangs up.
-	away, err := net.Listen("tcp", listener.Addr().String())
-	if err != nil {
-		t.Skipf("the address is taken by another process: %v", err)
-	}
-	var dials atomic.Int64
-	var hangingUp sync.WaitGroup
-	hangingUp.Go(func() {
-		for {
-			conn, err := away.Accept()
-			if err != nil {
-				return
+	onBoth(t, func(t *testing.T, transport string) {
+		// What listens counts dials, and hangs up before the TLS handshake is done.
+		f := unstartedFake(t)
+		listener := f.counted()
+		f.URL = "https://" + listener.Addr().String()
+		var hangingUp sync.WaitGroup
+		hangingUp.Go(func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				conn.Close()
 			}
-			dials.Add(1)
-			conn.Close()
+		})
+		const n = 3 * clientsPerConn
+		clients := f.sharing(t, new(Conns), n, func(s *config.Settings) { s.Transport = transport })
+		defer closeAll(t, clients)
+		began := time.Now()
+		for _, c := range clients {
+			if e := wantError(t, list(t.Context(), c), Retry); e.Code != codes.Unavailable {
+				t.Fatalf("got %v", e)
+			}
+		}
+		took := time.Since(began)
+		listener.Close()
+		hangingUp.Wait()
+		// A slow machine sees some of the dials that follow. The shortest waits before one are
+		// 125 ms over REST, for all clients, and 160 ms on each gRPC connection.
+		most := 1 + int64(took/(125*time.Millisecond))
+		if transport == TransportGRPC {
+			most *= n / clientsPerConn
+		}
+		if got := listener.accepted.Load(); got == 0 || got > most {
+			t.Errorf("%d clients dialled %d times in %s, want at most %d", n, got, took, most)
 		}
 	})
-	for _, c := range clients {
-		err := list(t.Context(), c)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Class != Retry || e.Code != codes.Unavailable {
-			t.Fatalf("got %v", err)
-		}
-	}
-	away.Close()
-	hangingUp.Wait()
-	// 200 ms after the first failure gRPC dials again, and then less and less often: a slow
-	// machine sees a few.
-	if n := dials.Load(); n == 0 || n > clientsPerConn/8 {
-		t.Errorf("%d clients dialled %d times", len(clients), n)
-	}
 }
 
 func TestOtherAuthoritiesAreNotShared(t *testing.T) {

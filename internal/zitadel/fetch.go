@@ -205,7 +205,7 @@ func (l *fetchLogin) exchange(ctx context.Context, verb, path string, body *stri
 			req.SetBasicAuth(url.QueryEscape(client.Username()), url.QueryEscape(password))
 		}
 		repeatable(req)
-		content, _, f := exchange(c.conn.http, req, c.clock)
+		content, _, f := exchange(c.conn.pool.http, req, c.clock)
 		if f != nil {
 			return f
 		}

@@ -36,6 +36,9 @@ type grpcTransport struct {
 // readBuffer holds the small frames of an idle connection; grpc-go's default is 32 KB.
 const readBuffer = 4 << 10
 
+// redialMost is the longest wait before a host that is away is dialled again.
+const redialMost = 3 * time.Second
+
 // dial returns a connection that connects at its first call.
 func dial(origin *url.URL, config *tls.Config) (*grpc.ClientConn, error) {
 	target, creds, err := targetOf(origin, config)
@@ -62,7 +65,7 @@ func dial(origin *url.URL, config *tls.Config) (*grpc.ClientConn, error) {
 		grpc.WithReadBufferSize(readBuffer),
 		// A server that is up again is found within seconds, not in grpc's 2 min.
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
+			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: redialMost},
 			MinConnectTimeout: 10 * time.Second,
 		}),
 		// Servers allow a ping every 5 min, and none without a call (grpc's default

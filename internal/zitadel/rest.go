@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net"
 	"net/http"
@@ -29,7 +30,7 @@ import (
 func newHTTPClient(config *tls.Config) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{
-		Transport: &http.Transport{
+		Transport: newGate(&http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         dialer.DialContext,
 			TLSClientConfig:     config.Clone(),
@@ -37,10 +38,12 @@ func newHTTPClient(config *tls.Config) *http.Client {
 			ForceAttemptHTTP2:   true,
 			// A ping finds a connection that a firewall has dropped; otherwise each
 			// request would run into its deadline.
-			HTTP2:               &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
-			MaxIdleConnsPerHost: 4,
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+			// Over HTTP/1.1 there are as many connections as calls at the same time. All of them are
+			// kept, however many clients there are; those that are not needed again time out.
+			MaxIdleConnsPerHost: math.MaxInt,
 			IdleConnTimeout:     90 * time.Second,
-		},
+		}),
 		// A redirect would turn a POST into a GET, or send the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
