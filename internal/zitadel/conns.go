@@ -13,9 +13,9 @@ import (
 
 // clientsPerConn is how many clients share a gRPC connection. gRPC opens no second one: a call above
 // the number that the server allows at a time waits for another one to end. RFC 9113 recommends to
-// allow at least 100; nginx allows 128, Go 250. A reader has two calls under way at most, a poll and
-// one of the sweep, so that 48 clients stay below 100.
-const clientsPerConn = 48
+// allow at least 100; nginx allows 128, Go 250. A reader has three calls under way at most: a poll,
+// one of the sweep, and one that learns names. So 32 clients stay below 100.
+const clientsPerConn = 32
 
 // Conns are the connections of a process with many clients: those with the same origin (scheme,
 // host and port) and the same authorities share them; see docs/adr/0020-shared-connections.md.

@@ -116,7 +116,7 @@ func (f *fake) answerTogether(n int) {
 func TestClientsOfOneOriginShareConnections(t *testing.T) {
 	f, listener := countedFake(t)
 	conns := new(Conns)
-	const n = clientsPerConn + 44
+	const n = clientsPerConn + 12
 	clients := f.sharing(t, conns, n)
 	if got := listener.accepted.Load(); got != 0 {
 		t.Errorf("%d connections before the first call", got)
@@ -131,19 +131,19 @@ func TestClientsOfOneOriginShareConnections(t *testing.T) {
 	}
 }
 
-// Each client has a poll and a read of the sweep under way, and the server, which allows 100 calls
+// Each client has a poll, a read of the sweep and one of names under way, and the server, which allows 100 calls
 // at a time on a connection, answers none before it has all of them.
 func TestNoClientOfAFullConnectionWaits(t *testing.T) {
 	f := unstartedFake(t)
 	f.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
 	f.Start()
-	f.answerTogether(2 * clientsPerConn)
+	f.answerTogether(3 * clientsPerConn)
 	clients := f.sharing(t, new(Conns), clientsPerConn, func(s *config.Settings) { s.RequestTimeout = 20 * time.Second })
 	defer closeAll(t, clients)
 	if clients[0].conn != clients[clientsPerConn-1].conn {
 		t.Fatal("the clients are not on one connection")
 	}
-	askAll(t, slices.Concat(clients, clients))
+	askAll(t, slices.Concat(clients, clients, clients))
 }
 
 // Over HTTP/1.1 each call needs a connection for itself, and the next round uses the same ones.
