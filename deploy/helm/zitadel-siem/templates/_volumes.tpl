@@ -87,6 +87,47 @@ permission for the group fsGroup, so their mode becomes 0440.
               path: tls.key
       {{- end }}
 {{- end }}
+{{- with .Values.state }}
+{{- if or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}
+- name: store
+  projected:
+    defaultMode: 0400
+    sources:
+      {{- with .password }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: password
+      {{- end }}
+      {{- end }}
+      {{- with .ca }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: ca.crt
+      {{- else if .configMap }}
+      - configMap:
+          name: {{ .configMap }}
+          items:
+            - key: {{ .key }}
+              path: ca.crt
+      {{- end }}
+      {{- end }}
+      {{- with .clientCert.existingSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: tls.crt
+              path: tls.crt
+            - key: tls.key
+              path: tls.key
+      {{- end }}
+{{- end }}
+{{- end }}
 {{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
 - name: secrets
   projected:
@@ -122,8 +163,10 @@ permission for the group fsGroup, so their mode becomes 0440.
 - name: config
   mountPath: /etc/zitadel-siem/config
   readOnly: true
+{{- if not .Values.state.url }}
 - name: state
   mountPath: /var/lib/zitadel-siem
+{{- end }}
 {{- range .Values.sources }}
 - name: source-{{ .name }}
   mountPath: /etc/zitadel-siem/sources/{{ .name }}
@@ -146,6 +189,13 @@ permission for the group fsGroup, so their mode becomes 0440.
 - name: destination
   mountPath: /etc/zitadel-siem/destination
   readOnly: true
+{{- end }}
+{{- with .Values.state }}
+{{- if or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}
+- name: store
+  mountPath: /etc/zitadel-siem/store
+  readOnly: true
+{{- end }}
 {{- end }}
 {{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
 - name: secrets
