@@ -42,9 +42,17 @@ var freeKeys = []string{"labels", "annotations", "matchLabels", "data", "limits"
 // TestChart_AMisspeltFieldIsRefused misspells each field of each object once. It proves that
 // [TestChart_EveryObjectIsOneThatKubernetesKnows] can fail.
 func TestChart_AMisspeltFieldIsRefused(t *testing.T) {
-	files, err := template(example(t, "sidecar-full-values.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	files := map[string]string{}
+	for _, name := range []string{"sidecar-store-values.yaml", "sidecar-full-values.yaml"} {
+		made, err := template(example(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, text := range made {
+			if strings.TrimSpace(text) != "" { // one has a Deployment, the other a StatefulSet
+				files[path] = text
+			}
+		}
 	}
 	tried := 0
 	for name, text := range files {

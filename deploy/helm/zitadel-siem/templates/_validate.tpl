@@ -4,12 +4,8 @@
 {{- include "zitadel-siem.validateState" . -}}
 {{- else if ne (int .Values.replicas) 1 -}}
 {{- fail "replicas: must be 1 without a store. Each source has one reader with one state file; a second one would be refused by its lock, or read everything twice. For more pods, name a PostgreSQL or etcd in state.url (mode sidecar): docs/cluster.md" -}}
-{{- else -}}
-{{- with .Values.state -}}
-{{- if or .lease .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret -}}
+{{- else if or .Values.state.lease (include "zitadel-siem.stateFiles" .) -}}
 {{- fail "state: has no effect without state.url. Name the store, for example postgres://siem@db.example.com/siem" -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 {{- if not .Values.sources -}}
 {{- fail "sources: is empty. Name at least one ZITADEL, for example --set 'sources[0].name=prod,sources[0].url=https://zitadel.example.com,sources[0].auth.existingSecret=zitadel-siem-token'. The secret has the personal access token of a service user with the role IAM_OWNER_VIEWER: kubectl create secret generic zitadel-siem-token --from-file=token" -}}

@@ -3,6 +3,11 @@ Volumes and their mounts. Secrets are files: a process cannot hide its environme
 its children, from crash reports and from `kubectl describe`. The kubelet adds read
 permission for the group fsGroup, so their mode becomes 0440.
 */ -}}
+{{- /* Whether the store needs files. */ -}}
+{{- define "zitadel-siem.stateFiles" -}}
+{{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
+{{- end -}}
+
 {{- define "zitadel-siem.volumes" -}}
 - name: config
   configMap:
@@ -87,8 +92,8 @@ permission for the group fsGroup, so their mode becomes 0440.
               path: tls.key
       {{- end }}
 {{- end }}
+{{- if include "zitadel-siem.stateFiles" . }}
 {{- with .Values.state }}
-{{- if or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}
 - name: store
   projected:
     defaultMode: 0400
@@ -190,12 +195,10 @@ permission for the group fsGroup, so their mode becomes 0440.
   mountPath: /etc/zitadel-siem/destination
   readOnly: true
 {{- end }}
-{{- with .Values.state }}
-{{- if or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}
+{{- if include "zitadel-siem.stateFiles" . }}
 - name: store
   mountPath: /etc/zitadel-siem/store
   readOnly: true
-{{- end }}
 {{- end }}
 {{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
 - name: secrets
