@@ -3,11 +3,6 @@ Volumes and their mounts. Secrets are files: a process cannot hide its environme
 its children, from crash reports and from `kubectl describe`. The kubelet adds read
 permission for the group fsGroup, so their mode becomes 0440.
 */ -}}
-{{- /* Whether the store needs files. */ -}}
-{{- define "zitadel-siem.stateFiles" -}}
-{{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
-{{- end -}}
-
 {{- define "zitadel-siem.volumes" -}}
 - name: config
   configMap:
@@ -215,4 +210,9 @@ permission for the group fsGroup, so their mode becomes 0440.
   mountPath: /etc/zitadel-siem/rules
   readOnly: true
 {{- end }}
+{{- end -}}
+
+{{- /* Whether the store needs files. */ -}}
+{{- define "zitadel-siem.stateFiles" -}}
+{{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
 {{- end -}}
