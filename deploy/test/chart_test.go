@@ -32,10 +32,7 @@ func TestChart_HelmLintFindsNothing(t *testing.T) {
 
 func TestChart_EveryObjectIsOneThatKubernetesKnows(t *testing.T) {
 	for _, name := range examples(t) {
-		all := render(t, example(t, name))
-		if _, ok := all["StatefulSet/siem-zitadel-siem"]; !ok {
-			t.Errorf("%s: no StatefulSet in %v", name, slices.Sorted(maps.Keys(all)))
-		}
+		podTemplate(t, render(t, example(t, name)))
 	}
 }
 
@@ -45,9 +42,17 @@ var freeKeys = []string{"labels", "annotations", "matchLabels", "data", "limits"
 // TestChart_AMisspeltFieldIsRefused misspells each field of each object once. It proves that
 // [TestChart_EveryObjectIsOneThatKubernetesKnows] can fail.
 func TestChart_AMisspeltFieldIsRefused(t *testing.T) {
-	files, err := template(example(t, "sidecar-full-values.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	files := map[string]string{}
+	for _, name := range []string{"sidecar-store-values.yaml", "sidecar-full-values.yaml"} {
+		made, err := template(example(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, text := range made {
+			if strings.TrimSpace(text) != "" { // one has a Deployment, the other a StatefulSet
+				files[path] = text
+			}
+		}
 	}
 	tried := 0
 	for name, text := range files {
@@ -104,11 +109,7 @@ func misspell(node any, path string, try func(path string)) {
 func TestChart_ThePodIsConfined(t *testing.T) {
 	for _, name := range examples(t) {
 		t.Run(name, func(t *testing.T) {
-			set := one[*apps.StatefulSet](t, render(t, example(t, name)))
-			if *set.Spec.Replicas != 1 {
-				t.Errorf("%d replicas", *set.Spec.Replicas)
-			}
-			pod := set.Spec.Template.Spec
+			pod := podTemplate(t, render(t, example(t, name))).Spec
 			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 				t.Error("the token of the service account is mounted")
 			}
@@ -157,11 +158,20 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 	}
 }
 
-// TestChart_TheStateOutlivesThePod holds law 1 and 2 across pods: the state is on a claim
-// that nothing deletes.
+// TestChart_TheStateOutlivesThePod holds law 1 and 2 across pods: the state is in a store, or on
+// a claim that nothing deletes.
 func TestChart_TheStateOutlivesThePod(t *testing.T) {
 	for _, name := range examples(t) {
-		set := one[*apps.StatefulSet](t, render(t, example(t, name)))
+		values := example(t, name)
+		all := render(t, values)
+		if values["state"] != nil {
+			noState(t, name, all)
+			continue
+		}
+		set := one[*apps.StatefulSet](t, all)
+		if *set.Spec.Replicas != 1 {
+			t.Errorf("%s: %d replicas have one state", name, *set.Spec.Replicas)
+		}
 		var claims []string
 		for _, c := range set.Spec.VolumeClaimTemplates {
 			claims = append(claims, c.Name)
@@ -180,11 +190,36 @@ func TestChart_TheStateOutlivesThePod(t *testing.T) {
 	}
 }
 
+// noState expects pods that have nothing to lose, as many as the values say, apart from each other.
+func noState(t *testing.T, name string, all objects) {
+	t.Helper()
+	d := one[*apps.Deployment](t, all)
+	if want := int32(example(t, name)["replicas"].(float64)); *d.Spec.Replicas != want {
+		t.Errorf("%s: %d replicas, want %d", name, *d.Spec.Replicas, want)
+	}
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.ConfigMap == nil && v.Projected == nil && v.Secret == nil {
+			t.Errorf("%s: the volume %s may have something to lose", name, v.Name)
+		}
+	}
+	for _, c := range d.Spec.Template.Spec.TopologySpreadConstraints {
+		if !includes(d.Spec.Template.Labels, c.LabelSelector.MatchLabels) {
+			t.Errorf("%s: other pods are spread: %v", name, c.LabelSelector)
+		}
+	}
+	config := one[*core.ConfigMap](t, all).Data["config.yaml"]
+	if !strings.Contains(config, "\nstate: ") || strings.Contains(config, "state_path") {
+		t.Errorf("%s: the configuration is for files\n%s", name, config)
+	}
+}
+
 // TestChart_NothingButWhatIsNeededIsReachable reads the policy.
 func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
 	for name, want := range map[string]struct{ in, out []string }{
 		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
 		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
+		"sidecar-store-values.yaml":   {[]string{"metrics"}, []string{"53", "53", "443", "24224", "5432", "5433"}},
+		"sidecar-etcd-values.yaml":    {[]string{"metrics"}, []string{"53", "53", "443", "24224", "2379"}},
 		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
 		"fluent-bit-full-values.yaml": {[]string{"metrics", "8443"}, []string{"53", "53", "443", "3128", "443", "9200"}},
 	} {
@@ -214,13 +249,13 @@ func TestChart_ServicesLeadToThePod(t *testing.T) {
 	for _, name := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			all := render(t, example(t, name))
-			set := one[*apps.StatefulSet](t, all)
+			template := podTemplate(t, all)
 			ports := map[string]bool{}
-			for _, p := range set.Spec.Template.Spec.Containers[0].Ports {
+			for _, p := range template.Spec.Containers[0].Ports {
 				ports[p.Name], ports[fmt.Sprint(p.ContainerPort)] = true, true
 			}
 			matches := func(selector map[string]string) bool {
-				return selector != nil && includes(set.Spec.Template.Labels, selector)
+				return selector != nil && includes(template.Labels, selector)
 			}
 			for _, object := range all {
 				switch o := object.(type) {
@@ -255,12 +290,12 @@ func TestChart_ServicesLeadToThePod(t *testing.T) {
 							}
 						}
 					}
-					if !slices.Equal(selected, []string{set.Spec.ServiceName}) {
+					if !slices.Equal(selected, []string{"siem-zitadel-siem"}) {
 						t.Errorf("the monitor selects %v", selected)
 					}
 				}
 			}
-			if _, ok := all["Service/"+set.Spec.ServiceName]; !ok {
+			if set, ok := all["StatefulSet/siem-zitadel-siem"].(*apps.StatefulSet); ok && all["Service/"+set.Spec.ServiceName] == nil {
 				t.Errorf("the StatefulSet names the Service %q, which is not there", set.Spec.ServiceName)
 			}
 		})
@@ -278,8 +313,7 @@ func includes(all, some map[string]string) bool {
 
 func TestChart_AChangedConfigurationRestartsThePod(t *testing.T) {
 	sum := func(more string) string {
-		set := one[*apps.StatefulSet](t, render(t, with(t, example(t, "sidecar-values.yaml"), more)))
-		return set.Spec.Template.Annotations["checksum/config"]
+		return podTemplate(t, render(t, with(t, example(t, "sidecar-values.yaml"), more))).Annotations["checksum/config"]
 	}
 	if sum(`{}`) == sum(`{defaults: {tier: core}}`) {
 		t.Error("the annotation does not depend on the configuration")

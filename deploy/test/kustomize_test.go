@@ -20,10 +20,21 @@ const kustomizeDir = "../kustomize"
 
 var update = flag.Bool("update", false, "write the Kustomize base from the chart")
 
-// TestKustomize_TheBaseIsTheChart keeps the two from drifting apart. With -update it writes
-// the base.
+// TestKustomize_TheBaseIsTheChart keeps them from drifting apart. With -update it writes
+// the bases.
 func TestKustomize_TheBaseIsTheChart(t *testing.T) {
-	values := with(t, example(t, "sidecar-values.yaml"), `{fullnameOverride: zitadel-siem}`)
+	for dir, more := range map[string]string{
+		"base":            `{}`,
+		"base-with-store": `{replicas: 2, state: {url: "postgres://siem@db.example.com/siem", password: {existingSecret: siem-store}}}`,
+	} {
+		t.Run(dir, func(t *testing.T) {
+			values := with(t, example(t, "sidecar-values.yaml"), more)
+			isTheChart(t, filepath.Join(kustomizeDir, dir), with(t, values, `{fullnameOverride: zitadel-siem}`))
+		})
+	}
+}
+
+func isTheChart(t *testing.T, dir string, values map[string]any) {
 	files, err := template(values)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +54,7 @@ func TestKustomize_TheBaseIsTheChart(t *testing.T) {
 	}
 	config := strings.TrimSuffix(one[*core.ConfigMap](t, render(t, values)).Data["config.yaml"], "\n") + "\n"
 	for file, want := range map[string]string{"zitadel-siem.yaml": base.String(), "config.yaml": config} {
-		path := filepath.Join(kustomizeDir, "base", file)
+		path := filepath.Join(dir, file)
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -56,7 +67,7 @@ func TestKustomize_TheBaseIsTheChart(t *testing.T) {
 }
 
 func TestKustomize_Builds(t *testing.T) {
-	for _, dir := range []string{"base", "example"} {
+	for _, dir := range []string{"base", "base-with-store", "example"} {
 		t.Run(dir, func(t *testing.T) {
 			made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(kustomizeDir, dir))
 			if err != nil {
@@ -70,8 +81,8 @@ func TestKustomize_Builds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			set, config := one[*apps.StatefulSet](t, all), one[*core.ConfigMap](t, all)
-			if config.Name == "zitadel-siem" || set.Spec.Template.Spec.Volumes[0].ConfigMap.Name != config.Name {
+			config := one[*core.ConfigMap](t, all)
+			if config.Name == "zitadel-siem" || podTemplate(t, all).Spec.Volumes[0].ConfigMap.Name != config.Name {
 				t.Errorf("a changed configuration would not restart the pod: %s", config.Name)
 			}
 			if !strings.Contains(config.Data["config.yaml"], "sources:") {
@@ -79,7 +90,10 @@ func TestKustomize_Builds(t *testing.T) {
 			}
 			p := run(t, all, first)
 			checks(t, "--config", filepath.Join(p.root, "etc/zitadel-siem/config/config.yaml"))
-			if dir == "example" && (set.Namespace != "audit" || *set.Spec.VolumeClaimTemplates[0].Spec.StorageClassName != "fast") {
+			if dir != "example" {
+				return
+			}
+			if set := one[*apps.StatefulSet](t, all); set.Namespace != "audit" || *set.Spec.VolumeClaimTemplates[0].Spec.StorageClassName != "fast" {
 				t.Errorf("the patch had no effect: %+v", set.Spec.VolumeClaimTemplates)
 			}
 		})

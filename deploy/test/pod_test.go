@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 )
 
@@ -51,7 +50,7 @@ func fluentBit(t *testing.T) string {
 	return path
 }
 
-// pod is a container of a StatefulSet with the files that its volumes have, below a
+// pod is a container of a pod with the files that its volumes have, below a
 // directory of the test. Paths in arguments and in configurations are changed to match.
 type pod struct {
 	container core.Container
@@ -59,12 +58,12 @@ type pod struct {
 	moved     *strings.Replacer
 }
 
-// run makes the pod of a StatefulSet, as the kubelet does: from the volumes, the ConfigMaps
+// run makes a pod of the StatefulSet or the Deployment, as the kubelet does: from the volumes, the ConfigMaps
 // of the chart and the secrets of the cluster. What is not there is an error.
 func run(t *testing.T, all objects, c func(core.PodSpec) core.Container) pod {
 	t.Helper()
-	set := one[*apps.StatefulSet](t, all)
-	p := pod{container: c(set.Spec.Template.Spec), root: t.TempDir()}
+	spec := podTemplate(t, all).Spec
+	p := pod{container: c(spec), root: t.TempDir()}
 	p.moved = strings.NewReplacer(
 		"/etc/zitadel-siem/", p.root+"/etc/zitadel-siem/", "/var/lib/zitadel-siem", p.root+"/var/lib/zitadel-siem",
 		"/usr/lib/zitadel-siem", filepath.Dir(built(t, "in_zitadel.so")))
@@ -112,14 +111,14 @@ func run(t *testing.T, all objects, c func(core.PodSpec) core.Container) pod {
 				}
 			}
 		}
-		at := slices.IndexFunc(set.Spec.Template.Spec.Volumes, func(v core.Volume) bool { return v.Name == mount.Name })
+		at := slices.IndexFunc(spec.Volumes, func(v core.Volume) bool { return v.Name == mount.Name })
 		if at < 0 {
 			if mount.Name != "state" {
 				t.Errorf("there is no volume %s", mount.Name)
 			}
 			continue
 		}
-		switch v := set.Spec.Template.Spec.Volumes[at]; {
+		switch v := spec.Volumes[at]; {
 		case v.ConfigMap != nil:
 			put("configmap", v.ConfigMap.Name, v.ConfigMap.Items)
 		case v.Secret != nil:
@@ -172,6 +171,8 @@ func cluster(t *testing.T) map[string]map[string]string {
 		"secret siem-tls":                {"tls.crt": certificate, "tls.key": key},
 		"secret fluent-client":           {"tls.crt": certificate, "tls.key": key},
 		"secret fluent-shared-key":       {"shared-key": "a-shared-key"},
+		"secret siem-store":              {"password": "a-password"},
+		"secret siem-store-client":       {"tls.crt": certificate, "tls.key": key},
 		"secret loki":                    {"token": "a-token"},
 		"secret opensearch":              {"password": "a-password"},
 		"configmap private-ca":           {"ca.crt": certificate},
@@ -309,7 +310,7 @@ func live(t *testing.T, all objects, port int) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	grace := time.Duration(*one[*apps.StatefulSet](t, all).Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
+	grace := time.Duration(*podTemplate(t, all).Spec.TerminationGracePeriodSeconds) * time.Second
 	select {
 	case err := <-ended:
 		if err != nil {

@@ -91,6 +91,24 @@ func one[T runtime.Object](t *testing.T, all objects) T {
 	return found[0]
 }
 
+// podTemplate is that of the StatefulSet or the Deployment.
+func podTemplate(t *testing.T, all objects) core.PodTemplateSpec {
+	t.Helper()
+	var found []core.PodTemplateSpec
+	for _, object := range all {
+		switch o := object.(type) {
+		case *apps.StatefulSet:
+			found = append(found, o.Spec.Template)
+		case *apps.Deployment:
+			found = append(found, o.Spec.Template)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d kinds of pods, want 1; there are %v", len(found), slices.Sorted(maps.Keys(all)))
+	}
+	return found[0]
+}
+
 // template renders the chart as `helm template siem` does, with the release in the namespace audit.
 func template(values map[string]any) (map[string]string, error) {
 	chart, err := loader.LoadDir(chartDir)

@@ -19,10 +19,13 @@ list on.
 {{- toYaml $texts -}}
 {{- end -}}
 
-{{- /* The options of one source. Called with the source. */ -}}
+{{- /* The options of one source. Called with the source and stateDir, empty if a store has the states. */ -}}
 {{- define "zitadel-siem.source" -}}
 {{- $dir := printf "/etc/zitadel-siem/sources/%s" .name -}}
-{{- $options := dict "url" .url "state_path" (printf "/var/lib/zitadel-siem/%s.state" .name) -}}
+{{- $options := dict "url" .url -}}
+{{- if .stateDir -}}
+{{- $_ := set $options "state_path" (printf "%s/%s.state" .stateDir .name) -}}
+{{- end -}}
 {{- $type := default "token" .auth.type -}}
 {{- if eq $type "keyFile" -}}
 {{- $_ := set $options "key_file" (printf "%s/credential" $dir) -}}
@@ -56,6 +59,26 @@ list on.
 {{- toYaml (merge $options (default dict .options)) -}}
 {{- end -}}
 
+{{- /* The URL of the store, with the files of the secrets. Called with the values of state. */ -}}
+{{- define "zitadel-siem.stateURL" -}}
+{{- $names := ternary (list "ca_file" "cert_file" "key_file") (list "sslrootcert" "sslcert" "sslkey") (hasPrefix "etcd:" .url) -}}
+{{- $files := list -}}
+{{- if .password.existingSecret -}}
+{{- $files = append $files "password_file=/etc/zitadel-siem/store/password" -}}
+{{- end -}}
+{{- if or .ca.existingSecret .ca.configMap -}}
+{{- $files = append $files (printf "%s=/etc/zitadel-siem/store/ca.crt" (index $names 0)) -}}
+{{- end -}}
+{{- if .clientCert.existingSecret -}}
+{{- $files = append $files (printf "%s=/etc/zitadel-siem/store/tls.crt" (index $names 1)) -}}
+{{- $files = append $files (printf "%s=/etc/zitadel-siem/store/tls.key" (index $names 2)) -}}
+{{- end -}}
+{{- .url -}}
+{{- if $files -}}
+{{- ternary "&" "?" (contains "?" .url) -}}{{- join "&" $files -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* The file of `zitadel-siem pull --config`. */ -}}
 {{- define "zitadel-siem.sidecarConfig" -}}
 {{- $defaults := deepCopy .Values.defaults -}}
@@ -73,13 +96,22 @@ list on.
 # Open to the pod's network for Prometheus and the probes. The status page at / answers
 # only inside the pod: kubectl port-forward.
 metrics_listen: 0.0.0.0:{{ include "zitadel-siem.metricsPort" . }}
+{{- with .Values.state }}
+{{- if .url }}
+state: {{ include "zitadel-siem.stateURL" . | quote }}
+{{- with .lease }}
+state_lease: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with $defaults }}
 defaults:
   {{- include "zitadel-siem.texts" . | nindent 2 }}
 {{- end }}
+{{- $stateDir := ternary "" "/var/lib/zitadel-siem" (not (empty .Values.state.url)) }}
 {{- $sources := list }}
 {{- range .Values.sources }}
-{{- $sources = append $sources (include "zitadel-siem.texts" (include "zitadel-siem.source" . | fromYaml) | fromYaml) }}
+{{- $sources = append $sources (include "zitadel-siem.texts" (include "zitadel-siem.source" (merge (dict "stateDir" $stateDir) .) | fromYaml) | fromYaml) }}
 {{- end }}
 sources:
   {{- toYaml $sources | nindent 2 }}
@@ -114,7 +146,7 @@ pipeline:
       # KEEP: with these two, Fluent Bit tells the plugin which events it has stored.
       threaded: "off"
       storage.type: filesystem
-      {{- include "zitadel-siem.texts" (merge (include "zitadel-siem.source" . | fromYaml) $.Values.defaults) | nindent 6 }}
+      {{- include "zitadel-siem.texts" (merge (include "zitadel-siem.source" (merge (dict "stateDir" "/var/lib/zitadel-siem") .) | fromYaml) $.Values.defaults) | nindent 6 }}
 {{- end }}
 {{- with .Values.fluentBit.filters }}
 

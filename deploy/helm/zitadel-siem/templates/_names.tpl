@@ -67,3 +67,13 @@ webhook-{{ int .webhooks.port }}
 {{- ternary "80" "443" (eq $url.scheme "http") -}}
 {{- end -}}
 {{- end -}}
+
+{{- /* The ports of the hosts of a store's URL, with a space between. */ -}}
+{{- define "zitadel-siem.portsOfStore" -}}
+{{- $hosts := regexReplaceAll "^.*@" (regexReplaceAll "[/?].*$" (regexReplaceAll "^[a-z]+://" . "") "") "" -}}
+{{- $ports := list -}}
+{{- range splitList "," $hosts -}}
+{{- $ports = append $ports (default (ternary "2379" "5432" (hasPrefix "etcd:" $)) (trimPrefix ":" (regexFind ":[0-9]+$" .))) -}}
+{{- end -}}
+{{- join " " $ports -}}
+{{- end -}}

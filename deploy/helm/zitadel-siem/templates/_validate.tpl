@@ -1,7 +1,11 @@
 {{- /* What values.schema.json cannot say. Each message names the value and the fix. */ -}}
 {{- define "zitadel-siem.validate" -}}
-{{- if ne (int .Values.replicas) 1 -}}
-{{- fail "replicas: must be 1. Each source has one reader with one state file; a second one would be refused by its lock, or read everything twice. For more throughput, install the chart again with other sources" -}}
+{{- if .Values.state.url -}}
+{{- include "zitadel-siem.validateState" . -}}
+{{- else if ne (int .Values.replicas) 1 -}}
+{{- fail "replicas: must be 1 without a store. Each source has one reader with one state file; a second one would be refused by its lock, or read everything twice. For more pods, name a PostgreSQL or etcd in state.url (mode sidecar): docs/cluster.md" -}}
+{{- else if or .Values.state.lease (include "zitadel-siem.stateFiles" .) -}}
+{{- fail "state: has no effect without state.url. Name the store, for example postgres://siem@db.example.com/siem" -}}
 {{- end -}}
 {{- if not .Values.sources -}}
 {{- fail "sources: is empty. Name at least one ZITADEL, for example --set 'sources[0].name=prod,sources[0].url=https://zitadel.example.com,sources[0].auth.existingSecret=zitadel-siem-token'. The secret has the personal access token of a service user with the role IAM_OWNER_VIEWER: kubectl create secret generic zitadel-siem-token --from-file=token" -}}
@@ -37,6 +41,23 @@
 {{- include "zitadel-siem.validateSidecar" . -}}
 {{- else -}}
 {{- include "zitadel-siem.validateFluentBit" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "zitadel-siem.validateState" -}}
+{{- if ne .Values.mode "sidecar" -}}
+{{- fail "state.url: needs mode sidecar. Fluent Bit keeps its chunks and the states on its volume" -}}
+{{- end -}}
+{{- if regexMatch "://[^/@]*:[^/@]*@|[?&]password=" .Values.state.url -}}
+{{- fail "state.url: has a password, and a ConfigMap is no place for a secret. Use state.password.existingSecret" -}}
+{{- end -}}
+{{- if .Values.persistence.existingClaim -}}
+{{- fail "persistence.existingClaim: has no effect with state.url: the store has the states. Remove it; docs/kubernetes.md says how the states get into the store" -}}
+{{- end -}}
+{{- range $i, $source := .Values.sources -}}
+{{- if $source.webhooks -}}
+{{- fail (printf "sources[%d].webhooks: do not work together with state.url: a webhook reaches one pod, and another one may read the source. Remove one of the two" $i) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -87,7 +108,7 @@
   "webhook_listen" "sources[].webhooks" "webhook_keys_dir" "sources[].webhooks" "webhook_v1_dir" "sources[].webhooks"
   "webhook_cert_file" "sources[].webhooks" "webhook_cert_key_file" "sources[].webhooks" "webhook_plain" "sources[].webhooks"
   "forward" "destination" "tag" "destination" "shared_key" "destination: a ConfigMap is no place for a secret" "shared_key_file" "destination"
-  "cert_file" "destination" "cert_key_file" "destination" "metrics_listen" "metrics" -}}
+  "cert_file" "destination" "cert_key_file" "destination" "metrics_listen" "metrics" "state" "state" "state_lease" "state" -}}
 {{- $at := .at -}}
 {{- range $name, $_ := .options -}}
 {{- if hasKey $owned $name -}}

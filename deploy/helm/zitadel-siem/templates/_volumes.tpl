@@ -87,6 +87,47 @@ permission for the group fsGroup, so their mode becomes 0440.
               path: tls.key
       {{- end }}
 {{- end }}
+{{- if include "zitadel-siem.stateFiles" . }}
+{{- with .Values.state }}
+- name: store
+  projected:
+    defaultMode: 0400
+    sources:
+      {{- with .password }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: password
+      {{- end }}
+      {{- end }}
+      {{- with .ca }}
+      {{- if .existingSecret }}
+      - secret:
+          name: {{ .existingSecret }}
+          items:
+            - key: {{ .key }}
+              path: ca.crt
+      {{- else if .configMap }}
+      - configMap:
+          name: {{ .configMap }}
+          items:
+            - key: {{ .key }}
+              path: ca.crt
+      {{- end }}
+      {{- end }}
+      {{- with .clientCert.existingSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: tls.crt
+              path: tls.crt
+            - key: tls.key
+              path: tls.key
+      {{- end }}
+{{- end }}
+{{- end }}
 {{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
 - name: secrets
   projected:
@@ -122,8 +163,10 @@ permission for the group fsGroup, so their mode becomes 0440.
 - name: config
   mountPath: /etc/zitadel-siem/config
   readOnly: true
+{{- if not .Values.state.url }}
 - name: state
   mountPath: /var/lib/zitadel-siem
+{{- end }}
 {{- range .Values.sources }}
 - name: source-{{ .name }}
   mountPath: /etc/zitadel-siem/sources/{{ .name }}
@@ -147,6 +190,11 @@ permission for the group fsGroup, so their mode becomes 0440.
   mountPath: /etc/zitadel-siem/destination
   readOnly: true
 {{- end }}
+{{- if include "zitadel-siem.stateFiles" . }}
+- name: store
+  mountPath: /etc/zitadel-siem/store
+  readOnly: true
+{{- end }}
 {{- if and (eq .Values.mode "fluentBit") .Values.fluentBit.secrets }}
 - name: secrets
   mountPath: /etc/zitadel-siem/secrets
@@ -162,4 +210,9 @@ permission for the group fsGroup, so their mode becomes 0440.
   mountPath: /etc/zitadel-siem/rules
   readOnly: true
 {{- end }}
+{{- end -}}
+
+{{- /* Whether the store needs files. */ -}}
+{{- define "zitadel-siem.stateFiles" -}}
+{{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
 {{- end -}}
