@@ -60,9 +60,11 @@ CREATE SEQUENCE IF NOT EXISTS zitadel_siem_beat;
 
 // Store is a [cluster.Store] in PostgreSQL.
 type Store struct {
-	pool   *pgxpool.Pool
+	pool *pgxpool.Pool
+	// leases is for the requests on which the lease depends: commits that wait for a lock or a
+	// slow disk can occupy the whole of pool, and the lease would end behind them.
+	leases *pgxpool.Pool
 	config *pgxpool.Config // for errors
-	name   string
 }
 
 var _ cluster.Store = (*Store)(nil)
@@ -77,9 +79,16 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, hide(config, err)
 	}
-	s := &Store{pool: pool, config: config}
-	if err := s.create(ctx); err != nil {
+	two := config.Copy()
+	two.MaxConns, two.MinConns, two.MinIdleConns = 2, 0, 0 // one renews, one looks
+	leases, err := pgxpool.NewWithConfig(ctx, two)
+	if err != nil {
 		pool.Close()
+		return nil, hide(config, err)
+	}
+	s := &Store{pool: pool, leases: leases, config: config}
+	if err := s.create(ctx); err != nil {
+		s.Close()
 		return nil, hide(config, err)
 	}
 	return s, nil
@@ -103,7 +112,7 @@ func (s *Store) create(ctx context.Context) error {
 			}
 		}
 		var found int
-		if err := tx.QueryRow(ctx, `SELECT layout, name FROM zitadel_siem_store`).Scan(&found, &s.name); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT layout FROM zitadel_siem_store`).Scan(&found); err != nil {
 			return fmt.Errorf("zitadel_siem_store cannot be read; restore it from a backup, or drop the tables zitadel_siem_* to start over: %w", err)
 		}
 		if found != layout {
@@ -114,7 +123,10 @@ func (s *Store) create(ctx context.Context) error {
 }
 
 // Close closes the connections.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.pool.Close()
+	s.leases.Close()
+}
 
 // Grant: see [cluster.Store].
 func (s *Store) Grant(ctx context.Context, ttl time.Duration, note cluster.Note) (string, error) {
@@ -123,7 +135,7 @@ func (s *Store) Grant(ctx context.Context, ttl time.Duration, note cluster.Note)
 	if err != nil {
 		return "", err
 	}
-	_, err = s.pool.Exec(ctx, `INSERT INTO zitadel_siem_member (lease, ttl, expires, note)
+	_, err = s.leases.Exec(ctx, `INSERT INTO zitadel_siem_member (lease, ttl, expires, note)
 		VALUES ($1, $2::interval, clock_timestamp() + $2::interval, $3)`, lease, ttl, string(text))
 	return lease, s.hide(err)
 }
@@ -134,7 +146,7 @@ func (s *Store) Renew(ctx context.Context, lease string, note cluster.Note) erro
 	if err != nil {
 		return err
 	}
-	tag, err := s.pool.Exec(ctx, `UPDATE zitadel_siem_member
+	tag, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_member
 		SET expires = clock_timestamp() + ttl, note = $2 WHERE lease = $1`, lease, string(text))
 	if err != nil {
 		return s.hide(err)
@@ -147,7 +159,7 @@ func (s *Store) Renew(ctx context.Context, lease string, note cluster.Note) erro
 
 // Revoke: see [cluster.Store].
 func (s *Store) Revoke(ctx context.Context, lease string) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM zitadel_siem_member WHERE lease = $1`, lease)
+	_, err := s.leases.Exec(ctx, `DELETE FROM zitadel_siem_member WHERE lease = $1`, lease)
 	return s.hide(err)
 }
 
@@ -158,16 +170,23 @@ func (s *Store) Register(ctx context.Context, instances []string) error {
 	return s.hide(err)
 }
 
-// reap ends the leases whose time is over.
+// reap ends the leases whose time is over. A server that has just started waits for one ttl; a
+// start in the future means that the clock was set back since, and says nothing.
 const reap = `DELETE FROM zitadel_siem_member WHERE lease IN (
-	SELECT lease FROM zitadel_siem_member
-	WHERE expires < clock_timestamp() AND pg_postmaster_start_time() + ttl < clock_timestamp()
+	SELECT lease FROM zitadel_siem_member WHERE expires < clock_timestamp()
+	AND pg_postmaster_start_time() NOT BETWEEN clock_timestamp() - ttl AND clock_timestamp()
+	ORDER BY lease FOR UPDATE SKIP LOCKED)`
+
+// shorten ends a lease at the latest one ttl after the clock of the server was set back.
+const shorten = `UPDATE zitadel_siem_member SET expires = clock_timestamp() + ttl WHERE lease IN (
+	SELECT lease FROM zitadel_siem_member WHERE expires > clock_timestamp() + ttl
 	ORDER BY lease FOR UPDATE SKIP LOCKED)`
 
 // Look ends the leases whose time is over, and reads.
 func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	v := cluster.View{}
 	batch := &pgx.Batch{}
+	batch.Queue(shorten)
 	batch.Queue(reap)
 	batch.Queue(`SELECT name, nextval('zitadel_siem_beat') FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
 		var beat int64
@@ -193,7 +212,7 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 		v.Free, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return v, s.hide(s.pool.SendBatch(ctx, batch).Close())
+	return v, s.hide(s.leases.SendBatch(ctx, batch).Close())
 }
 
 // Holders: see [cluster.Store].

@@ -20,7 +20,8 @@ import (
 //     this machine: pgx's own default, prefer, would send the password to anybody.
 //   - password_file=PATH reads the password from a file. PGPASSFILE and PGPASSWORD work too.
 //   - of several hosts, the one that takes writes is used, whatever their order.
-//   - pool_max_conns is 8: more connections do not make commits faster on most servers.
+//   - pool_max_conns is 8: more connections do not make commits faster on most servers. Two more
+//     are for the lease alone.
 //   - a connection attempt ends after 5 s, unless connect_timeout is given.
 //
 // Errors do not contain the password.
