@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -55,9 +54,13 @@ func (m *Member) balance(ctx context.Context) error {
 			return err
 		}
 	}
+	at := m.o.now()
 	short, cancel := m.limited(ctx)
 	view, err := m.o.Store.Look(short)
 	cancel()
+	if err == nil {
+		err = m.trust(ctx, view, at)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,9 +74,9 @@ func (m *Member) reconcile(ctx context.Context, v View, lease string) error {
 	m.mu.Lock()
 	differs := false
 	for _, other := range v.Members {
-		differs = differs || other.Lease == lease && other.Held != m.looked
+		differs = differs || other.Lease == lease && other.Held != m.counted
 	}
-	m.looked = len(m.held) + len(m.unfreed)
+	m.counted = len(m.held) + len(m.unfreed)
 	if !differs {
 		m.differ = 0
 	} else {
@@ -127,7 +130,7 @@ func (m *Member) register(ctx context.Context, instances []string) error {
 func (m *Member) plan(v View, lease string) []*waiter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.wentBack(v) || m.lease != lease || m.stopping {
+	if m.back != nil || m.lease != lease || m.stopping {
 		return nil
 	}
 	now := m.o.now()
@@ -234,50 +237,4 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 		h.stop()
 	}
 	m.answer(w, h, nil)
-}
-
-func (m *Member) saw(instance string, fence, number uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := m.seen[instance]
-	m.seen[instance] = seen{max(s.fence, fence), max(s.number, number)}
-}
-
-const acceptFix = "restore the newest backup and restart the members, or start them with the option that accepts an old state: events since then come out twice, with the same event.id"
-
-// judge compares what was taken with what this process has seen of the source.
-func (m *Member) judge(t Taken, instance string) error {
-	m.mu.Lock()
-	s := m.seen[instance]
-	m.mu.Unlock()
-	if !m.o.AcceptOld {
-		switch {
-		case t.Fence <= s.fence || t.Number < s.number:
-			return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d; %s", t.Number, instance, s.number, acceptFix)
-		case t.State != nil && t.Age > m.o.MaxAge:
-			return fmt.Errorf("nobody has committed to source %q for %s, more than %s: the store may be that of an old backup; %s", instance, t.Age.Round(time.Minute), m.o.MaxAge, acceptFix)
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.seen[instance] = seen{t.Fence, t.Number}
-	return nil
-}
-
-// wentBack compares the store with what this process has seen of it. Once it went back, its beat
-// grows again, and shows nothing more: only a restart ends this. The caller has m.mu.
-func (m *Member) wentBack(v View) bool {
-	back := m.store != "" && (v.Store != m.store || v.Beat < m.beat)
-	if back && !m.o.AcceptOld && m.back == nil {
-		m.back = fmt.Errorf("the store went back: it shows beat %d of store %s, this member has seen %d of %s; %s", v.Beat, v.Store, m.beat, m.store, acceptFix)
-		m.o.Log.Error("no source is taken", "err", m.back)
-	}
-	m.store, m.beat = v.Store, v.Beat
-	if m.back == nil {
-		return false
-	}
-	for _, w := range m.waiting {
-		m.answer(w, nil, m.back)
-	}
-	return true
 }

@@ -20,14 +20,21 @@
 //
 // # A store that went back
 //
-// A store restored from an old backup would have events read again. A member that has seen a
-// newer store refuses to take sources until it is restarted: by the store's beat, which only grows (a sequence in
-// PostgreSQL, the revision in etcd), and by each source's fencing number and number of commits. A
-// member that still holds a source goes on, and its next commit makes the store new again. If
-// all members were restarted, nobody has seen it: then a state without a commit for
-// [Options.MaxAge] is refused. A younger backup cannot be told from a store as it was, and is
-// accepted: at most MaxAge comes out twice. A store that lost a state, or is empty, reads as a
-// missing state file does: from `start`. [Options.AcceptOld] accepts all of it.
+// A store restored from an old backup would have events read again. The members refuse it, by
+// the memory of those that saw a newer one, and by the time since a member last used it
+// (trust.go has the reasons):
+//
+//	seen newer by a member, and more than a minute lost   refused
+//	seen newer by a member, and at most a minute lost     a warning: a fail-over does this
+//	seen newer by nobody, not used for Options.MaxAge     refused
+//	seen newer by nobody, not used for 5 minutes          a warning that says for how long
+//
+// A refusal stands in the store, for all members. It ends by itself if a newer backup is
+// restored, and for all members once one with [Options.AcceptOld] starts. A member that holds a
+// source meanwhile goes on, and its next commit makes that state new again.
+//
+// If the state of one source was deleted from the store, its source is read again from `start`,
+// with a warning.
 //
 // # Use
 //

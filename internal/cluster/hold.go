@@ -188,7 +188,7 @@ func (p *pending) Commit() error {
 		return fmt.Errorf("source %q: the store did not take the state: %w", h.instance, err)
 	}
 	h.committed = p.order
-	h.m.saw(h.instance, h.fence, h.number)
+	h.m.saw(h.instance, h.number)
 	return nil
 }
 

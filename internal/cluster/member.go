@@ -24,10 +24,11 @@ const DefaultTTL = 15 * time.Second
 // MinTTL: etcd counts leases in seconds, and grants none below two.
 const MinTTL = 2 * time.Second
 
-// DefaultMaxAge: a state that nobody has committed to for so long is taken for that of an
-// old backup. A reader commits at least every few minutes; a week lets a cluster stand
-// still over holidays.
-const DefaultMaxAge = 7 * 24 * time.Hour
+// DefaultMaxAge: a store that no member has used for so long is taken for an old backup. Three
+// days let all members stand still over a weekend, and a store that is mended the next day
+// needs nobody. An older backup is refused; a younger one makes three days come out twice at
+// most, with a warning that says how much.
+const DefaultMaxAge = 3 * 24 * time.Hour
 
 // Options of a member. The zero value of each field but Store is usable.
 type Options struct {
@@ -36,7 +37,8 @@ type Options struct {
 	TTL   time.Duration // default [DefaultTTL], at least [MinTTL]
 	// MaxAge: see [DefaultMaxAge].
 	MaxAge time.Duration
-	// AcceptOld takes states that look as if the store went back.
+	// AcceptOld takes states that look as if the store went back, and ends a refusal for all
+	// members: one of them needs it, until it has started.
 	AcceptOld bool
 	Log       *slog.Logger // default: none
 
@@ -68,17 +70,16 @@ type Member struct {
 	back     error // the store went back
 	store    string
 	beat     uint64
+	looked   time.Time // before the look that showed them
+	stamped  time.Time // balancing: before the last Alive
 	seen     map[string]seen
-	looked   int // sources that the store is to show as held by this member
+	counted  int // sources that the store is to show as held by this member
 	differ   int // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
 
 	parting atomic.Bool // stopping, without m.mu
 }
-
-// seen is the highest that this process has seen of a source.
-type seen struct{ fence, number uint64 }
 
 // New returns a member that does nothing until Run.
 func New(o Options) (*Member, error) {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,21 +23,34 @@ func bubble(t *testing.T, o cluster.Options, test func(t *testing.T, m *cluster.
 	synctest.Test(t, func(t *testing.T) {
 		store := clustertest.NewMemory()
 		o.Store = store
-		ctx, stop := context.WithCancel(t.Context())
-		var all sync.WaitGroup
+		var stops []func()
 		start := func() *cluster.Member {
 			m, err := cluster.New(o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all.Go(func() { _ = m.Run(ctx) })
-			m.Sources([]string{"one"})
+			stops = append(stops, running(t, m))
 			return m
 		}
 		test(t, start(), store, start)
-		stop()
-		all.Wait()
+		for _, stop := range stops {
+			stop()
+		}
 	})
+}
+
+// running runs a member that reads source one.
+func running(t *testing.T, m *cluster.Member) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- m.Run(ctx) }()
+	m.Sources([]string{"one"})
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func hold(t *testing.T, m *cluster.Member) (cursor.Held, cursor.State) {
@@ -129,48 +141,6 @@ func TestLaw5StateThatCannotBeUsedIsAnErrorThatSaysWhatToDo(t *testing.T) {
 					t.Errorf("error %v, want one with %q and the fix", err, c.want)
 				}
 			})
-		})
-	}
-}
-
-func TestLaw5StoreThatWentBackIsAnErrorThatSaysWhatToDo(t *testing.T) {
-	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, again func() *cluster.Member) {
-		h, _ := hold(t, m)
-		backup := store.Copy()
-		for i := range uint64(5) {
-			if err := commit(h, cursor.State{Instance: "one", Events: i + 1}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		time.Sleep(time.Minute)
-		h.Close()
-		store.Restore(backup)
-		time.Sleep(time.Minute)
-		_, _, err := m.Hold(t.Context(), "one")
-		if err == nil || !strings.Contains(err.Error(), "the store went back") || !strings.Contains(err.Error(), "accepts an old state") {
-			t.Errorf("error %v", err)
-		}
-		if err := m.Status().Err; err == nil || !strings.Contains(err.Error(), "the store went back") {
-			t.Errorf("status %v", err)
-		}
-	})
-}
-
-func TestOldStateIsRefusedUnlessAccepted(t *testing.T) {
-	for _, accept := range []bool{false, true} {
-		bubble(t, cluster.Options{AcceptOld: accept, MaxAge: 10 * time.Minute}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, again func() *cluster.Member) {
-			state, _ := cursor.Encode(cursor.State{Instance: "one", Events: 7})
-			if err := store.Put(t.Context(), "one", state); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(11 * time.Minute)
-			_, s, err := m.Hold(t.Context(), "one")
-			if accept && (err != nil || s.Events != 7) {
-				t.Errorf("accepted: %+v, %v", s, err)
-			}
-			if !accept && (err == nil || !strings.Contains(err.Error(), "old backup")) {
-				t.Errorf("error %v", err)
-			}
 		})
 	}
 }

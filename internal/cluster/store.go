@@ -42,6 +42,10 @@ type Store interface {
 	Commit(ctx context.Context, lease, instance string, fence, number uint64, state []byte) error
 	// Release frees a source if the lease holds it with this fencing number; zero is any.
 	Release(ctx context.Context, lease, instance string, fence uint64) error
+	// Alive notes that a member uses the store now, for View.Idle. accept ends a refusal.
+	Alive(ctx context.Context, accept bool) error
+	// Refuse notes for all members, and those to come, why the store is not to be used.
+	Refuse(ctx context.Context, why string) error
 	Close()
 }
 
@@ -57,7 +61,12 @@ type View struct {
 	// Store is a random name that a store gets when it is created.
 	Store string
 	// Beat never decreases, over all members, unless the store goes back.
-	Beat    uint64
+	Beat uint64
+	// Idle is the time since the last Alive, by the store's clock if it shows one; zero if there
+	// was none.
+	Idle time.Duration
+	// Refused is what Refuse has noted, unless it was accepted since.
+	Refused string
 	Members []MemberView
 	Free    []string // registered and held by nobody
 }

@@ -140,6 +140,14 @@ func (g *Gate) Release(ctx context.Context, lease, instance string, fence uint64
 	return pass(ctx, g, func(ctx context.Context) error { return g.store.Release(ctx, lease, instance, fence) })
 }
 
+func (g *Gate) Alive(ctx context.Context, accept bool) error {
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Alive(ctx, accept) })
+}
+
+func (g *Gate) Refuse(ctx context.Context, why string) error {
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Refuse(ctx, why) })
+}
+
 // Close does nothing: other members may use the store.
 func (g *Gate) Close() {}
 

@@ -160,6 +160,13 @@ func (g *Group) committed(instance string, events uint64) {
 	g.last[instance] = events
 }
 
+// Rewind forgets what was committed, for a test in which the store loses some of it.
+func (g *Group) Rewind() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.last)
+}
+
 // Faults are the violations of the law that a state never goes back.
 func (g *Group) Faults() []string {
 	g.mu.Lock()

@@ -20,6 +20,8 @@ type Memory struct {
 	mu      sync.Mutex
 	name    string
 	beat    uint64
+	alive   time.Time
+	refused string
 	leases  map[string]lease
 	sources map[string]source
 	next    int
@@ -47,7 +49,7 @@ func NewMemory() *Memory {
 func (s *Memory) Copy() *Memory {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Memory{name: s.name, beat: s.beat, next: s.next, leases: maps.Clone(s.leases), sources: maps.Clone(s.sources)}
+	return &Memory{name: s.name, beat: s.beat, alive: s.alive, refused: s.refused, next: s.next, leases: maps.Clone(s.leases), sources: maps.Clone(s.sources)}
 }
 
 // Restore goes back to a copy.
@@ -55,7 +57,8 @@ func (s *Memory) Restore(old *Memory) {
 	old = old.Copy()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.name, s.beat, s.leases, s.sources = old.name, old.beat, old.leases, old.sources
+	s.name, s.beat, s.alive, s.refused = old.name, old.beat, old.alive, old.refused
+	s.leases, s.sources = old.leases, old.sources
 }
 
 func (s *Memory) lock() func() {
@@ -113,7 +116,10 @@ func (s *Memory) Register(ctx context.Context, instances []string) error {
 func (s *Memory) Look(ctx context.Context) (cluster.View, error) {
 	defer s.lock()()
 	s.beat++
-	v := cluster.View{Store: s.name, Beat: s.beat}
+	v := cluster.View{Store: s.name, Beat: s.beat, Refused: s.refused}
+	if !s.alive.IsZero() {
+		v.Idle = s.Now().Sub(s.alive)
+	}
 	held := map[string]int{}
 	for instance, src := range s.sources {
 		held[src.holder]++
@@ -173,6 +179,20 @@ func (s *Memory) Release(ctx context.Context, id, instance string, fence uint64)
 		src.holder = ""
 		s.sources[instance] = src
 	}
+	return nil
+}
+
+func (s *Memory) Alive(ctx context.Context, accept bool) error {
+	defer s.lock()()
+	if s.alive = s.Now(); accept {
+		s.refused = ""
+	}
+	return nil
+}
+
+func (s *Memory) Refuse(ctx context.Context, why string) error {
+	defer s.lock()()
+	s.refused = why
 	return nil
 }
 

@@ -122,11 +122,49 @@ func Store(t *testing.T, s cluster.Store, ttl time.Duration) {
 	if err := s.Renew(ctx, short, cluster.Note{}); !errors.Is(err, cluster.ErrExpired) {
 		t.Errorf("a lease that ended could be renewed: %v", err)
 	}
+	use(t, s)
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, ok := s.(*Memory); !ok {
 		if _, err := s.Look(canceled); err == nil {
 			t.Error("a canceled request gave an answer")
 		}
+	}
+}
+
+// use tests what a store notes of its use.
+func use(t *testing.T, s cluster.Store) {
+	t.Helper()
+	look := func() cluster.View {
+		t.Helper()
+		v, err := s.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := look(); v.Idle != 0 || v.Refused != "" {
+		t.Errorf("a store that was never noted as used: idle for %s, refused: %q", v.Idle, v.Refused)
+	}
+	do(s.Alive(t.Context(), false))
+	do(s.Refuse(t.Context(), "why"))
+	time.Sleep(10 * time.Millisecond)
+	do(s.Alive(t.Context(), false))
+	if v := look(); v.Refused != "why" {
+		t.Errorf("a refusal ended, or got lost: %q", v.Refused)
+	}
+	time.Sleep(10 * time.Millisecond)
+	if v := look(); v.Idle < 10*time.Millisecond || v.Idle > time.Minute {
+		t.Errorf("idle for %s", v.Idle)
+	}
+	do(s.Alive(t.Context(), true))
+	if v := look(); v.Refused != "" {
+		t.Errorf("a refusal stands: %q", v.Refused)
 	}
 }

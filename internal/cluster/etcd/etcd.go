@@ -1,6 +1,8 @@
 // Package etcd keeps the states of a cluster in etcd 3.4 or newer, under one prefix:
 //
 //	PREFIX/store               the layout, and a random name
+//	PREFIX/alive               UNIXMICRO at which a member last used the store
+//	PREFIX/refused             why the store is not to be used; most often missing
 //	PREFIX/members/LEASE       the note of a member; attached to its lease
 //	PREFIX/sources/INSTANCE    the fencing number
 //	PREFIX/holders/INSTANCE    "LEASE FENCE"; attached to the lease of the holder
@@ -11,9 +13,8 @@
 //
 //	etcdctl role grant-permission zitadel-siem --prefix=true readwrite /zitadel-siem/
 //
-// etcd's own clocks end the leases. It shows none to its clients: the age of a state, which
-// [cluster.Options.MaxAge] limits, is taken from the clock of who committed and the one of
-// who takes the source.
+// etcd's own clocks end the leases. It shows none to its clients: the ages of a state and of
+// "alive", which [cluster.Options.MaxAge] limits, are differences of two members' clocks.
 //
 // Each operation on a source is one transaction. A commit writes the state whole: etcd keeps
 // the old ones until it is compacted, so switch auto-compaction on
@@ -263,7 +264,7 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 			return taken, nil // nothing was committed since the key was made
 		}
 		// etcd shows no clock. This age is one of two machines' clocks, and serves for nothing
-		// but the limit of a week: nothing else is judged by it.
+		// but to tell how much a store lost that went back.
 		taken.Number, taken.State, taken.Age = r.number, r.state, time.Since(r.at)
 	}
 	return taken, nil

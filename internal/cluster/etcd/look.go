@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -26,13 +28,23 @@ type view struct {
 	ok      bool
 }
 
+// moment is what each look reads.
+type moment struct {
+	revision int64
+	alive    time.Time
+	refused  string
+}
+
 // Look reads the keys only if something changed since the last look.
 func (s *Store) Look(ctx context.Context) (cluster.View, error) {
-	read, revision, err := s.view(ctx)
+	read, now, err := s.view(ctx)
 	if err != nil {
 		return cluster.View{}, err
 	}
-	v := cluster.View{Store: read.store, Beat: uint64(revision)}
+	v := cluster.View{Store: read.store, Beat: uint64(now.revision), Refused: now.refused}
+	if !now.alive.IsZero() {
+		v.Idle = time.Since(now.alive)
+	}
 	held := map[string]int{}
 	for instance := range read.sources {
 		if lease, ok := read.holders[instance]; ok {
@@ -47,13 +59,29 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	return v, nil
 }
 
+// Alive: see [cluster.Store].
+func (s *Store) Alive(ctx context.Context, accept bool) error {
+	ops := []clientv3.Op{clientv3.OpPut(s.prefix+"alive", strconv.FormatInt(time.Now().UnixMicro(), 10))}
+	if accept {
+		ops = append(ops, clientv3.OpDelete(s.prefix+"refused"))
+	}
+	_, err := s.client.Txn(ctx).Then(ops...).Commit()
+	return s.explain(err)
+}
+
+// Refuse: see [cluster.Store].
+func (s *Store) Refuse(ctx context.Context, why string) error {
+	_, err := s.client.Put(ctx, s.prefix+"refused", why)
+	return s.explain(err)
+}
+
 // Holders: see [cluster.Store].
 func (s *Store) Holders(ctx context.Context) (map[string]string, error) {
 	read, _, err := s.view(ctx)
 	return read.holders, err
 }
 
-func (s *Store) view(ctx context.Context) (view, int64, error) {
+func (s *Store) view(ctx context.Context) (view, moment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ops []clientv3.Op
@@ -62,10 +90,22 @@ func (s *Store) view(ctx context.Context) (view, int64, error) {
 			clientv3.OpGet(s.prefix+part, clientv3.WithPrefix(), clientv3.WithCountOnly()),
 			clientv3.OpGet(s.prefix+part, append(clientv3.WithLastRev(), clientv3.WithKeysOnly())...))
 	}
-	ops = append(ops, clientv3.OpGet(s.prefix+"store"))
+	for _, key := range [...]string{"store", "alive", "refused"} {
+		ops = append(ops, clientv3.OpGet(s.prefix+key))
+	}
 	answer, err := s.client.Txn(ctx).Then(ops...).Commit()
 	if err != nil {
-		return view{}, 0, s.explain(err)
+		return view{}, moment{}, s.explain(err)
+	}
+	single := func(i int) []byte {
+		for _, kv := range answer.Responses[2*len(parts)+i].GetResponseRange().Kvs {
+			return kv.Value
+		}
+		return nil
+	}
+	now := moment{revision: answer.Header.Revision, refused: string(single(2))}
+	if micro, err := strconv.ParseInt(string(single(1)), 10, 64); err == nil {
+		now.alive = time.UnixMicro(micro)
 	}
 	var marks [len(parts)][2]int64
 	for i := range parts {
@@ -75,16 +115,14 @@ func (s *Store) view(ctx context.Context) (view, int64, error) {
 		}
 	}
 	var found head
-	if kvs := answer.Responses[2*len(parts)].GetResponseRange().Kvs; len(kvs) > 0 {
-		_ = json.Unmarshal(kvs[0].Value, &found) // another name is reported by the member
-	}
+	_ = json.Unmarshal(single(0), &found) // another name is reported by the member
 	if s.cached.ok && s.cached.marks == marks && s.cached.store == found.Name {
-		return s.cached, answer.Header.Revision, nil
+		return s.cached, now, nil
 	}
-	read, err := s.read(ctx, answer.Header.Revision)
+	read, err := s.read(ctx, now.revision)
 	read.marks, read.store = marks, found.Name
 	s.cached = read
-	return read, answer.Header.Revision, err
+	return read, now, err
 }
 
 func (s *Store) read(ctx context.Context, revision int64) (view, error) {

@@ -38,7 +38,9 @@ const schema = `
 CREATE TABLE IF NOT EXISTS zitadel_siem_store (
 	one bool PRIMARY KEY DEFAULT true CHECK (one),
 	layout int NOT NULL,
-	name text NOT NULL
+	name text NOT NULL,
+	alive timestamptz,
+	refused text NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS zitadel_siem_member (
 	lease text PRIMARY KEY,
@@ -182,16 +184,22 @@ const shorten = `UPDATE zitadel_siem_member SET expires = clock_timestamp() + tt
 	SELECT lease FROM zitadel_siem_member WHERE expires > clock_timestamp() + ttl
 	ORDER BY lease FOR UPDATE SKIP LOCKED)`
 
+// since is SQL for the microseconds since a time; zero if it is NULL.
+func since(column string) string {
+	return `coalesce(extract(epoch FROM clock_timestamp() - ` + column + `) * 1000000, 0)::bigint`
+}
+
 // Look ends the leases whose time is over, and reads.
 func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	v := cluster.View{}
 	batch := &pgx.Batch{}
 	batch.Queue(shorten)
 	batch.Queue(reap)
-	batch.Queue(`SELECT name, nextval('zitadel_siem_beat') FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
-		var beat int64
-		err := row.Scan(&v.Store, &beat)
-		v.Beat = uint64(beat)
+	batch.Queue(`SELECT name, nextval('zitadel_siem_beat'), ` + since("alive") + `, refused
+		FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
+		var beat, idle int64
+		err := row.Scan(&v.Store, &beat, &idle, &v.Refused)
+		v.Beat, v.Idle = uint64(beat), time.Duration(idle)*time.Microsecond
 		return err
 	})
 	batch.Queue(`SELECT lease, note, (SELECT count(*) FROM zitadel_siem_source WHERE holder = lease)
@@ -236,11 +244,10 @@ const foreignKeyViolation = "23503"
 // Take: see [cluster.Store].
 func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {
 	var t cluster.Taken
-	var fence, number int64
-	var age *float64
+	var fence, number, age int64
 	err := s.pool.QueryRow(ctx, `UPDATE zitadel_siem_source SET holder = $1, fence = fence + 1
 		WHERE instance = $2 AND (holder IS NULL OR holder = $1)
-		RETURNING fence, number, state, extract(epoch FROM clock_timestamp() - committed)::float8`, lease, instance).Scan(&fence, &number, &t.State, &age)
+		RETURNING fence, number, state, `+since("committed"), lease, instance).Scan(&fence, &number, &t.State, &age)
 	var broken *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -250,10 +257,7 @@ func (s *Store) Take(ctx context.Context, lease, instance string) (cluster.Taken
 	case err != nil:
 		return t, s.hide(err)
 	}
-	t.Fence, t.Number = uint64(fence), uint64(number)
-	if age != nil {
-		t.Age = time.Duration(*age * float64(time.Second))
-	}
+	t.Fence, t.Number, t.Age = uint64(fence), uint64(number), time.Duration(age)*time.Microsecond
 	return t, nil
 }
 
@@ -280,6 +284,19 @@ func (s *Store) Commit(ctx context.Context, lease, instance string, fence, numbe
 func (s *Store) Release(ctx context.Context, lease, instance string, fence uint64) error {
 	_, err := s.pool.Exec(ctx, `UPDATE zitadel_siem_source SET holder = NULL
 		WHERE instance = $2 AND holder = $1 AND ($3::bigint = 0 OR fence = $3::bigint)`, lease, instance, int64(fence))
+	return s.hide(err)
+}
+
+// Alive: see [cluster.Store].
+func (s *Store) Alive(ctx context.Context, accept bool) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store
+		SET alive = clock_timestamp(), refused = CASE WHEN $1 THEN '' ELSE refused END`, accept)
+	return s.hide(err)
+}
+
+// Refuse: see [cluster.Store].
+func (s *Store) Refuse(ctx context.Context, why string) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store SET refused = $1`, why)
 	return s.hide(err)
 }
 

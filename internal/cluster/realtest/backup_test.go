@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -29,6 +31,13 @@ func (s *postgresServer) restore(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.start(t)
+}
+
+// age makes everything in the store older by an hour.
+func (s *postgresServer) age(t testing.TB) {
+	t.Helper()
+	s.sql(t, `UPDATE zitadel_siem_store SET alive = alive - interval '1 hour'`)
+	s.sql(t, `UPDATE zitadel_siem_source SET committed = committed - interval '1 hour'`)
 }
 
 func (s *postgresServer) put(t testing.TB, instance, state string) {
@@ -73,14 +82,24 @@ func (c *etcdCluster) restore(t testing.TB) {
 	c.start(t)
 }
 
+func (c *etcdCluster) age(t testing.TB) {
+	t.Helper()
+	c.set(t, "/test/alive", strconv.FormatInt(time.Now().Add(-time.Hour).UnixMicro(), 10))
+}
+
 func (c *etcdCluster) put(t testing.TB, instance, state string) {
+	t.Helper()
+	c.set(t, "/test/states/"+instance, state)
+}
+
+func (c *etcdCluster) set(t testing.TB, key, value string) {
 	t.Helper()
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{c.configs[0].ListenClientUrls[0].String()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.Put(t.Context(), "/test/states/"+instance, state); err != nil {
+	if _, err := client.Put(t.Context(), key, value); err != nil {
 		t.Fatal(err)
 	}
 }

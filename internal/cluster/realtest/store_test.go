@@ -17,6 +17,7 @@ type server interface {
 	open(t testing.TB) cluster.Store
 	backup(t testing.TB)
 	restore(t testing.TB)
+	age(t testing.TB)
 	put(t testing.TB, instance, state string)
 }
 

@@ -1,0 +1,134 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Whether a store is that of an old backup. Nothing in a store shows that it was restored: its
+// identifiers survive a copy of the files or a snapshot of the disk, and those that change (the
+// timeline of PostgreSQL) change with a fail-over too. So two things are evidence.
+//
+// The memory of a process. A beat that is lower than one that it has seen proves that the store
+// went back, and the note of [Store.Alive], which members renew every stampEvery, tells how far.
+//
+// The age of that note, for a process that has seen nothing. It cannot tell a backup from a stop
+// of all members that was as long. Both are the same to a source; only the backup makes
+// events come out twice, at most as many as came in that time. So the age of the note is the bound on
+// the harm, and Options.MaxAge limits it. It says nothing about one source: a source that fails
+// for months, or that nobody lists, is no sign of a backup.
+//
+// A refusal stands in the store. Else a restart, for example by a liveness probe, would be all
+// that it takes to accept what was refused.
+
+const (
+	// stampEvery is how often Alive is noted, by one of the members.
+	stampEvery = 10 * time.Second
+	// tolerated is how much a store may lose with a warning alone: a fail-over of PostgreSQL to an
+	// asynchronous replica loses what was not copied yet, most often less than a second.
+	tolerated = time.Minute
+	// quiet is the shortest stop of all members that is worth a warning: an update takes less.
+	quiet = 5 * time.Minute
+)
+
+const (
+	twice     = "events since then come out twice, with the same event.id"
+	acceptFix = "restore the newest backup, and the members go on; or start one of them with the option that accepts an old state: " + twice
+)
+
+// trust refuses a store that went back, for all members, and notes in any other that it is in use.
+// at is a moment before the look that gave v. Balancing alone calls it.
+func (m *Member) trust(ctx context.Context, v View, at time.Time) error {
+	ctx, cancel := m.limited(ctx)
+	defer cancel()
+	why := m.wentBack(v, at)
+	var err error
+	switch {
+	case m.o.AcceptOld && (why != "" || v.Refused != ""):
+		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reasons", []string{v.Refused, why})
+		v.Refused, err = "", m.o.Store.Alive(ctx, true)
+	case why != "":
+		v.Refused, err = why, m.o.Store.Refuse(ctx, why)
+	case v.Refused == "" && (v.Idle == 0 || v.Idle.Abs() >= stampEvery) && at.Sub(m.stamped) >= stampEvery:
+		m.stamped, err = at, m.o.Store.Alive(ctx, false)
+	}
+	if err != nil {
+		return err // and nothing is remembered: the next look shows the same
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.store, m.beat, m.looked = v.Store, v.Beat, at
+	switch {
+	case v.Refused == "" && m.back != nil:
+		m.back = nil
+		clear(m.seen) // of the store that is no more
+		m.o.Log.Info("the store is accepted again: sources are taken")
+	case v.Refused != "" && m.back == nil:
+		m.back = fmt.Errorf("the store went back: %s; %s", v.Refused, acceptFix)
+		m.o.Log.Error("no source is taken", "err", m.back)
+	}
+	if m.back != nil {
+		for _, w := range m.waiting {
+			m.answer(w, nil, m.back)
+		}
+	}
+	return nil
+}
+
+// wentBack tells why the store is taken for an old one; "" if it is not, or is refused already.
+func (m *Member) wentBack(v View, at time.Time) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v.Refused != "" {
+		return ""
+	}
+	lost, back := v.Idle, false
+	if m.store != "" { // somebody noted Alive just before the last look
+		lost, back = v.Idle-at.Sub(m.looked), v.Beat < m.beat
+	}
+	switch {
+	case m.store != "" && v.Store != m.store:
+		return fmt.Sprintf("it is the store %s, and member %s has seen the store %s", v.Store, m.o.Name, m.store)
+	case back && lost > tolerated:
+		return fmt.Sprintf("it shows beat %d, and member %s has seen %d: it lost %s", v.Beat, m.o.Name, m.beat, lost.Round(time.Second))
+	case back:
+		m.o.Log.Warn("the store lost its last moments, as in a fail-over to a replica that was behind: "+twice, "at_most", tolerated)
+	case lost > m.o.MaxAge:
+		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", lost.Round(time.Minute), m.o.MaxAge)
+	case lost > quiet:
+		m.o.Log.Warn("no member has used the store for a while: if it was restored from a backup, "+twice, "for", lost.Round(time.Second), "sources", len(v.Free))
+	}
+	return ""
+}
+
+// seen is the last commit to a source that this process knows of.
+type seen struct {
+	number uint64
+	at     time.Time
+}
+
+func (m *Member) saw(instance string, number uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[instance] = seen{number, m.o.now()}
+}
+
+// judge compares what was taken with what this process has seen of the source. If the store as a
+// whole has not gone back, its operator did this: one state was deleted, or restored.
+func (m *Member) judge(t Taken, instance string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, now := m.seen[instance], m.o.now()
+	switch lost := t.Age - now.Sub(s.at); {
+	case t.Number >= s.number:
+	case t.State == nil:
+		m.o.Log.Warn("the state of a source was deleted from the store: it is read again from `start`", "instance", instance)
+	case lost <= tolerated || m.o.AcceptOld:
+		m.o.Log.Warn("the store lost the last commits of a source: "+twice, "instance", instance, "for", lost.Round(time.Second))
+	default:
+		return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d, %s later; %s", t.Number, instance, s.number, lost.Round(time.Second), acceptFix)
+	}
+	m.seen[instance] = seen{t.Number, now}
+	return nil
+}

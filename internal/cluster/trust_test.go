@@ -1,0 +1,164 @@
+package cluster_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+)
+
+// A restart does not end a refusal; the newest backup does, without a restart.
+func TestLaw5StoreThatWentBackIsRefusedUntilItIsMended(t *testing.T) {
+	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, again func() *cluster.Member) {
+		h, _ := hold(t, m)
+		time.Sleep(time.Minute)
+		backup := store.Copy()
+		for i := range uint64(5) {
+			if err := commit(h, cursor.State{Instance: "one", Events: i + 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		h.Close()
+		newest := store.Copy()
+		store.Restore(backup)
+		time.Sleep(time.Minute)
+		for _, member := range []*cluster.Member{m, again()} {
+			_, _, err := member.Hold(t.Context(), "one")
+			if err == nil || !strings.Contains(err.Error(), "the store went back") || !strings.Contains(err.Error(), "restore the newest backup") {
+				t.Errorf("error %v", err)
+			}
+			if err := member.Status().Err; err == nil || !strings.Contains(err.Error(), "the store went back") {
+				t.Errorf("status %v", err)
+			}
+		}
+		store.Restore(newest)
+		time.Sleep(time.Minute)
+		h, s := hold(t, m)
+		if s.Events != 5 {
+			t.Errorf("state %+v", s)
+		}
+		h.Close()
+	})
+}
+
+// One member that is told to accept it makes all go on.
+func TestLaw5StoreThatWentBackIsUsedOnceOneMemberAcceptsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := clustertest.NewMemory()
+		g := clustertest.NewGroup(cluster.DefaultTTL, time.Second)
+		a := g.Start(t, store, cluster.Options{}, []string{"one"})
+		defer a.Stop()
+		time.Sleep(time.Minute)
+		backup := store.Copy()
+		time.Sleep(10 * time.Minute)
+		a.Read(nil)
+		time.Sleep(time.Second)
+		store.Restore(backup)
+		a.Read([]string{"one"})
+		time.Sleep(time.Minute)
+		if errs := g.Errs(); len(errs) == 0 || len(a.Status().Held) > 0 {
+			t.Fatalf("%v, held %q", errs, a.Status().Held)
+		}
+		b := g.Start(t, store, cluster.Options{AcceptOld: true}, nil)
+		time.Sleep(10 * time.Second)
+		b.Stop()
+		g.Errs()
+		time.Sleep(time.Minute)
+		if errs := g.Errs(); len(errs) > 0 || len(a.Status().Held) != 1 || a.Status().Err != nil {
+			t.Errorf("%v, status %+v", errs, a.Status())
+		}
+	})
+}
+
+// A fail-over of PostgreSQL may lose what the replica had not got yet: no member needs a restart.
+func TestStoreThatLosesItsLastMomentsGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := clustertest.NewMemory()
+		instances := clustertest.Names(7)
+		g := clustertest.NewGroup(cluster.DefaultTTL, time.Second)
+		a := g.Start(t, store, cluster.Options{Name: "a"}, instances)
+		defer a.Stop()
+		time.Sleep(3 * time.Minute)
+		for _, behind := range []time.Duration{time.Second, 7 * time.Second, 40 * time.Second} {
+			replica := store.Copy()
+			b := g.Start(t, store, cluster.Options{Name: "b"}, instances) // a lease, holds and commits that get lost
+			time.Sleep(behind)
+			g.Rewind()
+			store.Restore(replica)
+			time.Sleep(2 * cluster.DefaultTTL)
+			before := map[string]uint64{}
+			for _, instance := range instances {
+				before[instance] = g.Events(instance)
+			}
+			time.Sleep(2 * cluster.DefaultTTL)
+			for _, instance := range instances {
+				if g.Events(instance) <= before[instance] {
+					t.Errorf("%s behind: %s is not read", behind, instance)
+				}
+			}
+			b.Stop()
+			time.Sleep(time.Minute)
+		}
+		if errs, faults := g.Errs(), g.Faults(); len(errs)+len(faults) > 0 || a.Status().Err != nil {
+			t.Errorf("%v, %q, status %v", errs, faults, a.Status().Err)
+		}
+	})
+}
+
+func TestStoreThatNobodyUsedForLongIsRefusedUnlessAccepted(t *testing.T) {
+	for _, accept := range []bool{false, true} {
+		bubble(t, cluster.Options{AcceptOld: accept, MaxAge: 10 * time.Minute}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, again func() *cluster.Member) {
+			h, _ := hold(t, m)
+			if err := commit(h, cursor.State{Instance: "one", Events: 7}); err != nil {
+				t.Fatal(err)
+			}
+			h.Close()
+			time.Sleep(time.Minute)
+			backup := store.Copy()
+			backup.Now = time.Now
+			time.Sleep(11 * time.Minute)
+			other, err := cluster.New(cluster.Options{Store: backup, AcceptOld: accept, MaxAge: 10 * time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := running(t, other)
+			defer stop()
+			h, s, err := other.Hold(t.Context(), "one")
+			if accept && (err != nil || s.Events != 7) {
+				t.Errorf("accepted: %+v, %v", s, err)
+			}
+			if !accept && (err == nil || !strings.Contains(err.Error(), "no member has used it for 11m")) {
+				t.Errorf("error %v", err)
+			}
+			if h != nil {
+				h.Close()
+			}
+		})
+	}
+}
+
+// ZITADEL refuses a source for a month: its state is old, and the store is not.
+func TestSourceThatFailsForLongIsNoBackup(t *testing.T) {
+	const ttl = 24 * time.Hour // few looks
+	bubble(t, cluster.Options{TTL: ttl}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, again func() *cluster.Member) {
+		h, _ := hold(t, m)
+		if err := commit(h, cursor.State{Instance: "one", Events: 7}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		h.Close()
+		h, _ = hold(t, m)
+		m.Sources(nil)
+		h.Close()
+		h, s := hold(t, again())
+		if s.Events != 7 {
+			t.Errorf("state %+v", s)
+		}
+		h.Close()
+	})
+}
