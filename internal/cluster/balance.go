@@ -137,8 +137,10 @@ func (m *Member) plan(v View, lease string) []*waiter {
 	freeFrom := make(map[string]time.Time, len(m.freeFrom))
 	var take, late []*waiter
 	free := 0
+	m.unlisted = nil
 	for _, instance := range v.Free {
 		if !m.known[instance] {
+			m.unlisted = append(m.unlisted, instance)
 			continue
 		}
 		free++
@@ -157,6 +159,13 @@ func (m *Member) plan(v View, lease string) []*waiter {
 		}
 	}
 	m.freeFrom = freeFrom
+	registered := free
+	for _, other := range v.Members {
+		registered += other.Held
+	}
+	if registered < len(m.known) { // somebody deleted a source from the store
+		m.unknown = true
+	}
 	// Two members that look at the same moment start at different ends.
 	rand.Shuffle(len(take), func(i, j int) { take[i], take[j] = take[j], take[i] })
 	mine, leaving := 0, false
@@ -206,8 +215,16 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 	short, cancel := m.limited(ctx)
 	taken, err := m.o.Store.Take(short, lease, w.instance)
 	cancel()
+	if errors.Is(err, ErrTaken) { // an answer to Release got lost, and it is another member's now
+		m.mu.Lock()
+		if h := m.unfreed[w.instance]; h != nil && h.lease == lease {
+			delete(m.unfreed, w.instance)
+		}
+		m.mu.Unlock()
+		return
+	}
 	if err != nil {
-		if !errors.Is(err, ErrTaken) && !errors.Is(err, ErrExpired) && ctx.Err() == nil {
+		if !errors.Is(err, ErrExpired) && ctx.Err() == nil {
 			m.o.Log.Warn("a source could not be taken: it is tried again", "instance", w.instance, "err", err)
 		}
 		return

@@ -73,8 +73,9 @@ type Member struct {
 	looked   time.Time // before the look that showed them
 	stamped  time.Time // balancing: before the last Alive
 	seen     map[string]seen
-	counted  int // sources that the store is to show as held by this member
-	differ   int // looks, one after the other, at which it did not
+	unlisted []string // free in the store, and not in known
+	counted  int      // sources that the store is to show as held by this member
+	differ   int      // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
 
@@ -109,7 +110,9 @@ func New(o Options) (*Member, error) {
 }
 
 // Sources sets the sources that this member could read. It may be called at any time. A
-// source that is no longer in the list is given up; a Hold that waits for it returns.
+// source that is no longer in the list is given up at once, so that a member that still lists it
+// takes it; a Hold that waits for it returns. Its state stays in the store, for the day on
+// which it is listed again: see [Status.Unlisted].
 func (m *Member) Sources(instances []string) {
 	m.mu.Lock()
 	m.known = make(map[string]bool, len(instances))

@@ -16,6 +16,9 @@ type Status struct {
 	// Certain tells whether the lease certainly stands, and Until for how long.
 	Certain bool
 	Until   time.Duration
+	// Unlisted are the sources in the store that nobody holds and that this member does not
+	// list, sorted. If no member does, they are harmless, and can be deleted from the store.
+	Unlisted []string
 	// Err is why the store does not answer, or that it went back. Nil if all is well.
 	Err   error
 	Since time.Time // of Err; zero if the store went back
@@ -39,7 +42,7 @@ func (m *Member) Status() Status {
 	defer m.mu.Unlock()
 	s := Status{
 		Name: m.o.Name, Held: slices.Sorted(maps.Keys(m.held)), Waiting: len(m.waiting),
-		Certain: m.certain(m.lease), Err: m.trouble,
+		Certain: m.certain(m.lease), Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.trouble,
 	}
 	if s.Certain {
 		s.Until = m.until.Sub(m.o.now())
@@ -86,4 +89,12 @@ func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
 	}
 	slices.SortStableFunc(out, func(a, b MemberStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// Unheld asks a store which sources nobody holds, sorted: those that are to be taken, and those
+// that no member lists any more.
+func Unheld(ctx context.Context, store Store) ([]string, error) {
+	view, err := store.Look(ctx)
+	slices.Sort(view.Free)
+	return view.Free, err
 }

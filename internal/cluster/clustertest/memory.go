@@ -146,11 +146,11 @@ func (s *Memory) Holders(ctx context.Context) (map[string]string, error) {
 
 func (s *Memory) Take(ctx context.Context, id, instance string) (cluster.Taken, error) {
 	defer s.lock()()
-	src := s.sources[instance]
+	src, ok := s.sources[instance]
 	if _, ok := s.leases[id]; !ok {
 		return cluster.Taken{}, cluster.ErrExpired
 	}
-	if src.holder != "" && src.holder != id {
+	if !ok || src.holder != "" && src.holder != id {
 		return cluster.Taken{}, cluster.ErrTaken
 	}
 	src.holder = id
@@ -204,6 +204,12 @@ func (s *Memory) Put(ctx context.Context, instance string, state []byte) error {
 	src.number++
 	s.sources[instance] = src
 	return nil
+}
+
+// Delete removes a source as an operator's hand would.
+func (s *Memory) Delete(instance string) {
+	defer s.lock()()
+	delete(s.sources, instance)
 }
 
 func (s *Memory) Close() {}
