@@ -36,6 +36,20 @@
 // If the state of one source was deleted from the store, its source is read again from `start`,
 // with a warning.
 //
+// # Cost
+//
+// For 1,000 sources and three members with [DefaultTTL], in requests to the store per second:
+//
+//	commits    17 if all sources are idle (each commits once a minute), at most 200 if all have
+//	           events at each poll of 5 s. Each is one transaction that writes the whole state.
+//	leases     0.6 renewals, each one small write (in etcd, of the lease alone while nothing
+//	           changes), and 0.1 writes that the store is in use
+//	looks      3, one round trip each; they read the number of sources, not the states
+//	holds      0, and one write for each source that moves: 1,000 when a member is alone at
+//	           the start, 8 at a time; 333 when one of three ends
+//
+// So commits are what a store has to be able to do.
+//
 // # Use
 //
 // A sidecar opens a store, makes one [Member] and runs it beside its sources. Each source is a

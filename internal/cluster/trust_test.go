@@ -1,6 +1,8 @@
 package cluster_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -140,6 +142,39 @@ func TestStoreThatNobodyUsedForLongIsRefusedUnlessAccepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A backup younger than MaxAge is used by members that have seen nothing newer, and they say how
+// much may come out twice.
+func TestStoreThatNobodyUsedForAWhileIsUsedWithAWarning(t *testing.T) {
+	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, _ func() *cluster.Member) {
+		h, _ := hold(t, m)
+		if err := commit(h, cursor.State{Instance: "one", Events: 7}); err != nil {
+			t.Fatal(err)
+		}
+		h.Close()
+		for _, wait := range []time.Duration{time.Minute, 3 * time.Hour} {
+			backup := store.Copy()
+			backup.Now = time.Now
+			time.Sleep(wait)
+			var log bytes.Buffer
+			other, err := cluster.New(cluster.Options{Store: backup, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := running(t, other)
+			h, s := hold(t, other)
+			if s.Events != 7 {
+				t.Errorf("state %+v", s)
+			}
+			h.Close()
+			stop()
+			warned := strings.Contains(log.String(), "no member has used the store for a while") && strings.Contains(log.String(), "for=3h0m")
+			if warned != (wait > time.Minute) {
+				t.Errorf("after %s: %s", wait, &log)
+			}
+		}
+	})
 }
 
 // ZITADEL refuses a source for a month: its state is old, and the store is not.
