@@ -121,3 +121,11 @@ func (l *lazy) Close() {
 		l.store.Close()
 	}
 }
+
+func (l *lazy) Alive(ctx context.Context, accept bool) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Alive(ctx, accept) })
+}
+
+func (l *lazy) Refuse(ctx context.Context, why string) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Refuse(ctx, why) })
+}
