@@ -34,7 +34,7 @@ const (
 
 const (
 	twice     = "events since then come out twice, with the same event.id"
-	acceptFix = "restore the newest backup, and the members go on; or start one of them with the option that accepts an old state: " + twice
+	acceptFix = "restore the newest backup, and the members go on; or start one of them with --accept-old-state: " + twice
 )
 
 // trust refuses a store that went back, for all members, and notes in any other that it is in use.

@@ -112,14 +112,6 @@ func (l *lazy) Release(ctx context.Context, lease, instance string, fence uint64
 	return l.tell(ctx, func(s cluster.Store) error { return s.Release(ctx, lease, instance, fence) })
 }
 
-func (l *lazy) Alive(ctx context.Context, accept bool) error {
-	return l.tell(ctx, func(s cluster.Store) error { return s.Alive(ctx, accept) })
-}
-
-func (l *lazy) Refuse(ctx context.Context, why string) error {
-	return l.tell(ctx, func(s cluster.Store) error { return s.Refuse(ctx, why) })
-}
-
 // Close closes the store; calls that follow fail.
 func (l *lazy) Close() {
 	l.mu.Lock()
@@ -128,4 +120,12 @@ func (l *lazy) Close() {
 	if l.store != nil {
 		l.store.Close()
 	}
+}
+
+func (l *lazy) Alive(ctx context.Context, accept bool) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Alive(ctx, accept) })
+}
+
+func (l *lazy) Refuse(ctx context.Context, why string) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Refuse(ctx, why) })
 }
