@@ -301,6 +301,7 @@ var carriers = map[string]string{
 	"cmd/zitadel-siem/flags.go":         "warnings about options",
 	"cmd/zitadel-siem/pull.go":          "warnings about options",
 	"cmd/zitadel-siem/pull_reload.go":   "warnings about options",
+	"cmd/zitadel-siem/pull_share.go":    "warnings about options",
 	"cmd/zitadel-siem/setup_scripts.go": "the warning of ReadKey",
 	"internal/hostlog/hostlog.go":       "the error of a start",
 	"internal/input/input.go":           "warnings about options; the reason of Refuse",
