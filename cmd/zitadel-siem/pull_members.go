@@ -41,7 +41,7 @@ func (f *membersFlag) Decode(ctx *kong.DecodeContext) error {
 
 // printMembers prints who holds what. It reads no source, and needs no token.
 func (c *pullCommand) printMembers(ctx context.Context, console *terminal.Console) error {
-	store, err := storeOf(c.Config, c.State, c.StateLease, "--members", console)
+	store, _, err := storeFlags{c.Config, c.State}.open("--members", console)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -111,10 +112,11 @@ func TestMembersCannotForgeLinesOnATerminal(t *testing.T) {
 	}
 }
 
-func TestMembersNeedsAStoreAndNothingElse(t *testing.T) {
+func TestCommandsAboutAStoreNeedTheStoreAndNothingElse(t *testing.T) {
 	t.Parallel()
 	withoutStore := writeFile(t, "none.yaml", "state_dir: /nowhere\nsources:\n  - url: https://zitadel.example.com\n")
 	withStore := writeFile(t, "store.yaml", "state: postgres://siem@127.0.0.1:1/siem\nsources:\n  - ulr: typing mistake\n")
+	state := writeFile(t, "a.state", `{"version":1,"instance":"a","updated":"2026-11-29T10:00:00Z","watermark":"2026-11-29T09:59:00Z","events":7,"checksum":""}`)
 	for name, c := range map[string]struct {
 		env    []string
 		args   []string
@@ -125,16 +127,40 @@ func TestMembersNeedsAStoreAndNothingElse(t *testing.T) {
 		"a file without one":  {nil, []string{"--config", withoutStore}, exitUsage, "add `state:"},
 		"a file and a flag":   {nil, []string{"--config", withStore, "--state", "etcd://h"}, exitUsage, "write state into the file"},
 		"a wrong URL":         {[]string{"ZITADEL_STATE=postgres://u@h:port/d"}, nil, exitUsage, "state"},
-		"another format":      {nil, []string{"--members=xml"}, exitUsage, "--members=json"},
 		"a store that is off": {nil, []string{"--config", withStore}, exitFailed, "nobody listens there: start the store"},
 		"a variable":          {[]string{"ZITADEL_STATE=postgres://siem:S3CR3T-of-the-store@127.0.0.1:1/siem"}, nil, exitFailed, "nobody listens there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := finish(t, program(t, c.env, append([]string{"pull", "--members"}, c.args...)...))
-			if got.status != c.status || !strings.Contains(got.stderr, c.want) || got.stdout != "" || strings.Contains(got.stderr, "S3CR3T") {
-				t.Errorf("want status %d and %q: %v", c.status, c.want, got)
+			for _, command := range [][]string{{"pull", "--members"}, {"state", "import", state}, {"state", "export", t.TempDir()}} {
+				got := finish(t, program(t, c.env, append(command, c.args...)...))
+				if got.status != c.status || !strings.Contains(got.stderr, c.want) || got.stdout != "" || strings.Contains(got.stderr, "S3CR3T") {
+					t.Errorf("%v: want status %d and %q: %v", command, c.status, c.want, got)
+				}
 			}
 		})
+	}
+}
+
+func TestMembersHasOneMoreFormat(t *testing.T) {
+	t.Parallel()
+	got := finish(t, program(t, nil, "pull", "--members=xml"))
+	if got.status != exitUsage || !strings.Contains(got.stderr, "--members=json") {
+		t.Error(got)
+	}
+}
+
+// Everybody who may read the file can read what all sources have delivered, and move it.
+func TestPasswordOfTheStoreInAFileThatOthersReadIsAWarning(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "store.yaml", "state: postgres://siem:S3CR3T-of-the-store@127.0.0.1:1/siem\n")
+	for mode, warned := range map[os.FileMode]bool{0o644: true, 0o600: false} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		got := finish(t, program(t, nil, "pull", "--members", "--config", file))
+		if strings.Contains(got.stderr, "chmod 600") != warned || strings.Contains(got.stderr, "S3CR3T") {
+			t.Errorf("mode %o: %v", mode, got)
+		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
 	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
-	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // start opens the sources. With a store, a source is opened once this process holds it.
@@ -44,38 +43,6 @@ func openStore(s config.SharedState) (cluster.Store, error) {
 		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return store, nil
-}
-
-// storeOf opens the store that the file of --config names, or flags and variables. what
-// needs one. Nothing else of the file is read: the sources in it may be wrong.
-func storeOf(file, flag, lease, what string, console *terminal.Console) (cluster.Store, error) {
-	state, err := stateOf(file, flag, lease, console)
-	switch {
-	case err != nil:
-		return nil, err
-	case !state.On() && file != "":
-		return nil, fmt.Errorf("%s needs a store, and --config %s has no state of PostgreSQL or etcd: add `state: postgres://USER@HOST/DATABASE` to it, or name another file%w", what, file, silent{errUsage})
-	case !state.On():
-		return nil, fmt.Errorf("%s needs a store: give --config FILE, --state URL or ZITADEL_STATE%w", what, silent{errUsage})
-	}
-	return openStore(state)
-}
-
-func stateOf(file, flag, lease string, console *terminal.Console) (config.SharedState, error) {
-	if file == "" {
-		return sharedState(flag, lease)
-	}
-	if err := notBesideFile(flag, lease); err != nil {
-		return config.SharedState{}, err
-	}
-	state, warnings, err := config.ReadSharedState(file, os.LookupEnv)
-	for _, w := range warnings {
-		console.Warn(w)
-	}
-	if err != nil {
-		return state, fmt.Errorf("%w%w", err, silent{errUsage})
-	}
-	return state, nil
 }
 
 // notBesideFile refuses flags that belong into the file of --config.

@@ -51,6 +51,9 @@ func Look(ctx context.Context, store cluster.Store) (Holdings, error) {
 
 // Explain adds what to do to an error of a store.
 func Explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	if fix := Fix(err); fix != "" {
 		return fmt.Errorf("%w; %s", err, fix)
 	}
