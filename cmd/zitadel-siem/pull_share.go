@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
-	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
 )
 
 // start opens the sources. With a store, a source is opened once this process holds it.
@@ -38,7 +38,7 @@ func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *sl
 
 // openStore opens the store without a connection yet.
 func openStore(s config.SharedState) (cluster.Store, error) {
-	store, err := statestore.Open(s)
+	store, err := stores.New(s.URL.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
 	}

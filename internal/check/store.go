@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
@@ -24,7 +25,7 @@ func silent(*report, config.Settings) {}
 // checkStore looks at the store that processes share, and returns what says the state of a
 // source.
 func checkStore(ctx context.Context, r *report, s config.SharedState, sources []config.PullSettings, offline bool) func(*report, config.Settings) {
-	store, err := statestore.Open(s)
+	store, err := stores.New(s.URL.Reveal())
 	if err != nil {
 		r.wrong = true
 		r.say(fails, "store", err.Error(), "")

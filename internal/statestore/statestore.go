@@ -9,28 +9,11 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
-	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
-	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
 // Within bounds what a command waits for a store: a connection attempt ends after 5 s, and a
 // store of several hosts has several.
 const Within = 20 * time.Second
-
-// URLError is an error of the URL or of the files that it names, before any connection.
-type URLError struct{ err error }
-
-func (e *URLError) Error() string { return e.err.Error() }
-func (e *URLError) Unwrap() error { return e.err }
-
-// Open opens a store without a connection yet: see [stores.New].
-func Open(s config.SharedState) (cluster.Store, error) {
-	store, err := stores.New(s.URL.Reveal())
-	if err != nil {
-		return nil, &URLError{err}
-	}
-	return store, nil
-}
 
 // Holdings are who holds what, as the store sees it.
 type Holdings struct {
