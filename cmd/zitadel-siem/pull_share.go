@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
@@ -43,16 +42,6 @@ func openStore(s config.SharedState) (cluster.Store, error) {
 		return nil, fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return store, nil
-}
-
-// notBesideFile refuses flags that belong into the file of --config.
-func notBesideFile(state, lease string) error {
-	for _, flag := range []struct{ name, value string }{{"state", state}, {"state_lease", lease}} {
-		if flag.value != "" {
-			return fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", strings.ReplaceAll(flag.name, "_", "-"), flag.name, silent{errUsage})
-		}
-	}
-	return nil
 }
 
 // sharedState is what flags and variables say of a store.

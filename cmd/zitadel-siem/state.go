@@ -58,6 +58,16 @@ func (f storeFlags) sharedState(console *terminal.Console) (config.SharedState, 
 	return state, nil
 }
 
+// notBesideFile refuses flags that belong into the file of --config.
+func notBesideFile(state, lease string) error {
+	for _, flag := range []struct{ name, value string }{{"state", state}, {"state_lease", lease}} {
+		if flag.value != "" {
+			return fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", strings.ReplaceAll(flag.name, "_", "-"), flag.name, silent{errUsage})
+		}
+	}
+	return nil
+}
+
 // reach asks the store for anything at all.
 func reach(ctx context.Context, store cluster.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, statestore.Within)
