@@ -302,6 +302,7 @@ var carriers = map[string]string{
 	"cmd/zitadel-siem/pull.go":          "warnings about options",
 	"cmd/zitadel-siem/pull_reload.go":   "warnings about options",
 	"cmd/zitadel-siem/setup_scripts.go": "the warning of ReadKey",
+	"cmd/zitadel-siem/state.go":         "warnings about options",
 	"internal/hostlog/hostlog.go":       "the error of a start",
 	"internal/input/input.go":           "warnings about options; the reason of Refuse",
 	"internal/output/open.go":           "warnings about options",

@@ -15,6 +15,7 @@ import (
 type checkCommand struct {
 	FluentBit string `help:"Check the zitadel inputs and outputs of this Fluent Bit configuration, and settings around them that lose data." placeholder:"CONFIG" type:"path"`
 	Config    string `help:"Check the sources of this file (as for pull --config)." placeholder:"FILE" type:"path"`
+	State     string `help:"Check the state in this store (as for pull --state)." placeholder:"URL"`
 	Offline   bool   `help:"Check the configuration only; contact no server."`
 
 	kong.Plugins
@@ -29,8 +30,12 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if c.FluentBit != "" && c.Config != "" {
 		return fmt.Errorf("--fluent-bit and --config contradict each other: use one%w", silent{errUsage})
 	}
-	err := check.Run(ctx, os.Stdout, check.Options{
-		FluentBit: c.FluentBit, Config: c.Config, Values: optionValues(config.Pull, c.Plugins), Offline: c.Offline,
+	state, err := c.sharedState()
+	if err != nil {
+		return err
+	}
+	err = check.Run(ctx, os.Stdout, check.Options{
+		FluentBit: c.FluentBit, Config: c.Config, Values: optionValues(config.Pull, c.Plugins), State: state, Offline: c.Offline,
 	})
 	_, wrong := errors.AsType[*check.ConfigError](err)
 	if errors.Is(err, check.ErrFailed) {
@@ -40,4 +45,17 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("%w%w", err, silent{errUsage})
 	}
 	return err
+}
+
+// sharedState is that of flags and variables. A file has its own.
+func (c *checkCommand) sharedState() (config.SharedState, error) {
+	switch {
+	case c.FluentBit != "" && c.State != "":
+		return config.SharedState{}, fmt.Errorf("--state has no effect with --fluent-bit, whose inputs have their states in files: remove it%w", silent{errUsage})
+	case c.FluentBit != "":
+		return config.SharedState{}, nil
+	case c.Config != "":
+		return config.SharedState{}, notBesideFile(c.State, "")
+	}
+	return sharedState(c.State, "")
 }

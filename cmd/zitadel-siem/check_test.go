@@ -76,6 +76,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"the state", plain, []string{"ZITADEL_STATE_PATH=" + writeFile(t, "state", "{")}, exitFailed, []string{"FAIL  state", "restore it from a backup"}},
 		{"the keys of targets", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_WEBHOOK_LISTEN=127.0.0.1:0", "ZITADEL_WEBHOOK_KEYS_DIR=/nowhere"}, exitUsage, []string{"FAIL  webhooks   webhook_keys_dir", "/nowhere"}},
 		{"webhooks", plain, []string{"ZITADEL_STATE_PATH=" + filepath.Join(t.TempDir(), "s"), "ZITADEL_WEBHOOK_LISTEN=" + strings.TrimPrefix(plain.URL(), "http://"), "ZITADEL_WEBHOOK_KEYS_DIR=" + filepath.Dir(writeFile(t, "siem", "of-a-target-in-a-test"))}, 0, []string{"ok    webhooks   "}},
+		{"a store that is away", plain, []string{"ZITADEL_STATE=postgres://siem:S3CR3T-of-the-store@127.0.0.1:1/siem"}, exitFailed, []string{"FAIL  store", "-> nobody listens there", "ok    token"}},
+		{"the URL of a store", plain, []string{"ZITADEL_STATE=postgres://siem:S3CR3T-of-the-store@h:port/siem"}, exitUsage, []string{"FAIL  store"}},
+		{"a store and a file", plain, []string{"ZITADEL_STATE=postgres://siem@127.0.0.1:1/siem", "ZITADEL_STATE_PATH=x"}, exitUsage, []string{"FAIL  options    state_path", "state import"}},
 		{"a state nobody may write", plain, []string{"ZITADEL_STATE_PATH=/proc/zitadel.state"}, exitFailed, []string{"FAIL  state", "chown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,7 +89,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 				t.Errorf("want status %d: %v", c.status, got)
 			}
 			wantLines(t, got.stdout, c.says...)
-			for _, secret := range []string{plain.Token(), expired, "no-such-token", "token-of-an-org-owner"} {
+			for _, secret := range []string{plain.Token(), expired, "no-such-token", "token-of-an-org-owner", "S3CR3T-of-the-store"} {
 				if strings.Contains(got.stdout+got.stderr, secret) {
 					t.Errorf("the token is shown:\n%s", got.stdout)
 				}
@@ -244,4 +247,24 @@ func TestCheckFindsScriptsThatPrintPasswords(t *testing.T) {
 		t.Error(got)
 	}
 	wantLines(t, got.stdout, "skip  actions    could not look at 2 of 2 organizations", "may not read actions")
+}
+
+func TestCheckReadsTheStoreOfAFile(t *testing.T) {
+	t.Parallel()
+	token := writeFile(t, "token", "a-token-of-a-test")
+	file := writeFile(t, "sources.yaml", "state: postgres://siem:S3CR3T-of-the-store@127.0.0.1:1/siem\nsources:\n  - url: http://127.0.0.1:1\n    token_file: "+token+"\n")
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := finish(t, program(t, nil, "check", "--offline", "--config", file))
+	if got.status != 0 || strings.Contains(got.stdout+got.stderr, "S3CR3T") {
+		t.Error(got, got.stdout)
+	}
+	wantLines(t, got.stdout, "ok    store      postgres://127.0.0.1:1/siem: the URL is right", "warn  config ", "chmod 600")
+	for flag, want := range map[string]string{"--config=" + file: "write state into the file", "--fluent-bit=" + file: "remove it"} {
+		got := finish(t, program(t, nil, "check", "--state", "etcd://h", flag))
+		if got.status != exitUsage || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: %v", flag, got)
+		}
+	}
 }

@@ -51,6 +51,7 @@ type commands struct {
 	Verify  verifyCommand  `cmd:"" help:"Compare a SIEM's copy with ZITADEL: what is missing, foreign, doubled or altered."`
 	Check   checkCommand   `cmd:"" help:"Check URL, TLS, token, role, clock, retention, state, the files for webhooks, and scripts in ZITADEL that print passwords."`
 	Setup   setupCommands  `cmd:"" help:"Set ZITADEL up: the target for events (the default), or scripts that report logins (setup log, setup webhook-v1)."`
+	State   stateCommands  `cmd:"" help:"Move states between files and a store (state import, state export)."`
 	Explain explainCommand `cmd:"" help:"Show what an event type becomes in each format."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

@@ -39,7 +39,9 @@ var manualSections = []cmdline.Section{
 	{Title: "ENVIRONMENT", Text: "Each option in the lists above names its variable, such as ZITADEL_URL. A flag wins over its variable. With --config, a variable counts only where the file refers to it as ${NAME}.\n" +
 		"\tZITADEL_TOKEN\tThe personal access token. There is no flag for it, because every user of the machine can see command lines.\n" +
 		"\tZITADEL_SHARED_KEY\tThe shared key of the receiver.\n" +
-		"\tZITADEL_METRICS_LISTEN\tLike --metrics-listen.\n"},
+		"\tZITADEL_METRICS_LISTEN\tLike --metrics-listen.\n" +
+		"\tZITADEL_STATE\tLike --state, the store of several processes. Its URL may have a password here, which it must not on a command line.\n" +
+		"\tZITADEL_STATE_LEASE\tLike --state-lease.\n"},
 	{Title: "FILES", Text: "\t/etc/zitadel-siem/config.yaml\tThe sources of the service zitadel-siem, as for pull --config.\n" +
 		"\t/etc/zitadel-siem/token\tThe token of the service, for root only. systemd gives the service a copy.\n" +
 		"\t/var/lib/zitadel-siem\tUp to where events were delivered.\n" +
@@ -49,7 +51,8 @@ var manualSections = []cmdline.Section{
 	{Title: "EXIT STATUS", Text: "\t0\tDone.\n\t1\tIt could not go on. The message says why, and how to fix it.\n" +
 		"\t2\tThe command line or the configuration is wrong.\n\t141\tThe reader of standard output went away.\n"},
 	{Title: "EXAMPLES", Text: "\tzitadel-siem check --config /etc/zitadel-siem/config.yaml\tSay what is wrong with the configuration, the token or the server. For the file of the service, put CREDENTIALS_DIRECTORY=/etc/zitadel-siem in front.\n" +
-		"\tzitadel-siem pull --start 24h --once\tPrint the events of a day.\n"},
+		"\tzitadel-siem pull --start 24h --once\tPrint the events of a day.\n" +
+		"\tzitadel-siem pull --members --config /etc/zitadel-siem/config.yaml\tPrint which process holds which sources, if several share them.\n"},
 	{Title: "SEE ALSO", Text: "journalctl(1), systemctl(1), fluent-bit(1), https://github.com/zitadel-siem/zitadel-siem\n"},
 }
 

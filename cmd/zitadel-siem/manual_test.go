@@ -18,7 +18,7 @@ func TestMan_HasEveryCommandAndEveryOption(t *testing.T) {
 		t.Fatal(r)
 	}
 	page := strings.NewReplacer(`\-`, "-", `\e`, `\`).Replace(r.stdout)
-	for _, command := range []string{"pull (listen)", "parse", "detect", "check", "setup events", "setup log", "setup webhook-v1", "explain", "version", "completion"} {
+	for _, command := range []string{"pull (listen)", "parse", "detect", "check", "setup events", "setup log", "setup webhook-v1", "state import", "state export", "explain", "version", "completion"} {
 		if !strings.Contains(page, "\n.SS "+command+"\n") {
 			t.Errorf("the command %s is missing", command)
 		}

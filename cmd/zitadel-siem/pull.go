@@ -23,15 +23,16 @@ import (
 )
 
 type pullCommand struct {
-	Once           bool   `help:"Read up to now, wait for late events (settle and overlap), and exit."`
-	Config         string `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
-	MetricsListen  string `help:"Serve /metrics for Prometheus, /health, /live, and on this machine a status page at HOST:PORT." placeholder:"HOST:PORT"`
-	State          string `help:"Keep the state in this store, for several processes that share the sources, of which one reads at a time: postgres://USER@HOST/DATABASE or etcd://HOST:2379. With --config, write it into the file." placeholder:"URL"`
-	StateLease     string `help:"With --state, how long after the end of a process another one goes on (default 15s)." placeholder:"DURATION"`
-	AcceptOldState bool   `help:"Accept a store that was restored from an old backup: events since then come again, with the same event.id."`
-	Detect         string `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
-	MinLevel       string `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
-	Status         bool   `help:"Print a status line on standard error every second, even if it is not a terminal."`
+	Once           bool        `help:"Read up to now, wait for late events (settle and overlap), and exit."`
+	Config         string      `help:"Read the sources of this YAML file, any number of them, instead of one source given by flags and variables." placeholder:"FILE" type:"path"`
+	MetricsListen  string      `help:"Serve /metrics for Prometheus, /health, /live, and on this machine a status page at HOST:PORT." placeholder:"HOST:PORT"`
+	State          string      `help:"Keep the state in this store, for several processes that share the sources, of which one reads at a time: postgres://USER@HOST/DATABASE or etcd://HOST:2379. With --config, write it into the file." placeholder:"URL"`
+	StateLease     string      `help:"With --state, how long after the end of a process another one goes on (default 15s)." placeholder:"DURATION"`
+	AcceptOldState bool        `help:"Accept a store that was restored from an old backup: events since then come again, with the same event.id."`
+	Members        membersFlag `help:"Print which process holds which sources, as the store has it, and exit; --members=json prints a JSON line for each process."`
+	Detect         string      `help:"Evaluate Sigma rules, and write alerts beside the events: on for the built-in rules, or a directory of rules." placeholder:"on|DIR"`
+	MinLevel       string      `help:"With --detect, lowest level of rules that give alerts." default:"low" enum:"informational,low,medium,high,critical"`
+	Status         bool        `help:"Print a status line on standard error every second, even if it is not a terminal."`
 
 	kong.Plugins
 
@@ -50,6 +51,9 @@ func (c *pullCommand) Help() string {
 }
 
 func (c *pullCommand) Run(ctx context.Context, console *terminal.Console) error {
+	if c.Members != "" {
+		return c.printMembers(ctx, console)
+	}
 	sources, err := c.settings(console)
 	if err != nil {
 		return err
@@ -133,10 +137,8 @@ func (c *pullCommand) fromFile(console *terminal.Console) (config.Sources, error
 		o, _ := config.Pull.Lookup(name)
 		return config.Sources{}, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", o.Flag(), name, silent{errUsage})
 	}
-	for _, flag := range []struct{ name, value string }{{"state", c.State}, {"state_lease", c.StateLease}} {
-		if flag.value != "" {
-			return config.Sources{}, fmt.Errorf("--%s and --config contradict each other: write %s into the file%w", strings.ReplaceAll(flag.name, "_", "-"), flag.name, silent{errUsage})
-		}
+	if err := notBesideFile(c.State, c.StateLease); err != nil {
+		return config.Sources{}, err
 	}
 	file, err := config.ReadSources(c.Config, os.LookupEnv, config.ParseOptions{})
 	if err != nil {

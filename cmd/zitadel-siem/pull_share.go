@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/stores"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/sidecar"
+	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
 )
 
 // start opens the sources. With a store, a source is opened once this process holds it.
@@ -30,24 +30,10 @@ func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *sl
 	name, _ := os.Hostname() // without it, cluster makes up a name
 	member, err := cluster.New(cluster.Options{Store: store, Name: name, TTL: c.shared.Lease, AcceptOld: c.AcceptOldState, Log: log})
 	if err != nil {
-		store.Close()
+		statestore.Close(store)
 		return nil, nil, err
 	}
-	return sidecar.Share(sources.List, member, c.opener(log), log), func() { closeStore(store) }, nil
-}
-
-// closeStore closes the store, and does not wait for one that hangs: a client of PostgreSQL waits
-// 15 s for the answers of requests that it has given up, and the process is to end within 10 s.
-func closeStore(store cluster.Store) {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		store.Close()
-	}()
-	select {
-	case <-closed:
-	case <-time.After(time.Second):
-	}
+	return sidecar.Share(sources.List, member, c.opener(log), log), func() { statestore.Close(store) }, nil
 }
 
 // openStore opens the store without a connection yet.

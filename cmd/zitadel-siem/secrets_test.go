@@ -234,6 +234,22 @@ func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 	receiver.Close()
 	w.until("again in", nil, lines, "parse", "--forward", address, "--shared-key-file", shared)
 
+	const password = "S3CR3T-of-the-store"
+	w.give("password of the store", password)
+	for _, url := range []string{"postgres://siem:" + password + "@127.0.0.1:1/siem", "postgres://siem@127.0.0.1:1/siem?password_file=" + filepath.Join(w.given, "password of the store"), "postgres://siem:" + password + "@h:port/siem", "redis://siem:" + password + "@h"} {
+		status := exitFailed
+		if !strings.Contains(url, "127.0.0.1") {
+			status = exitUsage
+		}
+		shared := env("ZITADEL_TOKEN_FILE="+token, "ZITADEL_STATE="+url)
+		for _, args := range [][]string{{"check"}, {"pull", "--members"}, {"state", "import", "tokengrpc.state"}, {"state", "export", "."}} {
+			w.ends(status, "", shared, "", args...)
+		}
+		if status == exitFailed {
+			w.until("the store does not answer", shared, "", "pull")
+		}
+	}
+
 	server.Stop()
 	for name, login := range logins {
 		w.until("asking again", env(login...), "", "pull", "--state-path", name+"grpc.state")

@@ -21,10 +21,11 @@ import (
 // Options say where the configuration is: in the file FluentBit, in the file
 // Config, or in Values.
 type Options struct {
-	FluentBit string            // a Fluent Bit configuration
-	Config    string            // a file of sources
-	Values    map[string]string // options by name
-	Offline   bool              // ask no server
+	FluentBit string             // a Fluent Bit configuration
+	Config    string             // a file of sources
+	Values    map[string]string  // options by name
+	State     config.SharedState // with Values: the store of the states, if there is one
+	Offline   bool               // ask no server
 }
 
 // ErrFailed means that something failed. The report says what.
@@ -47,7 +48,7 @@ func Run(ctx context.Context, w io.Writer, o Options) error {
 		err = checkSources(ctx, r, o.Config, o.Offline)
 	default:
 		r.tokenName = "ZITADEL_TOKEN" // there is no such flag
-		checkValues(ctx, r, o.Values, o.Offline)
+		checkValues(ctx, r, o)
 	}
 	if err != nil {
 		return err
@@ -64,15 +65,19 @@ func checkSources(ctx context.Context, r *report, path string, offline bool) err
 	for _, w := range file.Warnings {
 		r.say(warns, "config", w, "")
 	}
+	state := checkState
+	if file.State.On() {
+		state = checkStore(ctx, r, file.State, file.List, offline)
+	}
 	for _, s := range file.List {
-		checkSource(ctx, r, s, offline)
+		checkSource(ctx, r, s, state, offline)
 	}
 	return nil
 }
 
 // checkValues checks the options of flags and environment.
-func checkValues(ctx context.Context, r *report, values map[string]string, offline bool) {
-	settings, warnings, problems := config.Pull.Check(values, config.ParseOptions{NeedState: values["forward"] != ""})
+func checkValues(ctx context.Context, r *report, o Options) {
+	settings, warnings, problems := config.Pull.Check(o.Values, config.ParseOptions{NeedState: o.Values["forward"] != "", Shared: o.State.On()})
 	for _, w := range warnings {
 		r.problem(warns, w)
 	}
@@ -84,15 +89,19 @@ func checkValues(ctx context.Context, r *report, values map[string]string, offli
 		r.say(skips, "server", "not asked, because the configuration must be fixed first", "")
 		return
 	}
-	checkSource(ctx, r, settings, offline)
+	state := checkState
+	if o.State.On() {
+		state = checkStore(ctx, r, o.State, []config.PullSettings{settings}, o.Offline)
+	}
+	checkSource(ctx, r, settings, state, o.Offline)
 }
 
 // checkSource looks at the state, and asks the server and the receiver.
-func checkSource(ctx context.Context, r *report, s config.PullSettings, offline bool) {
+func checkSource(ctx context.Context, r *report, s config.PullSettings, state func(*report, config.Settings), offline bool) {
 	r.hide(s.Settings)
 	r.secrets = append(r.secrets, s.Out.SharedKey.Reveal())
 	r.say(passes, "options", s.String(), "")
-	checkState(r, s.Settings)
+	state(r, s.Settings)
 	checkListen(r, s.Settings)
 	checkFormat(r, "", s.Format)
 	if !offline {

@@ -6,11 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
-	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
+	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
 )
 
 // checkState reads the state file without taking its lock: a reader may be
@@ -38,15 +37,14 @@ func checkState(r *report, s config.Settings) {
 		r.say(fails, "state", fmt.Sprintf("%s belongs to instance %q, not to %q", s.StatePath, state.Instance, s.Instance),
 			fmt.Sprintf("use another state_path, or set instance to %q", state.Instance))
 	default:
-		upTo := "the beginning"
-		if !state.Watermark.IsZero() {
-			upTo = state.Watermark.UTC().Format(time.RFC3339)
-		}
-		r.say(passes, "state", fmt.Sprintf("%s: %s events so far, read up to %s, written %s ago", s.StatePath,
-			terminal.Thousands(state.Events), upTo, terminal.Roughly(time.Since(state.Updated))), "")
-		if n := len(state.Holes); n > 0 {
-			r.say(warns, "state", fmt.Sprintf("%d gaps in sequences are still being asked for", n), "nothing to do: the reader keeps asking for an hour")
-		}
+		r.say(passes, "state", s.StatePath+": "+statestore.Describe(state), "")
+		checkHoles(r, state)
+	}
+}
+
+func checkHoles(r *report, state cursor.State) {
+	if n := len(state.Holes); n > 0 {
+		r.say(warns, "state", fmt.Sprintf("%d gaps in sequences are still being asked for", n), "nothing to do: the reader keeps asking for an hour")
 	}
 }
 

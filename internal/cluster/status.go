@@ -90,11 +90,3 @@ func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
 	slices.SortStableFunc(out, func(a, b MemberStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
-
-// Unheld asks a store which sources nobody holds, sorted: those that are to be taken, and those
-// that no member lists any more.
-func Unheld(ctx context.Context, store Store) ([]string, error) {
-	view, err := store.Look(ctx)
-	slices.Sort(view.Free)
-	return view.Free, err
-}

@@ -46,7 +46,7 @@ func state(p *parser, s *Settings) {
 		return
 	}
 	if p.opts.StateDir != "" && s.URL != nil {
-		s.StateDir, s.StatePath = p.opts.StateDir, stateIn(p.opts.StateDir, cmp.Or(s.Instance, s.URL.Host))
+		s.StateDir, s.StatePath = p.opts.StateDir, StateIn(p.opts.StateDir, cmp.Or(s.Instance, s.URL.Host))
 		p.given["state_path"] = true
 	}
 	if p.opts.StateDir != "" { // without url there is a problem already

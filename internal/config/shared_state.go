@@ -52,6 +52,37 @@ func ParseSharedState(state, lease string) (SharedState, error) {
 	return s, nil
 }
 
+// ReadSharedState reads what a file of [ReadSources] says of the store, and nothing else of it.
+func ReadSharedState(path string, lookupEnv func(string) (string, bool)) (s SharedState, warnings []string, err error) {
+	f := sourcesFile{lookupEnv: lookupEnv, opts: ParseOptions{NoFiles: true}, told: map[string]bool{}}
+	root, info, err := readYAML(path, "`state:`")
+	if err != nil {
+		return SharedState{}, nil, fmt.Errorf("--config %s: %w", path, err)
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		switch node := root.Content[i+1]; root.Content[i].Value {
+		case "state":
+			f.sharedState(node)
+		case "state_lease":
+			f.stateLease(node)
+		}
+	}
+	f.exposed(path, info.mode)
+	if len(f.problems) > 0 {
+		return SharedState{}, f.out.Warnings, fmt.Errorf("--config %s: %s", path, f.shown())
+	}
+	return f.out.State, f.out.Warnings, nil
+}
+
+// Where is the address of the store, without user, password and parameters. It is for URLs that the
+// client of the store has parsed.
+func (s SharedState) Where() string {
+	text, _, _ := strings.Cut(s.URL.Reveal(), "?")
+	scheme, rest, _ := strings.Cut(text, "://")
+	hosts, path, _ := strings.Cut(rest, "/")
+	return scheme + "://" + hosts[strings.LastIndex(hosts, "@")+1:] + "/" + path
+}
+
 // checkStateURL looks at the scheme alone: the rest is the business of the client of the store.
 func checkStateURL(text string) error {
 	scheme, _, _ := strings.Cut(text, "://")

@@ -94,3 +94,28 @@ func TestPasswordOfTheStoreIsInNoErrorAndNoDump(t *testing.T) {
 		t.Error("a password in a URL was not recognized, or one that is not there")
 	}
 }
+
+// An operator asks the store while the sources are being edited.
+func TestStoreOfAFileIsReadWhateverElseIsWrongInIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sources.yaml")
+	if err := os.WriteFile(path, []byte("sources: 7\nstate: postgres://siem:${PW}@db/siem\nstate_lease: 30s\nwrong: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lookup := func(name string) (string, bool) { return "of-a-variable", name == "PW" }
+	s, warnings, err := ReadSharedState(path, lookup)
+	if err != nil || len(warnings) > 0 || s.URL.Reveal() != "postgres://siem:of-a-variable@db/siem" || s.Lease != 30*time.Second {
+		t.Errorf("%s, %s, %q, %v", s.URL.Reveal(), s.Lease, warnings, err)
+	}
+}
+
+func TestAddressOfTheStoreHasNoUserAndNoParameter(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://siem:p%40ss@db:5433/siem?password=x&a=b@c": "postgres://db:5433/siem",
+		"etcd://u:p@h1:2379,h2:2379/x":                         "etcd://h1:2379,h2:2379/x",
+		"etcd://h1":                                            "etcd://h1/",
+	} {
+		if got := (SharedState{URL: Secret(url)}).Where(); got != want {
+			t.Errorf("%s: got %s, want %s", url, got, want)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func TestSourcesDir_AProblemNamesItsFileAndLine(t *testing.T) {
 	}
 	for _, part := range []string{
 		at("b.yaml") + " line 1: instance \"b.example.com\" is also used by the source in line 5; ",
-		at("c.yaml") + " line 1: state_path \"" + stateIn(states, "a.example.com") + "\" is also used by the source in " + at("a.yaml") + " line 1; ",
+		at("c.yaml") + " line 1: state_path \"" + StateIn(states, "a.example.com") + "\" is also used by the source in " + at("a.yaml") + " line 1; ",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("missing: %s\n%v", part, err)
@@ -137,7 +137,7 @@ func TestStateDir_EachSourceHasItsOwnFile(t *testing.T) {
 	long := strings.Repeat("ä", 100)
 	seen := map[string]bool{}
 	for _, instance := range []string{"a", "b", "..", "a b", "a%20b", long, long + "b"} {
-		path := stateIn(dir, instance)
+		path := StateIn(dir, instance)
 		if seen[path] || len(filepath.Base(path)) > 220 || filepath.Dir(filepath.Dir(path)) != dir {
 			t.Errorf("%q: %s", instance, path)
 		}
@@ -152,8 +152,8 @@ func TestStateDir_EachSourceHasItsOwnFile(t *testing.T) {
 			t.Errorf("%v %v", info, err)
 		}
 	}
-	if want := filepath.Join(dir, "ca", "a.state"); stateIn(dir, "a") != want {
-		t.Errorf("%s, want %s: a path that changes loses the state", stateIn(dir, "a"), want)
+	if want := filepath.Join(dir, "ca", "a.state"); StateIn(dir, "a") != want {
+		t.Errorf("%s, want %s: a path that changes loses the state", StateIn(dir, "a"), want)
 	}
 	path := writeSources(t, "state_dir: "+dir+"\nsources:\n- {url: \"https://a.example.com\", token: x, state_path: "+dir+"/own}\n"+
 		"- {url: \"https://b.example.com\", token: x, webhook_listen: \"127.0.0.1:0\", webhook_keys_dir: "+dir+"}\n")
@@ -161,7 +161,7 @@ func TestStateDir_EachSourceHasItsOwnFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := got.List[0], got.List[1]; a.StatePath != dir+"/own" || a.StateDir != "" || b.StatePath != stateIn(dir, "b.example.com") || b.Listen.SpoolPath != b.StatePath+".spool" {
+	if a, b := got.List[0], got.List[1]; a.StatePath != dir+"/own" || a.StateDir != "" || b.StatePath != StateIn(dir, "b.example.com") || b.Listen.SpoolPath != b.StatePath+".spool" {
 		t.Errorf("%s %s %s", a.StatePath, b.StatePath, b.Listen.SpoolPath)
 	}
 }

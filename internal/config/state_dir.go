@@ -37,9 +37,9 @@ func (f *sourcesFile) useStateDir(line int, dir string) {
 	}
 }
 
-// stateIn is where a source without state_path has its state below dir. There are 256
+// StateIn is where a source without state_path has its state below dir. There are 256
 // sub-directories, because some file systems are slow with 10,000 files in one.
-func stateIn(dir, instance string) string {
+func StateIn(dir, instance string) string {
 	sum := sha256.Sum256([]byte(instance))
 	name := url.PathEscape(instance)
 	if len(name) > 200 { // file systems allow 255 bytes, of which ".state.spool" and the like need some

@@ -115,7 +115,10 @@ func (s *Store) create(ctx context.Context) error {
 		}
 		var found int
 		if err := tx.QueryRow(ctx, `SELECT layout FROM zitadel_siem_store`).Scan(&found); err != nil {
-			return fmt.Errorf("zitadel_siem_store cannot be read; restore it from a backup, or drop the tables zitadel_siem_* to start over: %w", err)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return errors.New("zitadel_siem_store is empty: restore it from a backup, or drop the tables zitadel_siem_* to start over")
+			}
+			return fmt.Errorf("zitadel_siem_store cannot be read: %w", err)
 		}
 		if found != layout {
 			return fmt.Errorf("the tables zitadel_siem_* have layout %d, this program knows %d: use the newer program", found, layout)

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
+	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
+)
+
+// membersFlag is --members, for people, or --members=json.
+type membersFlag string
+
+const (
+	membersTable membersFlag = "table"
+	membersJSON  membersFlag = "json"
+)
+
+// IsBool lets the flag stand without a value.
+func (membersFlag) IsBool() bool { return true }
+
+// Decode reads the value, if there is one.
+func (f *membersFlag) Decode(ctx *kong.DecodeContext) error {
+	*f = membersTable
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		*f = membersFlag(fmt.Sprint(ctx.Scan.Pop().Value))
+	}
+	if *f != membersTable && *f != membersJSON {
+		return fmt.Errorf("is %q: write --members, or --members=json", string(*f))
+	}
+	return nil
+}
+
+// printMembers prints who holds what. It reads no source, and needs no token.
+func (c *pullCommand) printMembers(ctx context.Context, console *terminal.Console) error {
+	store, _, err := storeFlags{c.Config, c.State}.open("--members", console)
+	if err != nil {
+		return err
+	}
+	defer statestore.Close(store)
+	ctx, cancel := context.WithTimeout(ctx, statestore.Within)
+	defer cancel()
+	holdings, err := statestore.Look(ctx, store)
+	if err != nil {
+		return fmt.Errorf("the store cannot be asked who holds what: %w", statestore.Explain(err))
+	}
+	if c.Members == membersJSON {
+		return writeMembersJSON(os.Stdout, holdings)
+	}
+	return writeMembers(os.Stdout, holdings)
+}
+
+// nobody stands in place of a member.
+const nobody = "(nobody)"
+
+// writeMembers writes a table for people.
+func writeMembers(w io.Writer, h statestore.Holdings) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "MEMBER\tHOLDS\tWAITS FOR\tSOURCES")
+	for _, m := range h.Members {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\n", shownName(m.Name), len(m.Held), m.Waiting, shownNames(m.Held))
+	}
+	if len(h.Nobody) > 0 {
+		fmt.Fprintf(t, "%s\t%d\t\t%s\n", nobody, len(h.Nobody), shownNames(h.Nobody))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(h.Members) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo member has a lease: no process reads from this store now.")
+		return err
+	}
+	return nil
+}
+
+const (
+	maxShown = 12 // names in a row; JSON has all
+	maxName  = 100
+)
+
+// shownName is one cell: whoever can write to the store chose the text.
+func shownName(name string) string { return zitadel.Line(name, maxName) }
+
+func shownNames(names []string) string {
+	var parts []string
+	for _, name := range names[:min(len(names), maxShown)] {
+		parts = append(parts, shownName(name))
+	}
+	if more := len(names) - maxShown; more > 0 {
+		parts = append(parts, "and "+terminal.Thousands(uint64(more))+" more")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writeMembersJSON writes a line for each member, and one whose member is null for the
+// sources that nobody holds.
+func writeMembersJSON(w io.Writer, h statestore.Holdings) error {
+	out := json.NewEncoder(w)
+	line := func(member *string, held []string, waiting int) error {
+		return out.Encode(struct {
+			Member  *string  `json:"member"`
+			Holds   int      `json:"sources_held"`
+			Waiting int      `json:"sources_waiting"`
+			Sources []string `json:"sources"`
+		}{member, len(held), waiting, append([]string{}, held...)})
+	}
+	for _, m := range h.Members {
+		if err := line(&m.Name, m.Held, m.Waiting); err != nil {
+			return err
+		}
+	}
+	if len(h.Nobody) == 0 {
+		return nil
+	}
+	return line(nil, h.Nobody, 0)
+}

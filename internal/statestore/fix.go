@@ -1,0 +1,61 @@
+package statestore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// Fix says what to do about an error of a store; empty if the error says it itself, or if it
+// is not known here.
+func Fix(err error) string {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return fixPostgres(refused.Code)
+	}
+	_, name := errors.AsType[*net.DNSError](err)
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case name:
+		return "correct the host in state, or the DNS of this machine"
+	case certificate:
+		return "name the authority of the certificate in state (PostgreSQL: sslrootcert=PATH, etcd: ca_file=PATH), and the host as the certificate has it"
+	case strings.Contains(err.Error(), "server refused TLS connection"): // pgx has no type for it
+		return "switch TLS on in PostgreSQL (ssl = on), or write sslmode=disable into state if the way there is secure"
+	case errors.Is(err, rpctypes.ErrAuthFailed):
+		return "correct the user in state, or its password"
+	case errors.Is(err, rpctypes.ErrUserEmpty):
+		return "etcd wants a login: write etcd://USER@HOST:2379/PREFIX?password_file=PATH into state"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens there: start the store, or correct host and port in state"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "check that the store runs, that host and port in state are right, and that no firewall is between"
+	}
+	return ""
+}
+
+// fixPostgres knows the SQLSTATE of what a new user meets.
+func fixPostgres(code string) string {
+	switch code {
+	case "28P01":
+		return "correct the user in state, or its password (password_file in the URL, PGPASSWORD or PGPASSFILE)"
+	case "28000":
+		return "let pg_hba.conf of the server admit this user from this address, with TLS if it wants that"
+	case "3D000":
+		return "create the database, owned by the user, or correct its name in state"
+	case "42501":
+		return "make the user the owner of the tables zitadel_siem_* and of their schema, or of a database of its own"
+	case "42704", "22023":
+		return "correct the parameters behind the ? in state"
+	case "53300":
+		return "raise max_connections of the server, or give this user's connections up: a process has up to 8"
+	case "25006":
+		return "name the primary in state: this server is read-only"
+	}
+	return ""
+}
