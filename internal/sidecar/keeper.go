@@ -28,6 +28,7 @@ type keeper struct {
 	settings  config.PullSettings
 	histories *histories
 	closed    outage.Log    // why the feed cannot be opened
+	unrelayed outage.Log    // why webhooks cannot be relayed, while another process may hold the source
 	shared    bool          // it is open only while this process holds it
 	before    *keeper       // the same source with other settings, which has to end first
 	done      chan struct{} // closed at the end of keep
@@ -35,7 +36,7 @@ type keeper struct {
 
 	// Guarded by Set.mu:
 	stop  func()    // nil before it runs
-	feed  *Feed     // the last one that was opened; nil while another process may hold the source
+	feed  *Feed     // the last one that was opened; while another process may hold the source, its relay or nil
 	began time.Time // when it began to be opened
 	err   error     // why it ended
 }
@@ -102,14 +103,18 @@ func (k *keeper) opened(ctx context.Context, s *Set) *Feed {
 
 // failed logs why the source cannot be opened.
 func (k *keeper) failed(s *Set, err error) {
-	if !k.closed.Failed(err) {
-		return
+	if k.closed.Failed(err) {
+		s.log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err), k.about(err)...)
 	}
+}
+
+// about says in the log which source err is about, and where a panic was.
+func (k *keeper) about(err error) []any {
 	more := []any{"instance", k.settings.Instance}
 	if panicked, ok := errors.AsType[*fault.Error](err); ok {
 		more = append(more, "stack", panicked.Stack)
 	}
-	s.log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err), more...)
+	return more
 }
 
 // use makes feed the one that runs.
@@ -156,7 +161,11 @@ type view struct {
 // view is called with Set.mu held.
 func (k *keeper) view() view {
 	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
-	v.trouble, v.since = k.closed.Current()
+	if v.trouble, v.since = k.closed.Current(); v.trouble != "" && v.feed != nil && v.feed.Relays() {
+		v.feed = nil // that webhooks are relayed does not make it well
+	} else if v.trouble == "" {
+		v.trouble, v.since = k.unrelayed.Current()
+	}
 	return v
 }
 
@@ -210,7 +219,7 @@ func (v view) shown(now time.Time, problems []page.Problem) page.Source {
 		Lag:      -1, History: &v.histories.taken, Doing: "starting",
 	}
 	if v.shared {
-		row.Doing = "not held here"
+		row.Doing = notHeld
 	}
 	if len(problems) > 0 {
 		row.Level, row.Doing = page.Failing, "failing"
