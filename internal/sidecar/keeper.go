@@ -153,6 +153,7 @@ type view struct {
 	histories *histories
 	began     time.Time
 	trouble   string // why it is not open
+	unrelayed string // why webhooks are not relayed
 	since     time.Time
 	shared    bool
 	ended     error // why it ended; nil: it runs, or has read all that it should
@@ -161,10 +162,10 @@ type view struct {
 // view is called with Set.mu held.
 func (k *keeper) view() view {
 	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
-	if v.trouble, v.since = k.closed.Current(); v.trouble != "" && v.feed != nil && v.feed.Relays() {
+	if v.trouble, v.since = k.closed.Current(); v.trouble == "" {
+		v.unrelayed, v.since = k.unrelayed.Current()
+	} else if v.feed != nil && v.feed.Relays() {
 		v.feed = nil // that webhooks are relayed does not make it well
-	} else if v.trouble == "" {
-		v.trouble, v.since = k.unrelayed.Current()
 	}
 	return v
 }
@@ -180,13 +181,16 @@ func (v view) health(now time.Time) health {
 	}
 	began := v.began
 	if v.shared { // to be read by another process is no problem
-		if began = v.since; v.trouble == "" {
+		if began = v.since; v.trouble == "" && v.unrelayed == "" {
 			began = now
 		}
 	}
 	h := health{Instance: v.settings.Instance, Well: now.Sub(began) <= unhealthyAfter}
-	if v.trouble != "" {
+	switch {
+	case v.trouble != "":
 		h.Problem = "the source cannot be opened: " + v.trouble
+	case v.unrelayed != "":
+		h.Problem = "webhooks cannot be relayed: " + v.unrelayed
 	}
 	return h
 }
@@ -200,10 +204,14 @@ func (v view) problems(now time.Time) []page.Problem {
 	if v.feed != nil {
 		return v.feed.problems(now, v.began, v.histories)
 	}
-	if v.trouble == "" {
+	what := "The source cannot be opened. " + v.trouble
+	switch {
+	case v.unrelayed != "":
+		what = "Webhooks cannot be relayed. " + v.unrelayed
+	case v.trouble == "":
 		return nil
 	}
-	return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, Since: v.since, What: "The source cannot be opened. " + v.trouble,
+	return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, Since: v.since, What: what,
 		Fix: "Correct what the message names. It is tried again by itself within half a minute."}}
 }
 

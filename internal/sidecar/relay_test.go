@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -307,9 +308,7 @@ func TestRelay_EndpointIsWatchedWhereTheSourceIsNotHeld(t *testing.T) {
 	taken.Close()
 	testkit.Until(t, "the call", func() bool { return two.call(0) })
 	wantCalls(t, far, 1)
-	if h := v.health(later); !h.Well {
-		t.Errorf("health says %+v", h)
-	}
+	testkit.Until(t, "health", func() bool { return v.health(later).Well })
 	if row := v.shown(later, v.problems(later)); row.Doing != notHeld || row.Webhooks == nil || row.Webhooks.Accepted != 1 {
 		t.Errorf("the page says %+v", row)
 	}
@@ -319,7 +318,7 @@ func TestRelay_EndpointIsWatchedWhereTheSourceIsNotHeld(t *testing.T) {
 	}
 }
 
-// A reload does not hide that the source cannot be read here.
+// That webhooks are relayed does not hide that the source cannot be read here.
 func TestRelay_SourceThatCannotBeOpenedIsStillUnhealthy(t *testing.T) {
 	srv, far, store := serve(t, 5), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
 	one := endpointOf(t, srv, far)
@@ -335,6 +334,34 @@ func TestRelay_SourceThatCannotBeOpenedIsStillUnhealthy(t *testing.T) {
 	v := p.views()[0]
 	if h := v.health(time.Now().Add(unhealthyAfter + time.Minute)); h.Well || !strings.Contains(h.Problem, "no such file") {
 		t.Errorf("health says %+v", h)
+	}
+}
+
+// What cannot be handed over waits in the spool, and a probe sees that.
+func TestRelay_ThatCannotBeOpenedIsUnhealthyAndLosesNothing(t *testing.T) {
+	srv, far, store := serve(t, 5), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	one, two := endpointOf(t, srv, far), endpointOf(t, srv, far)
+	one.share(t, store, "a").reads(t)
+	var mended atomic.Bool
+	b := shareOpening(t, store, "b", func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
+		if hold.Relays() && !mended.Load() {
+			return nil, errors.New("no such file")
+		}
+		return opener(ctx, s, hold)
+	}, two.settings)
+	testkit.Until(t, "the call", func() bool { return two.call(0) })
+	testkit.Until(t, "an attempt that failed", func() bool { return b.views()[0].unrelayed != "" })
+	v, later := b.views()[0], time.Now().Add(unhealthyAfter+time.Minute)
+	if h := v.health(later); h.Well || !strings.Contains(h.Problem, "webhooks cannot be relayed: no such file") {
+		t.Errorf("health says %+v", h)
+	}
+	if p := v.problems(later); len(p) != 1 || !strings.Contains(p[0].What, "Webhooks cannot be relayed. no such file") {
+		t.Errorf("the page says %+v", p)
+	}
+	mended.Store(true)
+	wantCalls(t, far, 1)
+	if v := b.views()[0]; v.unrelayed != "" {
+		t.Errorf("still: %s", v.unrelayed)
 	}
 }
 
