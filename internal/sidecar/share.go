@@ -64,9 +64,6 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 	pause := retry.New(firstReopen, mostReopen)
 	for wait := time.Duration(0); ; {
 		hold, over, err := k.hold(ctx, s, listener, wait)
-		if over {
-			return err
-		}
 		if err == nil {
 			over, err = k.runHeld(ctx, s, hold)
 		}
@@ -86,8 +83,8 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 }
 
 // hold waits until this process holds the source, and before that for the time of pause.
-// Meanwhile it relays what listener receives, if that is not nil. It is over if the sink will
-// not work again.
+// Meanwhile it relays what listener receives, if that is not nil. It is over, with an error, if
+// the sink will not work again.
 func (k *keeper) hold(ctx context.Context, s *Set, listener *listen.Listener, pause time.Duration) (_ Hold, over bool, err error) {
 	waiting, giveUp := context.WithCancel(ctx)
 	defer giveUp()
