@@ -46,7 +46,7 @@ func (c *pullCommand) open(ctx context.Context, settings config.PullSettings, ho
 	if err := settings.MakeStateDir(); err != nil {
 		return nil, &source.SettingsError{Err: err}
 	}
-	o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once, Conns: &c.conns, Held: hold.Held, State: hold.State}
+	o := source.Options{Detect: detection, Log: log, Format: f, Encode: encode, EndOnError: c.Once, Conns: &c.conns, Held: hold.Held, State: hold.State, Listener: hold.Listener, Relay: hold.Relays()}
 	if c.Config != "" {
 		o.Log = o.Log.With("instance", settings.Instance)
 	} else {

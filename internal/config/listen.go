@@ -21,7 +21,7 @@ type ListenSettings struct {
 	Bodies         bool   // keep the bodies of API calls, redacted
 	CallAddresses  bool   // give events the client address of the API call that wrote them
 
-	SpoolPath string // a directory; by default derived from the state's path
+	SpoolPath string // a directory; by default derived from the state's path, if that is a file
 	SpoolSize int    // limit in bytes
 }
 
@@ -70,7 +70,7 @@ var listenOptions = grouped("Options for webhooks", Options{
 	},
 	{
 		Name: "spool_path", Kind: KindText, Default: "`state_path` with .spool", Example: "/var/lib/zitadel-siem/spool", Advanced: true,
-		Doc:   "Directory in which webhooks are stored durably before they are answered",
+		Doc:   "Directory in which webhooks are stored durably before they are answered. With the setting state it is required, and each member needs its own",
 		also:  []string{"spool", "spool_dir", "queue_path", "queue"},
 		text:  noSpace,
 		field: in(func(s *Settings) any { return &s.Listen.SpoolPath }),
@@ -90,7 +90,7 @@ var listenOptions = grouped("Options for webhooks", Options{
 	},
 	{
 		Name: "call_addresses", Kind: KindSwitch, Default: "on", Example: "off", Advanced: true,
-		Doc:   "Give an event without a client address that of the API call that wrote it, if calls are received (`setup --calls`) and the format is not raw",
+		Doc:   "Give an event without a client address that of the API call that wrote it, if calls are received (`setup --calls`) and the format is not raw. Off with the setting state",
 		also:  []string{"calls"},
 		field: in(func(s *Settings) any { return &s.Listen.CallAddresses }),
 	},
@@ -140,11 +140,12 @@ func listening(p *parser, s *Settings) {
 		p.fail("webhook_keys_dir", "", "is missing, and webhook_v1_dir too: without keys, no sender can be verified",
 			"name a directory with the signing key of each target, for example /etc/zitadel-siem/targets")
 	}
-	if p.opts.Shared {
-		p.fail("webhook_listen", "", "does not work together with the setting state: webhooks go to one process, and the source may be read by another", "remove one of the two")
-	} else if !p.given["state_path"] {
+	switch {
+	case p.opts.Shared:
+		listeningShared(p, l)
+	case !p.given["state_path"]:
 		p.fail("webhook_listen", "", "needs state_path, so that an event that was received by webhook is not read again", "for example /var/lib/zitadel-siem/prod.state")
-	} else if l.SpoolPath == "" {
+	case l.SpoolPath == "":
 		l.SpoolPath = s.StatePath + ".spool"
 	}
 	cert, key := p.given["webhook_cert_file"], p.given["webhook_cert_key_file"]
@@ -158,4 +159,16 @@ func listening(p *parser, s *Settings) {
 		p.fail("webhook_listen", quote(l.Address), "would receive webhooks unencrypted on an address other than loopback",
 			"add webhook_cert_file and webhook_cert_key_file, or set webhook_plain on if a proxy in front ends TLS")
 	}
+}
+
+// listeningShared checks the endpoint of one process among several.
+func listeningShared(p *parser, l *ListenSettings) {
+	if !p.given["spool_path"] {
+		p.fail("spool_path", "", "is missing: with the setting state there is no state_path from which it could be derived",
+			"name a directory of this member alone, on an emptyDir or a volume of its own, for example /var/lib/zitadel-siem/spool")
+	}
+	if p.given["call_addresses"] && l.CallAddresses {
+		p.fail("call_addresses", "", "does not work together with the setting state: each member receives only some of the API calls, and events could get a wrong address", "remove one of the two")
+	}
+	l.CallAddresses = false
 }

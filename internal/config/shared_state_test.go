@@ -37,6 +37,19 @@ func TestSharedStateReplacesEveryStateFile(t *testing.T) {
 	}
 }
 
+// What a member accepts lies in a directory of its own. The calls of the other members are not
+// there, so that an address could be that of another call.
+func TestSharedStateAndWebhooksNeedASpoolAndJoinNoCalls(t *testing.T) {
+	dir := t.TempDir()
+	got, err := readState(t, "state: etcd://h", "webhook_listen: 127.0.0.1:0", "webhook_keys_dir: "+dir, "spool_path: "+dir+"/spool")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := got.List[0].Listen; l.SpoolPath != dir+"/spool" || l.CallAddresses {
+		t.Errorf("%+v", l)
+	}
+}
+
 // The order of the lines of a file means nothing.
 func TestSharedStateMayStandBehindTheSources(t *testing.T) {
 	got, err := readState(t, "", "instance: a\nstate: etcd://e1:2379,e2:2379/siem")
@@ -61,7 +74,8 @@ func TestWrongSharedStateNamesTheFix(t *testing.T) {
 		"path":         {"state: /var/lib/x", "", "use state_dir or state_path"},
 		"with dir":     {"state: etcd://h\nstate_dir: .", "", "keep one of the two"},
 		"with path":    {"state: etcd://h", "state_path: /tmp/x.state", "state import"},
-		"with webhook": {"state: etcd://h", "webhook_listen: 127.0.0.1:0", "webhook_listen"},
+		"no spool":     {"state: etcd://h", "webhook_listen: 127.0.0.1:0", "name a directory of this member alone"},
+		"call address": {"state: etcd://h", "webhook_listen: 127.0.0.1:0\n    call_addresses: on", "each member receives only some of the API calls"},
 		"lease alone":  {"state_lease: 15s\nstate_dir: .", "", "without state"},
 		"lease short":  {"state: etcd://h\nstate_lease: 1s", "", "between 2s and 10m0s"},
 		"lease words":  {"state: etcd://h\nstate_lease: soon", "", "such as 15s"},

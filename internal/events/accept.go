@@ -160,10 +160,13 @@ func (r *Reader) jump(a *aggregate, seq uint64) {
 	}
 }
 
+// oidcSession is the type of the aggregates that exclude_own concerns.
+const oidcSession = "oidc_session"
+
 // noteOwn reports whether e is of a session that belongs to the reader's own
 // token: a session of its user without a login. It remembers the session.
 func (r *Reader) noteOwn(a *aggregate, e *eventpb.Event) bool {
-	if r.ownUser == "" || a.key.typ != "oidc_session" {
+	if r.ownUser == "" || a.key.typ != oidcSession {
 		return false
 	}
 	if e.GetType().GetType() == "oidc_session.added" {

@@ -61,33 +61,20 @@ type pushedEvent struct {
 // what is missing, not what is known of an aggregate. Otherwise the owner of a
 // target's key could hide events.
 func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
+	events := uint64(0)
 	r.broken = true // until the batch is emitted
 	read := r.now().UTC().Truncate(tick)
 	var b Batch
-	size, events := 0, uint64(0)
-	for p, more := first, true; more; {
-		if p.Taken != nil {
-			p.Taken()
-		}
+	b.Done = together(r.pushes, first, func(p Push) {
 		switch {
 		case p.Event == nil && p.Record != nil:
 			b.Records = append(b.Records, p.Record)
 		case p.Event != nil && r.admitPush(p.Event):
-			e := FromEvent(p.Event, r.settings.Instance, read)
-			e.Source = record.SourceWebhook
+			e := pushedRecord(p.Event, r.settings.Instance, read)
 			b.add(&e)
 			events++
 		}
-		b.Done = p.Done
-		size += p.Size
-		more = false
-		if len(b.Records) < pushTogether && size < pushBytes {
-			select {
-			case p, more = <-r.pushes:
-			default:
-			}
-		}
-	}
+	})
 	r.total += events
 	r.stats.Events.Add(events)
 	r.stats.Pushed.Add(events)
@@ -97,6 +84,35 @@ func (r *Reader) takePushes(ctx context.Context, first Push, emit Emit) error {
 	}
 	r.broken = false
 	return nil
+}
+
+// together calls take with first and with what waits behind it, as far as one batch goes. It
+// returns the Done of the last one.
+func together(pushes <-chan Push, first Push, take func(Push)) (done func()) {
+	n, size := 0, 0
+	for p, more := first, true; more; {
+		if p.Taken != nil {
+			p.Taken()
+		}
+		take(p)
+		done = p.Done
+		n, size = n+1, size+p.Size
+		more = false
+		if n < pushTogether && size < pushBytes {
+			select {
+			case p, more = <-pushes:
+			default:
+			}
+		}
+	}
+	return done
+}
+
+// pushedRecord is the record of an event that came by push.
+func pushedRecord(e *eventpb.Event, instance string, read time.Time) record.Event {
+	out := FromEvent(e, instance, read)
+	out.Source = record.SourceWebhook
+	return out
 }
 
 // admitPush reports whether e is new and wanted, and notes it then.
@@ -111,7 +127,7 @@ func (r *Reader) admitPush(e *eventpb.Event) bool {
 		return false
 	case date.After(now.Add(pushFuture)), date.Before(now.Add(-pushKept)), !r.makeRoomForPush(now):
 		return false // it comes when the reader meets it
-	case r.ownUser != "" && k.typ == "oidc_session", !r.filter.passes(e):
+	case r.ownUser != "" && k.typ == oidcSession, !r.filter.passes(e):
 		return false // decided, and counted, when the reader meets it
 	}
 	r.pushed[k] = pushedEvent{date, e.GetType().GetType()}

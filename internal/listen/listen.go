@@ -2,7 +2,8 @@
 // runs the endpoint of package webhook and its spool.
 //
 // An entry leaves the spool when its record is acknowledged. Until then it is
-// pushed again at every start, and the reader drops the events that it knows.
+// pushed again at every start, and to every reader that attaches. A reader drops the
+// events that it knows.
 package listen
 
 import (
@@ -17,7 +18,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
@@ -41,7 +41,7 @@ const (
 	aheadBytes = 1 << 20
 )
 
-// Listener receives webhooks for one reader.
+// Listener receives webhooks for one reader at a time.
 type Listener struct {
 	settings config.ListenSettings
 	instance string
@@ -49,12 +49,10 @@ type Listener struct {
 	endpoint *webhook.Endpoint
 	spool    atomic.Pointer[spool.Spool] // nil until it is open
 	bound    atomic.Pointer[string]      // the address, once there is one
-	pushes   chan events.Push
-	ahead    *semaphore.Weighted // bytes of entries in pushes
+	reader   atomic.Pointer[reader]      // the last one that attached; nil before
+	attached chan struct{}               // there is another reader
 
 	leftOut atomic.Uint64 // entries that cannot be read
-
-	fed uint64 // the last entry that was pushed; of feed alone, since only one Run is active
 
 	acked  atomic.Pointer[acknowledged]
 	retire chan struct{}
@@ -71,7 +69,7 @@ type acknowledged struct{ number atomic.Uint64 }
 // address and the spool: at a reload the old instance may still have them.
 func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
-		pushes: make(chan events.Push, queueAhead), ahead: semaphore.NewWeighted(aheadBytes), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
+		attached: make(chan struct{}, 1), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
 	l.acked.Store(new(acknowledged))
 	var err error
 	l.endpoint, err = webhook.New(s, l, log)
@@ -95,9 +93,6 @@ func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	}
 	return s.Append(ctx, entries...)
 }
-
-// Pushes are for one reader at a time.
-func (l *Listener) Pushes() <-chan events.Push { return l.pushes }
 
 // Addr is where it listens; empty before it does.
 func (l *Listener) Addr() string {
@@ -156,8 +151,8 @@ func (l *Listener) Usage() spool.Usage {
 
 // Run listens and pushes until ctx ends, and then releases address and spool. It
 // waits for an old instance that still has them, and returns any other error. It
-// may be called again, and then goes on behind what was pushed, acknowledged or
-// not.
+// may be called again, and then goes on behind what was pushed to the reader,
+// acknowledged or not.
 func (l *Listener) Run(ctx context.Context) (err error) {
 	queue, err := acquire(ctx, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
 		return spool.Open(l.settings.SpoolPath, spool.Options{MaxBytes: int64(l.settings.SpoolSize), Log: l.log})
@@ -167,11 +162,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, queue.Close()) }()
 	l.spool.Store(queue)
-	if behind := queue.Rewind(l.fed); behind < l.fed {
-		// The directory was replaced by another one, which counts from one again.
-		l.fed = behind
-		l.acked.Store(new(acknowledged))
-	}
+	l.checkNumbers(queue)
 	listener, err := acquire(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
 		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
@@ -240,39 +231,6 @@ func acquire[T any](ctx context.Context, l *Listener, what string, busy error, t
 		}
 		if err := retry.Sleep(ctx, retryAfter); err != nil {
 			return v, err
-		}
-	}
-}
-
-// feed pushes what is in the spool, in order, until ctx ends.
-func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
-	acked := l.acked.Load()
-	for {
-		entry, err := queue.Next(ctx)
-		switch {
-		case ctx.Err() != nil, errors.Is(err, spool.ErrClosed):
-			return nil
-		case err != nil:
-			l.log.Error("the spool cannot be read, trying again: " + err.Error())
-			if retry.Sleep(ctx, 10*retryAfter) != nil {
-				return nil
-			}
-			continue
-		}
-		size := int64(min(len(entry.Data), aheadBytes))
-		if l.ahead.Acquire(ctx, size) != nil {
-			return nil
-		}
-		push := l.push(entry)
-		push.Size = len(entry.Data)
-		push.Taken = func() { l.ahead.Release(size) }
-		push.Done = func() { l.acknowledge(acked, entry.Number) }
-		select {
-		case l.pushes <- push:
-			l.fed = entry.Number
-		case <-ctx.Done():
-			push.Taken()
-			return nil
 		}
 	}
 }

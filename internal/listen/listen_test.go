@@ -37,7 +37,10 @@ type rig struct {
 	t    *testing.T
 	log  *testkit.Text
 	stop func() error // Run's result
-	wait func() error // for its own end
+
+	pushes <-chan events.Push
+	detach func()
+	wait   func() error // for its own end
 }
 
 func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
@@ -57,6 +60,7 @@ func newRig(t *testing.T, dir string, change ...func(*config.Settings)) *rig {
 		t.Fatal(err)
 	}
 	r.Listener = l
+	r.pushes, r.detach = l.Attach()
 	return r
 }
 
@@ -112,7 +116,7 @@ func (r *rig) post(body string) {
 func (r *rig) next() events.Push {
 	r.t.Helper()
 	select {
-	case p := <-r.Pushes():
+	case p := <-r.pushes:
 		p.Taken()
 		return p
 	case <-time.After(30 * time.Second):
@@ -138,7 +142,7 @@ func (r *rig) want(sequences ...uint64) (last events.Push) {
 func (r *rig) wantNoMore() {
 	r.t.Helper()
 	select {
-	case p := <-r.Pushes():
+	case p := <-r.pushes:
 		r.t.Fatalf("pushed too: %v", p)
 	case <-time.After(50 * time.Millisecond):
 	}
@@ -242,6 +246,61 @@ func TestRun_AgainWithAnotherSpool(t *testing.T) {
 	r.until("not taken out", func() bool { return r.Spooled() == 0 })
 }
 
+// What a reader took and did not acknowledge is the next one's, and nothing else.
+func TestAttach_NextReaderGetsWhatWasNotAcknowledged(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	r.run()
+	r.send(1, 2, 3, 4)
+	one := r.want(1, 2)
+	one.Done()
+	three := r.want(3)
+	r.detach()
+	r.send(5) // while nobody reads
+	r.pushes, r.detach = r.Attach()
+	r.want(3, 4, 5)
+	r.wantNoMore()
+	three.Done() // late
+	r.detach()
+	r.pushes, r.detach = r.Attach()
+	r.want(4, 5).Done()
+	r.until("not taken out", func() bool { return r.Spooled() == 0 })
+}
+
+// Nothing is lost and nothing comes again while readers come and go and webhooks arrive.
+func TestAttach_ReadersComeAndGoWhileWebhooksCome(t *testing.T) {
+	r := newRig(t, t.TempDir())
+	r.run()
+	const n = 200
+	seen, read := map[uint64]int{}, make(chan struct{})
+	go func() {
+		defer close(read)
+		for taken := 0; len(seen) < n; taken++ {
+			if taken%7 == 0 {
+				r.detach()
+				r.pushes, r.detach = r.Attach()
+			}
+			select {
+			case p := <-r.pushes:
+				p.Taken()
+				p.Done()
+				seen[p.Event.GetSequence()]++
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	for i := range n {
+		r.send(uint64(i + 1))
+	}
+	<-read
+	for sequence, times := range seen {
+		if times != 1 {
+			t.Errorf("%d was pushed %d times, although it was acknowledged", sequence, times)
+		}
+	}
+	r.until("not taken out", func() bool { return r.Spooled() == 0 })
+}
+
 // Done is of this one and all before it, in whatever order it is called.
 func TestAcknowledge_Order(t *testing.T) {
 	dir := t.TempDir()
@@ -328,7 +387,7 @@ func TestFeed_BytesAheadAreBounded(t *testing.T) {
 	for taken := range 10 {
 		most := min(3, 10-taken) // of 300 KiB in a MiB
 		r.until("the queue is not full", func() bool { return len(r.pushes) == most })
-		if most == 3 && r.ahead.TryAcquire(int64(len(body))) {
+		if most == 3 && r.reader.Load().ahead.TryAcquire(int64(len(body))) {
 			t.Fatal("there is room for a fourth")
 		}
 		if p := r.next(); p.Size < len(body) {

@@ -27,6 +27,8 @@ type History struct {
 	began   time.Time // of the first sample
 	n       int       // calls of Add
 	samples []sample  // a ring once there are points + 1
+	last    uint64    // the counter at the last Add
+	before  uint64    // what it had reached each time it began again at zero
 }
 
 type sample struct {
@@ -34,14 +36,19 @@ type sample struct {
 	total uint64
 }
 
-// Add notes the counter. The oldest value is dropped when the ring is full.
+// Add notes the counter. The oldest value is dropped when the ring is full. A lower value means
+// that the counter began again, because another reader counts.
 func (h *History) Add(at time.Time, total uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.n == 0 {
 		h.began = at
 	}
-	s := sample{at.Sub(h.began), total}
+	if total < h.last {
+		h.before += h.last
+	}
+	h.last = total
+	s := sample{at.Sub(h.began), h.before + total}
 	if len(h.samples) <= points {
 		h.samples = append(h.samples, s)
 	} else {

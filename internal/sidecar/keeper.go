@@ -28,6 +28,7 @@ type keeper struct {
 	settings  config.PullSettings
 	histories *histories
 	closed    outage.Log    // why the feed cannot be opened
+	unrelayed outage.Log    // why webhooks cannot be relayed, while another process may hold the source
 	shared    bool          // it is open only while this process holds it
 	before    *keeper       // the same source with other settings, which has to end first
 	done      chan struct{} // closed at the end of keep
@@ -35,7 +36,7 @@ type keeper struct {
 
 	// Guarded by Set.mu:
 	stop  func()    // nil before it runs
-	feed  *Feed     // the last one that was opened; nil while another process may hold the source
+	feed  *Feed     // the last one that was opened; while another process may hold the source, its relay or nil
 	began time.Time // when it began to be opened
 	err   error     // why it ended
 }
@@ -102,14 +103,18 @@ func (k *keeper) opened(ctx context.Context, s *Set) *Feed {
 
 // failed logs why the source cannot be opened.
 func (k *keeper) failed(s *Set, err error) {
-	if !k.closed.Failed(err) {
-		return
+	if k.closed.Failed(err) {
+		s.log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err), k.about(err)...)
 	}
+}
+
+// about says in the log which source err is about, and where a panic was.
+func (k *keeper) about(err error) []any {
 	more := []any{"instance", k.settings.Instance}
 	if panicked, ok := errors.AsType[*fault.Error](err); ok {
 		more = append(more, "stack", panicked.Stack)
 	}
-	s.log.Error(fmt.Sprintf("the source cannot be opened, trying again: %v", err), more...)
+	return more
 }
 
 // use makes feed the one that runs.
@@ -148,6 +153,7 @@ type view struct {
 	histories *histories
 	began     time.Time
 	trouble   string // why it is not open
+	unrelayed string // why webhooks are not relayed
 	since     time.Time
 	shared    bool
 	ended     error // why it ended; nil: it runs, or has read all that it should
@@ -156,7 +162,11 @@ type view struct {
 // view is called with Set.mu held.
 func (k *keeper) view() view {
 	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
-	v.trouble, v.since = k.closed.Current()
+	if v.trouble, v.since = k.closed.Current(); v.trouble == "" {
+		v.unrelayed, v.since = k.unrelayed.Current()
+	} else if v.feed != nil && v.feed.Relays() {
+		v.feed = nil // that webhooks are relayed does not make it well
+	}
 	return v
 }
 
@@ -171,13 +181,16 @@ func (v view) health(now time.Time) health {
 	}
 	began := v.began
 	if v.shared { // to be read by another process is no problem
-		if began = v.since; v.trouble == "" {
+		if began = v.since; v.trouble == "" && v.unrelayed == "" {
 			began = now
 		}
 	}
 	h := health{Instance: v.settings.Instance, Well: now.Sub(began) <= unhealthyAfter}
-	if v.trouble != "" {
+	switch {
+	case v.trouble != "":
 		h.Problem = "the source cannot be opened: " + v.trouble
+	case v.unrelayed != "":
+		h.Problem = "webhooks cannot be relayed: " + v.unrelayed
 	}
 	return h
 }
@@ -191,10 +204,14 @@ func (v view) problems(now time.Time) []page.Problem {
 	if v.feed != nil {
 		return v.feed.problems(now, v.began, v.histories)
 	}
-	if v.trouble == "" {
+	what := "The source cannot be opened. " + v.trouble
+	switch {
+	case v.unrelayed != "":
+		what = "Webhooks cannot be relayed. " + v.unrelayed
+	case v.trouble == "":
 		return nil
 	}
-	return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, Since: v.since, What: "The source cannot be opened. " + v.trouble,
+	return []page.Problem{{Level: page.Failing, Source: v.settings.Instance, Since: v.since, What: what,
 		Fix: "Correct what the message names. It is tried again by itself within half a minute."}}
 }
 
@@ -210,7 +227,7 @@ func (v view) shown(now time.Time, problems []page.Problem) page.Source {
 		Lag:      -1, History: &v.histories.taken, Doing: "starting",
 	}
 	if v.shared {
-		row.Doing = "not held here"
+		row.Doing = notHeld
 	}
 	if len(problems) > 0 {
 		row.Level, row.Doing = page.Failing, "failing"

@@ -160,7 +160,7 @@ func (f *Feed) health(now, began time.Time) health {
 	switch {
 	case !waits.IsZero() && takes > unhealthyAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("no records have been taken for %s", takes.Round(time.Second))
-	case waits.IsZero() && answers > unhealthyAfter:
+	case !f.Relays() && waits.IsZero() && answers > unhealthyAfter:
 		h.Well, h.Problem = false, fmt.Sprintf("ZITADEL has not answered for %s", answers.Round(time.Second))
 	case f.Listener != nil && f.Listener.Addr() == "" && now.Sub(began) > unhealthyAfter:
 		h.Well, h.Problem = false, "webhooks are not received, the log says why"

@@ -28,7 +28,7 @@ func opener(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler), Held: hold.Held, State: hold.State})
+	return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler), Held: hold.Held, State: hold.State, Listener: hold.Listener, Relay: hold.Relays()})
 }
 
 // runSet runs a set until the end of the test.

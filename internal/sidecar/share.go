@@ -5,20 +5,29 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 )
 
-// Hold is a source that this process holds in a store, and its state.
+// Hold is a source that this process holds in a store, and its state. Without Held, another
+// process may hold it, and only what Listener receives is to be emitted.
 type Hold struct {
 	Held  cursor.Held
 	State cursor.State
+	// Listener receives the webhooks of the source as long as it is in the set, whoever holds
+	// it. Nil: it has none, or the source runs its own.
+	Listener *listen.Listener
 }
+
+// Relays reports whether only webhooks are to be emitted.
+func (h Hold) Relays() bool { return h.Held == nil && h.Listener != nil }
 
 // Share returns a set of sources that several processes share: each is open in this one only
 // while member holds it. [Set.Run] runs the member too.
@@ -47,11 +56,16 @@ func (s *Set) tellMember() {
 // itself. A source that cannot be opened is given up before the next attempt, so that
 // another process can try.
 func (k *keeper) share(ctx context.Context, s *Set) error {
-	for wait := retry.New(firstReopen, mostReopen); ; {
-		held, state, err := s.member.Hold(ctx, k.settings.Instance)
-		over := false
+	listener, stop, err := k.listen(ctx, s)
+	if err != nil {
+		return nil // ctx has ended
+	}
+	defer stop()
+	pause := retry.New(firstReopen, mostReopen)
+	for wait := time.Duration(0); ; {
+		hold, over, err := k.hold(ctx, s, listener, wait)
 		if err == nil {
-			over, err = k.runHeld(ctx, s, Hold{held, state})
+			over, err = k.runHeld(ctx, s, hold)
 		}
 		switch {
 		case over:
@@ -59,14 +73,42 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 		case ctx.Err() != nil, errors.Is(err, cluster.ErrStopped):
 			return nil
 		case err == nil:
-			wait.Reset()
+			pause.Reset()
+			wait = 0
 			continue
 		}
 		k.failed(s, err)
-		if wait.Wait(ctx) != nil {
-			return nil
-		}
+		wait = pause.Next()
 	}
+}
+
+// hold waits until this process holds the source, and before that for the time of pause.
+// Meanwhile it relays what listener receives, if that is not nil. It is over, with an error, if
+// the sink will not work again.
+func (k *keeper) hold(ctx context.Context, s *Set, listener *listen.Listener, pause time.Duration) (_ Hold, over bool, err error) {
+	waiting, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	relaying, stop := context.WithCancel(ctx)
+	defer stop()
+	var relay sync.WaitGroup
+	var relayed error
+	if listener != nil {
+		relay.Go(func() {
+			if relayed = k.relay(relaying, s, listener); relayed != nil {
+				giveUp()
+			}
+		})
+	}
+	hold := Hold{Listener: listener}
+	if err = retry.Sleep(waiting, pause); err == nil {
+		hold.Held, hold.State, err = s.member.Hold(waiting, k.settings.Instance)
+	}
+	stop()
+	relay.Wait()
+	if relayed != nil && hold.Held != nil {
+		err = hold.Held.Close()
+	}
+	return hold, relayed != nil, cmp.Or(relayed, err)
 }
 
 // runHeld runs the source until the hold is lost or to be given up. It is over if the source
@@ -95,9 +137,7 @@ func (k *keeper) runHeld(ctx context.Context, s *Set, hold Hold) (over bool, err
 	if err != nil {
 		s.log.Warn("the source was given up with an error: "+err.Error(), "instance", k.settings.Instance)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k.feed = nil // its figures are those of the next holder now
+	k.show(nil, s) // its figures are those of the next holder now
 	return false, nil
 }
 

@@ -72,6 +72,9 @@ func (m *Metrics) status() page.State {
 	return s
 }
 
+// notHeld is what a source does that another process may hold.
+const notHeld = "not held here"
+
 // shown is the row of a source.
 func (f *Feed) shown(now time.Time, h *histories, problems []page.Problem) page.Source {
 	r, stats := &f.Reader, &f.Pipe.Stats
@@ -108,6 +111,8 @@ func (f *Feed) shown(now time.Time, h *histories, problems []page.Problem) page.
 		s.Doing = "failing"
 	case s.Level == page.Warning:
 		s.Doing = "attention"
+	case f.Relays():
+		s.Doing = notHeld
 	case s.Answered.IsZero():
 		s.Doing = "starting"
 	case !caughtUp || lag > f.behindAfter():

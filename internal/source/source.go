@@ -47,6 +47,13 @@ type Options struct {
 	// Then Settings.StatePath is empty. The source closes it. Nil: the state is the file at StatePath.
 	Held  cursor.Held
 	State cursor.State
+	// Listener, if not nil, receives the webhooks. Its owner runs it, also before and after the
+	// source. Nil: the source has its own, if the settings ask for one.
+	Listener *listen.Listener
+	// Relay emits only what comes by webhook, because another process holds the source and reads
+	// it. Such a source has no state and no client, knows no names, evaluates no rules, and has no
+	// heartbeat: all that is the other's.
+	Relay bool
 	// TokenName is what the user calls the option token; empty: token.
 	TokenName string
 	// Refusal is logged if nobody takes the records for a long time.
@@ -70,17 +77,18 @@ type Source struct {
 	Settings config.Settings
 	Pipe     *pipe.Pipe
 	Reader   events.Stats     // of every reader that the source makes
-	Listener *listen.Listener // nil without the setting webhook_listen
+	Listener *listen.Listener // nil without the setting webhook_listen; see Options
 	// Phase and StartAfter keep many sources of one process apart; see [events.Options], and how
 	// long reading waits before it begins. Set them before Run.
 	Phase      float64
 	StartAfter time.Duration
 
 	opts   Options
-	client *zitadel.Client
-	state  cursor.Held   // nil without a state, and while another reader has its file
-	names  *format.Names // nil without enrich, and while another reader has the state
-	last   cursor.State  // after the last batch that the pipe took
+	client *zitadel.Client    // nil for a relay
+	state  cursor.Held        // nil without a state, and while another reader has its file
+	pushes <-chan events.Push // nil without Listener
+	names  *format.Names      // nil without enrich, and while another reader has the state
+	last   cursor.State       // after the last batch that the pipe took
 	// detector is nil without Options.Detect.
 	detector *detector
 	// learned is closed once nothing waits for what learn reads.
@@ -97,6 +105,9 @@ type Source struct {
 // Open opens the state, the client and the files of webhooks. It uses no
 // network yet.
 func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, err error) {
+	if o.Relay {
+		settings.Enrich.On, settings.Heartbeat, o.Detect = false, 0, nil
+	}
 	s := &Source{Settings: settings, opts: o, learned: make(chan struct{}), begun: make(chan struct{}), learnProgress: learnProgress}
 	defer func() {
 		if err != nil {
@@ -123,10 +134,13 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 	if o.Encode == nil {
 		o.Encode = s.opts.Format.Msgpack()
 	}
-	if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName, Conns: o.Conns}); err != nil {
-		return nil, err
+	if !o.Relay {
+		if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName, Conns: o.Conns}); err != nil {
+			return nil, err
+		}
 	}
-	if settings.Listen.Address != "" {
+	s.Listener = o.Listener
+	if s.Listener == nil && settings.Listen.Address != "" {
 		if s.Listener, err = listen.Open(settings, o.Log); err != nil {
 			return nil, &SettingsError{err}
 		}
@@ -236,6 +250,11 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 	var read sync.WaitGroup
 	s.startLearning(reading, &read)
 	began := time.Now()
+	if s.Listener != nil {
+		var detach func()
+		s.pushes, detach = s.Listener.Attach()
+		defer detach()
+	}
 	read.Go(func() {
 		readError = fault.Contain(func() error {
 			return s.Pipe.Run(reading, func(ctx context.Context, emit pipe.Emit) error {
@@ -251,7 +270,7 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopListening()
 	var listener sync.WaitGroup
-	if s.Listener != nil {
+	if s.Listener != nil && s.Listener != s.opts.Listener {
 		listener.Go(func() { s.Listener.Keep(listening) })
 	}
 
@@ -270,9 +289,11 @@ func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.
 
 // read implements [pipe.Read].
 func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
-	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase}
-	if s.Listener != nil {
-		o.Pushes = s.Listener.Pushes()
+	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase, Pushes: s.pushes}
+	if s.opts.Relay {
+		return events.Relay(ctx, s.Settings, o, func(ctx context.Context, b events.Batch) error {
+			return emit(ctx, pipe.Batch{Records: b.Records, State: forgotten{}, Done: b.Done})
+		})
 	}
 	s.awaitLearning(ctx)
 	reader, err := events.NewReader(s.client, s.Settings, s.last, o)
@@ -325,10 +346,14 @@ func (s state) Prepare() (pipe.Pending, error) {
 	return settling{pending, s.source.detector, s.Watermark}, nil
 }
 
-// forgotten is the prepared state of a source that remembers nothing.
+// forgotten is the state of a source that remembers nothing, and the prepared one.
 type forgotten struct{}
 
-func (forgotten) Commit() error { return nil }
+func (f forgotten) Prepare() (pipe.Pending, error) { return f, nil }
+func (forgotten) Commit() error                    { return nil }
+
+// Relays reports whether another process holds the source; see [Options].
+func (s *Source) Relays() bool { return s.opts.Relay }
 
 // Close releases client and state.
 func (s *Source) Close() error {
