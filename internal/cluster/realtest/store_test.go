@@ -18,6 +18,11 @@ type server interface {
 	backup(t testing.TB)
 	restore(t testing.TB)
 	put(t testing.TB, instance, state string)
+
+	record(t testing.TB) (read func() history)
+	through(t testing.TB, m *sidecar) (url string)
+	faults() []*faultKind
+	transactions(t testing.TB) float64 // since the start
 }
 
 // both runs a test against each of the stores, each new and empty.
