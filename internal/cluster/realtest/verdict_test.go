@@ -128,9 +128,10 @@ func (v *verdict) restarts(from, to time.Time) (more time.Duration) {
 	return more
 }
 
-// mostAway is how long a restart may keep the store from answering: that of PostgreSQL, and the
-// election of etcd, which answers again long before its third member is back.
-const mostAway = 2 * time.Second
+// mostAway is how long a restart may keep the store from ending leases, beyond a lease: that of
+// PostgreSQL; or the election of etcd, whose new leader also adds its election timeout of 1 s to each
+// lease. etcd answers again long before its third member is back.
+const mostAway = 4 * time.Second
 
 // goneAt is when the holder could not read any more: at the end of its hold, or earlier if a fault led to
 // that end.
