@@ -19,6 +19,11 @@ type server interface {
 	restore(t testing.TB)
 	age(t testing.TB)
 	put(t testing.TB, instance, state string)
+
+	record(t testing.TB) (read func() history)
+	through(t testing.TB, m *sidecar) (url string)
+	faults() []*faultKind
+	transactions(t testing.TB) float64 // since the start
 }
 
 // both runs a test against each of the stores, each new and empty.

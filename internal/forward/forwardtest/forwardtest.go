@@ -52,6 +52,7 @@ type Message struct {
 	Size    int
 	Records []Record
 	Bytes   int // of the records
+	At      time.Time
 }
 
 // Record is one record of a message.
@@ -297,7 +298,7 @@ func (s *Server) take(m *protocol.PackedForwardMessage) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.messages = append(s.messages, Message{m.Tag, m.Options.Chunk, *m.Options.Size, records, len(m.EventStream)})
+	s.messages = append(s.messages, Message{m.Tag, m.Options.Chunk, *m.Options.Size, records, len(m.EventStream), time.Now()})
 	return nil
 }
 
