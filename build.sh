@@ -369,7 +369,7 @@ check_size() {
     case ${1##*/} in
     in_zitadel.so) most=24 ;;
     out_zitadel.so) most=13 ;;
-    zitadel-siem) most=28 ;;
+    zitadel-siem) most=35 ;;
     *) return 0 ;;
     esac
     [ "$(wc -c <"$1")" -le $((most * 1048576)) ] ||
