@@ -106,16 +106,19 @@ func (m *Member) wentBack(v View, at time.Time) string {
 type seen struct {
 	number uint64
 	at     time.Time
+	before uint64 // the one before it
 }
 
 func (m *Member) saw(instance string, number uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.seen[instance] = seen{number, m.o.now()}
+	m.seen[instance] = seen{number, m.o.now(), m.seen[instance].number}
 }
 
 // judge compares what was taken with what this process has seen of the source. If the store as a
-// whole has not gone back, its operator did this: one state was deleted, or restored.
+// whole has not gone back, its operator did this: one state was deleted, or restored. The loss of one
+// commit says nothing: a fail-over takes it within a moment, and a source that is idle commits so
+// rarely that the one before is older than what is tolerated.
 func (m *Member) judge(t Taken, instance string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,11 +127,11 @@ func (m *Member) judge(t Taken, instance string) error {
 	case t.Number >= s.number:
 	case t.State == nil:
 		m.o.Log.Warn("the state of a source was deleted from the store: it is read again from `start`", "instance", instance)
-	case lost <= tolerated || m.o.AcceptOld:
+	case lost <= tolerated || t.Number >= s.before || m.o.AcceptOld:
 		m.o.Log.Warn("the store lost the last commits of a source: "+twice, "instance", instance, "for", lost.Round(time.Second))
 	default:
 		return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d, %s later; %s", t.Number, instance, s.number, lost.Round(time.Second), acceptFix)
 	}
-	m.seen[instance] = seen{t.Number, now}
+	m.seen[instance] = seen{t.Number, now, t.Number}
 	return nil
 }
