@@ -15,9 +15,9 @@ const takers = 8
 // balancing takes and gives up sources, fifteen times in a lease and when there is a reason.
 func (m *Member) balancing(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := m.balance(ctx); err != nil && ctx.Err() == nil {
+		if asked, err := m.balance(ctx); asked && ctx.Err() == nil {
 			m.mu.Lock()
-			m.troubled(err)
+			m.troubled(balances, err)
 			m.mu.Unlock()
 		}
 		select {
@@ -28,7 +28,8 @@ func (m *Member) balancing(ctx context.Context) {
 	}
 }
 
-func (m *Member) balance(ctx context.Context) error {
+// balance asks nothing while the lease does not certainly stand.
+func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 	m.mu.Lock()
 	lease, ready := m.lease, m.certain(m.lease)
 	unknown := m.unknown
@@ -44,14 +45,14 @@ func (m *Member) balance(ctx context.Context) error {
 	}
 	m.mu.Unlock()
 	if !ready {
-		return nil
+		return false, nil
 	}
 	for _, h := range free {
 		m.free(ctx, h)
 	}
 	if unknown {
 		if err := m.register(ctx, instances); err != nil {
-			return err
+			return true, err
 		}
 	}
 	at := m.o.now()
@@ -62,10 +63,10 @@ func (m *Member) balance(ctx context.Context) error {
 		err = m.trust(ctx, view, at)
 	}
 	if err != nil {
-		return err
+		return true, err
 	}
 	m.takeAll(ctx, lease, m.plan(view, lease))
-	return m.reconcile(ctx, view, lease)
+	return true, m.reconcile(ctx, view, lease)
 }
 
 // reconcile finds what the store and this member see differently: the answer of a Take or a

@@ -1,13 +1,34 @@
 package cluster_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
+
+// seenBy is a store as one member sees it.
+type seenBy struct {
+	*clustertest.Memory
+	look func(cluster.View) (cluster.View, error)
+}
+
+func (s seenBy) Look(ctx context.Context) (cluster.View, error) {
+	v, err := s.Memory.Look(ctx)
+	if err != nil {
+		return v, err
+	}
+	return s.look(v)
+}
 
 // An idle source commits once a minute. A fail-over that loses a moment can lose one of these.
 func TestFailOverThatLosesOneCommitOfAnIdleSourceGoesOn(t *testing.T) {
@@ -30,5 +51,39 @@ func TestFailOverThatLosesOneCommitOfAnIdleSourceGoesOn(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		h.Close()
+	})
+}
+
+// The lease is renewed, and the rest of the store cannot be used, for example because a right is missing.
+func TestStoreThatRenewsAndNothingElseIsAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		var log bytes.Buffer
+		m, err := cluster.New(cluster.Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Store: seenBy{clustertest.NewMemory(), func(v cluster.View) (cluster.View, error) {
+			if broken.Load() {
+				return v, errors.New("permission denied")
+			}
+			return v, nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := running(t, m)
+		h, _ := hold(t, m)
+		broken.Store(true)
+		time.Sleep(time.Hour)
+		if s := m.Status(); s.Err == nil || time.Since(s.Since) < 59*time.Minute {
+			t.Errorf("status %v since %s", s.Err, time.Since(s.Since))
+		}
+		broken.Store(false)
+		time.Sleep(time.Minute)
+		if err := m.Status().Err; err != nil {
+			t.Error(err)
+		}
+		h.Close()
+		stop()
+		if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 2 {
+			t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines[:min(6, len(lines))], "\n"))
+		}
 	})
 }

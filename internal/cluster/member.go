@@ -64,8 +64,8 @@ type Member struct {
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
 	watch    *time.Timer
-	doubt    bool  // the last renewal got no answer
-	trouble  error // why the store does not answer
+	doubt    bool         // the last renewal got no answer
+	trouble  [loops]error // why the store does not answer
 	away     outage.Log
 	back     error // the store went back
 	store    string
