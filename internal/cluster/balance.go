@@ -59,10 +59,11 @@ func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 	short, cancel := m.limited(ctx)
 	view, err := m.o.Store.Look(short)
 	cancel()
+	sure := false
 	if err == nil {
-		err = m.trust(ctx, view, at)
+		sure, err = m.trust(ctx, view, at)
 	}
-	if err != nil {
+	if err != nil || !sure {
 		return true, err
 	}
 	m.takeAll(ctx, lease, m.plan(view, lease))

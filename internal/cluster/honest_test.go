@@ -30,6 +30,48 @@ func (s seenBy) Look(ctx context.Context) (cluster.View, error) {
 	return s.look(v)
 }
 
+// corrected after its start, and the members saw it all the time.
+func TestClockOfTheStoreThatJumpsIsNoBackup(t *testing.T) {
+	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, _ func() *cluster.Member) {
+		h, _ := hold(t, m)
+		if err := commit(h, cursor.State{Instance: "one", Events: 7}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		store.SetNow(func() time.Time { return time.Now().Add(4 * 24 * time.Hour) })
+		time.Sleep(time.Minute)
+		h.Close()
+		h, s := hold(t, m)
+		if s.Events != 7 {
+			t.Errorf("state %+v", s)
+		}
+		h.Close()
+	})
+}
+
+// yet must not stop all the others.
+func TestWrongClockOfOneMemberRefusesNothingThatOthersUse(t *testing.T) {
+	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, _ func() *cluster.Member) {
+		h, _ := hold(t, m)
+		time.Sleep(time.Minute)
+		wrong, err := cluster.New(cluster.Options{Store: seenBy{store, func(v cluster.View) (cluster.View, error) {
+			v.Idle += 30 * 24 * time.Hour
+			return v, nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer running(t, wrong)()
+		time.Sleep(2 * time.Minute)
+		h.Close()
+		if err := errors.Join(m.Status().Err, wrong.Status().Err); err != nil {
+			t.Fatal(err)
+		}
+		h, _ = hold(t, wrong)
+		h.Close()
+	})
+}
+
 // An idle source commits once a minute. A fail-over that loses a moment can lose one of these.
 func TestFailOverThatLosesOneCommitOfAnIdleSourceGoesOn(t *testing.T) {
 	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, _ func() *cluster.Member) {

@@ -70,8 +70,10 @@ type Member struct {
 	back     error // the store went back
 	store    string
 	beat     uint64
-	looked   time.Time // before the look that showed them
-	stamped  time.Time // balancing: before the last Alive
+	looked   time.Time     // before the look that showed them
+	stamped  time.Time     // balancing: before the last Alive
+	watched  time.Time     // before the first look at a store that this process has not used
+	oldest   time.Duration // the largest View.Idle since then
 	seen     map[string]seen
 	unlisted []string // free in the store, and not in known
 	counted  int      // sources that the store is to show as held by this member
