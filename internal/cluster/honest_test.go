@@ -72,6 +72,81 @@ func TestWrongClockOfOneMemberRefusesNothingThatOthersUse(t *testing.T) {
 	})
 }
 
+// A name that led to another server for a while is corrected.
+func TestWrongStoreForAWhileNeedsNoRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wrong atomic.Bool
+		right := clustertest.NewMemory()
+		m, err := cluster.New(cluster.Options{Store: seenBy{right, func(v cluster.View) (cluster.View, error) {
+			if wrong.Load() {
+				v.Store = "another"
+			}
+			return v, nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer running(t, m)()
+		h, _ := hold(t, m)
+		wrong.Store(true)
+		time.Sleep(time.Minute)
+		h.Close()
+		if _, _, err := m.Hold(t.Context(), "one"); err == nil || !strings.Contains(err.Error(), "it is the store another") {
+			t.Fatal(err)
+		}
+		if err := right.Refuse(t.Context(), ""); err != nil { // it was noted in the other one
+			t.Fatal(err)
+		}
+		wrong.Store(false)
+		time.Sleep(time.Minute)
+		h, _ = hold(t, m)
+		h.Close()
+	})
+}
+
+// All members go on with another store once one of them accepts it.
+func TestOtherStoreIsUsedOnceOneMemberAcceptsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var other atomic.Bool
+		store := seenBy{clustertest.NewMemory(), func(v cluster.View) (cluster.View, error) {
+			if other.Load() {
+				v.Store = "another"
+			}
+			return v, nil
+		}}
+		var members []*cluster.Member
+		for range 2 {
+			m, err := cluster.New(cluster.Options{Store: store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer running(t, m)()
+			members = append(members, m)
+		}
+		time.Sleep(time.Minute)
+		other.Store(true)
+		time.Sleep(time.Minute)
+		accepting, err := cluster.New(cluster.Options{Store: store, AcceptOld: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			if err := m.Status().Err; err == nil || !strings.Contains(err.Error(), "it is the store another") {
+				t.Errorf("status %v", err)
+			}
+		}
+		stop := running(t, accepting)
+		time.Sleep(10 * time.Second)
+		stop()
+		time.Sleep(time.Minute)
+		for _, m := range members {
+			if err := m.Status().Err; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // An idle source commits once a minute. A fail-over that loses a moment can lose one of these.
 func TestFailOverThatLosesOneCommitOfAnIdleSourceGoesOn(t *testing.T) {
 	bubble(t, cluster.Options{}, func(t *testing.T, m *cluster.Member, store *clustertest.Memory, _ func() *cluster.Member) {

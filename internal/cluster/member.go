@@ -69,6 +69,7 @@ type Member struct {
 	away     outage.Log
 	back     error // the store went back
 	store    string
+	denied   string // another store than that, which is refused
 	beat     uint64
 	looked   time.Time     // before the look that showed them
 	stamped  time.Time     // balancing: before the last Alive

@@ -66,7 +66,11 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) (sure bool, er
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.store, m.beat, m.looked = v.Store, v.Beat, at
+	if v.Refused == "" || m.store == v.Store {
+		m.store, m.beat, m.looked, m.denied = v.Store, v.Beat, at, ""
+	} else { // this process goes on with the one before, if the URL leads there again
+		m.denied = v.Store
+	}
 	switch {
 	case v.Refused == "" && m.back != nil:
 		m.back = nil
@@ -92,6 +96,7 @@ func (m *Member) wentBack(v View, at time.Time) (why string, sure bool) {
 	case v.Refused != "":
 	case m.store == "":
 		return m.tooOld(v, at)
+	case v.Store != m.store && v.Store == m.denied: // and it is not refused any more: somebody accepted it
 	case v.Store != m.store:
 		why = fmt.Sprintf("it is the store %s, and member %s has seen the store %s", v.Store, m.o.Name, m.store)
 	case v.Beat < m.beat:
