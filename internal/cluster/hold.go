@@ -13,6 +13,9 @@ import (
 // ErrStopped is the error of Hold once Run ends.
 var ErrStopped = errors.New("the member stops")
 
+// ErrRefused is the error of Hold while no source is taken from the store.
+var ErrRefused = errors.New("the store went back")
+
 // waiter is a Hold that waits.
 type waiter struct {
 	instance string

@@ -77,7 +77,7 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) (sure bool, er
 		clear(m.seen) // of the store that is no more
 		m.o.Log.Info("the store is accepted again: sources are taken")
 	case v.Refused != "" && m.back == nil:
-		m.back = fmt.Errorf("the store went back: %s; %s", v.Refused, acceptFix)
+		m.back = fmt.Errorf("%w: %s; %s", ErrRefused, v.Refused, acceptFix)
 		m.o.Log.Error("no source is taken", "err", m.back)
 	}
 	if m.back != nil {

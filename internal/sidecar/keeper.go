@@ -37,6 +37,7 @@ type keeper struct {
 	stop  func()    // nil before it runs
 	feed  *Feed     // the last one that was opened; nil while another process may hold the source
 	began time.Time // when it began to be opened
+	waits bool      // for this process to hold it
 	err   error     // why it ended
 }
 
@@ -156,7 +157,9 @@ type view struct {
 // view is called with Set.mu held.
 func (k *keeper) view() view {
 	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
-	v.trouble, v.since = k.closed.Current()
+	if !k.waits {
+		v.trouble, v.since = k.closed.Current()
+	}
 	return v
 }
 

@@ -48,7 +48,7 @@ func (s *Set) tellMember() {
 // another process can try.
 func (k *keeper) share(ctx context.Context, s *Set) error {
 	for wait := retry.New(firstReopen, mostReopen); ; {
-		held, state, err := s.member.Hold(ctx, k.settings.Instance)
+		held, state, err := k.hold(ctx, s)
 		over := false
 		if err == nil {
 			over, err = k.runHeld(ctx, s, Hold{held, state})
@@ -61,12 +61,27 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 		case err == nil:
 			wait.Reset()
 			continue
+		case errors.Is(err, cluster.ErrRefused): // the member says so, once for all sources
+		default:
+			k.failed(s, err)
 		}
-		k.failed(s, err)
 		if wait.Wait(ctx) != nil {
 			return nil
 		}
 	}
+}
+
+// hold waits until this process holds the source. Meanwhile another one may: that it could not be
+// opened here is no trouble then.
+func (k *keeper) hold(ctx context.Context, s *Set) (cursor.Held, cursor.State, error) {
+	waits := func(does bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		k.waits = does
+	}
+	waits(true)
+	defer waits(false)
+	return s.member.Hold(ctx, k.settings.Instance)
 }
 
 // runHeld runs the source until the hold is lost or to be given up. It is over if the source

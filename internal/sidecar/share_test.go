@@ -171,6 +171,32 @@ func TestShare_SourceThatCannotBeOpenedHereIsReadElsewhere(t *testing.T) {
 	testkit.Until(t, "an attempt that failed", func() bool { return a.views()[0].trouble != "" })
 	share(t, store, "b", list...)
 	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	testkit.Until(t, "no trouble here while it is read there", func() bool {
+		now := time.Now().Add(2 * unhealthyAfter)
+		v := a.views()[0]
+		return v.health(now).Well && len(v.problems(now)) == 0
+	})
+}
+
+// Thousands of sources say nothing of what concerns all of them.
+func TestShare_StoreThatIsRefusedIsOneProblem(t *testing.T) {
+	srv, far, store := serve(t, 1), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	if err := store.Refuse(t.Context(), "for a test"); err != nil {
+		t.Fatal(err)
+	}
+	a := share(t, store, "a", sources(t, 3, srv, far)...)
+	testkit.Until(t, "the refusal", func() bool { return len(a.shared()) == 1 })
+	asked := a.keepers[0]
+	testkit.Until(t, "the end of a wait", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return !asked.waits })
+	for _, v := range a.views() {
+		if p := v.problems(time.Now()); len(p) > 0 || v.trouble != "" {
+			t.Errorf("%s: %v", v.settings.Instance, p)
+		}
+	}
+	if err := store.Alive(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, "all held", func() bool { return len(a.held()) == 3 })
 }
 
 func TestShare_SourceThatIsReadUpToItsEndIsNotReadAgain(t *testing.T) {
