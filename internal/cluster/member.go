@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
@@ -81,8 +80,7 @@ type Member struct {
 	differ   int      // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
-
-	parting atomic.Bool // stopping, without m.mu
+	life     context.Context // of Run; nil before
 }
 
 // New returns a member that does nothing until Run.
@@ -154,8 +152,7 @@ func (m *Member) Run(ctx context.Context) error {
 		m.mu.Unlock()
 		return errors.New("the member runs already")
 	}
-	m.running, m.stopping = true, false
-	m.parting.Store(false)
+	m.running, m.stopping, m.life = true, false, ctx
 	m.mu.Unlock()
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -172,7 +169,6 @@ func (m *Member) Run(ctx context.Context) error {
 
 // drain asks for every source and waits for it, at most one TTL.
 func (m *Member) drain(ctx context.Context) {
-	m.parting.Store(true)
 	m.mu.Lock()
 	m.stopping = true
 	for _, w := range m.waiting {
@@ -184,7 +180,7 @@ func (m *Member) drain(ctx context.Context) {
 	m.mu.Unlock()
 	limit := time.NewTimer(m.o.TTL)
 	defer limit.Stop()
-	tick := time.NewTicker(m.o.TTL / 100)
+	tick := time.NewTicker(min(m.o.TTL/100, partingTimeout/10))
 	defer tick.Stop()
 	for {
 		m.mu.Lock()
@@ -223,15 +219,20 @@ func (m *Member) end() {
 	}
 }
 
-// partingTimeout bounds a request to the store while the member stops: a process has to end within
-// seconds, also if the store does not answer, and then the lease ends by itself.
+// partingTimeout bounds requests to the store once the member stops, also those that are under way: a
+// process has to end within seconds, also if the store does not answer, and then the lease ends by
+// itself.
 const partingTimeout = time.Second
 
-// limited bounds one request to the store: three fit into a lease.
+// limited bounds one request to the store: three fit into a lease. The caller does not have m.mu.
 func (m *Member) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := m.o.TTL / 3
-	if m.parting.Load() {
-		timeout = min(timeout, partingTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.o.TTL/3)
+	m.mu.Lock()
+	life := m.life
+	m.mu.Unlock()
+	if life == nil {
+		return ctx, cancel
 	}
-	return context.WithTimeout(ctx, timeout)
+	release := context.AfterFunc(life, func() { time.AfterFunc(partingTimeout, cancel) })
+	return ctx, func() { release(); cancel() }
 }
