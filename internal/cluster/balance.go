@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +40,7 @@ func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 		instances = append(instances, instance)
 	}
 	var free []*held
+	var unfreed error
 	for instance, h := range m.unfreed {
 		if m.waiting[instance] == nil || h.leaving {
 			free = append(free, h)
@@ -48,7 +51,9 @@ func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 		return false, nil
 	}
 	for _, h := range free {
-		m.free(ctx, h)
+		if unfreed = m.free(ctx, h); unfreed != nil {
+			break // the others would wait as long
+		}
 	}
 	if unknown {
 		if err := m.register(ctx, instances); err != nil {
@@ -67,7 +72,7 @@ func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 		return true, err
 	}
 	m.takeAll(ctx, lease, m.plan(view, lease))
-	return true, m.reconcile(ctx, view, lease)
+	return true, cmp.Or(m.reconcile(ctx, view, lease), unfreed)
 }
 
 // reconcile finds what the store and this member see differently: the answer of a Take or a
@@ -195,24 +200,30 @@ func (m *Member) plan(v View, lease string) []*waiter {
 	return take
 }
 
+// takeAll takes what is in the list. After several failures it leaves the rest to the next look, which
+// knows whether the store is away.
 func (m *Member) takeAll(ctx context.Context, lease string, list []*waiter) {
 	var all errgroup.Group
 	all.SetLimit(takers)
+	var failed atomic.Int32
 	for _, w := range list {
 		all.Go(func() error {
-			m.take(ctx, lease, w)
+			if failed.Load() < takers && m.take(ctx, lease, w) != nil {
+				failed.Add(1)
+			}
 			return nil
 		})
 	}
 	_ = all.Wait() // take tells who waits
 }
 
-func (m *Member) take(ctx context.Context, lease string, w *waiter) {
+// take returns an error of the store, and not that the source is another member's.
+func (m *Member) take(ctx context.Context, lease string, w *waiter) error {
 	m.mu.Lock()
 	wanted := m.waiting[w.instance] == w && m.certain(lease)
 	m.mu.Unlock()
 	if !wanted {
-		return
+		return nil
 	}
 	short, cancel := m.limited(ctx)
 	taken, err := m.o.Store.Take(short, lease, w.instance)
@@ -223,13 +234,13 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 			delete(m.unfreed, w.instance)
 		}
 		m.mu.Unlock()
-		return
+		return nil
 	}
 	if err != nil {
-		if !errors.Is(err, ErrExpired) && ctx.Err() == nil {
+		if !errors.Is(err, ErrExpired) && ctx.Err() == nil && m.untaken.Failed(err) {
 			m.o.Log.Warn("a source could not be taken: it is tried again", "instance", w.instance, "err", err)
 		}
-		return
+		return err
 	}
 	h := &held{m: m, instance: w.instance, lease: lease, fence: taken.Fence, number: taken.Number, done: make(chan struct{})}
 	err = m.judge(taken, w.instance)
@@ -239,7 +250,7 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.lease != lease {
-		return // the take went with the lease
+		return ErrExpired // the take went with the lease
 	}
 	delete(m.unfreed, w.instance)
 	if err != nil || m.waiting[w.instance] != w || m.stopping {
@@ -249,11 +260,12 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 		if m.waiting[w.instance] == w {
 			m.answer(w, nil, err)
 		}
-		return
+		return nil
 	}
 	m.held[w.instance] = h
 	if !m.certain(lease) {
 		h.stop()
 	}
 	m.answer(w, h, nil)
+	return nil
 }

@@ -66,7 +66,8 @@ type Member struct {
 	doubt    bool         // the last renewal got no answer
 	trouble  [loops]error // why the store does not answer
 	away     outage.Log
-	back     error // the store went back
+	untaken  outage.Log // why the store gives a source to nobody
+	back     error      // the store went back
 	store    string
 	denied   string // another store than that, which is refused
 	beat     uint64
@@ -106,7 +107,7 @@ func New(o Options) (*Member, error) {
 	return &Member{
 		o: o, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), sources: hashOf(nil),
 		known: map[string]bool{}, waiting: map[string]*waiter{}, held: map[string]*held{},
-		unfreed: map[string]*held{}, freeFrom: map[string]time.Time{}, seen: map[string]seen{},
+		unfreed: map[string]*held{}, untaken: outage.Log{Remind: time.Minute}, freeFrom: map[string]time.Time{}, seen: map[string]seen{},
 	}, nil
 }
 
