@@ -14,6 +14,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 )
 
+// soonLost: the next wait for a hold that ended within this time begins later.
+const soonLost = time.Second
+
 // Hold is a source that this process holds in a store, and its state.
 type Hold struct {
 	Held  cursor.Held
@@ -49,7 +52,7 @@ func (s *Set) tellMember() {
 func (k *keeper) share(ctx context.Context, s *Set) error {
 	for wait := retry.New(firstReopen, mostReopen); ; {
 		held, state, err := k.hold(ctx, s)
-		over := false
+		over, began := false, time.Now()
 		if err == nil {
 			over, err = k.runHeld(ctx, s, Hold{held, state})
 		}
@@ -58,9 +61,10 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 			return err
 		case ctx.Err() != nil, errors.Is(err, cluster.ErrStopped):
 			return nil
-		case err == nil:
+		case err == nil && time.Since(began) >= soonLost:
 			wait.Reset()
 			continue
+		case err == nil: // it repeated a step, and the next hold may do so again
 		case errors.Is(err, cluster.ErrRefused): // the member says so, once for all sources
 		default:
 			k.failed(s, err)

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
@@ -197,6 +199,33 @@ func TestShare_StoreThatIsRefusedIsOneProblem(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "all held", func() bool { return len(a.held()) == 3 })
+}
+
+// losing is a store that loses each hold before its first commit.
+type losing struct {
+	*clustertest.Memory
+	takes atomic.Int32
+}
+
+func (s *losing) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {
+	s.takes.Add(1)
+	return s.Memory.Take(ctx, lease, instance)
+}
+
+func (s *losing) Commit(context.Context, string, string, uint64, uint64, []byte) error {
+	return cursor.ErrLost
+}
+
+// Each hold repeats a step.
+func TestShare_HoldsThatAreLostAtOnceAreNotTakenInATightLoop(t *testing.T) {
+	srv, far, store := serve(t, 100), forwardtest.Start(t, forwardtest.Options{}), &losing{Memory: clustertest.NewMemory()}
+	list := sources(t, 1, srv, far)
+	share(t, store, "a", list...)
+	testkit.Until(t, "a repeat", func() bool { return store.takes.Load() > 1 })
+	time.Sleep(3 * time.Second)
+	if n := store.takes.Load(); n > 12 {
+		t.Errorf("taken %d times within three seconds", n)
+	}
 }
 
 func TestShare_SourceThatIsReadUpToItsEndIsNotReadAgain(t *testing.T) {
