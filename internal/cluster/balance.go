@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,9 +17,9 @@ const takers = 8
 // balancing takes and gives up sources, fifteen times in a lease and when there is a reason.
 func (m *Member) balancing(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := m.balance(ctx); err != nil && ctx.Err() == nil {
+		if asked, err := m.balance(ctx); asked && ctx.Err() == nil {
 			m.mu.Lock()
-			m.troubled(err)
+			m.troubled(balances, err)
 			m.mu.Unlock()
 		}
 		select {
@@ -28,7 +30,8 @@ func (m *Member) balancing(ctx context.Context) {
 	}
 }
 
-func (m *Member) balance(ctx context.Context) error {
+// balance asks nothing while the lease does not certainly stand.
+func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 	m.mu.Lock()
 	lease, ready := m.lease, m.certain(m.lease)
 	unknown := m.unknown
@@ -37,6 +40,7 @@ func (m *Member) balance(ctx context.Context) error {
 		instances = append(instances, instance)
 	}
 	var free []*held
+	var unfreed error
 	for instance, h := range m.unfreed {
 		if m.waiting[instance] == nil || h.leaving {
 			free = append(free, h)
@@ -44,28 +48,31 @@ func (m *Member) balance(ctx context.Context) error {
 	}
 	m.mu.Unlock()
 	if !ready {
-		return nil
+		return false, nil
 	}
 	for _, h := range free {
-		m.free(ctx, h)
+		if unfreed = m.free(ctx, h); unfreed != nil {
+			break // the others would wait as long
+		}
 	}
 	if unknown {
 		if err := m.register(ctx, instances); err != nil {
-			return err
+			return true, err
 		}
 	}
 	at := m.o.now()
 	short, cancel := m.limited(ctx)
 	view, err := m.o.Store.Look(short)
 	cancel()
+	sure := false
 	if err == nil {
-		err = m.trust(ctx, view, at)
+		sure, err = m.trust(ctx, view, at)
 	}
-	if err != nil {
-		return err
+	if err != nil || !sure {
+		return true, err
 	}
 	m.takeAll(ctx, lease, m.plan(view, lease))
-	return m.reconcile(ctx, view, lease)
+	return true, cmp.Or(m.reconcile(ctx, view, lease), unfreed)
 }
 
 // reconcile finds what the store and this member see differently: the answer of a Take or a
@@ -193,24 +200,30 @@ func (m *Member) plan(v View, lease string) []*waiter {
 	return take
 }
 
+// takeAll takes what is in the list. After several failures it leaves the rest to the next look, which
+// knows whether the store is away.
 func (m *Member) takeAll(ctx context.Context, lease string, list []*waiter) {
 	var all errgroup.Group
 	all.SetLimit(takers)
+	var failed atomic.Int32
 	for _, w := range list {
 		all.Go(func() error {
-			m.take(ctx, lease, w)
+			if failed.Load() < takers && m.take(ctx, lease, w) != nil {
+				failed.Add(1)
+			}
 			return nil
 		})
 	}
 	_ = all.Wait() // take tells who waits
 }
 
-func (m *Member) take(ctx context.Context, lease string, w *waiter) {
+// take returns an error of the store, and not that the source is another member's.
+func (m *Member) take(ctx context.Context, lease string, w *waiter) error {
 	m.mu.Lock()
 	wanted := m.waiting[w.instance] == w && m.certain(lease)
 	m.mu.Unlock()
 	if !wanted {
-		return
+		return nil
 	}
 	short, cancel := m.limited(ctx)
 	taken, err := m.o.Store.Take(short, lease, w.instance)
@@ -221,13 +234,13 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 			delete(m.unfreed, w.instance)
 		}
 		m.mu.Unlock()
-		return
+		return nil
 	}
 	if err != nil {
-		if !errors.Is(err, ErrExpired) && ctx.Err() == nil {
+		if !errors.Is(err, ErrExpired) && ctx.Err() == nil && m.untaken.Failed(err) {
 			m.o.Log.Warn("a source could not be taken: it is tried again", "instance", w.instance, "err", err)
 		}
-		return
+		return err
 	}
 	h := &held{m: m, instance: w.instance, lease: lease, fence: taken.Fence, number: taken.Number, done: make(chan struct{})}
 	err = m.judge(taken, w.instance)
@@ -237,7 +250,7 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.lease != lease {
-		return // the take went with the lease
+		return ErrExpired // the take went with the lease
 	}
 	delete(m.unfreed, w.instance)
 	if err != nil || m.waiting[w.instance] != w || m.stopping {
@@ -247,11 +260,12 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) {
 		if m.waiting[w.instance] == w {
 			m.answer(w, nil, err)
 		}
-		return
+		return nil
 	}
 	m.held[w.instance] = h
 	if !m.certain(lease) {
 		h.stop()
 	}
 	m.answer(w, h, nil)
+	return nil
 }

@@ -26,7 +26,7 @@
 //
 //	seen newer by a member, and more than a minute lost   refused
 //	seen newer by a member, and at most a minute lost     a warning: a fail-over does this
-//	seen newer by nobody, not used for Options.MaxAge     refused
+//	seen newer by nobody, not used for Options.MaxAge     refused, after half a minute of watching
 //	seen newer by nobody, not used for 5 minutes          a warning that says for how long
 //
 // A refusal stands in the store, for all members. It ends by itself if a newer backup is

