@@ -63,6 +63,13 @@ const nobody = "(nobody)"
 
 // writeMembers writes a table for people.
 func writeMembers(w io.Writer, h statestore.Holdings) error {
+	if len(h.Members) == 0 {
+		defer fmt.Fprintln(w, "No member has a lease: no process reads from this store now.")
+		if len(h.Nobody) == 0 {
+			return nil
+		}
+		defer fmt.Fprintln(w)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "MEMBER\tHOLDS\tWAITS FOR\tSOURCES")
 	for _, m := range h.Members {
@@ -71,14 +78,7 @@ func writeMembers(w io.Writer, h statestore.Holdings) error {
 	if len(h.Nobody) > 0 {
 		fmt.Fprintf(t, "%s\t%d\t\t%s\n", nobody, len(h.Nobody), shownNames(h.Nobody))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(h.Members) == 0 {
-		_, err := fmt.Fprintln(w, "\nNo member has a lease: no process reads from this store now.")
-		return err
-	}
-	return nil
+	return t.Flush()
 }
 
 const (

@@ -170,6 +170,11 @@ func (k *keeper) view() view {
 	return v
 }
 
+// elsewhere tells whether another process may read the source, and nothing is wrong with it here.
+func (v view) elsewhere() bool {
+	return v.shared && v.feed == nil && v.trouble == "" && v.unrelayed == "" && v.ended == nil
+}
+
 // health of the source, also of one that is not open.
 func (v view) health(now time.Time) health {
 	if v.feed != nil {
@@ -180,13 +185,13 @@ func (v view) health(now time.Time) health {
 		return h
 	}
 	began := v.began
-	if v.shared { // to be read by another process is no problem
-		if began = v.since; v.trouble == "" && v.unrelayed == "" {
-			began = now
-		}
+	if v.shared { // to be read by another process was no problem
+		began = v.since
 	}
 	h := health{Instance: v.settings.Instance, Well: now.Sub(began) <= unhealthyAfter}
 	switch {
+	case v.ended != nil:
+		h.Well, h.Problem = false, "the source has ended: "+v.ended.Error()
 	case v.trouble != "":
 		h.Problem = "the source cannot be opened: " + v.trouble
 	case v.unrelayed != "":
@@ -226,7 +231,7 @@ func (v view) shown(now time.Time, problems []page.Problem) page.Source {
 		To:       cmp.Or(v.settings.Out.Forward.String(), "standard output"),
 		Lag:      -1, History: &v.histories.taken, Doing: "starting",
 	}
-	if v.shared {
+	if v.elsewhere() {
 		row.Doing = notHeld
 	}
 	if len(problems) > 0 {

@@ -22,6 +22,8 @@ type memberHealth struct {
 // away is why the store cannot be used now; empty: it can be, or the process has just begun.
 func away(s cluster.Status) string {
 	switch {
+	case s.Err != nil && !s.Met:
+		return fmt.Sprintf("the store of the states could not be used since the start of this process, so nothing is read: %v", s.Err)
 	case s.Err == nil:
 		return ""
 	case s.Certain:
@@ -31,10 +33,16 @@ func away(s cluster.Status) string {
 	}
 }
 
+// healthOf is unhealthy from the start until the store has granted the first lease, so that a
+// rollout with a wrong password of the store stops at the first new process. Later, the store
+// has the time of an outage.
 func healthOf(s cluster.Status, now time.Time) memberHealth {
-	h := memberHealth{Member: s.Name, Well: true, Held: len(s.Held), Waiting: s.Waiting}
-	if h.Problem = away(s); h.Problem != "" {
+	h := memberHealth{Member: s.Name, Well: s.Met, Held: len(s.Held), Waiting: s.Waiting, Problem: away(s)}
+	switch {
+	case s.Met && h.Problem != "":
 		h.Well = now.Sub(s.Since) <= unhealthyAfter
+	case !s.Met && h.Problem == "":
+		h.Problem = "the store of the states has not answered yet since the start of this process"
 	}
 	return h
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -144,6 +145,43 @@ func TestShare_ProcessWithoutTheStoreStopsReadingAndSaysSo(t *testing.T) {
 	testkit.Until(t, "equal shares again, without a restart", func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
 	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
 	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+}
+
+// A rollout waits for health: a new process that cannot use the store must not replace one that can.
+func TestShare_ProcessIsUnhealthyUntilTheStoreHasGrantedALease(t *testing.T) {
+	srv, far, store := serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	gate := clustertest.NewGate(store)
+	member, err := cluster.New(cluster.Options{Store: gate, Name: "a", TTL: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := healthOf(member.Status(), time.Now()); h.Well || !strings.Contains(h.Problem, "has not answered yet") {
+		t.Errorf("before the first answer: %+v", h)
+	}
+	gate.Set(clustertest.Cut, 0)
+	list := sources(t, 1, srv, far)
+	set := Share(list, member, opener, slog.New(slog.DiscardHandler))
+	set.Stays = true
+	_, url := serveSet(t, set)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	testkit.Until(t, "the reason", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "since the start of this process, so nothing is read: ")
+	})
+	gate.Set(clustertest.Open, 0)
+	testkit.Until(t, "health", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusOK && strings.Contains(text, `"sources_held":1`)
+	})
+	gate.Set(clustertest.Cut, 0)
+	testkit.Until(t, "an outage", func() bool { return member.Status().Err != nil })
+	if status, text := get(t, url+"/health"); status != http.StatusOK || !strings.Contains(text, `"problem":"the store`) {
+		t.Errorf("in an outage of a moment: %d\n%s", status, text)
+	}
+	testkit.Until(t, "no line for a source that may be held elsewhere", func() bool { _, text := get(t, url+"/health"); return strings.Count(text, "\n") == 1 })
 }
 
 func TestShare_SourceThatIsRemovedHereIsReadWhereItStays(t *testing.T) {
