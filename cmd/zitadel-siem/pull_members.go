@@ -63,6 +63,9 @@ const nobody = "(nobody)"
 
 // writeMembers writes a table for people.
 func writeMembers(w io.Writer, h statestore.Holdings) error {
+	if h.Refused != "" {
+		defer fmt.Fprintf(w, "\nMembers take no source: the store went back: %s; %s.\n", zitadel.Line(h.Refused, maxWhy), statestore.FixRefused)
+	}
 	if len(h.Members) == 0 {
 		defer fmt.Fprintln(w, "No member has a lease: no process reads from this store now.")
 		if len(h.Nobody) == 0 {
@@ -84,6 +87,7 @@ func writeMembers(w io.Writer, h statestore.Holdings) error {
 const (
 	maxShown = 12 // names in a row; JSON has all
 	maxName  = 100
+	maxWhy   = 300
 )
 
 // shownName is one cell: whoever can write to the store chose the text.

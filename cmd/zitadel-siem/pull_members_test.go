@@ -164,3 +164,15 @@ func TestPasswordOfTheStoreInAFileThatOthersReadIsAWarning(t *testing.T) {
 		}
 	}
 }
+
+func TestMembersSaysWhyNobodyTakesASource(t *testing.T) {
+	store := clustertest.NewMemory()
+	held(t, store, "host-a", 1)
+	if err := store.Refuse(t.Context(), "it is old"); err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	if err := writeMembers(&table, holdings(t, store)); err != nil || !strings.Contains(table.String(), "\nMembers take no source: the store went back: it is old; restore") {
+		t.Errorf("%v\n%s", err, table.String())
+	}
+}

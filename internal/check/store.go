@@ -54,6 +54,10 @@ func checkOpenStore(ctx context.Context, r *report, store cluster.Store, where s
 		return silent
 	}
 	r.say(passes, "store", "members: "+shownMembers(found.Members), "")
+	if found.Refused != "" {
+		r.say(fails, "store", "members take no source: the store went back: "+found.Refused, statestore.FixRefused)
+		return silent
+	}
 	return statesIn(ctx, store, found, sources)
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -46,7 +47,7 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) error {
 	var err error
 	switch {
 	case m.o.AcceptOld && (why != "" || v.Refused != ""):
-		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reasons", []string{v.Refused, why})
+		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reason", cmp.Or(v.Refused, why))
 		v.Refused, err = "", m.o.Store.Alive(ctx, true)
 	case why != "":
 		v.Refused, err = why, m.o.Store.Refuse(ctx, why)

@@ -22,6 +22,8 @@ type memberHealth struct {
 // away is why the store cannot be used now; empty: it can be, or the process has just begun.
 func away(s cluster.Status) string {
 	switch {
+	case s.Err != nil && s.Since.IsZero():
+		return fmt.Sprintf("no source is read: %v", s.Err) // the store went back
 	case s.Err != nil && !s.Met:
 		return fmt.Sprintf("the store of the states could not be used since the start of this process, so nothing is read: %v", s.Err)
 	case s.Err == nil:
@@ -57,12 +59,14 @@ func (s *Set) shared() []page.Problem {
 	if what == "" {
 		return nil
 	}
-	level := page.Failing
-	if status.Certain {
+	level, fix := page.Failing, "Repair the store that the setting state names, or the network to it. Nothing is lost, and no restart is needed."
+	switch {
+	case status.Since.IsZero():
+		fix = "Do what the message says. The other members need no restart."
+	case status.Certain:
 		level = page.Warning
 	}
-	return []page.Problem{{Level: level, Since: status.Since, What: sentence(what, ""),
-		Fix: "Repair the store that the setting state names, or the network to it. Nothing is lost, and no restart is needed."}}
+	return []page.Problem{{Level: level, Since: status.Since, What: sentence(what, ""), Fix: fix}}
 }
 
 var (

@@ -77,9 +77,18 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 			wait = 0
 			continue
 		}
-		k.failed(s, err)
+		if !s.refused(err) {
+			k.failed(s, err)
+		}
 		wait = pause.Next()
 	}
+}
+
+// refused tells whether err is about the store, not about one source. The member has logged it
+// once, and its line of /health has it.
+func (s *Set) refused(err error) bool {
+	of := s.member.Status().Err
+	return of != nil && errors.Is(err, of)
 }
 
 // hold waits until this process holds the source, and before that for the time of pause.

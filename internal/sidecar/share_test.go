@@ -184,6 +184,30 @@ func TestShare_ProcessIsUnhealthyUntilTheStoreHasGrantedALease(t *testing.T) {
 	testkit.Until(t, "no line for a source that may be held elsewhere", func() bool { _, text := get(t, url+"/health"); return strings.Count(text, "\n") == 1 })
 }
 
+func TestShare_StoreThatWentBackIsOneProblemAndNotOneOfEachSource(t *testing.T) {
+	srv, far, store := serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	if err := store.Refuse(t.Context(), "it is old"); err != nil {
+		t.Fatal(err)
+	}
+	a := share(t, store, "a", sources(t, 3, srv, far)...)
+	_, url := serveSet(t, a.Set)
+	testkit.Until(t, "the refusal", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "no source is read: the store went back: it is old")
+	})
+	testkit.Until(t, "an attempt of each source", func() bool { return a.member.Status().Waiting == 0 })
+	if _, text := get(t, url+"/health"); strings.Count(text, "\n") != 1 {
+		t.Errorf("health has lines of sources:\n%s", text)
+	}
+	if p := a.shared(); len(p) != 1 || !strings.Contains(p[0].Fix, "Do what the message says") {
+		t.Errorf("the page says %v", p)
+	}
+	if err := store.Alive(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, "all sources", func() bool { return len(a.held()) == 3 })
+}
+
 func TestShare_SourceThatIsRemovedHereIsReadWhereItStays(t *testing.T) {
 	srv, far, store := serve(t, 300), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
 	list := sources(t, 2, srv, far)
