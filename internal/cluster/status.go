@@ -33,8 +33,13 @@ func (m *Member) troubled(err error) {
 		if lasted, ended := m.away.Worked(); ended {
 			m.o.Log.Info("the store can be used again", "after", lasted.Round(time.Second))
 		}
-	} else if m.away.Failed(err) {
+		return
+	}
+	switch news := m.away.Failed(err); {
+	case news && m.met:
 		m.o.Log.Warn("the store cannot be used: reading goes on until the lease ends, and waits then", "err", err)
+	case news:
+		m.o.Log.Warn("the store cannot be used: reading begins when it can", "err", err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Whether a store is that of an old backup. Nothing in a store shows that it was restored: its
 // identifiers survive a copy of the files or a snapshot of the disk, and those that change (the
-// timeline of PostgreSQL) change with a fail-over too. So two things are evidence.
+// timeline of PostgreSQL) change with a failover too. So two things are evidence.
 //
 // The memory of a process. A beat that is lower than one that it has seen proves that the store
 // went back, and the note of [Store.Alive], which members renew every stampEvery, tells how far.
@@ -26,7 +26,7 @@ import (
 const (
 	// stampEvery is how often Alive is noted, by one of the members.
 	stampEvery = 10 * time.Second
-	// tolerated is how much a store may lose with a warning alone: a fail-over of PostgreSQL to an
+	// tolerated is how much a store may lose with a warning alone: a failover of PostgreSQL to an
 	// asynchronous replica loses what was not copied yet, most often less than a second.
 	tolerated = time.Minute
 	// quiet is the shortest stop of all members that is worth a warning: an update takes less.
@@ -94,13 +94,21 @@ func (m *Member) wentBack(v View, at time.Time) string {
 	case back && lost > tolerated:
 		return fmt.Sprintf("it shows beat %d, and member %s has seen %d: it lost %s", v.Beat, m.o.Name, m.beat, lost.Round(time.Second))
 	case back:
-		m.o.Log.Warn("the store lost its last moments, as in a fail-over to a replica that was behind: "+twice, "at_most", tolerated)
+		m.o.Log.Warn("the store lost its last moments, as in a failover to a replica that was behind: "+twice, "at_most", tolerated)
 	case lost > m.o.MaxAge:
-		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", lost.Round(time.Minute), m.o.MaxAge)
+		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", roughly(lost), roughly(m.o.MaxAge))
 	case lost > quiet:
 		m.o.Log.Warn("no member has used the store for a while: if it was restored from a backup, "+twice, "for", lost.Round(time.Second), "sources", len(v.Free))
 	}
 	return ""
+}
+
+// roughly is 120 hours instead of 120h0m0s.
+func roughly(d time.Duration) string {
+	if d < 2*time.Hour {
+		return d.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("%.0f hours", d.Hours())
 }
 
 // seen is the last commit to a source that this process knows of.
