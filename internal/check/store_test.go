@@ -117,6 +117,26 @@ func TestCheckSaysWhyMembersTakeNoSource(t *testing.T) {
 	}
 }
 
+// unused is a store that no member has used for a week.
+type unused struct{ *clustertest.Memory }
+
+func (u unused) Look(ctx context.Context) (cluster.View, error) {
+	v, err := u.Memory.Look(ctx)
+	v.Idle = 7 * 24 * time.Hour
+	return v, err
+}
+
+func TestCheckSaysOnceThatTheStoreLooksLikeAnOldBackup(t *testing.T) {
+	store := unused{clustertest.NewMemory()}
+	imported(t, store, "eu")
+	imported(t, store, "us")
+	out, counts := checked(t, store, "eu", "us")
+	want(t, out, "no member has used the store for 7 days", "--accept-old-state")
+	if counts[fails] != 1 {
+		t.Errorf("%v\n%s", counts, out)
+	}
+}
+
 // watching notes what would move a source.
 type watching struct {
 	*clustertest.Memory

@@ -20,6 +20,7 @@ type Holdings struct {
 	Members []cluster.MemberStatus // sorted by name
 	Nobody  []string               // sources that the store knows and nobody holds, sorted
 	Refused string                 // why members take no source from it: it went back
+	Idle    time.Duration          // for how long no member has used it; 0 if none has ever
 }
 
 // Look asks the store who holds what.
@@ -30,7 +31,7 @@ func Look(ctx context.Context, store cluster.Store) (Holdings, error) {
 	}
 	view, err := store.Look(ctx)
 	slices.Sort(view.Free)
-	return Holdings{members, view.Free, view.Refused}, err
+	return Holdings{members, view.Free, view.Refused, view.Idle}, err
 }
 
 // FixRefused says what to do about [Holdings.Refused].
