@@ -19,6 +19,16 @@ type memberHealth struct {
 	Waiting int    `json:"sources_waiting"` // other members hold them, or nobody does
 }
 
+// memberStatus is that of the member. Every source that is not held waits, also between two
+// attempts to open it, and while the store is refused: an alert counts them.
+func (s *Set) memberStatus() cluster.Status {
+	status := s.member.Status()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status.Waiting = max(0, len(s.keepers)-len(status.Held))
+	return status
+}
+
 // away is why the store cannot be used now; empty: it can be, or the process has just begun.
 func away(s cluster.Status) string {
 	switch {
@@ -76,7 +86,7 @@ var (
 )
 
 // membership gives Prometheus what a process has of the sources that it shares.
-type membership struct{ member *cluster.Member }
+type membership struct{ set *Set }
 
 // Describe implements [prometheus.Collector].
 func (membership) Describe(to chan<- *prometheus.Desc) {
@@ -87,7 +97,7 @@ func (membership) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (m membership) Collect(to chan<- prometheus.Metric) {
-	s := m.member.Status()
+	s := m.set.memberStatus()
 	to <- prometheus.MustNewConstMetric(sourcesHeld, prometheus.GaugeValue, float64(len(s.Held)))
 	to <- prometheus.MustNewConstMetric(sourcesWaiting, prometheus.GaugeValue, float64(s.Waiting))
 	to <- prometheus.MustNewConstMetric(leaseSeconds, prometheus.GaugeValue, max(0, s.Until.Seconds()))

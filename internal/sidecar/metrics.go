@@ -64,7 +64,7 @@ func ListenMetrics(addr string, set *Set, shown Shown, log *slog.Logger) (*Metri
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), set: set, began: time.Now(), shown: shown}
 	registry := prometheus.NewRegistry()
 	if set.member != nil {
-		registry.MustRegister(membership{set.member})
+		registry.MustRegister(membership{set})
 	}
 	registry.MustRegister(reloads{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -116,7 +116,7 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	lines := make([]any, 0, len(views)+1)
 	status := http.StatusOK
 	if m.set.member != nil {
-		h := healthOf(m.set.member.Status(), now)
+		h := healthOf(m.set.memberStatus(), now)
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}

@@ -196,8 +196,11 @@ func TestShare_StoreThatWentBackIsOneProblemAndNotOneOfEachSource(t *testing.T) 
 		return status == http.StatusServiceUnavailable && strings.Contains(text, "no source is read: the store went back: it is old")
 	})
 	testkit.Until(t, "an attempt of each source", func() bool { return a.member.Status().Waiting == 0 })
-	if _, text := get(t, url+"/health"); strings.Count(text, "\n") != 1 {
-		t.Errorf("health has lines of sources:\n%s", text)
+	if _, text := get(t, url+"/health"); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"sources_waiting":3`) {
+		t.Errorf("health has lines of sources, or counts others:\n%s", text)
+	}
+	if _, text := get(t, url+"/metrics"); !strings.Contains(text, "zitadel_siem_sources_waiting 3\n") {
+		t.Error("an alert does not see that nobody reads the sources")
 	}
 	if p := a.shared(); len(p) != 1 || !strings.Contains(p[0].Fix, "Do what the message says") {
 		t.Errorf("the page says %v", p)
