@@ -63,6 +63,16 @@ const nobody = "(nobody)"
 
 // writeMembers writes a table for people.
 func writeMembers(w io.Writer, h statestore.Holdings) error {
+	if h.Refused != "" {
+		defer fmt.Fprintf(w, "\nMembers take no source: the store went back: %s; %s.\n", zitadel.Line(h.Refused, maxWhy), statestore.FixRefused)
+	}
+	if len(h.Members) == 0 {
+		defer fmt.Fprintln(w, "No member has a lease: no process reads from this store now.")
+		if len(h.Nobody) == 0 {
+			return nil
+		}
+		defer fmt.Fprintln(w)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "MEMBER\tHOLDS\tWAITS FOR\tSOURCES")
 	for _, m := range h.Members {
@@ -71,19 +81,13 @@ func writeMembers(w io.Writer, h statestore.Holdings) error {
 	if len(h.Nobody) > 0 {
 		fmt.Fprintf(t, "%s\t%d\t\t%s\n", nobody, len(h.Nobody), shownNames(h.Nobody))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(h.Members) == 0 {
-		_, err := fmt.Fprintln(w, "\nNo member has a lease: no process reads from this store now.")
-		return err
-	}
-	return nil
+	return t.Flush()
 }
 
 const (
 	maxShown = 12 // names in a row; JSON has all
 	maxName  = 100
+	maxWhy   = 300
 )
 
 // shownName is one cell: whoever can write to the store chose the text.

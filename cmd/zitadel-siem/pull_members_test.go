@@ -69,7 +69,7 @@ func TestMembersShowsWhoHoldsWhatAndWhatNobodyHolds(t *testing.T) {
 
 func TestMembersOfAStoreThatNobodyUsesSaysSo(t *testing.T) {
 	var table strings.Builder
-	if err := writeMembers(&table, holdings(t, clustertest.NewMemory())); err != nil || !strings.Contains(table.String(), "no process reads") {
+	if err := writeMembers(&table, holdings(t, clustertest.NewMemory())); err != nil || table.String() != "No member has a lease: no process reads from this store now.\n" {
 		t.Errorf("%v\n%s", err, table.String())
 	}
 }
@@ -162,5 +162,17 @@ func TestPasswordOfTheStoreInAFileThatOthersReadIsAWarning(t *testing.T) {
 		if strings.Contains(got.stderr, "chmod 600") != warned || strings.Contains(got.stderr, "S3CR3T") {
 			t.Errorf("mode %o: %v", mode, got)
 		}
+	}
+}
+
+func TestMembersSaysWhyNobodyTakesASource(t *testing.T) {
+	store := clustertest.NewMemory()
+	held(t, store, "host-a", 1)
+	if err := store.Refuse(t.Context(), "it is old"); err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	if err := writeMembers(&table, holdings(t, store)); err != nil || !strings.Contains(table.String(), "\nMembers take no source: the store went back: it is old; restore") {
+		t.Errorf("%v\n%s", err, table.String())
 	}
 }

@@ -28,7 +28,7 @@ func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *sl
 		return nil, nil, err
 	}
 	name, _ := os.Hostname() // without it, cluster makes up a name
-	member, err := cluster.New(cluster.Options{Store: store, Name: name, TTL: c.shared.Lease, AcceptOld: c.AcceptOldState, Log: log})
+	member, err := cluster.New(cluster.Options{Store: statestore.Explained{Store: store}, Name: name, TTL: c.shared.Lease, AcceptOld: c.AcceptOldState, Log: log})
 	if err != nil {
 		statestore.Close(store)
 		return nil, nil, err

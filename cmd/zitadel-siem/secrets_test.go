@@ -246,7 +246,7 @@ func TestNothingThatIsWrittenHoldsASecret(t *testing.T) {
 			w.ends(status, "", shared, "", args...)
 		}
 		if status == exitFailed {
-			w.until("the store does not answer", shared, "", "pull")
+			w.until("the store cannot be used", shared, "", "pull")
 		}
 	}
 

@@ -126,7 +126,7 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 				if p := volume.Projected; p != nil && *p.DefaultMode != 0o400 {
 					t.Errorf("volume %s has the mode %o", volume.Name, *p.DefaultMode)
 				}
-				if volume.HostPath != nil || volume.EmptyDir != nil {
+				if volume.HostPath != nil || volume.EmptyDir != nil && volume.Name != "spool" {
 					t.Errorf("volume %s is not one of the cluster's", volume.Name)
 				}
 			}
@@ -149,8 +149,8 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 					t.Errorf("%s: image %s", c.Name, c.Image)
 				}
 				for _, m := range c.VolumeMounts {
-					if m.ReadOnly == (m.Name == "state") {
-						t.Errorf("%s: only the state may be written: %+v", c.Name, m)
+					if m.ReadOnly == (m.Name == "state" || m.Name == "spool") {
+						t.Errorf("%s: only the state and the spool may be written: %+v", c.Name, m)
 					}
 				}
 			}
@@ -198,7 +198,7 @@ func noState(t *testing.T, name string, all objects) {
 		t.Errorf("%s: %d replicas, want %d", name, *d.Spec.Replicas, want)
 	}
 	for _, v := range d.Spec.Template.Spec.Volumes {
-		if v.ConfigMap == nil && v.Projected == nil && v.Secret == nil {
+		if v.ConfigMap == nil && v.Projected == nil && v.Secret == nil && v.Name != "spool" {
 			t.Errorf("%s: the volume %s may have something to lose", name, v.Name)
 		}
 	}
@@ -219,7 +219,7 @@ func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
 		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
 		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
 		"sidecar-store-values.yaml":   {[]string{"metrics"}, []string{"53", "53", "443", "24224", "5432", "5433"}},
-		"sidecar-etcd-values.yaml":    {[]string{"metrics"}, []string{"53", "53", "443", "24224", "2379"}},
+		"sidecar-etcd-values.yaml":    {[]string{"metrics", "8443"}, []string{"53", "53", "443", "24224", "2379"}},
 		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
 		"fluent-bit-full-values.yaml": {[]string{"metrics", "8443"}, []string{"53", "53", "443", "3128", "443", "9200"}},
 	} {

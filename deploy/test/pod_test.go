@@ -245,13 +245,14 @@ func TestPod_LivesWhileZITADELAndTheReceiverAreAway(t *testing.T) {
 			} else if to := values["destination"].(map[string]any); to["forward"] != nil {
 				to["forward"] = fmt.Sprintf("tls://127.0.0.1:%d", away)
 			}
-			live(t, render(t, values), port)
+			live(t, render(t, values), port, values["state"] != nil)
 		})
 	}
 }
 
-// live starts the container, asks its probes, and ends it.
-func live(t *testing.T, all objects, port int) {
+// live starts the container, asks its probes, and ends it. A pod whose store is away since its
+// start is alive, and not ready: a rollout must not go on with such pods.
+func live(t *testing.T, all objects, port int, storeAway bool) {
 	p := run(t, all, first)
 	cmd := p.command(t.Context(), t)
 	log, err := os.Create(filepath.Join(p.root, "log"))
@@ -287,12 +288,15 @@ func live(t *testing.T, all objects, port int) {
 		if probe.HTTPGet.Port.StrVal != p.container.Ports[0].Name || int(p.container.Ports[0].ContainerPort) != port {
 			t.Fatalf("a probe asks port %v", probe.HTTPGet.Port)
 		}
-		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, probe.HTTPGet.Path)
+		url, want := fmt.Sprintf("http://127.0.0.1:%d%s", port, probe.HTTPGet.Path), http.StatusOK
+		if storeAway && probe == p.container.ReadinessProbe {
+			want = http.StatusServiceUnavailable
+		}
 		until(func() error {
 			answer, err := http.Get(url)
 			if err == nil {
-				if answer.Body.Close(); answer.StatusCode != http.StatusOK {
-					err = fmt.Errorf("%s: %s", url, answer.Status)
+				if answer.Body.Close(); answer.StatusCode != want {
+					err = fmt.Errorf("%s: %s, want %d", url, answer.Status, want)
 				}
 			}
 			return err

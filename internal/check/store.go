@@ -13,6 +13,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // slowStore is a round trip that three renewals in a lease of 15 s bear, but no reader of
@@ -54,6 +55,14 @@ func checkOpenStore(ctx context.Context, r *report, store cluster.Store, where s
 		return silent
 	}
 	r.say(passes, "store", "members: "+shownMembers(found.Members), "")
+	switch {
+	case found.Refused != "":
+		r.say(fails, "store", "members take no source: the store went back: "+found.Refused, statestore.FixRefused)
+		return silent
+	case len(found.Members) == 0 && found.Idle > cluster.DefaultMaxAge:
+		r.say(fails, "store", fmt.Sprintf("members will take no source: no member has used the store for %s, as if it was restored from an old backup", terminal.Roughly(found.Idle)), statestore.FixRefused)
+		return silent
+	}
 	return statesIn(ctx, store, found, sources)
 }
 

@@ -93,6 +93,50 @@ func TestCheckOfAStoreDisturbsNoMember(t *testing.T) {
 	}
 }
 
+// The next member has to see how old the store is.
+func TestCheckOfAStoreLeavesItsAgeAsItIs(t *testing.T) {
+	store := &watching{Memory: clustertest.NewMemory()}
+	imported(t, store, "eu")
+	checked(t, store, "eu")
+	for _, call := range store.calls {
+		if call == "alive" || call == "refuse" {
+			t.Errorf("it did %q", store.calls)
+		}
+	}
+}
+
+func TestCheckSaysWhyMembersTakeNoSource(t *testing.T) {
+	store := clustertest.NewMemory()
+	if err := store.Refuse(t.Context(), "it is old"); err != nil {
+		t.Fatal(err)
+	}
+	out, counts := checked(t, store, "eu")
+	want(t, out, "members take no source: the store went back: it is old", "--accept-old-state")
+	if counts[fails] != 1 {
+		t.Errorf("%v\n%s", counts, out)
+	}
+}
+
+// unused is a store that no member has used for a week.
+type unused struct{ *clustertest.Memory }
+
+func (u unused) Look(ctx context.Context) (cluster.View, error) {
+	v, err := u.Memory.Look(ctx)
+	v.Idle = 7 * 24 * time.Hour
+	return v, err
+}
+
+func TestCheckSaysOnceThatTheStoreLooksLikeAnOldBackup(t *testing.T) {
+	store := unused{clustertest.NewMemory()}
+	imported(t, store, "eu")
+	imported(t, store, "us")
+	out, counts := checked(t, store, "eu", "us")
+	want(t, out, "no member has used the store for 7 days", "--accept-old-state")
+	if counts[fails] != 1 {
+		t.Errorf("%v\n%s", counts, out)
+	}
+}
+
 // watching notes what would move a source.
 type watching struct {
 	*clustertest.Memory
@@ -104,6 +148,16 @@ func (w *watching) Register(ctx context.Context, instances []string) error {
 		w.calls = append(w.calls, fmt.Sprint("register ", instances))
 	}
 	return w.Memory.Register(ctx, instances)
+}
+
+func (w *watching) Alive(ctx context.Context, accept bool) error {
+	w.calls = append(w.calls, "alive")
+	return w.Memory.Alive(ctx, accept)
+}
+
+func (w *watching) Refuse(ctx context.Context, why string) error {
+	w.calls = append(w.calls, "refuse")
+	return w.Memory.Refuse(ctx, why)
 }
 
 func (w *watching) Take(ctx context.Context, lease, instance string) (cluster.Taken, error) {

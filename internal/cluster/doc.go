@@ -25,7 +25,7 @@
 // (trust.go has the reasons):
 //
 //	seen newer by a member, and more than a minute lost   refused
-//	seen newer by a member, and at most a minute lost     a warning: a fail-over does this
+//	seen newer by a member, and at most a minute lost     a warning: a failover does this
 //	seen newer by nobody, not used for Options.MaxAge     refused, after half a minute of watching
 //	seen newer by nobody, not used for 5 minutes          a warning that says for how long
 //

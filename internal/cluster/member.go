@@ -62,6 +62,7 @@ type Member struct {
 	lease    string
 	until    time.Time // the lease certainly stands until then
 	lapsed   bool      // until is over
+	met      bool      // there was a lease since the start
 	watch    *time.Timer
 	doubt    bool         // the last renewal got no answer
 	trouble  [loops]error // why the store does not answer

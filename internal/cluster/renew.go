@@ -61,7 +61,7 @@ func (m *Member) renew(ctx context.Context) bool {
 		return false
 	}
 	fresh := m.lease != lease || m.lapsed
-	m.lease, m.lapsed, m.doubt = lease, false, false
+	m.lease, m.lapsed, m.doubt, m.met = lease, false, false, true
 	// A tenth is for clocks that do not run equally fast, and for the time between a look
 	// at the clock and what follows from it.
 	m.until = sent.Add(m.o.TTL - m.o.TTL/10)

@@ -16,6 +16,8 @@ type Status struct {
 	// Certain tells whether the lease certainly stands, and Until for how long.
 	Certain bool
 	Until   time.Duration
+	// Met tells whether the store has granted this process a lease since its start.
+	Met bool
 	// Unlisted are the sources in the store that nobody holds and that this member does not
 	// list, sorted. If no member does, they are harmless, and can be deleted from the store.
 	Unlisted []string
@@ -40,10 +42,13 @@ func (m *Member) troubled(of loop, err error) {
 	switch why := m.troubles(); {
 	case why == nil:
 		if lasted, ended := m.away.Worked(); ended {
-			m.o.Log.Info("the store answers again", "after", lasted.Round(time.Second))
+			m.o.Log.Info("the store can be used again", "after", lasted.Round(time.Second))
 		}
-	case err != nil && m.away.Failed(why):
-		m.o.Log.Warn("the store does not answer; reading goes on as long as the lease certainly stands, and waits then", "err", why)
+	case err == nil || !m.away.Failed(why):
+	case m.met:
+		m.o.Log.Warn("the store cannot be used: reading goes on until the lease ends, and waits then", "err", why)
+	default:
+		m.o.Log.Warn("the store cannot be used: reading begins when it can", "err", why)
 	}
 }
 
@@ -56,7 +61,7 @@ func (m *Member) Status() Status {
 	defer m.mu.Unlock()
 	s := Status{
 		Name: m.o.Name, Held: slices.Sorted(maps.Keys(m.held)), Waiting: len(m.waiting),
-		Certain: m.certain(m.lease), Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.troubles(),
+		Certain: m.certain(m.lease), Met: m.met, Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.troubles(),
 	}
 	if s.Certain {
 		s.Until = m.until.Sub(m.o.now())

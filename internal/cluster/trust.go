@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -8,7 +9,7 @@ import (
 
 // Whether a store is that of an old backup. Nothing in a store shows that it was restored: its
 // identifiers survive a copy of the files or a snapshot of the disk, and those that change (the
-// timeline of PostgreSQL) change with a fail-over too. So two things are evidence.
+// timeline of PostgreSQL) change with a failover too. So two things are evidence.
 //
 // The memory of a process. A beat that is lower than one that it has seen proves that the store
 // went back, and the note of [Store.Alive], which members renew every stampEvery, tells how far.
@@ -30,7 +31,7 @@ import (
 const (
 	// stampEvery is how often Alive is noted, by one of the members.
 	stampEvery = 10 * time.Second
-	// tolerated is how much a store may lose with a warning alone: a fail-over of PostgreSQL to an
+	// tolerated is how much a store may lose with a warning alone: a failover of PostgreSQL to an
 	// asynchronous replica loses what was not copied yet, most often less than a second.
 	tolerated = time.Minute
 	// quiet is the shortest stop of all members that is worth a warning: an update takes less.
@@ -54,7 +55,7 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) (sure bool, er
 	}
 	switch {
 	case m.o.AcceptOld && (why != "" || v.Refused != ""):
-		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reasons", []string{v.Refused, why})
+		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reason", cmp.Or(v.Refused, why))
 		v.Refused, err = "", m.o.Store.Alive(ctx, true)
 	case why != "":
 		v.Refused, err = why, m.o.Store.Refuse(ctx, why)
@@ -105,7 +106,7 @@ func (m *Member) wentBack(v View, at time.Time) (why string, sure bool) {
 			why = fmt.Sprintf("it shows beat %d, and member %s has seen %d: it lost %s", v.Beat, m.o.Name, m.beat, lost.Round(time.Second))
 			break
 		}
-		m.o.Log.Warn("the store lost its last moments, as in a fail-over to a replica that was behind: "+twice, "at_most", tolerated)
+		m.o.Log.Warn("the store lost its last moments, as in a failover to a replica that was behind: "+twice, "at_most", tolerated)
 	}
 	return why, true
 }
@@ -126,9 +127,17 @@ func (m *Member) tooOld(v View, at time.Time) (why string, sure bool) {
 	case !m.o.AcceptOld && at.Sub(m.watched) < 2*stampEvery+m.o.TTL/5: // two notes, and three looks
 		return "", false
 	default:
-		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", v.Idle.Round(time.Minute), m.o.MaxAge), true
+		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", roughly(v.Idle), roughly(m.o.MaxAge)), true
 	}
 	return "", true
+}
+
+// roughly is 120 hours instead of 120h0m0s.
+func roughly(d time.Duration) string {
+	if d < 2*time.Hour {
+		return d.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("%.0f hours", d.Hours())
 }
 
 // seen is the last commit to a source that this process knows of.
@@ -146,7 +155,7 @@ func (m *Member) saw(instance string, number uint64) {
 
 // judge compares what was taken with what this process has seen of the source. If the store as a
 // whole has not gone back, its operator did this: one state was deleted, or restored. The loss of one
-// commit says nothing: a fail-over takes it within a moment, and a source that is idle commits so
+// commit says nothing: a failover takes it within a moment, and a source that is idle commits so
 // rarely that the one before is older than what is tolerated.
 func (m *Member) judge(t Taken, instance string) error {
 	m.mu.Lock()

@@ -77,7 +77,7 @@ func TestLaw5StoreThatWentBackIsUsedOnceOneMemberAcceptsIt(t *testing.T) {
 	})
 }
 
-// A fail-over of PostgreSQL may lose what the replica had not got yet: no member needs a restart.
+// A failover of PostgreSQL may lose what the replica had not got yet: no member needs a restart.
 func TestStoreThatLosesItsLastMomentsGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := clustertest.NewMemory()

@@ -124,13 +124,13 @@ func (f *sourcesFile) sharedState(node *yaml.Node) {
 	if text == "" {
 		return
 	}
+	f.opts.Shared = true // also of a wrong URL: that each source has no state_path is no news then
 	if err := checkStateURL(text); err != nil {
 		f.fail(node.Line, "state %s", err)
 		return
 	}
 	f.secret = f.secret || PasswordIn(node.Value)
 	f.out.State.URL = Secret(text)
-	f.opts.Shared = true
 }
 
 func (f *sourcesFile) stateLease(node *yaml.Node) {

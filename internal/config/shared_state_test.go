@@ -92,6 +92,13 @@ func TestWrongSharedStateNamesTheFix(t *testing.T) {
 	}
 }
 
+func TestWrongSharedStateIsTheOnlyProblem(t *testing.T) {
+	_, err := readState(t, "state: redis://h")
+	if err == nil || strings.Contains(err.Error(), "state_path: is missing") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestPasswordOfTheStoreIsInNoErrorAndNoDump(t *testing.T) {
 	const secret = "hunter2-of-the-store"
 	for _, url := range []string{"postgres://siem:" + secret + "@db/siem", "redis://siem:" + secret + "@db"} {

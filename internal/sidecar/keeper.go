@@ -174,6 +174,11 @@ func (k *keeper) view() view {
 	return v
 }
 
+// elsewhere tells whether another process may read the source, and nothing is wrong with it here.
+func (v view) elsewhere() bool {
+	return v.shared && v.feed == nil && v.trouble == "" && v.unrelayed == "" && v.ended == nil
+}
+
 // health of the source, also of one that is not open.
 func (v view) health(now time.Time) health {
 	if v.feed != nil {
@@ -191,6 +196,8 @@ func (v view) health(now time.Time) health {
 	}
 	h := health{Instance: v.settings.Instance, Well: now.Sub(began) <= unhealthyAfter}
 	switch {
+	case v.ended != nil:
+		h.Well, h.Problem = false, "the source has ended: "+v.ended.Error()
 	case v.trouble != "":
 		h.Problem = "the source cannot be opened: " + v.trouble
 	case v.unrelayed != "":
@@ -230,7 +237,7 @@ func (v view) shown(now time.Time, problems []page.Problem) page.Source {
 		To:       cmp.Or(v.settings.Out.Forward.String(), "standard output"),
 		Lag:      -1, History: &v.histories.taken, Doing: "starting",
 	}
-	if v.shared {
+	if v.elsewhere() {
 		row.Doing = notHeld
 	}
 	if len(problems) > 0 {

@@ -38,7 +38,8 @@ const (
 // machine the status page at /.
 //
 // /health is 200 while every source is healthy and 503 otherwise, with a line of
-// JSON for each source in either case, and one before them for the store that processes share. /live is 200 as long as the process
+// JSON for each source in either case. If processes share sources, a line about the store comes
+// first, and sources that another process reads have none. /live is 200 as long as the process
 // answers: restarting it would not bring back a ZITADEL that is down.
 type Metrics struct {
 	listener net.Listener
@@ -63,7 +64,7 @@ func ListenMetrics(addr string, set *Set, shown Shown, log *slog.Logger) (*Metri
 	m := &Metrics{listener: netutil.LimitListener(listener, metricsConns), set: set, began: time.Now(), shown: shown}
 	registry := prometheus.NewRegistry()
 	if set.member != nil {
-		registry.MustRegister(membership{set.member})
+		registry.MustRegister(membership{set})
 	}
 	registry.MustRegister(reloads{set}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -115,13 +116,16 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	lines := make([]any, 0, len(views)+1)
 	status := http.StatusOK
 	if m.set.member != nil {
-		h := healthOf(m.set.member.Status(), now)
+		h := healthOf(m.set.memberStatus(), now)
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}
 		lines = append(lines, h)
 	}
 	for _, v := range views {
+		if v.elsewhere() {
+			continue
+		}
 		h := v.health(now)
 		if !h.Well {
 			status = http.StatusServiceUnavailable

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -146,6 +147,70 @@ func TestShare_ProcessWithoutTheStoreStopsReadingAndSaysSo(t *testing.T) {
 	testkit.Until(t, "equal shares again, without a restart", func() bool { return len(a.held()) == 1 && len(b.held()) == 1 })
 	zitadeltest.NewWriter(srv.Store(), 1, time.Now).Append(100)
 	testkit.Until(t, "all events", func() bool { return came(srv, far, list) })
+}
+
+// A rollout waits for health: a new process that cannot use the store must not replace one that can.
+func TestShare_ProcessIsUnhealthyUntilTheStoreHasGrantedALease(t *testing.T) {
+	srv, far, store := serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	gate := clustertest.NewGate(store)
+	member, err := cluster.New(cluster.Options{Store: gate, Name: "a", TTL: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := healthOf(member.Status(), time.Now()); h.Well || !strings.Contains(h.Problem, "has not answered yet") {
+		t.Errorf("before the first answer: %+v", h)
+	}
+	gate.Set(clustertest.Cut, 0)
+	list := sources(t, 1, srv, far)
+	set := Share(list, member, opener, slog.New(slog.DiscardHandler))
+	set.Stays = true
+	_, url := serveSet(t, set)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- set.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	testkit.Until(t, "the reason", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "since the start of this process, so nothing is read: ")
+	})
+	gate.Set(clustertest.Open, 0)
+	testkit.Until(t, "health", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusOK && strings.Contains(text, `"sources_held":1`)
+	})
+	gate.Set(clustertest.Cut, 0)
+	testkit.Until(t, "an outage", func() bool { return member.Status().Err != nil })
+	if status, text := get(t, url+"/health"); status != http.StatusOK || !strings.Contains(text, `"problem":"the store`) {
+		t.Errorf("in an outage of a moment: %d\n%s", status, text)
+	}
+	testkit.Until(t, "no line for a source that may be held elsewhere", func() bool { _, text := get(t, url+"/health"); return strings.Count(text, "\n") == 1 })
+}
+
+func TestShare_StoreThatWentBackIsOneProblemAndNotOneOfEachSource(t *testing.T) {
+	srv, far, store := serve(t, 10), forwardtest.Start(t, forwardtest.Options{}), clustertest.NewMemory()
+	if err := store.Refuse(t.Context(), "it is old"); err != nil {
+		t.Fatal(err)
+	}
+	a := share(t, store, "a", sources(t, 3, srv, far)...)
+	_, url := serveSet(t, a.Set)
+	testkit.Until(t, "the refusal", func() bool {
+		status, text := get(t, url+"/health")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "no source is read: the store went back: it is old")
+	})
+	testkit.Until(t, "an attempt of each source", func() bool { return a.member.Status().Waiting == 0 })
+	if _, text := get(t, url+"/health"); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"sources_waiting":3`) {
+		t.Errorf("health has lines of sources, or counts others:\n%s", text)
+	}
+	if _, text := get(t, url+"/metrics"); !strings.Contains(text, "zitadel_siem_sources_waiting 3\n") {
+		t.Error("an alert does not see that nobody reads the sources")
+	}
+	if p := a.shared(); len(p) != 1 || !strings.Contains(p[0].Fix, "Do what the message says") {
+		t.Errorf("the page says %v", p)
+	}
+	if err := store.Alive(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, "all sources", func() bool { return len(a.held()) == 3 })
 }
 
 func TestShare_SourceThatIsRemovedHereIsReadWhereItStays(t *testing.T) {

@@ -7,9 +7,12 @@ import (
 	"net"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 )
 
 // Fix says what to do about an error of a store; empty if the error says it itself, or if it
@@ -30,13 +33,34 @@ func Fix(err error) string {
 	case errors.Is(err, rpctypes.ErrAuthFailed):
 		return "correct the user in state, or its password"
 	case errors.Is(err, rpctypes.ErrUserEmpty):
-		return "etcd wants a login: write etcd://USER@HOST:2379/PREFIX?password_file=PATH into state"
+		return "etcd wants a login: in state, write USER@ before the first host, and ?password_file=PATH at the end"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nobody listens there: start the store, or correct host and port in state"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "check that the store runs, that host and port in state are right, and that no firewall is between"
+		return "check that the store runs, that host and port in state are right, that no firewall is between, and for etcd that both sides use TLS, or neither (tls=off in state)"
 	}
 	return ""
+}
+
+// Explained is a store whose errors say what to do. They are those of the requests that a member
+// repeats, and logs.
+type Explained struct{ cluster.Store }
+
+// Grant implements [cluster.Store].
+func (s Explained) Grant(ctx context.Context, ttl time.Duration, note cluster.Note) (string, error) {
+	lease, err := s.Store.Grant(ctx, ttl, note)
+	return lease, Explain(err)
+}
+
+// Renew implements [cluster.Store].
+func (s Explained) Renew(ctx context.Context, lease string, note cluster.Note) error {
+	return Explain(s.Store.Renew(ctx, lease, note))
+}
+
+// Look implements [cluster.Store].
+func (s Explained) Look(ctx context.Context) (cluster.View, error) {
+	view, err := s.Store.Look(ctx)
+	return view, Explain(err)
 }
 
 // fixPostgres knows the SQLSTATE of what a new user meets.
@@ -53,7 +77,7 @@ func fixPostgres(code string) string {
 	case "42704", "22023":
 		return "correct the parameters behind the ? in state"
 	case "53300":
-		return "raise max_connections of the server, or give this user's connections up: a process has up to 8"
+		return "raise max_connections of the server, or set pool_max_conns in state: a member uses two connections more than that, 10 by default"
 	case "25006":
 		return "name the primary in state: this server is read-only"
 	}

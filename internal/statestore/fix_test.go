@@ -8,9 +8,33 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 )
+
+// away is a store that refuses connections.
+type away struct{ cluster.Store }
+
+func (away) Grant(context.Context, time.Duration, cluster.Note) (string, error) {
+	return "", syscall.ECONNREFUSED
+}
+func (away) Renew(context.Context, string, cluster.Note) error { return syscall.ECONNREFUSED }
+func (away) Look(context.Context) (cluster.View, error)        { return cluster.View{}, syscall.ECONNREFUSED }
+
+// A member logs what these requests say.
+func TestMemberIsToldTheFix(t *testing.T) {
+	store := Explained{away{}}
+	_, granting := store.Grant(t.Context(), cluster.MinTTL, cluster.Note{})
+	_, looking := store.Look(t.Context())
+	for _, err := range []error{granting, store.Renew(t.Context(), "lease", cluster.Note{}), looking} {
+		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "start the store") {
+			t.Errorf("%v", err)
+		}
+	}
+}
 
 func TestErrorOfAStoreIsFollowedByItsFix(t *testing.T) {
 	for _, c := range []struct {

@@ -99,6 +99,16 @@ func write(dir, path string, s cursor.State) error {
 	return errors.Join(err, file.Close())
 }
 
+// onlooker is a store in which a command leaves no trace of a member: the next member has to see
+// for how long no member has used the store, which may be an old backup.
+type onlooker struct{ cluster.Store }
+
+// Alive implements [cluster.Store].
+func (onlooker) Alive(context.Context, bool) error { return nil }
+
+// Refuse implements [cluster.Store].
+func (onlooker) Refuse(context.Context, string) error { return nil }
+
 // readers is how many sources are read at once.
 const readers = 16
 
@@ -106,7 +116,7 @@ const readers = 16
 // with the state of each, or with the reason for which a member would not read it. It calls
 // use once at a time. To other members it is one of them, so let there be none.
 func Read(ctx context.Context, store cluster.Store, o cluster.Options, instances []string, use func(instance string, s cursor.State, err error)) error {
-	o.Store = store
+	o.Store = onlooker{store}
 	member, err := cluster.New(o)
 	if err != nil {
 		return err

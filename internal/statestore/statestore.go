@@ -19,6 +19,8 @@ const Within = 20 * time.Second
 type Holdings struct {
 	Members []cluster.MemberStatus // sorted by name
 	Nobody  []string               // sources that the store knows and nobody holds, sorted
+	Refused string                 // why members take no source from it: it went back
+	Idle    time.Duration          // for how long no member has used it; 0 if none has ever
 }
 
 // Look asks the store who holds what.
@@ -29,8 +31,11 @@ func Look(ctx context.Context, store cluster.Store) (Holdings, error) {
 	}
 	view, err := store.Look(ctx)
 	slices.Sort(view.Free)
-	return Holdings{members, view.Free}, err
+	return Holdings{members, view.Free, view.Refused, view.Idle}, err
 }
+
+// FixRefused says what to do about [Holdings.Refused].
+const FixRefused = "restore the newest backup of the store, or start one member with --accept-old-state: events since then come twice, with the same event.id"
 
 // Explain adds what to do to an error of a store.
 func Explain(err error) error {

@@ -29,7 +29,7 @@ func Parse(text string) (*pgxpool.Config, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		// Not err: it has the whole URL, with the password.
-		return nil, errors.New("state is not a URL as postgres://USER@HOST:5432/DATABASE?password_file=PATH: percent-encode special characters")
+		return nil, errors.New("state is not a URL as postgres://HOST:5432/DATABASE?password_file=PATH, with USER@ before HOST: percent-encode special characters")
 	}
 	q := u.Query()
 	file := q.Get("password_file")

@@ -101,7 +101,9 @@ spec:
         timeoutSeconds: 5
         failureThreshold: 6
       # Not ready means: no answer of ZITADEL, or no record taken, for five minutes
-      # (Fluent Bit: its outputs fail). The Services send requests to the pod anyway.
+      # (Fluent Bit: its outputs fail); with state.url also that the store has not answered
+      # since the start, so that a rollout with a wrong password stops at the first pod.
+      # The Services send requests to the pod anyway.
       readinessProbe:
         httpGet:
           path: {{ ternary "/health" "/api/v2/health" (eq .Values.mode "sidecar") }}

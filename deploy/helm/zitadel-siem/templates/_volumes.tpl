@@ -12,6 +12,12 @@ permission for the group fsGroup, so their mode becomes 0440.
   persistentVolumeClaim:
     claimName: {{ .Values.persistence.existingClaim }}
 {{- end }}
+{{- if include "zitadel-siem.spools" . }}
+# Each pod has its own spool. It lasts as long as the pod.
+- name: spool
+  emptyDir:
+    sizeLimit: {{ default "2Gi" .Values.persistence.size }}
+{{- end }}
 {{- range .Values.sources }}
 - name: source-{{ .name }}
   projected:
@@ -166,6 +172,9 @@ permission for the group fsGroup, so their mode becomes 0440.
 {{- if not .Values.state.url }}
 - name: state
   mountPath: /var/lib/zitadel-siem
+{{- else if include "zitadel-siem.spools" . }}
+- name: spool
+  mountPath: /var/lib/zitadel-siem
 {{- end }}
 {{- range .Values.sources }}
 - name: source-{{ .name }}
@@ -215,4 +224,9 @@ permission for the group fsGroup, so their mode becomes 0440.
 {{- /* Whether the store needs files. */ -}}
 {{- define "zitadel-siem.stateFiles" -}}
 {{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
+{{- end -}}
+
+{{- /* Whether webhooks need a volume, because the states need none. */ -}}
+{{- define "zitadel-siem.spools" -}}
+{{- if .Values.state.url }}{{ range .Values.sources }}{{ if .webhooks }}on{{ end }}{{ end }}{{ end -}}
 {{- end -}}
