@@ -52,7 +52,6 @@ func TestChart_WhatCannotWorkIsRefusedWithTheFix(t *testing.T) {
 		{"a store that is unknown", sidecar, `{state: {url: "redis://db"}}`, []string{"url"}},
 		{"secrets of no store", sidecar, `{state: {lease: 30s}}`, []string{"state.url"}},
 		{"a claim beside a store", sidecar, `{state: {url: "etcd://e:2379"}, persistence: {existingClaim: c}}`, []string{"persistence.existingClaim", "docs/kubernetes.md"}},
-		{"webhooks beside a store", sidecar, `{state: {url: "etcd://e:2379"}, sources: [{` + source + `, webhooks: {port: 8443, keysSecret: k}}]}`, []string{"sources[0].webhooks", "state.url"}},
 		{"no replica", sidecar, `{replicas: 0}`, []string{"replicas: must be 1"}},
 		{"a token in the values", sidecar, `{sources: [{` + source + `, options: {token: secret}}]}`, []string{"sources[0].options.token", "ConfigMap is no place"}},
 		{"a shared key in the values", sidecar, `{defaults: {shared_key: secret}}`, []string{"defaults.shared_key", "ConfigMap is no place"}},

@@ -43,6 +43,9 @@ list on.
 {{- $name := .name -}}
 {{- with .webhooks -}}
 {{- $_ := set $options "webhook_listen" (printf "0.0.0.0:%d" (int .port)) -}}
+{{- if not $.stateDir -}}
+{{- $_ := set $options "spool_path" (printf "/var/lib/zitadel-siem/%s.spool" $name) -}}
+{{- end -}}
 {{- if .keysSecret -}}
 {{- $_ := set $options "webhook_keys_dir" (printf "/etc/zitadel-siem/targets/%s" $name) -}}
 {{- end -}}

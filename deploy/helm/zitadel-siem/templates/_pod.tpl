@@ -100,6 +100,24 @@ spec:
         periodSeconds: 20
         timeoutSeconds: 5
         failureThreshold: 6
+      {{- with include "zitadel-siem.sharedWebhooks" . }}
+      # Not ready means: it does not listen (yet). The Service must not send webhooks to a pod
+      # that starts or ends while others listen, and must send them to all while ZITADEL's API
+      # or the receiver is away: /health says so, and is no condition here.
+      readinessProbe:
+        tcpSocket:
+          port: {{ . }}
+        periodSeconds: 10
+        timeoutSeconds: 5
+      {{- if semverCompare ">=1.30-0" $.Capabilities.KubeVersion.Version }}
+      # It works on until the Service and the Ingress have stopped sending, and hands over what
+      # is in the spool: that ends with the pod. (The image has no program that could sleep.)
+      lifecycle:
+        preStop:
+          sleep:
+            seconds: 10
+      {{- end }}
+      {{- else }}
       # Not ready means: no answer of ZITADEL, or no record taken, for five minutes
       # (Fluent Bit: its outputs fail). The Services send requests to the pod anyway.
       readinessProbe:
@@ -108,6 +126,7 @@ spec:
           port: metrics
         periodSeconds: 30
         timeoutSeconds: 5
+      {{- end }}
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:

@@ -54,11 +54,6 @@
 {{- if .Values.persistence.existingClaim -}}
 {{- fail "persistence.existingClaim: has no effect with state.url: the store has the states. Remove it; docs/kubernetes.md says how the states get into the store" -}}
 {{- end -}}
-{{- range $i, $source := .Values.sources -}}
-{{- if $source.webhooks -}}
-{{- fail (printf "sources[%d].webhooks: do not work together with state.url: a webhook reaches one pod, and another one may read the source. Remove one of the two" $i) -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "zitadel-siem.validateSidecar" -}}
