@@ -18,6 +18,9 @@ func TestChart_SeveralPodsReceiveWebhooksOnlyWhileTheyListen(t *testing.T) {
 	if probe == nil || !slices.ContainsFunc(c.Ports[1:], func(p core.ContainerPort) bool { return p.Name == probe.Port.StrVal }) {
 		t.Errorf("readiness does not depend on the port for webhooks: %+v", c.ReadinessProbe)
 	}
+	if begun, lives := c.StartupProbe.HTTPGet.Path, c.LivenessProbe.HTTPGet.Path; begun != "/health" || lives != "/live" {
+		t.Errorf("it has begun with %s, and lives with %s", begun, lives)
+	}
 	if all["Service/siem-zitadel-siem-webhooks"].(*core.Service).Spec.PublishNotReadyAddresses {
 		t.Error("the Service sends webhooks to pods that do not listen")
 	}
