@@ -129,6 +129,9 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 				if volume.HostPath != nil || volume.EmptyDir != nil && volume.Name != "spool" {
 					t.Errorf("volume %s is not one of the cluster's", volume.Name)
 				}
+				if e := volume.EmptyDir; e != nil && (e.Medium != core.StorageMediumDefault || e.SizeLimit == nil) {
+					t.Errorf("volume %s is in memory or has no limit: %+v", volume.Name, e)
+				}
 			}
 			for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 				if s := c.SecurityContext; *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) || s.Capabilities.Add != nil {
@@ -150,7 +153,7 @@ func TestChart_ThePodIsConfined(t *testing.T) {
 				}
 				for _, m := range c.VolumeMounts {
 					if m.ReadOnly == (m.Name == "state" || m.Name == "spool") {
-						t.Errorf("%s: only the state and the spool may be written: %+v", c.Name, m)
+						t.Errorf("%s: only the state and the spools may be written: %+v", c.Name, m)
 					}
 				}
 			}
@@ -190,24 +193,31 @@ func TestChart_TheStateOutlivesThePod(t *testing.T) {
 	}
 }
 
-// noState expects pods that have nothing to lose, as many as the values say, apart from each other.
+// noState expects pods that have nothing to lose but the spools of webhooks, as many as the values say,
+// apart from each other.
 func noState(t *testing.T, name string, all objects) {
 	t.Helper()
 	d := one[*apps.Deployment](t, all)
 	if want := int32(example(t, name)["replicas"].(float64)); *d.Spec.Replicas != want {
 		t.Errorf("%s: %d replicas, want %d", name, *d.Spec.Replicas, want)
 	}
+	config := one[*core.ConfigMap](t, all).Data["config.yaml"]
+	spools := 0
 	for _, v := range d.Spec.Template.Spec.Volumes {
-		if v.ConfigMap == nil && v.Projected == nil && v.Secret == nil && v.Name != "spool" {
+		if v.EmptyDir != nil && v.Name == "spool" {
+			spools++
+		} else if v.ConfigMap == nil && v.Projected == nil && v.Secret == nil {
 			t.Errorf("%s: the volume %s may have something to lose", name, v.Name)
 		}
+	}
+	if want := min(1, strings.Count(config, "webhook_listen")); spools != want {
+		t.Errorf("%s: %d volumes for spools, want %d", name, spools, want)
 	}
 	for _, c := range d.Spec.Template.Spec.TopologySpreadConstraints {
 		if !includes(d.Spec.Template.Labels, c.LabelSelector.MatchLabels) {
 			t.Errorf("%s: other pods are spread: %v", name, c.LabelSelector)
 		}
 	}
-	config := one[*core.ConfigMap](t, all).Data["config.yaml"]
 	if !strings.Contains(config, "\nstate: ") || strings.Contains(config, "state_path") {
 		t.Errorf("%s: the configuration is for files\n%s", name, config)
 	}
@@ -218,8 +228,8 @@ func TestChart_NothingButWhatIsNeededIsReachable(t *testing.T) {
 	for name, want := range map[string]struct{ in, out []string }{
 		"sidecar-values.yaml":         {[]string{"metrics"}, []string{"53", "53", "443", "24224"}},
 		"sidecar-full-values.yaml":    {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "8443", "8080", "24224", "4317"}},
-		"sidecar-store-values.yaml":   {[]string{"metrics"}, []string{"53", "53", "443", "24224", "5432", "5433"}},
-		"sidecar-etcd-values.yaml":    {[]string{"metrics", "8443"}, []string{"53", "53", "443", "24224", "2379"}},
+		"sidecar-store-values.yaml":   {[]string{"metrics", "8443", "8444"}, []string{"53", "53", "443", "24224", "5432", "5433"}},
+		"sidecar-etcd-values.yaml":    {[]string{"metrics"}, []string{"53", "53", "443", "24224", "2379"}},
 		"fluent-bit-values.yaml":      {[]string{"metrics"}, []string{"53", "53", "443", "3100"}},
 		"fluent-bit-full-values.yaml": {[]string{"metrics", "8443"}, []string{"53", "53", "443", "3128", "443", "9200"}},
 	} {
@@ -260,7 +270,8 @@ func TestChart_ServicesLeadToThePod(t *testing.T) {
 			for _, object := range all {
 				switch o := object.(type) {
 				case *core.Service:
-					if !matches(o.Spec.Selector) || !o.Spec.PublishNotReadyAddresses {
+					onlyReady := all["Deployment/siem-zitadel-siem"] != nil && o.Name == "siem-zitadel-siem-webhooks"
+					if !matches(o.Spec.Selector) || o.Spec.PublishNotReadyAddresses == onlyReady {
 						t.Errorf("Service %s: %+v", o.Name, o.Spec)
 					}
 					for _, p := range o.Spec.Ports {

@@ -111,11 +111,21 @@ func podTemplate(t *testing.T, all objects) core.PodTemplateSpec {
 
 // template renders the chart as `helm template siem` does, with the release in the namespace audit.
 func template(values map[string]any) (map[string]string, error) {
+	return templateFor("v1.34.0", values)
+}
+
+// templateFor is template for a version of Kubernetes.
+func templateFor(kubernetes string, values map[string]any) (map[string]string, error) {
 	chart, err := loader.LoadDir(chartDir)
 	if err != nil {
 		return nil, err
 	}
 	caps := common.DefaultCapabilities.Copy()
+	version, err := common.ParseKubeVersion(kubernetes)
+	if err != nil {
+		return nil, err
+	}
+	caps.KubeVersion = *version
 	caps.APIVersions = append(caps.APIVersions, "monitoring.coreos.com/v1")
 	release := common.ReleaseOptions{Name: "siem", Namespace: "audit", Revision: 1, IsInstall: true}
 	all, err := util.ToRenderValues(chart, values, release, caps)

@@ -256,6 +256,17 @@ func TestServe_CertificateChanges(t *testing.T) {
 	if got := serial(); got != first.SerialNumber.String() {
 		t.Error("not the first one")
 	}
+	probe, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer probe.Close()
+	if err := probe.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(probe); err != nil || w.Stats.Connections() != 0 {
+		t.Errorf("the probe of a load balancer counts as refused: %d, %v", w.Stats.Connections(), err)
+	}
 	writeFile(t, certFile, "half a file")
 	second := (*x509.Certificate)(nil)
 	testkit.Until(t, "the damage is not told", func() bool {

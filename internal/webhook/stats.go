@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"log/slog"
 	"sync/atomic"
 )
@@ -99,6 +100,8 @@ func (t *reported) log(log *slog.Logger, s *Stats) {
 type silent struct{ n *atomic.Uint64 }
 
 func (s silent) Write(p []byte) (int, error) {
-	s.n.Add(1)
+	if !bytes.HasSuffix(p, []byte(": EOF\n")) { // a load balancer's probe connects and closes
+		s.n.Add(1)
+	}
 	return len(p), nil
 }

@@ -128,7 +128,7 @@ func TestABI_WorkersFlushAtTheSameTimeAndEndBeforeTheExit(t *testing.T) {
 	answer := answers{}
 	srv := forwardtest.Start(t, forwardtest.Options{Answer: answer.next})
 	h, lines := startHost(t, plugintest.Current), recorded(t)
-	h.Options(0, forwardTo(srv), "ack_timeout 1s", "kinds all")
+	h.Options(0, forwardTo(srv), "ack_timeout 5s", "kinds all")
 	h.Want(flbOK, "init 0")
 	path := chunk(t, h, 0, lines)
 	for range 8 {
@@ -147,7 +147,7 @@ func TestABI_WorkersFlushAtTheSameTimeAndEndBeforeTheExit(t *testing.T) {
 	testkit.Until(t, "two flushes in flight", func() bool { return srv.Began() == before+2 })
 	h.Want(flbOK, "exit 0")
 	h.Want("2 2", "join")
-	h.WantLog(1, "no ack within 1s")
+	h.WantLog(1, "no ack within 5s")
 	h.WantLog(1, "stopped records=")
 }
 

@@ -41,10 +41,9 @@ list on.
 {{- end -}}
 {{- end -}}
 {{- $name := .name -}}
-{{- $stateDir := .stateDir -}}
 {{- with .webhooks -}}
 {{- $_ := set $options "webhook_listen" (printf "0.0.0.0:%d" (int .port)) -}}
-{{- if not $stateDir -}}
+{{- if not $.stateDir -}}
 {{- $_ := set $options "spool_path" (printf "/var/lib/zitadel-siem/%s.spool" $name) -}}
 {{- end -}}
 {{- if .keysSecret -}}

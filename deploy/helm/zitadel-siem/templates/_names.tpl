@@ -54,6 +54,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 webhook-{{ int .webhooks.port }}
 {{- end -}}
 
+{{- /* The name of the first port for webhooks if several pods receive them, and nothing if not. */ -}}
+{{- define "zitadel-siem.sharedWebhooks" -}}
+{{- $names := list -}}
+{{- if .Values.state.url -}}
+{{- range .Values.sources }}{{ if .webhooks }}{{ $names = append $names (include "zitadel-siem.portName" . | trim) }}{{ end }}{{ end -}}
+{{- end -}}
+{{- with $names }}{{ first . }}{{ end -}}
+{{- end -}}
+
 {{- /* Where the process answers whatever ZITADEL and the receiver do. */ -}}
 {{- define "zitadel-siem.livePath" -}}
 {{- ternary "/live" "/" (eq .Values.mode "sidecar") -}}

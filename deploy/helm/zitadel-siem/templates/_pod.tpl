@@ -84,12 +84,17 @@ spec:
         {{- end }}
         {{- end }}
       # Learning names can take half a minute, and a large state needs time to load.
+      {{- $shared := include "zitadel-siem.sharedWebhooks" . }}
+      {{- if $shared }}
+      # It has begun when /health says so, which needs an answer of the store: an upgrade with a
+      # wrong password stops at the first pod. It has an hour, because a restart brings no store.
+      {{- end }}
       startupProbe:
         httpGet:
-          path: {{ include "zitadel-siem.livePath" . }}
+          path: {{ ternary "/health" (include "zitadel-siem.livePath" .) (not (empty $shared)) }}
           port: metrics
         periodSeconds: 5
-        failureThreshold: 60
+        failureThreshold: {{ ternary 720 60 (not (empty $shared)) }}
       # This must be a path that answers 200 while ZITADEL or the receiver is away.
       # A restart brings neither back. It would only repeat work, and interrupt the
       # webhooks that the spool still takes.
@@ -100,6 +105,24 @@ spec:
         periodSeconds: 20
         timeoutSeconds: 5
         failureThreshold: 6
+      {{- with $shared }}
+      # Not ready means: it does not listen (yet). The Service must not send webhooks to a pod
+      # that starts or ends while others listen, and must send them to all while ZITADEL's API
+      # or the receiver is away: /health says so, and is no condition here.
+      readinessProbe:
+        tcpSocket:
+          port: {{ . }}
+        periodSeconds: 10
+        timeoutSeconds: 5
+      {{- if semverCompare ">=1.30-0" $.Capabilities.KubeVersion.Version }}
+      # It works on until the Service and the Ingress have stopped sending, and hands over what
+      # is in the spool: that ends with the pod. (The image has no program that could sleep.)
+      lifecycle:
+        preStop:
+          sleep:
+            seconds: 10
+      {{- end }}
+      {{- else }}
       # Not ready means: no answer of ZITADEL, or no record taken, for five minutes
       # (Fluent Bit: its outputs fail); with state.url also that the store has not answered
       # since the start, so that a rollout with a wrong password stops at the first pod.
@@ -110,6 +133,7 @@ spec:
           port: metrics
         periodSeconds: 30
         timeoutSeconds: 5
+      {{- end }}
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:

@@ -11,12 +11,10 @@ permission for the group fsGroup, so their mode becomes 0440.
 - name: state
   persistentVolumeClaim:
     claimName: {{ .Values.persistence.existingClaim }}
-{{- end }}
-{{- if include "zitadel-siem.spools" . }}
-# Each pod has its own spool. It lasts as long as the pod.
+{{- else if include "zitadel-siem.sharedWebhooks" . }}
 - name: spool
   emptyDir:
-    sizeLimit: {{ default "2Gi" .Values.persistence.size }}
+    sizeLimit: {{ include "zitadel-siem.spoolLimit" . }}
 {{- end }}
 {{- range .Values.sources }}
 - name: source-{{ .name }}
@@ -172,7 +170,7 @@ permission for the group fsGroup, so their mode becomes 0440.
 {{- if not .Values.state.url }}
 - name: state
   mountPath: /var/lib/zitadel-siem
-{{- else if include "zitadel-siem.spools" . }}
+{{- else if include "zitadel-siem.sharedWebhooks" . }}
 - name: spool
   mountPath: /var/lib/zitadel-siem
 {{- end }}
@@ -221,12 +219,25 @@ permission for the group fsGroup, so their mode becomes 0440.
 {{- end }}
 {{- end -}}
 
+{{- /*
+The size of all spools. The kubelet evicts a pod that exceeds it, so each source has 64Mi more
+than its spool_size: a spool keeps damaged segments (four of 8 MiB) beside what it counts.
+*/ -}}
+{{- define "zitadel-siem.spoolLimit" -}}
+{{- $scales := dict "K" 1e3 "M" 1e6 "G" 1e9 -}}
+{{- $limit := 0 -}}
+{{- range .Values.sources -}}
+{{- if .webhooks -}}
+{{- $options := include "zitadel-siem.texts" (merge dict (default dict .options) $.Values.defaults) | fromYaml -}}
+{{- $size := default "256M" $options.spool_size | upper -}}
+{{- $bytes := mulf (regexFind "^[0-9.]+" $size) (default 1.0 (get $scales (regexFind "[KMG]" $size))) -}}
+{{- $limit = add $limit 64 (divf $bytes 1048576 | ceil) -}}
+{{- end -}}
+{{- end -}}
+{{- $limit }}Mi
+{{- end -}}
+
 {{- /* Whether the store needs files. */ -}}
 {{- define "zitadel-siem.stateFiles" -}}
 {{- with .Values.state }}{{ or .password.existingSecret .ca.existingSecret .ca.configMap .clientCert.existingSecret }}{{ end -}}
-{{- end -}}
-
-{{- /* Whether webhooks need a volume, because the states need none. */ -}}
-{{- define "zitadel-siem.spools" -}}
-{{- if .Values.state.url }}{{ range .Values.sources }}{{ if .webhooks }}on{{ end }}{{ end }}{{ end -}}
 {{- end -}}
