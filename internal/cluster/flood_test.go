@@ -13,6 +13,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
 
 // brittle is a store that gives nothing and takes nothing back while it is broken.
@@ -35,6 +36,54 @@ func (s *brittle) Release(ctx context.Context, lease, instance string, fence uin
 		return errBroken
 	}
 	return s.Memory.Release(ctx, lease, instance, fence)
+}
+
+func (s *brittle) Commit(ctx context.Context, lease, instance string, fence, number uint64, state []byte) error {
+	if s.broken.Load() {
+		return errBroken
+	}
+	return s.Memory.Commit(ctx, lease, instance, fence, number, state)
+}
+
+// The pipe of each source logs why its state was not committed, except what was told before.
+func TestCommitsThatFailAlikeAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &brittle{Memory: clustertest.NewMemory()}
+		m, err := cluster.New(cluster.Options{Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer running(t, m)()
+		names := clustertest.Names(20)
+		m.Sources(names)
+		var all []cursor.Held
+		for _, name := range names {
+			h, _, err := m.Hold(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			all = append(all, h)
+		}
+		for _, told := range []int{1, 0, 1} {
+			store.broken.Store(true)
+			fresh := 0
+			for i, h := range all {
+				err := commit(h, cursor.State{Instance: names[i]})
+				if !errors.Is(err, errBroken) {
+					t.Fatal(err)
+				}
+				if !errors.Is(err, cursor.ErrTold) {
+					fresh++
+				}
+			}
+			if fresh != told {
+				t.Errorf("%d errors were not told before, want %d", fresh, told)
+			}
+			time.Sleep(40 * time.Second)
+		}
+		store.broken.Store(false)
+	})
 }
 
 // A process has thousands of sources: what concerns all of them is not logged for each.

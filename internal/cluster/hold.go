@@ -188,6 +188,9 @@ func (p *pending) Commit() error {
 		h.stop()
 		return fmt.Errorf("source %q: %w", h.instance, err)
 	case err != nil:
+		if !h.m.unsaved.Failed(err) {
+			err = fmt.Errorf("%w (%w)", err, cursor.ErrTold)
+		}
 		return fmt.Errorf("source %q: the store did not take the state: %w", h.instance, err)
 	}
 	h.committed = p.order

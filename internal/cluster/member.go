@@ -67,6 +67,7 @@ type Member struct {
 	doubt    bool         // the last renewal got no answer
 	trouble  [loops]error // why the store does not answer
 	away     outage.Log
+	unsaved  outage.Log // why the store takes no state
 	untaken  outage.Log // why the store gives a source to nobody
 	back     error      // the store went back
 	store    string
@@ -108,7 +109,8 @@ func New(o Options) (*Member, error) {
 	return &Member{
 		o: o, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), sources: hashOf(nil),
 		known: map[string]bool{}, waiting: map[string]*waiter{}, held: map[string]*held{},
-		unfreed: map[string]*held{}, untaken: outage.Log{Remind: time.Minute}, freeFrom: map[string]time.Time{}, seen: map[string]seen{},
+		unfreed: map[string]*held{}, unsaved: outage.Log{Remind: time.Minute}, untaken: outage.Log{Remind: time.Minute},
+		freeFrom: map[string]time.Time{}, seen: map[string]seen{},
 	}, nil
 }
 

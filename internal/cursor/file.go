@@ -34,6 +34,9 @@ var ErrLocked = durable.ErrLocked
 // ErrLost means that another process may hold the source by now: nothing can be committed.
 var ErrLost = errors.New("the source is no longer held")
 
+// ErrTold means that a failure is the one of other sources as well, and was told for one of them.
+var ErrTold = errors.New("as for other sources")
+
 // File is the state file of one source, locked against a second reader.
 // Its methods are safe for concurrent use.
 type File struct {

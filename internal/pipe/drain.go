@@ -33,6 +33,7 @@ type handover struct {
 	next    int        // chunks of ready[0] that were taken
 	owed    *step      // taken by the host, but the commit failed
 	failing outage.Log // commits
+	told    bool       // of failing
 
 	delay   time.Duration
 	elapsed time.Duration // of unpaused callbacks
@@ -284,15 +285,17 @@ func (p *Pipe) commit(s *step) {
 	}
 	if err != nil {
 		p.host.owed = s
-		if p.host.failing.Failed(err) {
+		if p.host.failing.Failed(err) && !errors.Is(err, cursor.ErrTold) {
+			p.host.told = true
 			p.o.Log.Error("state cannot be saved: after a restart events come out twice", "error", err)
 		}
 		return
 	}
 	p.host.owed = nil
-	if _, ended := p.host.failing.Worked(); ended {
+	if _, ended := p.host.failing.Worked(); ended && p.host.told {
 		p.o.Log.Info("state is saved again")
 	}
+	p.host.told = false
 }
 
 // refused logs that the host takes nothing for a long time.

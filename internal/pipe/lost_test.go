@@ -52,6 +52,33 @@ func TestLostSource_StateThatCannotBePreparedStopsTheHandingOver(t *testing.T) {
 	})
 }
 
+// A store that is away is one message for all sources; each shows it as its own trouble.
+func TestCommitThatFailsAsForOtherSourcesIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, fails := eventLog{total: 10, batch: 10}, true
+		r := start(t, l.from, &memory{commitBy: func() error {
+			if fails {
+				return fmt.Errorf("connection refused (%w)", cursor.ErrTold)
+			}
+			return nil
+		}})
+		defer r.stop()
+		h := &host{}
+		r.drain(h, 3)
+		if text, _ := r.StateTrouble(); !strings.Contains(text, "connection refused") {
+			t.Errorf("trouble: %q", text)
+		}
+		fails = false
+		r.drain(h, 3)
+		if log := r.log.String(); strings.Contains(log, "[error]") || strings.Contains(log, "saved again") {
+			t.Error(log)
+		}
+		if text, _ := r.StateTrouble(); text != "" || r.Owes() {
+			t.Errorf("trouble: %q", text)
+		}
+	})
+}
+
 // wantNoTrouble checks that the loss is told once, and is no error.
 func wantNoTrouble(t *testing.T, r *rig) {
 	t.Helper()

@@ -314,7 +314,8 @@ func (p *Pipe) giveUp(err error) {
 	}
 	p.lost = true
 	p.signal()
-	p.o.Log.Info("what was not committed comes again from the process that holds the source", "reason", err)
+	// Thousands of sources can be lost together, and who takes them away says why.
+	p.o.Log.Debug("what was not committed comes again from the process that holds the source", "reason", err)
 }
 
 // Close drops what the host has not taken. The next start reads it again, since

@@ -211,10 +211,10 @@ func TestPipe_HandsOverNothingWhoseStateIsNotOnDisk(t *testing.T) {
 		if n := strings.Count(r.log.String(), errDisk.Error()); n != 1 {
 			t.Errorf("logged %d times, want once:\n%s", n, r.log)
 		}
+		m.mu.Lock()
 		if tries < 5 || tries > 12 {
 			t.Errorf("%d tries in 100 s", tries)
 		}
-		m.mu.Lock()
 		full = false
 		m.mu.Unlock()
 		r.drain(h, 40)
