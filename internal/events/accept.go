@@ -22,7 +22,8 @@ func (r *Reader) accept(ctx context.Context, s stretch, emit Emit) error {
 		r.newest = maxTime(r.newest, created(e))
 	}
 	if !s.onlyHoles {
-		r.watermark = maxTime(r.watermark, minTime(s.done, r.evidence.clockAt(s.asked).Add(-r.settings.Overlap)))
+		r.passed = append(r.passed, reading{s.done, s.asked})
+		r.watermark = maxTime(r.watermark, r.passed.upTo(func(asked time.Time) time.Time { return r.evidence.clockAt(asked).Add(-r.settings.Overlap) }))
 	}
 	asked := s.asked
 	if s.onlyHoles {

@@ -40,6 +40,7 @@ type Reader struct {
 	begun     bool      // Run was called before
 	broken    bool      // a stretch was taken over and not emitted
 	watermark time.Time // see cursor.State
+	passed    passed    // what the watermark has not reached yet
 	evidence  evidence  // of ZITADEL's clock
 	newest    time.Time // creation date of an event that was emitted
 	readUpTo  time.Time // where the last pass ended; new events before it are late
@@ -250,6 +251,7 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 	}
 	readCtx, stop := context.WithCancel(ctx)
 	defer stop()
+	r.passed = nil
 	stretches := make(chan stretch, 1)
 	read := make(chan error, 1)
 	go func(since time.Time) {
