@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
 	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
@@ -64,7 +65,7 @@ const nobody = "(nobody)"
 // writeMembers writes a table for people.
 func writeMembers(w io.Writer, h statestore.Holdings) error {
 	if h.Refused != "" {
-		defer fmt.Fprintf(w, "\nMembers take no source: the store went back: %s; %s.\n", zitadel.Line(h.Refused, maxWhy), statestore.FixRefused)
+		defer fmt.Fprintf(w, "\nMembers take no source: the store went back: %s; %s.\n", zitadel.Line(h.Refused, maxWhy), cluster.FixRefused)
 	}
 	if len(h.Members) == 0 {
 		defer fmt.Fprintln(w, "No member has a lease: no process reads from this store now.")

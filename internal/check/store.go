@@ -57,10 +57,10 @@ func checkOpenStore(ctx context.Context, r *report, store cluster.Store, where s
 	r.say(passes, "store", "members: "+shownMembers(found.Members), "")
 	switch {
 	case found.Refused != "":
-		r.say(fails, "store", "members take no source: the store went back: "+found.Refused, statestore.FixRefused)
+		r.say(fails, "store", "members take no source: the store went back: "+found.Refused, cluster.FixRefused)
 		return silent
 	case len(found.Members) == 0 && found.Idle > cluster.DefaultMaxAge:
-		r.say(fails, "store", fmt.Sprintf("members will take no source: no member has used the store for %s, as if it was restored from an old backup", terminal.Roughly(found.Idle)), statestore.FixRefused)
+		r.say(fails, "store", fmt.Sprintf("members will take no source: no member has used the store for %s, as if it was restored from an old backup", terminal.Roughly(found.Idle)), cluster.FixRefused)
 		return silent
 	}
 	return statesIn(ctx, store, found, sources)

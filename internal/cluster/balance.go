@@ -144,10 +144,8 @@ func (m *Member) plan(v View, lease string) []*waiter {
 	freeFrom := make(map[string]time.Time, len(m.freeFrom))
 	var take, late []*waiter
 	free := 0
-	m.unlisted = nil
 	for _, instance := range v.Free {
 		if !m.known[instance] {
-			m.unlisted = append(m.unlisted, instance)
 			continue
 		}
 		free++

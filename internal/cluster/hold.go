@@ -224,6 +224,7 @@ func (h *held) Close() error {
 		_ = m.free(context.Background(), h) // balancing tries again, and says what is wrong
 	}
 	poke(m.wake)
+	poke(m.given)
 	return nil
 }
 

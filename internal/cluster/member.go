@@ -78,11 +78,11 @@ type Member struct {
 	watched  time.Time     // before the first look at a store that this process has not used
 	oldest   time.Duration // the largest View.Idle since then
 	seen     map[string]seen
-	unlisted []string // free in the store, and not in known
-	counted  int      // sources that the store is to show as held by this member
-	differ   int      // looks, one after the other, at which it did not
+	counted  int // sources that the store is to show as held by this member
+	differ   int // looks, one after the other, at which it did not
 	running  bool
 	stopping bool
+	given    chan struct{}   // a source was given up
 	life     context.Context // of Run; nil before
 }
 
@@ -107,7 +107,7 @@ func New(o Options) (*Member, error) {
 		o.now = time.Now
 	}
 	return &Member{
-		o: o, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), sources: hashOf(nil),
+		o: o, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), given: make(chan struct{}, 1), sources: hashOf(nil),
 		known: map[string]bool{}, waiting: map[string]*waiter{}, held: map[string]*held{},
 		unfreed: map[string]*held{}, unsaved: outage.Log{Remind: time.Minute}, untaken: outage.Log{Remind: time.Minute},
 		freeFrom: map[string]time.Time{}, seen: map[string]seen{},
@@ -117,7 +117,7 @@ func New(o Options) (*Member, error) {
 // Sources sets the sources that this member could read. It may be called at any time. A
 // source that is no longer in the list is given up at once, so that a member that still lists it
 // takes it; a Hold that waits for it returns. Its state stays in the store, for the day on
-// which it is listed again: see [Status.Unlisted].
+// which it is listed again.
 func (m *Member) Sources(instances []string) {
 	m.mu.Lock()
 	m.known = make(map[string]bool, len(instances))
@@ -184,8 +184,6 @@ func (m *Member) drain(ctx context.Context) {
 	m.mu.Unlock()
 	limit := time.NewTimer(m.o.TTL)
 	defer limit.Stop()
-	tick := time.NewTicker(min(m.o.TTL/100, partingTimeout/10))
-	defer tick.Stop()
 	for {
 		m.mu.Lock()
 		left := len(m.held)
@@ -194,7 +192,7 @@ func (m *Member) drain(ctx context.Context) {
 			return
 		}
 		select {
-		case <-tick.C:
+		case <-m.given:
 		case <-limit.C:
 			return
 		case <-ctx.Done():

@@ -110,6 +110,7 @@ func (m *Member) drop() {
 	}
 	clear(m.held)
 	clear(m.unfreed)
+	poke(m.given)
 	m.lease, m.lapsed = "", false
 }
 

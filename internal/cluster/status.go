@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -18,9 +17,6 @@ type Status struct {
 	Until   time.Duration
 	// Met tells whether the store has granted this process a lease since its start.
 	Met bool
-	// Unlisted are the sources in the store that nobody holds and that this member does not
-	// list, sorted. If no member does, they are harmless, and can be deleted from the store.
-	Unlisted []string
 	// Err is why the store does not answer, or that it went back. Nil if all is well.
 	Err   error
 	Since time.Time // of Err; zero if the store went back
@@ -61,7 +57,7 @@ func (m *Member) Status() Status {
 	defer m.mu.Unlock()
 	s := Status{
 		Name: m.o.Name, Held: slices.Sorted(maps.Keys(m.held)), Waiting: len(m.waiting),
-		Certain: m.certain(m.lease), Met: m.met, Unlisted: slices.Sorted(slices.Values(m.unlisted)), Err: m.troubles(),
+		Certain: m.certain(m.lease), Met: m.met, Err: m.troubles(),
 	}
 	if s.Certain {
 		s.Until = m.until.Sub(m.o.now())
@@ -82,21 +78,8 @@ type MemberStatus struct {
 	Waiting int
 }
 
-// Members asks the store who holds what, sorted by name.
-func (m *Member) Members(ctx context.Context) ([]MemberStatus, error) {
-	return Members(ctx, m.o.Store)
-}
-
-// Members asks a store who holds what, sorted by name; it needs no member.
-func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
-	view, err := store.Look(ctx)
-	if err != nil {
-		return nil, err
-	}
-	holders, err := store.Holders(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Members joins what [Store.Look] and [Store.Holders] say: who holds what, sorted by name.
+func Members(view View, holders map[string]string) []MemberStatus {
 	byLease := map[string][]string{}
 	for instance, lease := range holders {
 		byLease[lease] = append(byLease[lease], instance)
@@ -107,5 +90,5 @@ func Members(ctx context.Context, store Store) ([]MemberStatus, error) {
 		out = append(out, MemberStatus{Name: v.Note.Name, Held: byLease[v.Lease], Waiting: v.Note.Waiting})
 	}
 	slices.SortStableFunc(out, func(a, b MemberStatus) int { return cmp.Compare(a.Name, b.Name) })
-	return out, nil
+	return out
 }

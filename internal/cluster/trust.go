@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/terminal"
 )
 
 // Whether a store is that of an old backup. Nothing in a store shows that it was restored: its
@@ -38,10 +40,10 @@ const (
 	quiet = 5 * time.Minute
 )
 
-const (
-	twice     = "events since then come out twice, with the same event.id"
-	acceptFix = "restore the newest backup, and the members go on; or start one of them with --accept-old-state: " + twice
-)
+const twice = "events since then come out twice, with the same event.id"
+
+// FixRefused says what to do about a store that went back: [View.Refused].
+const FixRefused = "restore the newest backup, and the members go on; or start one of them with --accept-old-state: " + twice
 
 // trust refuses a store that went back, for all members, and notes in any other that it is in use.
 // at is a moment before the look that gave v. It is not sure while the age of the store has to be
@@ -78,7 +80,7 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) (sure bool, er
 		clear(m.seen) // of the store that is no more
 		m.o.Log.Info("the store is accepted again: sources are taken")
 	case v.Refused != "" && m.back == nil:
-		m.back = fmt.Errorf("%w: %s; %s", ErrRefused, v.Refused, acceptFix)
+		m.back = fmt.Errorf("%w: %s; %s", ErrRefused, v.Refused, FixRefused)
 		m.o.Log.Error("no source is taken", "err", m.back)
 	}
 	if m.back != nil {
@@ -127,17 +129,9 @@ func (m *Member) tooOld(v View, at time.Time) (why string, sure bool) {
 	case !m.o.AcceptOld && at.Sub(m.watched) < 2*stampEvery+m.o.TTL/5: // two notes, and three looks
 		return "", false
 	default:
-		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", roughly(v.Idle), roughly(m.o.MaxAge)), true
+		return fmt.Sprintf("no member has used it for %s, more than %s (if all members stood still for so long, nothing comes out twice)", terminal.Roughly(v.Idle), terminal.Roughly(m.o.MaxAge)), true
 	}
 	return "", true
-}
-
-// roughly is 120 hours instead of 120h0m0s.
-func roughly(d time.Duration) string {
-	if d < 2*time.Hour {
-		return d.Round(time.Minute).String()
-	}
-	return fmt.Sprintf("%.0f hours", d.Hours())
 }
 
 // seen is the last commit to a source that this process knows of.
@@ -168,7 +162,7 @@ func (m *Member) judge(t Taken, instance string) error {
 	case lost <= tolerated || t.Number >= s.before || m.o.AcceptOld:
 		m.o.Log.Warn("the store lost the last commits of a source: "+twice, "instance", instance, "for", lost.Round(time.Second))
 	default:
-		return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d, %s later; %s", t.Number, instance, s.number, lost.Round(time.Second), acceptFix)
+		return fmt.Errorf("the store went back: it shows commit %d of source %q, this member has seen %d, %s later; %s", t.Number, instance, s.number, lost.Round(time.Second), FixRefused)
 	}
 	m.seen[instance] = seen{t.Number, now, t.Number}
 	return nil

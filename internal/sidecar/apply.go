@@ -27,7 +27,7 @@ func (s *Set) Apply(list []config.PullSettings) Changes {
 	if !running {
 		return Changes{}
 	}
-	next := s.compare(keepers, list)
+	next := compare(keepers, list)
 	s.replace(next)
 	// A new source may have the state or the address of one that goes.
 	awaitAll(s.ctx, next.stopped)
@@ -60,7 +60,7 @@ type plan struct {
 	did     Changes
 }
 
-func (s *Set) compare(keepers []*keeper, list []config.PullSettings) (p plan) {
+func compare(keepers []*keeper, list []config.PullSettings) (p plan) {
 	before := make(map[string]*keeper, len(keepers))
 	for _, k := range keepers {
 		before[k.settings.Instance] = k
@@ -79,7 +79,7 @@ func (s *Set) compare(keepers []*keeper, list []config.PullSettings) (p plan) {
 			p.did.Changed++
 			p.stopped = append(p.stopped, old)
 		}
-		k := s.newKeeper(settings)
+		k := newKeeper(settings)
 		k.before = old
 		p.keepers, p.fresh = append(p.keepers, k), append(p.fresh, k)
 	}

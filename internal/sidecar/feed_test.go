@@ -87,7 +87,7 @@ func open(t *testing.T, s config.PullSettings, o source.Options) *Feed {
 func setOf(feeds ...*Feed) *Set {
 	s := &Set{log: slog.New(slog.DiscardHandler), ended: make(chan struct{})}
 	for _, f := range feeds {
-		m := s.newKeeper(config.PullSettings{Settings: f.Settings})
+		m := newKeeper(config.PullSettings{Settings: f.Settings})
 		m.feed = f
 		s.keepers = append(s.keepers, m)
 	}

@@ -29,7 +29,6 @@ type keeper struct {
 	histories *histories
 	closed    outage.Log    // why the feed cannot be opened
 	unrelayed outage.Log    // why webhooks cannot be relayed, while another process may hold the source
-	shared    bool          // it is open only while this process holds it
 	before    *keeper       // the same source with other settings, which has to end first
 	done      chan struct{} // closed at the end of keep
 	together  int           // how many sources began with it
@@ -42,8 +41,8 @@ type keeper struct {
 	err   error     // why it ended
 }
 
-func (s *Set) newKeeper(settings config.PullSettings) *keeper {
-	return &keeper{settings: settings, shared: s.member != nil, histories: new(histories), began: time.Now(), done: make(chan struct{})}
+func newKeeper(settings config.PullSettings) *keeper {
+	return &keeper{settings: settings, histories: new(histories), began: time.Now(), done: make(chan struct{})}
 }
 
 // keep runs the source until ctx ends, or until it ends by itself.
@@ -69,7 +68,7 @@ func (k *keeper) keep(ctx context.Context, s *Set) {
 
 // run opens the feed, runs it and closes it.
 func (k *keeper) run(ctx context.Context, s *Set) error {
-	if k.shared {
+	if s.member != nil {
 		return k.share(ctx, s)
 	}
 	feed := k.opened(ctx, s)
@@ -160,9 +159,9 @@ type view struct {
 	ended     error // why it ended; nil: it runs, or has read all that it should
 }
 
-// view is called with Set.mu held.
-func (k *keeper) view() view {
-	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: k.shared, ended: k.err}
+// view is called with Set.mu held. shared says that the source is open only while this process holds it.
+func (k *keeper) view(shared bool) view {
+	v := view{settings: k.settings, feed: k.feed, histories: k.histories, began: k.began, shared: shared, ended: k.err}
 	if !k.waits {
 		v.trouble, v.since = k.closed.Current()
 	}
@@ -189,12 +188,10 @@ func (v view) health(now time.Time) health {
 		return h
 	}
 	began := v.began
-	if v.shared { // to be read by another process is no problem
-		if began = v.since; v.trouble == "" && v.unrelayed == "" {
-			began = now
-		}
+	if v.shared {
+		began = v.since
 	}
-	h := health{Instance: v.settings.Instance, Well: now.Sub(began) <= unhealthyAfter}
+	h := health{Instance: v.settings.Instance, Well: v.elsewhere() || now.Sub(began) <= unhealthyAfter}
 	switch {
 	case v.ended != nil:
 		h.Well, h.Problem = false, "the source has ended: "+v.ended.Error()

@@ -60,7 +60,7 @@ func Start(ctx context.Context, list []config.PullSettings, open Opener, log *sl
 	opened, stop := context.WithCancel(ctx)
 	defer stop()
 	for _, settings := range list {
-		k := s.newKeeper(settings)
+		k := newKeeper(settings)
 		s.keepers = append(s.keepers, k)
 		opening.Go(func() (err error) {
 			if opened.Err() == nil {
@@ -175,7 +175,7 @@ func (s *Set) views() []view {
 	defer s.mu.Unlock()
 	views := make([]view, 0, len(s.keepers))
 	for _, k := range s.keepers {
-		views = append(views, k.view())
+		views = append(views, k.view(s.member != nil))
 	}
 	return views
 }

@@ -38,7 +38,7 @@ func Share(list []config.PullSettings, member *cluster.Member, open Opener, log 
 	s := newSet(open, log)
 	s.member = member
 	for _, settings := range list {
-		s.keepers = append(s.keepers, s.newKeeper(settings))
+		s.keepers = append(s.keepers, newKeeper(settings))
 	}
 	return s
 }

@@ -25,17 +25,14 @@ type Holdings struct {
 
 // Look asks the store who holds what.
 func Look(ctx context.Context, store cluster.Store) (Holdings, error) {
-	members, err := cluster.Members(ctx, store)
+	view, err := store.Look(ctx)
 	if err != nil {
 		return Holdings{}, err
 	}
-	view, err := store.Look(ctx)
+	holders, err := store.Holders(ctx)
 	slices.Sort(view.Free)
-	return Holdings{members, view.Free, view.Refused, view.Idle}, err
+	return Holdings{cluster.Members(view, holders), view.Free, view.Refused, view.Idle}, err
 }
-
-// FixRefused says what to do about [Holdings.Refused].
-const FixRefused = "restore the newest backup of the store, or start one member with --accept-old-state: events since then come twice, with the same event.id"
 
 // Explain adds what to do to an error of a store.
 func Explain(err error) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
 	"github.com/zitadel-siem/zitadel-siem/internal/forward/forwardtest"
+	"github.com/zitadel-siem/zitadel-siem/internal/statestore"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -110,12 +111,12 @@ func (m *sidecar) start(t testing.TB) {
 
 // held is what each sidecar holds, by its name.
 func (f *fleet) held() map[string][]string {
-	members, err := cluster.Members(f.t.Context(), f.store)
+	now, err := statestore.Look(f.t.Context(), f.store)
 	if err != nil {
 		return nil // the store is away
 	}
 	held := map[string][]string{}
-	for _, m := range members {
+	for _, m := range now.Members {
 		held[m.Name] = append(held[m.Name], m.Held...)
 	}
 	return held
