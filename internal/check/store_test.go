@@ -150,9 +150,14 @@ func (w *watching) Register(ctx context.Context, instances []string) error {
 	return w.Memory.Register(ctx, instances)
 }
 
-func (w *watching) Alive(ctx context.Context, accept bool) error {
+func (w *watching) Alive(ctx context.Context, v cluster.View) error {
 	w.calls = append(w.calls, "alive")
-	return w.Memory.Alive(ctx, accept)
+	return w.Memory.Alive(ctx, v)
+}
+
+func (w *watching) Accept(ctx context.Context) error {
+	w.calls = append(w.calls, "accept")
+	return w.Memory.Accept(ctx)
 }
 
 func (w *watching) Refuse(ctx context.Context, why string) error {

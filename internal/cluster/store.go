@@ -42,8 +42,11 @@ type Store interface {
 	Commit(ctx context.Context, lease, instance string, fence, number uint64, state []byte) error
 	// Release frees a source if the lease holds it with this fencing number; zero is any.
 	Release(ctx context.Context, lease, instance string, fence uint64) error
-	// Alive notes that a member uses the store now, for View.Idle. accept ends a refusal.
-	Alive(ctx context.Context, accept bool) error
+	// Alive notes that a member uses the store now, for View.Idle. It changes nothing if the note
+	// is not the one that v shows: that of a backup, restored since, is evidence.
+	Alive(ctx context.Context, v View) error
+	// Accept notes the same, whatever the note is, and ends a refusal.
+	Accept(ctx context.Context) error
 	// Refuse notes for all members, and those to come, why the store is not to be used.
 	Refuse(ctx context.Context, why string) error
 	Close()
@@ -62,8 +65,9 @@ type View struct {
 	Store string
 	// Beat never decreases, over all members, unless the store goes back.
 	Beat uint64
-	// Idle is the time since the last Alive, by the store's clock if it shows one; zero if there
-	// was none.
+	// Noted is the moment of the last Alive or Accept, in microseconds since 1970; zero if there was none.
+	Noted int64
+	// Idle is the time since Noted, by the store's clock if it shows one; zero if there was none.
 	Idle time.Duration
 	// Refused is what Refuse has noted, unless it was accepted since.
 	Refused string

@@ -58,11 +58,11 @@ func (m *Member) trust(ctx context.Context, v View, at time.Time) (sure bool, er
 	switch {
 	case m.o.AcceptOld && (why != "" || v.Refused != ""):
 		m.o.Log.Warn("an old state of the store is accepted: events may come out twice, with the same event.id", "reason", cmp.Or(v.Refused, why))
-		v.Refused, err = "", m.o.Store.Alive(ctx, true)
+		v.Refused, err = "", m.o.Store.Accept(ctx)
 	case why != "":
 		v.Refused, err = why, m.o.Store.Refuse(ctx, why)
-	case v.Refused == "" && (v.Idle == 0 || v.Idle.Abs() >= stampEvery) && at.Sub(m.stamped) >= stampEvery:
-		m.stamped, err = at, m.o.Store.Alive(ctx, false)
+	case v.Refused == "" && (v.Noted == 0 || v.Idle.Abs() >= stampEvery) && at.Sub(m.stamped) >= stampEvery:
+		m.stamped, err = at, m.o.Store.Alive(ctx, v)
 	}
 	if err != nil {
 		return false, err // and nothing is remembered: the next look shows the same

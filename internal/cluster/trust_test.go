@@ -2,8 +2,10 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +47,44 @@ func TestLaw5StoreThatWentBackIsRefusedUntilItIsMended(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		h.Close()
+	})
+}
+
+// swapped is a store that is replaced by a backup between a look and the note that follows.
+type swapped struct {
+	*clustertest.Memory
+	backup atomic.Pointer[clustertest.Memory]
+}
+
+func (s *swapped) Alive(ctx context.Context, v cluster.View) error {
+	if backup := s.backup.Swap(nil); backup != nil {
+		s.Restore(backup)
+	}
+	return s.Memory.Alive(ctx, v)
+}
+
+// The age of the note in a backup is what tells how much is lost. A member that has just looked at
+// the newer store must not make it young.
+func TestLaw5NoteOnTheWayDoesNotHideThatTheStoreWentBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &swapped{Memory: clustertest.NewMemory()}
+		m, err := cluster.New(cluster.Options{Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := running(t, m)
+		defer stop()
+		time.Sleep(time.Minute)
+		backup := store.Copy()
+		time.Sleep(10 * time.Minute)
+		store.backup.Store(backup)
+		time.Sleep(time.Minute)
+		if store.backup.Load() != nil {
+			t.Fatal("nothing was noted in a minute")
+		}
+		if err := m.Status().Err; err == nil || !strings.Contains(err.Error(), "the store went back") {
+			t.Errorf("status %v", err)
+		}
 	})
 }
 

@@ -207,7 +207,7 @@ func TestShare_StoreThatWentBackIsOneProblemAndNotOneOfEachSource(t *testing.T) 
 	if p := a.shared(); len(p) != 1 || !strings.Contains(p[0].Fix, "Do what the message says") {
 		t.Errorf("the page says %v", p)
 	}
-	if err := store.Alive(t.Context(), true); err != nil {
+	if err := store.Accept(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "all sources", func() bool { return len(a.held()) == 3 })
@@ -260,7 +260,7 @@ func TestShare_StoreThatIsRefusedIsOneProblem(t *testing.T) {
 			t.Errorf("%s: %v", v.settings.Instance, p)
 		}
 	}
-	if err := store.Alive(t.Context(), true); err != nil {
+	if err := store.Accept(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "all held", func() bool { return len(a.held()) == 3 })

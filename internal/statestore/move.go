@@ -104,7 +104,10 @@ func write(dir, path string, s cursor.State) error {
 type onlooker struct{ cluster.Store }
 
 // Alive implements [cluster.Store].
-func (onlooker) Alive(context.Context, bool) error { return nil }
+func (onlooker) Alive(context.Context, cluster.View) error { return nil }
+
+// Accept implements [cluster.Store].
+func (onlooker) Accept(context.Context) error { return nil }
 
 // Refuse implements [cluster.Store].
 func (onlooker) Refuse(context.Context, string) error { return nil }

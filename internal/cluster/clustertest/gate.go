@@ -140,8 +140,12 @@ func (g *Gate) Release(ctx context.Context, lease, instance string, fence uint64
 	return pass(ctx, g, func(ctx context.Context) error { return g.store.Release(ctx, lease, instance, fence) })
 }
 
-func (g *Gate) Alive(ctx context.Context, accept bool) error {
-	return pass(ctx, g, func(ctx context.Context) error { return g.store.Alive(ctx, accept) })
+func (g *Gate) Alive(ctx context.Context, v cluster.View) error {
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Alive(ctx, v) })
+}
+
+func (g *Gate) Accept(ctx context.Context) error {
+	return pass(ctx, g, func(ctx context.Context) error { return g.store.Accept(ctx) })
 }
 
 func (g *Gate) Refuse(ctx context.Context, why string) error {

@@ -123,8 +123,8 @@ func (s *Memory) Register(ctx context.Context, instances []string) error {
 func (s *Memory) Look(ctx context.Context) (cluster.View, error) {
 	defer s.lock()()
 	s.beat++
-	v := cluster.View{Store: s.name, Beat: s.beat, Refused: s.refused}
-	if !s.alive.IsZero() {
+	v := cluster.View{Store: s.name, Beat: s.beat, Noted: s.noted(), Refused: s.refused}
+	if v.Noted != 0 {
 		v.Idle = s.Now().Sub(s.alive)
 	}
 	held := map[string]int{}
@@ -189,12 +189,25 @@ func (s *Memory) Release(ctx context.Context, id, instance string, fence uint64)
 	return nil
 }
 
-func (s *Memory) Alive(ctx context.Context, accept bool) error {
+func (s *Memory) Alive(ctx context.Context, v cluster.View) error {
 	defer s.lock()()
-	if s.alive = s.Now(); accept {
-		s.refused = ""
+	if s.noted() == v.Noted {
+		s.alive = s.Now()
 	}
 	return nil
+}
+
+func (s *Memory) Accept(ctx context.Context) error {
+	defer s.lock()()
+	s.alive, s.refused = s.Now(), ""
+	return nil
+}
+
+func (s *Memory) noted() int64 {
+	if s.alive.IsZero() {
+		return 0
+	}
+	return s.alive.UnixMicro()
 }
 
 func (s *Memory) Refuse(ctx context.Context, why string) error {

@@ -149,21 +149,30 @@ func use(t *testing.T, s cluster.Store) {
 			t.Fatal(err)
 		}
 	}
-	if v := look(); v.Idle != 0 || v.Refused != "" {
+	if v := look(); v.Noted != 0 || v.Idle != 0 || v.Refused != "" {
 		t.Errorf("a store that was never noted as used: idle for %s, refused: %q", v.Idle, v.Refused)
 	}
-	do(s.Alive(t.Context(), false))
+	unused := look()
+	do(s.Alive(t.Context(), unused))
 	do(s.Refuse(t.Context(), "why"))
 	time.Sleep(10 * time.Millisecond)
-	do(s.Alive(t.Context(), false))
+	before := look()
+	do(s.Alive(t.Context(), before))
 	if v := look(); v.Refused != "why" {
 		t.Errorf("a refusal ended, or got lost: %q", v.Refused)
 	}
 	time.Sleep(10 * time.Millisecond)
-	if v := look(); v.Idle < 10*time.Millisecond || v.Idle > time.Minute {
-		t.Errorf("idle for %s", v.Idle)
+	noted := look()
+	if noted.Idle < 10*time.Millisecond || noted.Idle > time.Minute || noted.Noted <= before.Noted {
+		t.Errorf("idle for %s since %d, before that %d", noted.Idle, noted.Noted, before.Noted)
 	}
-	do(s.Alive(t.Context(), true))
+	for _, old := range []cluster.View{unused, before} {
+		do(s.Alive(t.Context(), old))
+		if v := look(); v.Noted != noted.Noted {
+			t.Errorf("a note that nobody has looked at was replaced: %d by %d", noted.Noted, v.Noted)
+		}
+	}
+	do(s.Accept(t.Context()))
 	if v := look(); v.Refused != "" {
 		t.Errorf("a refusal stands: %q", v.Refused)
 	}

@@ -31,7 +31,7 @@ type view struct {
 // moment is what each look reads.
 type moment struct {
 	revision int64
-	alive    time.Time
+	noted    int64
 	refused  string
 }
 
@@ -41,9 +41,9 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	if err != nil {
 		return cluster.View{}, err
 	}
-	v := cluster.View{Store: read.store, Beat: uint64(now.revision), Refused: now.refused}
-	if !now.alive.IsZero() {
-		v.Idle = time.Since(now.alive)
+	v := cluster.View{Store: read.store, Beat: uint64(now.revision), Noted: now.noted, Refused: now.refused}
+	if v.Noted != 0 {
+		v.Idle = time.Since(time.UnixMicro(v.Noted))
 	}
 	held := map[string]int{}
 	for instance := range read.sources {
@@ -60,13 +60,23 @@ func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 }
 
 // Alive: see [cluster.Store].
-func (s *Store) Alive(ctx context.Context, accept bool) error {
-	ops := []clientv3.Op{clientv3.OpPut(s.prefix+"alive", strconv.FormatInt(time.Now().UnixMicro(), 10))}
-	if accept {
-		ops = append(ops, clientv3.OpDelete(s.prefix+"refused"))
+func (s *Store) Alive(ctx context.Context, v cluster.View) error {
+	unchanged := clientv3.Compare(clientv3.CreateRevision(s.prefix+"alive"), "=", 0)
+	if v.Noted != 0 {
+		unchanged = clientv3.Compare(clientv3.Value(s.prefix+"alive"), "=", strconv.FormatInt(v.Noted, 10))
 	}
-	_, err := s.client.Txn(ctx).Then(ops...).Commit()
+	_, err := s.client.Txn(ctx).If(unchanged).Then(s.alive()).Commit()
 	return s.explain(err)
+}
+
+// Accept: see [cluster.Store].
+func (s *Store) Accept(ctx context.Context) error {
+	_, err := s.client.Txn(ctx).Then(s.alive(), clientv3.OpDelete(s.prefix+"refused")).Commit()
+	return s.explain(err)
+}
+
+func (s *Store) alive() clientv3.Op {
+	return clientv3.OpPut(s.prefix+"alive", strconv.FormatInt(time.Now().UnixMicro(), 10))
 }
 
 // Refuse: see [cluster.Store].
@@ -104,8 +114,10 @@ func (s *Store) view(ctx context.Context) (view, moment, error) {
 		return nil
 	}
 	now := moment{revision: answer.Header.Revision, refused: string(single(2))}
-	if micro, err := strconv.ParseInt(string(single(1)), 10, 64); err == nil {
-		now.alive = time.UnixMicro(micro)
+	if text := single(1); text != nil {
+		if now.noted, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+			return view{}, moment{}, fmt.Errorf("etcd: the key %salive holds no time: delete it", s.prefix)
+		}
 	}
 	var marks [len(parts)][2]int64
 	for i := range parts {

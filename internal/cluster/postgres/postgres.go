@@ -192,16 +192,19 @@ func since(column string) string {
 	return `coalesce(extract(epoch FROM clock_timestamp() - ` + column + `) * 1000000, 0)::bigint`
 }
 
+// noted is SQL for View.Noted.
+const noted = `coalesce(extract(epoch FROM alive) * 1000000, 0)::bigint`
+
 // Look ends the leases whose time is over, and reads.
 func (s *Store) Look(ctx context.Context) (cluster.View, error) {
 	v := cluster.View{}
 	batch := &pgx.Batch{}
 	batch.Queue(shorten)
 	batch.Queue(reap)
-	batch.Queue(`SELECT name, nextval('zitadel_siem_beat'), ` + since("alive") + `, refused
+	batch.Queue(`SELECT name, nextval('zitadel_siem_beat'), ` + noted + `, ` + since("alive") + `, refused
 		FROM zitadel_siem_store`).QueryRow(func(row pgx.Row) error {
 		var beat, idle int64
-		err := row.Scan(&v.Store, &beat, &idle, &v.Refused)
+		err := row.Scan(&v.Store, &beat, &v.Noted, &idle, &v.Refused)
 		v.Beat, v.Idle = uint64(beat), time.Duration(idle)*time.Microsecond
 		return err
 	})
@@ -291,9 +294,14 @@ func (s *Store) Release(ctx context.Context, lease, instance string, fence uint6
 }
 
 // Alive: see [cluster.Store].
-func (s *Store) Alive(ctx context.Context, accept bool) error {
-	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store
-		SET alive = clock_timestamp(), refused = CASE WHEN $1 THEN '' ELSE refused END`, accept)
+func (s *Store) Alive(ctx context.Context, v cluster.View) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store SET alive = clock_timestamp() WHERE `+noted+` = $1`, v.Noted)
+	return s.hide(err)
+}
+
+// Accept: see [cluster.Store].
+func (s *Store) Accept(ctx context.Context) error {
+	_, err := s.leases.Exec(ctx, `UPDATE zitadel_siem_store SET alive = clock_timestamp(), refused = ''`)
 	return s.hide(err)
 }
 

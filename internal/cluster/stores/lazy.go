@@ -122,8 +122,12 @@ func (l *lazy) Close() {
 	}
 }
 
-func (l *lazy) Alive(ctx context.Context, accept bool) error {
-	return l.tell(ctx, func(s cluster.Store) error { return s.Alive(ctx, accept) })
+func (l *lazy) Alive(ctx context.Context, v cluster.View) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Alive(ctx, v) })
+}
+
+func (l *lazy) Accept(ctx context.Context) error {
+	return l.tell(ctx, func(s cluster.Store) error { return s.Accept(ctx) })
 }
 
 func (l *lazy) Refuse(ctx context.Context, why string) error {
