@@ -224,19 +224,19 @@ type bulk struct {
 	mu       sync.Mutex
 	requests int
 	docs     map[string]record // by index and _id
-	refused  bool              // the last request, or part of it
+	open     map[string]bool   // documents that Fluent Bit has to send again
 	text     testkit.Text
 }
 
 func receiveBulk(t *testing.T, p *place, port string, cert certificate) delivery {
-	b := &bulk{t: t, docs: map[string]record{}}
+	b := &bulk{t: t, docs: map[string]record{}, open: map[string]bool{}}
 	serve(t, port, cert, b.serve)
 	return delivery{
 		records: b.records, text: b.text.String,
 		settled: func() bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return b.requests > 3 && !b.refused
+			return b.requests > 3 && len(b.open) == 0
 		},
 		trouble: []string{"[http_client] broken connection"},
 	}
@@ -260,7 +260,7 @@ func (b *bulk) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = b.text.Write(bytes.Join(lines, []byte("\n")))
 	type item map[string]map[string]any
 	var items []item
-	b.refused = b.requests == 3
+	lost, refused := b.requests == 3, false
 	for i := 0; i+1 < len(lines); i += 2 {
 		var doc record
 		if err := json.Unmarshal(lines[i+1], &doc); err != nil {
@@ -272,19 +272,25 @@ func (b *bulk) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		// The real thing says more about each: a large answer must not be cut.
 		answer := map[string]any{"_index": "zitadel", "_id": key, "result": strings.Repeat("x", 300), "status": http.StatusCreated}
-		if b.requests == 1 && i/2%3 == 0 {
-			b.refused = true
+		busy := b.requests == 1 && i/2%3 == 0
+		if busy || lost {
+			b.open[key] = true
+		} else {
+			delete(b.open, key)
+		}
+		if busy {
+			refused = true
 			answer["status"], answer["error"] = http.StatusTooManyRequests, map[string]string{"type": "es_rejected_execution_exception"}
 		} else {
 			b.docs[key] = doc
 		}
 		items = append(items, item{"index": answer})
 	}
-	if b.requests == 3 {
+	if lost {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"took": 1, "errors": b.refused, "items": items})
+	_ = json.NewEncoder(w).Encode(map[string]any{"took": 1, "errors": refused, "items": items})
 }
 
 // key is the index and the _id that an action asks for.
