@@ -218,7 +218,7 @@ func TestManyHeaders(t *testing.T) {
 	if err := e.run(PostAuthLog+"\nObject.keys = Object.getOwnPropertyNames = null;", "post_auth_log", ctx); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 	if diff := cmp.Diff(few, e.message(t)); diff != "" {

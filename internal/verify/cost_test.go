@@ -38,7 +38,7 @@ func TestTheShapeOfAForeignRecordCostsNoMoreThanItsSize(t *testing.T) {
 	} {
 		began := time.Now()
 		r := s.run(t, strings.Join(s.lines[:at], "\n")+"\n"+line+"\n"+strings.Join(s.lines[at+1:], "\n"))
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: %s for %d bytes", name, took, len(line))
 		}
 		if r.Missing.Count != 0 || name != "the same in open fields" && r.Verdict != Differs {
