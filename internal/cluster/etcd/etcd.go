@@ -35,6 +35,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
@@ -57,6 +58,8 @@ const openWithin = 10 * time.Second
 type Store struct {
 	client *clientv3.Client
 	prefix string // ends with "/"
+	hosts  []string
+	absent unconnected
 
 	mu     sync.Mutex
 	cached view
@@ -70,11 +73,17 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := clientv3.New(config)
-	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", err)
+	s := &Store{prefix: prefix}
+	for _, endpoint := range config.Endpoints {
+		_, host, _ := strings.Cut(endpoint, "://")
+		s.hosts = append(s.hosts, host)
 	}
-	s := &Store{client: client, prefix: prefix}
+	config.DialOptions = append(config.DialOptions, grpc.WithChainUnaryInterceptor(s.absent.unary), grpc.WithChainStreamInterceptor(s.absent.stream))
+	client, err := clientv3.New(config) // with a user, it logs in
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	s.client = client
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if err := s.create(ctx); err != nil {
@@ -326,6 +335,8 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("etcd is full: compact and defragment it, and switch auto-compaction on: %w", err)
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
 		return fmt.Errorf("etcd: grant the user readwrite on the prefix %s: %w", s.prefix, err)
+	case unanswered(err):
+		return &Unreachable{Endpoints: s.hosts, Reason: s.absent.why(), Err: err}
 	}
 	return fmt.Errorf("etcd: %w", err)
 }

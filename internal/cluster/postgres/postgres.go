@@ -60,6 +60,10 @@ CREATE INDEX IF NOT EXISTS zitadel_siem_source_holder ON zitadel_siem_source (ho
 CREATE SEQUENCE IF NOT EXISTS zitadel_siem_beat;
 `
 
+// leaseConns: one renews, one looks. Two more are for those that wait for a server that does not
+// answer any more: pgx gives up such a connection after 15 s, and the standby is to be used before.
+const leaseConns = 4
+
 // Store is a [cluster.Store] in PostgreSQL.
 type Store struct {
 	pool *pgxpool.Pool
@@ -77,13 +81,16 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := timelines{newest: map[string]int64{}}
+	known.survey(ctx, config)
+	known.guard(config) // and the copy of it below
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, hide(config, err)
 	}
-	two := config.Copy()
-	two.MaxConns, two.MinConns, two.MinIdleConns = 2, 0, 0 // one renews, one looks
-	leases, err := pgxpool.NewWithConfig(ctx, two)
+	few := config.Copy()
+	few.MaxConns, few.MinConns, few.MinIdleConns = leaseConns, 0, 0
+	leases, err := pgxpool.NewWithConfig(ctx, few)
 	if err != nil {
 		pool.Close()
 		return nil, hide(config, err)

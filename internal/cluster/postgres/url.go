@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ import (
 //   - of several hosts, the one that takes writes is used, whatever their order.
 //   - pool_max_conns is 8: more connections do not make commits faster on most servers. Two more
 //     are for the lease alone.
-//   - a connection attempt ends after 5 s, unless connect_timeout is given.
+//   - a connection attempt ends after 5 s, or 2 s with several hosts, so that a request reaches
+//     the second one if the machine of the first one is gone; connect_timeout is another time.
 //
 // Errors do not contain the password.
 func Parse(text string) (*pgxpool.Config, error) {
@@ -64,6 +66,9 @@ func Parse(text string) (*pgxpool.Config, error) {
 	c := config.ConnConfig
 	if c.ConnectTimeout == 0 || q.Get("connect_timeout") == "" && os.Getenv("PGCONNECT_TIMEOUT") == "" {
 		c.ConnectTimeout = 5 * time.Second
+		if len(hosts(config)) > 1 {
+			c.ConnectTimeout = 2 * time.Second
+		}
 	}
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "zitadel-siem"
@@ -106,14 +111,33 @@ func redact(text, secret string) string {
 	return strings.ReplaceAll(text, secret, "xxxxx")
 }
 
+// hosts are those of a URL, in its order.
+func hosts(config *pgxpool.Config) (list []string) {
+	list = append(list, net.JoinHostPort(config.ConnConfig.Host, fmt.Sprint(config.ConnConfig.Port)))
+	for _, other := range config.ConnConfig.Fallbacks {
+		host := net.JoinHostPort(other.Host, fmt.Sprint(other.Port))
+		if !slices.Contains(list, host) { // it is there again for another way to use TLS
+			list = append(list, host)
+		}
+	}
+	return list
+}
+
+// hidden is an error without the password, in one line. Unwrap is for errors.Is and errors.As alone.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (h hidden) Error() string { return h.text }
+func (h hidden) Unwrap() error { return h.err }
+
 // hide takes the password out of an error.
 func hide(config *pgxpool.Config, err error) error {
 	if err == nil {
 		return nil
 	}
-	secret := config.ConnConfig.Password
-	if secret == "" || !strings.Contains(err.Error(), secret) {
-		return fmt.Errorf("PostgreSQL at %s: %w", config.ConnConfig.Host, err)
-	}
-	return fmt.Errorf("PostgreSQL at %s: %s", config.ConnConfig.Host, redact(err.Error(), secret))
+	text := strings.ReplaceAll(err.Error(), ":\n\t", ": ") // pgx has a line for each host
+	text = strings.ReplaceAll(text, "\n\t", "; ")
+	return hidden{"PostgreSQL at " + strings.Join(hosts(config), ", ") + ": " + redact(text, config.ConnConfig.Password), err}
 }

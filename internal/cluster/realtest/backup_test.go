@@ -2,6 +2,7 @@ package realtest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,7 +48,13 @@ func (s *postgresServer) put(t testing.TB, instance, state string) {
 
 func (s *postgresServer) sql(t testing.TB, text string, args ...any) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), s.url())
+	s.sqlIn(t, "postgres", text, args...)
+}
+
+func (s *postgresServer) sqlIn(t testing.TB, database, text string, args ...any) {
+	t.Helper()
+	// The socket: what the server wants of others does not matter.
+	conn, err := pgx.Connect(t.Context(), fmt.Sprintf("postgres:///%s?user=siem&host=%s&port=%s", database, s.dir, s.port))
 	if err != nil {
 		t.Fatal(err)
 	}

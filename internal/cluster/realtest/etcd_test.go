@@ -20,7 +20,8 @@ type etcdCluster struct {
 	members []*embed.Etcd
 }
 
-func startEtcd(t testing.TB) *etcdCluster {
+// startEtcd takes what is to be changed in the configuration of each member.
+func startEtcd(t testing.TB, change ...func(*embed.Config)) *etcdCluster {
 	t.Helper()
 	c := &etcdCluster{}
 	dir := t.TempDir()
@@ -35,6 +36,9 @@ func startEtcd(t testing.TB) *etcdCluster {
 		config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 		config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 		peers = append(peers, config.Name+"="+peer.String())
+		for _, f := range change {
+			f(config)
+		}
 		c.configs = append(c.configs, config)
 	}
 	for _, config := range c.configs {
@@ -71,6 +75,14 @@ func (c *etcdCluster) stop(testing.TB) {
 		member.Close()
 	}
 	c.members = nil
+}
+
+// leaveOne stops two of the three members.
+func (c *etcdCluster) leaveOne() {
+	for _, member := range c.members[1:] {
+		member.Close()
+	}
+	c.members = c.members[:1]
 }
 
 func (c *etcdCluster) url() string {

@@ -21,6 +21,7 @@ type postgresServer struct {
 	bin, dir string
 	port     string
 	owner    *syscall.Credential
+	killed   bool
 }
 
 // startPostgres skips the test if no PostgreSQL is installed.
@@ -54,7 +55,7 @@ func startPostgres(t testing.TB) *postgresServer {
 	}
 	s.run(t, "initdb", "-D", s.data(), "-U", "siem", "-A", "trust", "--no-sync")
 	s.start(t)
-	t.Cleanup(func() { s.run(t, "pg_ctl", "-D", s.data(), "-m", "immediate", "-w", "stop") })
+	t.Cleanup(func() { s.end(t) })
 	return s
 }
 
@@ -68,24 +69,42 @@ func (s *postgresServer) run(t testing.TB, name string, args ...string) {
 // runPath runs a program as the owner of the data.
 func (s *postgresServer) runPath(t testing.TB, name string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Dir = s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := s.command(name, args...).CombinedOutput(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 		t.Fatalf("%s %s: %v\n%s\n%s", name, strings.Join(args, " "), err, out, log)
 	}
 }
 
+func (s *postgresServer) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
+	return cmd
+}
+
 func (s *postgresServer) start(t testing.TB) {
 	t.Helper()
-	s.run(t, "pg_ctl", "-D", s.data(), "-l", filepath.Join(s.dir, "log"), "-w", "-o",
-		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", s.port, s.dir), "start")
+	args := []string{"-D", s.data(), "-l", filepath.Join(s.dir, "log"), "-w", "-o",
+		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", s.port, s.dir), "start"}
+	if s.killed { // its children may still be there
+		testkit.Until(t, "PostgreSQL starts again", func() bool { return s.command(filepath.Join(s.bin, "pg_ctl"), args...).Run() == nil })
+		s.killed = false
+		return
+	}
+	s.run(t, "pg_ctl", args...)
 }
 
 func (s *postgresServer) stop(t testing.TB) {
 	t.Helper()
 	s.run(t, "pg_ctl", "-D", s.data(), "-m", "fast", "-w", "stop")
+}
+
+// end is a stop without care for the data.
+func (s *postgresServer) end(t testing.TB) {
+	t.Helper()
+	if !s.killed {
+		s.run(t, "pg_ctl", "-D", s.data(), "-m", "immediate", "-w", "stop")
+	}
 }
 
 func (s *postgresServer) url() string {

@@ -67,14 +67,20 @@ func TestPostgresRenewsWhileCommitsHaveAllConnections(t *testing.T) {
 }
 
 // waiting counts the requests that wait for a lock.
-func (s *postgresServer) waiting(t testing.TB) (n int) {
+func (s *postgresServer) waiting(t testing.TB) int {
+	t.Helper()
+	return s.count(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+}
+
+// count asks for one number.
+func (s *postgresServer) count(t testing.TB, sql string) (n int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.url())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&n); err != nil {
+	if err := conn.QueryRow(t.Context(), sql).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
