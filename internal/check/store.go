@@ -33,6 +33,10 @@ func checkStore(ctx context.Context, r *report, s config.SharedState, sources []
 		return silent
 	}
 	defer statestore.Close(store)
+	if open := stores.Unverified(s.URL.Reveal()); len(open) > 0 {
+		r.say(warns, "store", fmt.Sprintf("the certificate of %s is not verified: whoever is on the way there can read the password and the states, and change them", strings.Join(open, ", ")),
+			"in state, remove tls=off (etcd), or write sslmode=verify-full (PostgreSQL); for an authority of your own, add ca_file=PATH (etcd) or sslrootcert=PATH (PostgreSQL)")
+	}
 	if offline {
 		r.say(passes, "store", s.Where()+": the URL is right", "")
 		return silent

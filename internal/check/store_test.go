@@ -220,3 +220,19 @@ func (d *denying) Release(ctx context.Context, lease, instance string, fence uin
 	}
 	return d.Memory.Release(ctx, lease, instance, fence)
 }
+
+func TestStoreWhoseCertificateIsNotVerifiedIsAWarning(t *testing.T) {
+	for url, warned := range map[string]bool{
+		"postgres://u:s3cr3t@db.example/siem?sslmode=require": true,
+		"etcd://u:s3cr3t@e1.example?tls=off":                  true,
+		"postgres://u:s3cr3t@db.example/siem":                 false,
+		"postgres://u:s3cr3t@127.0.0.1/siem":                  false,
+	} {
+		var out strings.Builder
+		r := &report{w: &out}
+		checkStore(t.Context(), r, config.SharedState{URL: config.Secret(url)}, nil, true)
+		if r.counts[warns] == 1 != warned || warned && !strings.Contains(out.String(), "is not verified") || strings.Contains(out.String(), "s3cr3t") {
+			t.Errorf("%s:\n%s", url, out.String())
+		}
+	}
+}

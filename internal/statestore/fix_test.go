@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/etcd"
 )
 
 // away is a store that refuses connections.
@@ -47,6 +48,12 @@ func TestErrorOfAStoreIsFollowedByItsFix(t *testing.T) {
 		{&net.DNSError{Name: "db"}, "correct the host"},
 		{syscall.ECONNREFUSED, "nobody listens there"},
 		{context.DeadlineExceeded, "firewall"},
+		{&pgconn.PgError{Code: "26000"}, "default_query_exec_mode=cache_describe"},
+		{&pgconn.PgError{Code: "08P01", Message: "unsupported startup parameter: search_path"}, "PgBouncer"},
+		{&pgconn.PgError{Code: "57P03"}, "started"},
+		{&etcd.Unreachable{Reason: "dial tcp a:1: connect: connection refused", Err: context.DeadlineExceeded}, "start etcd"},
+		{&etcd.Unreachable{Reason: "nobody answers", Err: context.DeadlineExceeded}, "firewall"},
+		{&etcd.Unreachable{Err: context.DeadlineExceeded}, "leader"},
 	} {
 		got := Explain(fmt.Errorf("PostgreSQL at db: %w", c.err))
 		if !strings.Contains(got.Error(), c.want) || !errors.Is(got, c.err) {

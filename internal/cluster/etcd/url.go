@@ -72,8 +72,7 @@ func Parse(text string) (clientv3.Config, string, error) {
 		if name == "" {
 			return c, "", errShape
 		}
-		ip := net.ParseIP(name)
-		onlyLocal = onlyLocal && (name == "localhost" || ip != nil && ip.IsLoopback())
+		onlyLocal = onlyLocal && local(name)
 		endpoints = append(endpoints, net.JoinHostPort(name, port))
 	}
 	files := q.Get("ca_file") + q.Get("cert_file") + q.Get("key_file")
@@ -106,6 +105,27 @@ func Parse(text string) (clientv3.Config, string, error) {
 		prefix = "/zitadel-siem/"
 	}
 	return c, prefix, nil
+}
+
+// Unverified are the hosts of a URL without TLS, except on this machine: whoever is on the way there
+// can take the host's place, and read the password.
+func Unverified(text string) (list []string) {
+	c, _, err := Parse(text)
+	if err != nil || c.TLS != nil {
+		return nil
+	}
+	for _, endpoint := range c.Endpoints {
+		_, host, _ := strings.Cut(endpoint, "://")
+		if name, _, err := net.SplitHostPort(host); err == nil && !local(name) {
+			list = append(list, host)
+		}
+	}
+	return list
+}
+
+func local(name string) bool {
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var errShape = errors.New("state is not a URL as etcd://HOST:2379,HOST:2379/PREFIX: percent-encode special characters in user and password")

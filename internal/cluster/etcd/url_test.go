@@ -32,6 +32,20 @@ func TestURL(t *testing.T) {
 	}
 }
 
+func TestHostsWithoutTLSAreFound(t *testing.T) {
+	for text, want := range map[string]string{
+		"etcd://a.example":                      "",
+		"etcd://a.example,127.0.0.1?tls=off":    "a.example:2379",
+		"etcd://127.0.0.1,localhost?tls=off":    "",
+		"etcd://127.0.0.1":                      "",
+		"etcd://[2001:db8::1]:23,[::1]?tls=off": "[2001:db8::1]:23",
+	} {
+		if got := strings.Join(Unverified(text), " "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestPasswordIsInNoError(t *testing.T) {
 	t.Setenv("ETCD_PASSWORD", "")
 	const secret = "s3cr3t"

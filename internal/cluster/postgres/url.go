@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -74,6 +75,28 @@ func Parse(text string) (*pgxpool.Config, error) {
 		c.RuntimeParams["application_name"] = "zitadel-siem"
 	}
 	return config, nil
+}
+
+// Unverified are the hosts of a URL whose certificate is not verified, or that have none, except on
+// this machine: whoever is on the way there can take the host's place, and read the password.
+func Unverified(text string) (list []string) {
+	config, err := Parse(text)
+	if err != nil {
+		return nil
+	}
+	first := config.ConnConfig
+	note := func(host string, port uint16, c *tls.Config) {
+		// verify-ca verifies in a callback.
+		verified := c != nil && (!c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil)
+		if name := net.JoinHostPort(host, fmt.Sprint(port)); !verified && !local(host) && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	note(first.Host, first.Port, first.TLSConfig)
+	for _, other := range first.Fallbacks {
+		note(other.Host, other.Port, other.TLSConfig)
+	}
+	return list
 }
 
 // local tells whether all hosts are sockets or loopback addresses.

@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func clean(t *testing.T) {
@@ -109,5 +112,49 @@ func TestPasswordFromAFile(t *testing.T) {
 	t.Setenv("PGPASSFILE", pgpass)
 	if c, err = Parse("postgres://u@db.example/siem"); err != nil || c.ConnConfig.Password != "from-pgpass" {
 		t.Errorf("PGPASSFILE: %v", err)
+	}
+}
+
+func TestHostsThatAreNotVerifiedAreFound(t *testing.T) {
+	clean(t)
+	for text, want := range map[string]string{
+		"postgres://u@db.example/siem":                                    "",
+		"postgres://u@db.example/siem?sslmode=require":                    "db.example:5432",
+		"postgres://u@db.example/siem?sslmode=prefer":                     "db.example:5432",
+		"postgres://u@db.example/siem?sslmode=verify-ca":                  "",
+		"postgres://u@a.example,127.0.0.1,b.example/siem?sslmode=disable": "a.example:5432 b.example:5432",
+		"postgres://u@127.0.0.1/siem?sslmode=disable":                     "",
+		"postgres:///siem?host=/var/run/postgresql":                       "",
+	} {
+		if got := strings.Join(Unverified(text), " "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A request has a third of a lease, 5 s: it must reach the second host while the machine of the first
+// one is gone.
+func TestSeveralHostsAreTriedWithinOneRequest(t *testing.T) {
+	clean(t)
+	for text, want := range map[string]time.Duration{
+		"postgres://u@db.example/siem":                    5 * time.Second,
+		"postgres://u@a.example,b.example/siem":           2 * time.Second,
+		"postgres://u@a.example/siem?connect_timeout=7":   7 * time.Second,
+		"postgres://u@a.example,b/siem?connect_timeout=7": 7 * time.Second,
+	} {
+		c, err := Parse(text)
+		if err != nil || c.ConnConfig.ConnectTimeout != want {
+			t.Errorf("%s: %v, %v", text, c.ConnConfig.ConnectTimeout, err)
+		}
+	}
+}
+
+// An error of several hosts is one line of a log, and keeps what errors.Is finds, also if the password is in it.
+func TestErrorOfSeveralHostsIsOneLine(t *testing.T) {
+	clean(t)
+	_, err := Open(t.Context(), "postgres://u:refused@127.0.0.1:1,127.0.0.1:2/siem")
+	if err == nil || !strings.HasPrefix(err.Error(), "PostgreSQL at 127.0.0.1:1, 127.0.0.1:2: ") || strings.ContainsAny(err.Error(), "\n\t") ||
+		strings.Contains(err.Error(), "refused") || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("error %v", err)
 	}
 }

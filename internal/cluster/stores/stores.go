@@ -27,6 +27,15 @@ func New(url string) (cluster.Store, error) {
 	return newLazy(func(ctx context.Context) (cluster.Store, error) { return opened(postgres.Open(ctx, url)) }), nil
 }
 
+// Unverified are the hosts of a URL whose certificate is not verified, or that have none, except on
+// this machine.
+func Unverified(url string) []string {
+	if strings.HasPrefix(url, "etcd:") {
+		return etcd.Unverified(url)
+	}
+	return postgres.Unverified(url)
+}
+
 // opened keeps a nil pointer from becoming a store.
 func opened[S cluster.Store](s S, err error) (cluster.Store, error) {
 	if err != nil {
