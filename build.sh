@@ -12,6 +12,7 @@
 #                         docs/releases.md
 #   ./build.sh test-deps  what the tests need: Go, a C compiler, the modules
 #   ./build.sh cluster-deps  what make cluster-test needs beside them: PostgreSQL
+#                         and PgBouncer
 #   ./build.sh exec CMD   run CMD with the Go that was found, for example
 #                         ./build.sh exec go test ./...
 #
@@ -95,6 +96,15 @@ install_postgresql() {
     command -v apt-get >/dev/null && may_install || return 1
     say "no PostgreSQL: installing it"
     apt_get install --no-install-recommends postgresql || { apt_get update && apt_get install --no-install-recommends postgresql; }
+}
+
+install_pgbouncer() {
+    if command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ]; then
+        return 0
+    fi
+    command -v apt-get >/dev/null && may_install || return 1
+    say "no PgBouncer: installing it"
+    apt_get install --no-install-recommends pgbouncer || { apt_get update && apt_get install --no-install-recommends pgbouncer; }
 }
 
 # Debian 12 itself has Go 1.19. Its backports have one that is new enough to
@@ -423,6 +433,7 @@ test-deps)
 cluster-deps)
     need_go
     install_postgresql || say "PostgreSQL is missing and cannot be installed: its tests are skipped"
+    install_pgbouncer || say "PgBouncer is missing and cannot be installed: its tests are skipped"
     ;;
 exec)
     shift

@@ -81,8 +81,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	wait := reachAll(ctx, config)
 	known := timelines{newest: map[string]int64{}}
-	known.survey(ctx, config)
+	known.survey(ctx, config, wait)
 	known.guard(config) // and the copy of it below
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -101,6 +102,17 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return nil, hide(config, err)
 	}
 	return s, nil
+}
+
+// reachAll lets a request as long as this one reach every host, also if those before do not answer. It
+// returns how long one is waited for. A member gives a request a third of its lease.
+func reachAll(ctx context.Context, config *pgxpool.Config) time.Duration {
+	c, n := config.ConnConfig, len(hosts(config))
+	if end, ok := ctx.Deadline(); ok && n > 1 {
+		// A share for the survey, one for each host, and one for the request itself.
+		c.ConnectTimeout = min(c.ConnectTimeout, time.Until(end)/time.Duration(n+2))
+	}
+	return c.ConnectTimeout
 }
 
 func (s *Store) create(ctx context.Context) error {

@@ -36,9 +36,6 @@ type timelines struct {
 	newest map[string]int64 // by system
 }
 
-// errOldPrimary is about one of the hosts. With another one that is sound, it is not shown.
-var errOldPrimary = errors.New("an old primary came back")
-
 // use notes a timeline, or refuses it.
 func (s *timelines) use(t timeline) error {
 	if t.system == "" {
@@ -47,7 +44,7 @@ func (s *timelines) use(t timeline) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if newest := s.newest[t.system]; t.number < newest {
-		return fmt.Errorf("%w: it has timeline %d, and this process has used timeline %d: stop it, or make it a standby; if it was restored from a backup, restart the members", errOldPrimary, t.number, newest)
+		return fmt.Errorf("an old primary came back: it has timeline %d, and this process has used timeline %d: stop it, or make it a standby; if it was restored from a backup, restart the members", t.number, newest)
 	}
 	s.newest[t.system] = t.number
 	return nil
@@ -80,18 +77,10 @@ func (s *timelines) guard(config *pgxpool.Config) {
 	}
 }
 
-// surveyWithin is enough for a host that answers. Those that do not are not waited for: a request
-// that opens the store has a third of a lease.
-const surveyWithin = time.Second
-
-// survey notes the timelines of all hosts that answer.
-func (s *timelines) survey(ctx context.Context, config *pgxpool.Config) {
+// survey notes the timelines of all hosts that answer in time.
+func (s *timelines) survey(ctx context.Context, config *pgxpool.Config, within time.Duration) {
 	if len(hosts(config)) < 2 {
 		return
-	}
-	within := surveyWithin
-	if end, ok := ctx.Deadline(); ok {
-		within = min(within, time.Until(end)/3)
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -1,7 +1,9 @@
 package realtest
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster/postgres"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 )
 
@@ -166,4 +169,21 @@ func TestOldPrimaryOfPostgresIsNotUsed(t *testing.T) {
 		t.Errorf("the old primary took commits of %d sources", n)
 	}
 	f.wantAll()
+}
+
+// The machine of the first host is gone when a member with a short lease starts.
+func TestPostgresIsOpenedWithItsSecondHost(t *testing.T) {
+	s := startPostgres(t)
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mute.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), minLease/3)
+	defer cancel()
+	store, err := postgres.Open(ctx, fmt.Sprintf("postgres://siem@%s,127.0.0.1:%s/postgres", mute.Addr(), s.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
 }
