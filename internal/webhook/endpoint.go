@@ -33,6 +33,9 @@ const (
 	spoolTimeout = 5 * time.Second
 	writeTimeout = bodyTimeout + keySetTimeout + spoolTimeout + 5*time.Second
 	closeTimeout = spoolTimeout
+	// strangerTimeout is how long a request may arrive at the end: one that is cut off is lost,
+	// because ZITADEL sends it once.
+	strangerTimeout = 500 * time.Millisecond
 	// maxHeaders: ZITADEL sends 400 bytes, and proxies add to that. net/http adds 4 KiB.
 	maxHeaders = 8 << 10
 	// reportEvery is how often refusals are logged, at most.
