@@ -64,7 +64,7 @@ func TestMovesOfSourcesAreToldInFewLines(t *testing.T) {
 		time.Sleep(2 * ttl)
 		most := int(time.Since(began)/(10*time.Second)) + 1
 		given, taken := linesWith(one, "sources were given up"), linesWith(two, "sources were taken")
-		if n, m := sum(t, given, "given_up"), sum(t, taken, "taken"); n != 500 || m != 500 || len(given) > most || len(taken) > most {
+		if n, m := sum(t, given, "given_up"), sum(t, taken, "taken"); n < 500 || m < 500 || n+m > 1100 || len(given) > most || len(taken) > most {
 			t.Errorf("%d given up in %d lines, %d taken in %d lines, %s", n, len(given), m, len(taken), time.Since(began))
 		}
 	})

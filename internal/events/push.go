@@ -60,13 +60,19 @@ type pushedEvent struct {
 // for the end of a process, and works while ZITADEL does not answer. The reader must have a state: a
 // first start has not decided where it begins.
 func (r *Reader) TakePushes(ctx context.Context, emit Emit) error {
+	// Without an answer of ZITADEL there is only this machine's clock. If it is behind, the keys
+	// in the state would look older than they are, and be forgotten too early.
+	dated := func(ctx context.Context, b Batch) error {
+		b.State.Updated = maxTime(b.State.Updated, r.stateAt)
+		return emit(ctx, b)
+	}
 	for {
 		select {
 		case p, more := <-r.pushes:
 			if !more {
 				return nil
 			}
-			if err := r.takePushes(ctx, p, emit); err != nil {
+			if err := r.takePushes(ctx, p, dated); err != nil {
 				return err
 			}
 		case <-ctx.Done():

@@ -240,6 +240,7 @@ func TestTakePushes_EmitsWhatIsNewAndNotesIt(t *testing.T) {
 		w.add(w.now().Add(-time.Minute), 3)
 		w.pushing(func(chan<- Push) { time.Sleep(time.Second) })
 		before := w.state
+		before.Updated = w.now().Add(time.Hour) // by a clock that was an hour ahead of this one
 		keys := w.store.Keys()
 		pushes := make(chan Push, 3)
 		pushes <- pushOf(keys[2].AggregateID, keys[2].Sequence, w.now().Add(-time.Minute))
@@ -255,8 +256,8 @@ func TestTakePushes_EmitsWhatIsNewAndNotesIt(t *testing.T) {
 		if err := r.TakePushes(context.Background(), func(_ context.Context, b Batch) error { last = b; came += len(b.Records); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if came != 1 || len(last.State.Pushed) != 1 || last.State.Pushed[0].AggregateID != "new" || !last.State.Watermark.Equal(before.Watermark) {
-			t.Errorf("%d came, the state has %v", came, last.State.Pushed)
+		if came != 1 || len(last.State.Pushed) != 1 || last.State.Pushed[0].AggregateID != "new" || !last.State.Watermark.Equal(before.Watermark) || !last.State.Updated.Equal(before.Updated) {
+			t.Errorf("%d came, the state has %v, of %s", came, last.State.Pushed, last.State.Updated)
 		}
 	})
 }

@@ -29,9 +29,14 @@ func (p *Pipe) Run(ctx context.Context, read Read) error { return p.RunThen(ctx,
 // Nil: there is none. RunThen is called instead of Run.
 func (p *Pipe) RunThen(reading, ctx context.Context, read, last Read) error {
 	tasks, ctx := errgroup.WithContext(ctx)
-	reading, stopReading := context.WithCancel(reading)
-	defer stopReading()
-	defer context.AfterFunc(ctx, stopReading)()
+	if last == nil {
+		reading = ctx
+	} else {
+		var stopReading context.CancelFunc
+		reading, stopReading = context.WithCancel(reading)
+		defer stopReading()
+		defer context.AfterFunc(ctx, stopReading)()
+	}
 	// A batch that waits for room is not dropped because reading ends.
 	emit := func(_ context.Context, b Batch) error { return p.emit(ctx, b) }
 	p.startPreparing = func() {

@@ -51,6 +51,9 @@ func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o sou
 func (f *Feed) Run(ctx context.Context) error {
 	sending, stop := sink.Outlive(ctx)
 	defer stop()
+	if f.Listener == nil {
+		return f.run(ctx, ctx, sending)
+	}
 	emitting, stopDraining := sink.OutliveToDrain(ctx)
 	defer stopDraining()
 	return f.run(ctx, emitting, sending)

@@ -21,17 +21,22 @@ import (
 // accepted, until emitting ends: the record of an API call comes from nowhere else, and the disk of
 // the spool may go with the process. Other sources do not use emitting. Run is called once.
 func (s *Source) Run(reading, emitting, ending context.Context, handOver func(emitting context.Context) error) error {
-	var last pipe.Read
-	if s.Drains && s.Listener != nil {
-		last = s.readLast
-	} else {
+	drains := s.Drains && s.Listener != nil
+	if !drains {
 		emitting = reading
 	}
 	emitting, stopEmitting := context.WithCancel(emitting)
 	defer stopEmitting()
-	reading, stopReading := context.WithCancel(reading)
-	defer stopReading()
-	defer context.AfterFunc(emitting, stopReading)()
+	var last pipe.Read
+	if drains {
+		last = s.readLast
+		var stopReading context.CancelFunc
+		reading, stopReading = context.WithCancel(reading)
+		defer stopReading()
+		defer context.AfterFunc(emitting, stopReading)()
+	} else {
+		reading = emitting
+	}
 	var readError error
 	var read sync.WaitGroup
 	s.startLearning(reading, &read)
