@@ -59,7 +59,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	return f.run(ctx, emitting, sending)
 }
 
-// drain hands over the webhooks that are in the spool of a listener that drains. No message begins after the end
+// drain hands over what is in the spool of a listener that drains. No message begins after the end
 // of emitting. It is called instead of Run.
 func (f *Feed) drain(emitting, sending context.Context) error {
 	f.Drains = true
