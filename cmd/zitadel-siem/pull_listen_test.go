@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -11,6 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
+	"github.com/zitadel-siem/zitadel-siem/internal/spool"
 	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
@@ -96,4 +101,73 @@ func TestPull_KillsWhileWebhooksArriveLoseNothing(t *testing.T) {
 		t.Errorf("foreign: %v", counts)
 	}
 	t.Logf("%d events, %d kills, %d repeated", len(want), kills, repeats)
+}
+
+// Ended by SIGTERM while API calls arrive without a pause: every one that was answered with 200 comes
+// out before the end, and the spool is empty. Its volume may be deleted with the process.
+func TestPull_SigtermWhileWebhooksArriveHandsOverAll(t *testing.T) {
+	t.Parallel()
+	const key = "of-a-target-in-a-test"
+	server := startRecorded(t, zitadeltest.Options{})
+	dir := t.TempDir()
+	keys := filepath.Join(dir, "targets")
+	if err := errors.Join(os.Mkdir(keys, 0o700), os.WriteFile(filepath.Join(keys, "siem"), []byte(key), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	address := "127.0.0.1:" + testkit.FreePort(t)
+	env := environment(server, "ZITADEL_STATE_PATH="+filepath.Join(dir, "state"), "ZITADEL_WEBHOOK_LISTEN="+address, "ZITADEL_WEBHOOK_KEYS_DIR="+keys)
+	out, err := os.Create(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := program(t, env, "listen")
+	cmd.Stdout = out
+	said := listenTo(t, cmd)
+	waitFor(t, said, "webhooks are received")
+
+	target := zitadeltest.NewTarget("http://"+address+"/siem", key)
+	var mu sync.Mutex
+	accepted := map[string]bool{}
+	var sent atomic.Int64
+	var senders sync.WaitGroup
+	for range 4 {
+		senders.Go(func() {
+			for refused := 0; refused < 3; { // until nobody is there any more
+				user := fmt.Sprint("call-", sent.Add(1))
+				if !target.Post(fmt.Appendf(nil, `{"fullMethod":"/zitadel.user.v2.UserService/SetPassword","instanceID":"1","orgID":"2","userID":%q}`, user)) {
+					refused++
+					continue
+				}
+				mu.Lock()
+				accepted[user] = true
+				mu.Unlock()
+			}
+		})
+	}
+	testkit.Until(t, "calls", func() bool { mu.Lock(); defer mu.Unlock(); return len(accepted) >= 200 })
+	if status := interrupt(t, cmd, syscall.SIGTERM); status != 0 {
+		t.Errorf("exit status %d\n%s", status, said)
+	}
+	senders.Wait()
+	came := map[string]int{}
+	for line := range strings.Lines(readFile(t, out.Name())) {
+		if gjson.Get(line, "event.type").Str == "api.request" {
+			came[gjson.Get(line, "editor.id").Str]++
+		}
+	}
+	for user := range accepted {
+		if came[user] != 1 {
+			t.Errorf("%s was answered with 200 and came %d times", user, came[user])
+		}
+	}
+	left, err := spool.Open(filepath.Join(dir, "state.spool"), spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	if n := left.Usage().Entries; n != 0 {
+		t.Errorf("%d entries are in the spool\n%s", n, said)
+	}
+	t.Logf("%d calls were accepted", len(accepted))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -74,15 +75,36 @@ func writeMembers(w io.Writer, h statestore.Holdings) error {
 		}
 		defer fmt.Fprintln(w)
 	}
+	list := listNumbers(h.Members)
+	if len(list) > 1 {
+		defer fmt.Fprint(w, "\nThe members have different lists of sources (LIST), so no source moves to the one that has fewer. Give all members the same configuration.\n")
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "MEMBER\tHOLDS\tWAITS FOR\tSOURCES")
+	row := func(name, holds, waits, number, sources string) {
+		if len(list) > 1 {
+			sources = number + "\t" + sources
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, holds, waits, sources)
+	}
+	row("MEMBER", "HOLDS", "WAITS FOR", "LIST", "SOURCES")
 	for _, m := range h.Members {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\n", shownName(m.Name), len(m.Held), m.Waiting, shownNames(m.Held))
+		row(shownName(m.Name), strconv.Itoa(len(m.Held)), strconv.Itoa(m.Waiting), strconv.Itoa(list[m.List]), shownNames(m.Held))
 	}
 	if len(h.Nobody) > 0 {
-		fmt.Fprintf(t, "%s\t%d\t\t%s\n", nobody, len(h.Nobody), shownNames(h.Nobody))
+		row(nobody, strconv.Itoa(len(h.Nobody)), "", "", shownNames(h.Nobody))
 	}
 	return t.Flush()
+}
+
+// listNumbers numbers the lists of sources that members have, from 1.
+func listNumbers(members []cluster.MemberStatus) map[string]int {
+	numbers := map[string]int{}
+	for _, m := range members {
+		if numbers[m.List] == 0 {
+			numbers[m.List] = len(numbers) + 1
+		}
+	}
+	return numbers
 }
 
 const (
@@ -109,21 +131,22 @@ func shownNames(names []string) string {
 // sources that nobody holds.
 func writeMembersJSON(w io.Writer, h statestore.Holdings) error {
 	out := json.NewEncoder(w)
-	line := func(member *string, held []string, waiting int) error {
+	line := func(member *string, held []string, waiting int, list string) error {
 		return out.Encode(struct {
 			Member  *string  `json:"member"`
 			Holds   int      `json:"sources_held"`
 			Waiting int      `json:"sources_waiting"`
+			List    string   `json:"list,omitempty"` // the same text means the same list
 			Sources []string `json:"sources"`
-		}{member, len(held), waiting, append([]string{}, held...)})
+		}{member, len(held), waiting, list, append([]string{}, held...)})
 	}
 	for _, m := range h.Members {
-		if err := line(&m.Name, m.Held, m.Waiting); err != nil {
+		if err := line(&m.Name, m.Held, m.Waiting, m.List); err != nil {
 			return err
 		}
 	}
 	if len(h.Nobody) == 0 {
 		return nil
 	}
-	return line(nil, h.Nobody, 0)
+	return line(nil, h.Nobody, 0, "")
 }

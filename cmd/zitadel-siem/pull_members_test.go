@@ -74,6 +74,37 @@ func TestMembersOfAStoreThatNobodyUsesSaysSo(t *testing.T) {
 	}
 }
 
+// Members with different lists do not balance, and this is where an operator looks.
+func TestMembersShowsThatListsOfSourcesDiffer(t *testing.T) {
+	store := clustertest.NewMemory()
+	for name, list := range map[string]string{"host-a-k3fq": "11", "host-a-x7mz": "22", "host-b-p2dd": "11"} {
+		if _, err := store.Grant(t.Context(), time.Minute, cluster.Note{Name: name, Sources: list}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Register(t.Context(), []string{"lost"}); err != nil {
+		t.Fatal(err)
+	}
+	var table, lines strings.Builder
+	if err := writeMembers(&table, holdings(t, store)); err != nil {
+		t.Fatal(err)
+	}
+	want := `MEMBER       HOLDS  WAITS FOR  LIST  SOURCES
+host-a-k3fq  0      0          1     
+host-a-x7mz  0      0          2     
+host-b-p2dd  0      0          1     
+(nobody)     1                       lost
+
+The members have different lists of sources (LIST), so no source moves to the one that has fewer. Give all members the same configuration.
+`
+	if table.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", table.String(), want)
+	}
+	if err := writeMembersJSON(&lines, holdings(t, store)); err != nil || strings.Count(lines.String(), `"list":"11"`) != 2 {
+		t.Errorf("%v\n%s", err, lines.String())
+	}
+}
+
 // Ten thousand names on a terminal tell nobody anything; a script gets all.
 func TestMembersIsShortForPeopleAndCompleteForScripts(t *testing.T) {
 	store := clustertest.NewMemory()

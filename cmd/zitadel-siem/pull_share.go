@@ -27,12 +27,12 @@ func (c *pullCommand) start(ctx context.Context, sources config.Sources, log *sl
 	if err != nil {
 		return nil, nil, err
 	}
-	name, _ := os.Hostname() // without it, cluster makes up a name
-	member, err := cluster.New(cluster.Options{Store: statestore.Explained{Store: store}, Name: name, TTL: c.shared.Lease, AcceptOld: c.AcceptOldState, Log: log})
+	member, err := cluster.New(cluster.Options{Store: statestore.Explained{Store: store}, TTL: c.shared.Lease, AcceptOld: c.AcceptOldState, Log: log})
 	if err != nil {
 		statestore.Close(store)
 		return nil, nil, err
 	}
+	log.Info("the sources are shared with other members", "member", member.Status().Name)
 	return sidecar.Share(sources.List, member, c.opener(log), log), func() { statestore.Close(store) }, nil
 }
 

@@ -22,6 +22,7 @@ func (m *Member) balancing(ctx context.Context) {
 			m.troubled(balances, err)
 			m.mu.Unlock()
 		}
+		m.tellMoves()
 		select {
 		case <-ctx.Done():
 		case <-m.wake:
@@ -71,6 +72,7 @@ func (m *Member) balance(ctx context.Context) (asked bool, err error) {
 	if err != nil || !sure {
 		return true, err
 	}
+	m.compareLists(view, lease)
 	m.takeAll(ctx, lease, m.plan(view, lease))
 	return true, cmp.Or(m.reconcile(ctx, view, lease), unfreed)
 }
@@ -183,7 +185,7 @@ func (m *Member) plan(v View, lease string) []*waiter {
 	}
 	if !leaving && surplus(v, lease, m.sources, len(m.known), mine, free) {
 		for _, h := range m.held { // any
-			m.o.Log.Info("a source is given up: another member has fewer", "instance", h.instance)
+			m.passed.add(h.instance, now)
 			h.leave()
 			break
 		}
@@ -261,6 +263,7 @@ func (m *Member) take(ctx context.Context, lease string, w *waiter) error {
 		return nil
 	}
 	m.held[w.instance] = h
+	m.taken.add(w.instance, m.o.now())
 	if !m.certain(lease) {
 		h.stop()
 	}

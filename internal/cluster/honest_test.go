@@ -199,7 +199,7 @@ func TestStoreThatRenewsAndNothingElseIsAnOutage(t *testing.T) {
 		}
 		h.Close()
 		stop()
-		if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 2 {
+		if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 3 { // beside that the source was taken
 			t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines[:min(6, len(lines))], "\n"))
 		}
 	})

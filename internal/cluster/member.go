@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
 )
 
@@ -20,8 +23,8 @@ import (
 // ZITADEL's own retries and a SIEM's index take.
 const DefaultTTL = 15 * time.Second
 
-// MinTTL: etcd counts leases in seconds, and grants none below two.
-const MinTTL = 2 * time.Second
+// MinTTL is the shortest [Options.TTL].
+const MinTTL = cursor.MinLease
 
 // DefaultMaxAge: a store that no member has used for so long is taken for an old backup. Three
 // days let all members stand still over a weekend, and a store that is mended the next day
@@ -32,7 +35,7 @@ const DefaultMaxAge = 3 * 24 * time.Hour
 // Options of a member. The zero value of each field but Store is usable.
 type Options struct {
 	Store Store
-	Name  string        // for people; default a random one
+	Name  string        // for people; default that of the host, and some letters
 	TTL   time.Duration // default [DefaultTTL], at least [MinTTL]
 	// MaxAge: see [DefaultMaxAge].
 	MaxAge time.Duration
@@ -84,12 +87,15 @@ type Member struct {
 	stopping bool
 	given    chan struct{}   // a source was given up
 	life     context.Context // of Run; nil before
+	taken    tally           // sources that were taken, for the log
+	passed   tally           // and those that were given up, so that another member has as many
+	lists    listWatch
 }
 
 // New returns a member that does nothing until Run.
 func New(o Options) (*Member, error) {
 	if o.Name == "" {
-		o.Name = "member-" + rand.Text()[:6]
+		o.Name = defaultName()
 	}
 	if o.TTL == 0 {
 		o.TTL = DefaultTTL
@@ -112,6 +118,16 @@ func New(o Options) (*Member, error) {
 		unfreed: map[string]*held{}, unsaved: outage.Log{Remind: time.Minute}, untaken: outage.Log{Remind: time.Minute},
 		freeFrom: map[string]time.Time{}, seen: map[string]seen{},
 	}, nil
+}
+
+// defaultName is the name of the host, with letters that tell two processes there apart. Numbers of
+// processes do not: containers that share the name of their host have the same ones.
+func defaultName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "member"
+	}
+	return host + "-" + strings.ToLower(rand.Text()[:4])
 }
 
 // Sources sets the sources that this member could read. It may be called at any time. A

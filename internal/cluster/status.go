@@ -76,6 +76,7 @@ type MemberStatus struct {
 	Name    string
 	Held    []string // sorted
 	Waiting int
+	List    string // names its list of sources; members balance only while they have the same one
 }
 
 // Members joins what [Store.Look] and [Store.Holders] say: who holds what, sorted by name.
@@ -87,7 +88,7 @@ func Members(view View, holders map[string]string) []MemberStatus {
 	var out []MemberStatus
 	for _, v := range view.Members {
 		slices.Sort(byLease[v.Lease])
-		out = append(out, MemberStatus{Name: v.Note.Name, Held: byLease[v.Lease], Waiting: v.Note.Waiting})
+		out = append(out, MemberStatus{Name: v.Note.Name, Held: byLease[v.Lease], Waiting: v.Note.Waiting, List: v.Note.Sources})
 	}
 	slices.SortStableFunc(out, func(a, b MemberStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 )
 
 // SharedState says where several processes have the states of the sources that they share.
@@ -20,11 +22,8 @@ type SharedState struct {
 	Lease time.Duration
 }
 
-// Bounds of [SharedState.Lease]. etcd counts leases in seconds and grants none below two.
-const (
-	minLease = 2 * time.Second
-	maxLease = 10 * time.Minute
-)
+// maxLease is the longest [SharedState.Lease]; the shortest is [cursor.MinLease].
+const maxLease = 10 * time.Minute
 
 // On tells whether states are shared.
 func (s SharedState) On() bool { return s.URL != "" }
@@ -98,8 +97,8 @@ func parseLease(text string) (time.Duration, error) {
 	if err != nil {
 		return 0, errors.New("is not a duration such as 15s")
 	}
-	if d < minLease || d > maxLease {
-		return 0, fmt.Errorf("is not between %s and %s", minLease, maxLease)
+	if d < cursor.MinLease || d > maxLease {
+		return 0, fmt.Errorf("is not between %s and %s", cursor.MinLease, maxLease)
 	}
 	return d, nil
 }

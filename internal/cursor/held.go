@@ -1,5 +1,12 @@
 package cursor
 
+import "time"
+
+// MinLease is the shortest lease of a state that several machines share: etcd counts leases in
+// seconds, and grants none below two. It is here for the settings too, because they must not need
+// the stores.
+const MinLease = 2 * time.Second
+
 // Held is the state of one source that this process holds: nobody else may move it.
 // [File] is one, held by a lock on this machine. The stores that several machines share
 // hold it by a lease. Methods are safe for concurrent use.

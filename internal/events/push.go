@@ -56,6 +56,40 @@ type pushedEvent struct {
 	typ     string
 }
 
+// TakePushes emits what is pushed, until the channel is closed or ctx ends, and reads nothing. It is
+// for the end of a process, and works while ZITADEL does not answer. The reader must have a state: a
+// first start has not decided where it begins.
+func (r *Reader) TakePushes(ctx context.Context, emit Emit) error {
+	// Without an answer of ZITADEL there is only this machine's clock. If it is behind, the keys
+	// in the state would look older than they are, and be forgotten too early.
+	dated := func(ctx context.Context, b Batch) error {
+		b.State.Updated = maxTime(b.State.Updated, r.stateAt)
+		return emit(ctx, b)
+	}
+	for {
+		select {
+		case p, more := <-r.pushes:
+			if !more {
+				return nil
+			}
+			if err := r.takePushes(ctx, p, dated); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// takePushesOrNone emits pushes, or notes that no more come.
+func (r *Reader) takePushesOrNone(ctx context.Context, first Push, more bool, emit Emit) error {
+	if !more {
+		r.pushes = nil
+		return nil
+	}
+	return r.takePushes(ctx, first, emit)
+}
+
 // takePushes emits pushes. A new event is emitted at once, and dropped when the
 // reader meets it in the log. A push changes nothing else: not the watermark, not
 // what is missing, not what is known of an aggregate. Otherwise the owner of a
@@ -127,7 +161,7 @@ func (r *Reader) admitPush(e *eventpb.Event) bool {
 		return false
 	case date.After(now.Add(pushFuture)), date.Before(now.Add(-pushKept)), !r.makeRoomForPush(now):
 		return false // it comes when the reader meets it
-	case r.ownUser != "" && k.typ == oidcSession, !r.filter.passes(e):
+	case r.settings.ExcludeOwn && k.typ == oidcSession, !r.filter.passes(e):
 		return false // decided, and counted, when the reader meets it
 	}
 	r.pushed[k] = pushedEvent{date, e.GetType().GetType()}
@@ -208,8 +242,8 @@ func (r *Reader) idle(ctx context.Context, d time.Duration, emit Emit) error {
 			if err := r.takeSwept(ctx, a, emit); err != nil {
 				return err
 			}
-		case p := <-r.pushes:
-			if err := r.takePushes(ctx, p, emit); err != nil {
+		case p, more := <-r.pushes:
+			if err := r.takePushesOrNone(ctx, p, more, emit); err != nil {
 				return err
 			}
 		}

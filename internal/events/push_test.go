@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,8 +146,8 @@ func TestLaw7_APushLeavesTheMemoryAlone(t *testing.T) {
 	inWorld(t, func(w *world) {
 		pushes := make(chan Push, pushTogether)
 		w.pushes = pushes
+		w.settings.ExcludeOwn = true
 		r := w.reader()
-		r.ownUser = "own"
 		stop := w.run(r)
 		time.Sleep(time.Second)
 		for i := range 3 * pushTogether {
@@ -228,6 +229,35 @@ func TestPush_OtherThingsPassAndAreDoneInOrder(t *testing.T) {
 		}
 		if others != "024" || fmt.Sprint(done) != "[0 1 2 3 4]" {
 			t.Errorf("others %s, done %v", others, done)
+		}
+	})
+}
+
+// At the end pushes are emitted without ZITADEL, and noted in the state: what is known does not come
+// again, now or later.
+func TestTakePushes_EmitsWhatIsNewAndNotesIt(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.add(w.now().Add(-time.Minute), 3)
+		w.pushing(func(chan<- Push) { time.Sleep(time.Second) })
+		before := w.state
+		before.Updated = w.now().Add(time.Hour) // by a clock that was an hour ahead of this one
+		keys := w.store.Keys()
+		pushes := make(chan Push, 3)
+		pushes <- pushOf(keys[2].AggregateID, keys[2].Sequence, w.now().Add(-time.Minute))
+		pushes <- pushOf("new", 1, w.now())
+		pushes <- pushOf("new", 1, w.now())
+		close(pushes)
+		r, err := NewReader(nil, w.settings, before, Options{Log: slog.New(slog.DiscardHandler), Now: w.now, Pushes: pushes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last Batch
+		came := 0
+		if err := r.TakePushes(context.Background(), func(_ context.Context, b Batch) error { last = b; came += len(b.Records); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if came != 1 || len(last.State.Pushed) != 1 || last.State.Pushed[0].AggregateID != "new" || !last.State.Watermark.Equal(before.Watermark) || !last.State.Updated.Equal(before.Updated) {
+			t.Errorf("%d came, the state has %v, of %s", came, last.State.Pushed, last.State.Updated)
 		}
 	})
 }

@@ -63,7 +63,7 @@ type Reader struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // this machine's clock; nil is time.Now
-	// Pushes, if not nil, are emitted as they come. It is never closed.
+	// Pushes, if not nil, are emitted as they come. It is closed once nothing more comes.
 	Pushes <-chan Push
 	// Phase, from 0 to 1, is where in each poll interval the reader polls, and in each span of
 	// the sweep it sweeps, so that many readers of one process do not all ask at once. 0: the
@@ -102,6 +102,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		total:      state.Events,
 		filterText: Describe(&settings),
 	}
+	r.filter = newFilter(&settings, nil) // of pushes, until prepare knows the event types
 	r.chaseBeginnings = r.fresh && settings.Start.Beginning
 	r.mem.holes = r.holes.open
 	// Keys of the state were newer than its watermark, and older than now.
@@ -266,8 +267,8 @@ func (r *Reader) pass(ctx context.Context, w *windows, emit Emit) error {
 			if open {
 				err = r.accept(ctx, s, emit)
 			}
-		case p := <-r.pushes:
-			err = r.takePushes(ctx, p, emit)
+		case p, more := <-r.pushes:
+			err = r.takePushesOrNone(ctx, p, more, emit)
 		}
 		if err != nil {
 			stop()

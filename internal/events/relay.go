@@ -7,9 +7,10 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 )
 
-// Relay emits what comes by push until ctx ends, and reads no log: another process does, and
-// emits the same events with the same ids. So Relay has no state, and cannot tell what that
-// process has emitted. What the filters leave out does not come out here either.
+// Relay emits what comes by push until the channel is closed or ctx ends, and reads no log:
+// another process does, and emits the same events with the same ids. So Relay has no state, and
+// cannot tell what that process has emitted. What the filters leave out does not come out here
+// either.
 func Relay(ctx context.Context, settings config.Settings, o Options, emit Emit) error {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -17,7 +18,10 @@ func Relay(ctx context.Context, settings config.Settings, o Options, emit Emit) 
 	filter := newFilter(&settings, nil)
 	for {
 		select {
-		case first := <-o.Pushes:
+		case first, more := <-o.Pushes:
+			if !more {
+				return nil
+			}
 			b := relayed(first, &settings, &filter, o)
 			if err := emit(ctx, b); err != nil {
 				return err

@@ -122,8 +122,9 @@ func (in *Input) run(ctx context.Context) (err error) {
 	in.log.Info("reading starts", "url", in.source.Settings.URL.String(), "state_path", in.source.Settings.StatePath,
 		"events_before", state.Events, "watermark", state.Watermark)
 	// The host's callback empties the pipe. Only once it is out of it can nobody
-	// commit any more, however long that takes.
-	return in.source.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+	// commit any more, however long that takes. At its end the host takes nothing any more, so
+	// that accepted webhooks stay in the spool.
+	return in.source.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 }
 
 // Collect hands over what is ready; see [pipe.Pipe.Drain]. threaded says that the

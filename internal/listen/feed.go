@@ -17,11 +17,21 @@ type reader struct {
 	ahead  *semaphore.Weighted // bytes of entries in pushes
 	gone   context.Context     // ends when it detaches
 	fed    uint64              // the last entry that was pushed to it; of feed alone
+	ended  bool                // pushes is closed; of feed alone
+}
+
+// end tells r that nothing more comes.
+func (r *reader) end() {
+	if !r.ended {
+		r.ended = true
+		close(r.pushes)
+	}
 }
 
 // Attach returns what is pushed to a new reader: first the entries of the spool that no reader
-// has acknowledged, then what comes. Detach a reader before the next one attaches. What it took
-// and did not acknowledge goes to the next one; what it acknowledges afterwards still counts.
+// has acknowledged, then what comes. They are closed after [Listener.Drain], once the reader has all.
+// Detach a reader before the next one attaches. What it took and did not acknowledge goes to the
+// next one; what it acknowledges afterwards still counts.
 func (l *Listener) Attach() (pushes <-chan events.Push, detach func()) {
 	gone, detach := context.WithCancel(context.Background())
 	r := &reader{pushes: make(chan events.Push, queueAhead), ahead: semaphore.NewWeighted(aheadBytes), gone: gone}
@@ -49,11 +59,16 @@ func (l *Listener) checkNumbers(queue *spool.Spool) {
 	}
 }
 
-// feed pushes what is in the spool to the reader that is attached, until ctx ends.
-func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
+// feed pushes what is in the spool to the reader that is attached, until ctx ends. Once accepted
+// ends, nothing more comes into the spool. Without a queue nothing can be pushed.
+func (l *Listener) feed(ctx, accepted context.Context, queue *spool.Spool) error {
 	for ctx.Err() == nil {
-		if r := l.reader.Load(); r != nil {
-			l.feedReader(ctx, queue, r)
+		switch r := l.reader.Load(); {
+		case r == nil, r.ended:
+		case queue == nil:
+			r.end()
+		default:
+			l.feedReader(ctx, accepted, queue, r)
 		}
 		select {
 		case <-l.attached:
@@ -63,17 +78,23 @@ func (l *Listener) feed(ctx context.Context, queue *spool.Spool) error {
 	return nil
 }
 
-// feedReader pushes to r, in order, until it detaches or ctx ends.
-func (l *Listener) feedReader(ctx context.Context, queue *spool.Spool, r *reader) {
+// feedReader pushes to r, in order, until it detaches, ctx ends or r has all.
+func (l *Listener) feedReader(ctx, accepted context.Context, queue *spool.Spool, r *reader) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(r.gone, stop)()
+	waiting, stopWaiting := context.WithCancel(ctx)
+	defer stopWaiting()
+	defer context.AfterFunc(accepted, stopWaiting)()
 	acked := l.acked.Load()
 	queue.Rewind(max(r.fed, acked.number.Load()))
 	for {
-		entry, err := queue.Next(ctx)
+		entry, err := queue.Next(waiting)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, spool.ErrClosed):
+			return
+		case err != nil && errors.Is(err, waiting.Err()):
+			r.end()
 			return
 		case err != nil:
 			l.log.Error("the spool cannot be read, trying again: " + err.Error())

@@ -4,6 +4,9 @@
 // An entry leaves the spool when its record is acknowledged. Until then it is
 // pushed again at every start, and to every reader that attaches. A reader drops the
 // events that it knows.
+//
+// At the end of a process, [Listener.Drain] comes first: nothing more is accepted, and the
+// readers learn when they have all that was. What they leave stays in the spool.
 package listen
 
 import (
@@ -57,6 +60,9 @@ type Listener struct {
 	acked  atomic.Pointer[acknowledged]
 	retire chan struct{}
 
+	accepting     context.Context // ends with Drain
+	stopAccepting context.CancelFunc
+
 	// For tests that make them fail.
 	decode func([]byte) (webhook.Message, error)
 	listen func(network, address string) (net.Listener, error)
@@ -71,6 +77,7 @@ func Open(s config.Settings, log *slog.Logger) (*Listener, error) {
 	l := &Listener{settings: s.Listen, instance: s.Instance, log: log,
 		attached: make(chan struct{}, 1), retire: make(chan struct{}, 1), decode: webhook.Decode, listen: net.Listen}
 	l.acked.Store(new(acknowledged))
+	l.accepting, l.stopAccepting = context.WithCancel(context.Background())
 	var err error
 	l.endpoint, err = webhook.New(s, l, log)
 	return l, err
@@ -93,6 +100,11 @@ func (l *Listener) Append(ctx context.Context, entries ...[]byte) error {
 	}
 	return s.Append(ctx, entries...)
 }
+
+// Drain ends the accepting of webhooks: requests under way are answered, and the address is given
+// up. Run and Keep go on until their contexts end, and close the pushes of a reader once it has
+// all that is in the spool. Drain does not wait, and may be called again.
+func (l *Listener) Drain() { l.stopAccepting() }
 
 // Addr is where it listens; empty before it does.
 func (l *Listener) Addr() string {
@@ -154,7 +166,9 @@ func (l *Listener) Usage() spool.Usage {
 // may be called again, and then goes on behind what was pushed to the reader,
 // acknowledged or not.
 func (l *Listener) Run(ctx context.Context) (err error) {
-	queue, err := acquire(ctx, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
+	starting, started := l.untilDrain(ctx)
+	defer started()
+	queue, err := acquire(starting, l, "the spool", spool.ErrLocked, func() (*spool.Spool, error) {
 		return spool.Open(l.settings.SpoolPath, spool.Options{MaxBytes: int64(l.settings.SpoolSize), Log: l.log})
 	})
 	if err != nil {
@@ -163,6 +177,46 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, queue.Close()) }()
 	l.spool.Store(queue)
 	l.checkNumbers(queue)
+	listener, err := l.bind(starting, queue)
+	if err != nil && (starting.Err() == nil || ctx.Err() != nil) {
+		return err
+	}
+
+	tasks, running := errgroup.WithContext(ctx)
+	accepted, complete := context.WithCancel(running)
+	defer complete()
+	tasks.Go(func() error {
+		if err := l.serve(running, listener); err != nil {
+			return err
+		}
+		complete()
+		return nil
+	})
+	tasks.Go(func() error {
+		return l.contain(func() error { return l.feed(running, accepted, queue) })
+	})
+	tasks.Go(func() error {
+		return l.contain(func() error { return l.retireDone(running, queue) })
+	})
+	err = tasks.Wait()
+	if n := queue.Usage().Entries; n > 0 && ctx.Err() != nil {
+		l.log.Warn("webhooks that were accepted and not handed over stay in the spool, and come out after the next start with this spool_path", "waiting", n, "spool_path", l.settings.SpoolPath)
+	}
+	return err
+}
+
+// untilDrain is ctx until Drain is called.
+func (l *Listener) untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	release := context.AfterFunc(l.accepting, stop)
+	return ctx, func() { release(); stop() }
+}
+
+// bind takes the address.
+func (l *Listener) bind(ctx context.Context, queue *spool.Spool) (net.Listener, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	listener, err := acquire(ctx, l, "the address", syscall.EADDRINUSE, func() (net.Listener, error) {
 		listener, err := l.listen("tcp", l.settings.Address)
 		if err != nil {
@@ -171,24 +225,23 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 		return listener, nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	address := listener.Addr().String()
 	l.bound.Store(&address)
-	defer l.bound.Store(nil)
 	l.log.Info("webhooks are received", "webhook_listen", address, "spool_path", l.settings.SpoolPath, "waiting", queue.Usage().Entries)
+	return listener, nil
+}
 
-	tasks, ctx := errgroup.WithContext(ctx)
-	tasks.Go(func() error {
-		return l.contain(func() error { return l.endpoint.Serve(ctx, listener) })
-	})
-	tasks.Go(func() error {
-		return l.contain(func() error { return l.feed(ctx, queue) })
-	})
-	tasks.Go(func() error {
-		return l.contain(func() error { return l.retireDone(ctx, queue) })
-	})
-	return tasks.Wait()
+// serve accepts webhooks until ctx ends or Drain is called. Without a listener there are none.
+func (l *Listener) serve(ctx context.Context, listener net.Listener) error {
+	if listener == nil {
+		return nil
+	}
+	defer l.bound.Store(nil)
+	accepting, stop := l.untilDrain(ctx)
+	defer stop()
+	return l.contain(func() error { return l.endpoint.Serve(accepting, listener) })
 }
 
 // contain turns a panic into an error, with the stack in the log.
@@ -203,16 +256,25 @@ func (l *Listener) contain(f func() error) error {
 // Keep calls Run again and again until ctx ends, and logs what keeps it from
 // listening. Pulling goes on meanwhile.
 func (l *Listener) Keep(ctx context.Context) {
+	accepting, stop := l.untilDrain(ctx)
+	defer stop()
 	for {
 		err := l.contain(func() error { return l.Run(ctx) })
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			if err != nil && !errors.Is(err, ctx.Err()) {
 				l.log.Error("webhooks: " + err.Error())
 			}
 			return
+		case l.accepting.Err() != nil:
+			if !errors.Is(err, context.Canceled) { // another process has the spool, which was logged
+				l.log.Error(fmt.Sprintf("webhooks that are in the spool cannot be handed over, and stay there: %v", err), "spool_path", l.settings.SpoolPath)
+			}
+			_ = l.feed(ctx, l.accepting, nil)
+			return
 		}
 		l.log.Error(fmt.Sprintf("webhooks are not received, trying again in %s: %v", remindAfter, err))
-		if retry.Sleep(ctx, remindAfter) != nil {
+		if _ = retry.Sleep(accepting, remindAfter); ctx.Err() != nil { // Drain ends it too: one more attempt
 			return
 		}
 	}
@@ -229,8 +291,8 @@ func acquire[T any](ctx context.Context, l *Listener, what string, busy error, t
 		if failures.Failed(err) {
 			l.log.Warn("webhooks cannot be received yet, another process or instance has "+what+", trying again: "+err.Error(), "fix", "another webhook_listen or spool_path, or stop the other one")
 		}
-		if err := retry.Sleep(ctx, retryAfter); err != nil {
-			return v, err
+		if ended := retry.Sleep(ctx, retryAfter); ended != nil {
+			return v, fmt.Errorf("%w (%w)", err, ended)
 		}
 	}
 }

@@ -22,8 +22,23 @@ const (
 // Run reads until ctx ends, or until read returns nil and the states of all its
 // batches are prepared. An error or a panic of read is logged, and read is called
 // again after a while; with EndOnError, Run returns it. Run is called once.
-func (p *Pipe) Run(ctx context.Context, read Read) error {
+func (p *Pipe) Run(ctx context.Context, read Read) error { return p.RunThen(ctx, ctx, read, nil) }
+
+// RunThen is Run with a second source: once read has returned nil, or reading has ended, it
+// calls last until that returns nil or ctx ends. What read emitted stays in the pipe meanwhile.
+// Nil: there is none. RunThen is called instead of Run.
+func (p *Pipe) RunThen(reading, ctx context.Context, read, last Read) error {
 	tasks, ctx := errgroup.WithContext(ctx)
+	if last == nil {
+		reading = ctx
+	} else {
+		var stopReading context.CancelFunc
+		reading, stopReading = context.WithCancel(reading)
+		defer stopReading()
+		defer context.AfterFunc(ctx, stopReading)()
+	}
+	// A batch that waits for room is not dropped because reading ends.
+	emit := func(_ context.Context, b Batch) error { return p.emit(ctx, b) }
 	p.startPreparing = func() {
 		tasks.Go(func() error {
 			done := false
@@ -47,7 +62,10 @@ func (p *Pipe) Run(ctx context.Context, read Read) error {
 	}
 	// Here, and not in a task: thousands of sources have one goroutine less each. Its error ends Run
 	// once what was read before it is prepared.
-	readError := p.repeat(ctx, "reading", func(ctx context.Context) error { return read(ctx, p.emit) })
+	readError := p.repeat(reading, "reading", func(reading context.Context) error { return read(reading, emit) })
+	if last != nil && readError == nil {
+		readError = p.repeat(ctx, "emitting what was accepted", func(ctx context.Context) error { return last(ctx, emit) })
+	}
 	p.mu.Lock()
 	p.readAll = true
 	p.prepared = !p.preparing

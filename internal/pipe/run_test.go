@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -255,4 +256,59 @@ func TestRun_PreparesOnlyWhileSomethingComes(t *testing.T) {
 			t.Errorf("cursor at %d, want %d", got, l.total)
 		}
 	})
+}
+
+// What is to be emitted at the end comes after all that reading emitted, also after a batch that
+// waited for room, and does not wait for the next attempt to read.
+func TestRunThen_EmitsTheRestAfterWhatWasRead(t *testing.T) {
+	for name, broken := range map[string]bool{"while a batch waits for room": false, "in a pause after an error": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, m := eventLog{}, &memory{}
+				p := New(Options{Encode: encodeLine, BufferSize: 1, Log: slog.New(slog.DiscardHandler)})
+				next := uint64(0)
+				one := func(ctx context.Context, emit Emit) error {
+					next++
+					return emit(ctx, Batch{Records: []record.Record{l.record(next)}, State: stateOf{m, next}})
+				}
+				reading, stopReading := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() {
+					ended <- p.RunThen(reading, t.Context(), func(ctx context.Context, emit Emit) error {
+						for ctx.Err() == nil {
+							if err := one(ctx, emit); err != nil {
+								return err
+							}
+							if broken {
+								return errors.New("token is wrong: fix it")
+							}
+						}
+						return ctx.Err()
+					}, func(ctx context.Context, emit Emit) error {
+						for range 3 {
+							if err := one(ctx, emit); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}()
+				synctest.Wait()
+				began := time.Now()
+				stopReading()
+				synctest.Wait()
+				h := &host{}
+				for errors.Is(p.Await(t.Context()), nil) {
+					p.Drain(h.add)
+				}
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				wantSequences(t, h.taken, next)
+				if m.events() != next || next < 4 || time.Since(began) > 0 {
+					t.Errorf("the state is at %d of %d, after %s", m.events(), next, time.Since(began))
+				}
+			})
+		})
+	}
 }

@@ -41,32 +41,51 @@ func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o sou
 	if err != nil {
 		return nil, errors.Join(err, to.Close())
 	}
+	s.Drains = o.Listener == nil
 	return &Feed{Source: s, sink: to, tag: o.Tag, to: settings.Out.Forward.String(), endOnError: o.EndOnError, log: o.Log, retry: sink.NewRetry(o.Log)}, nil
 }
 
 // Run reads and hands over until ctx ends, which is no error, or until the
-// setting `end` is reached. At the end of ctx it waits a little for the message
-// under way. Run is called once.
+// setting `end` is reached. At the end of ctx it hands over the webhooks that an endpoint of its
+// own has accepted, and waits a little for the message under way. Run is called once.
 func (f *Feed) Run(ctx context.Context) error {
 	sending, stop := sink.Outlive(ctx)
 	defer stop()
-	err := f.Source.Run(ctx, sending, func(reading context.Context) error { return f.handOver(reading, sending) })
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if f.Listener == nil {
+		return f.run(ctx, ctx, sending)
+	}
+	emitting, stopDraining := sink.OutliveToDrain(ctx)
+	defer stopDraining()
+	return f.run(ctx, emitting, sending)
+}
+
+// drain hands over what is in the spool of a listener that drains. No message begins after the end
+// of emitting. It is called instead of Run.
+func (f *Feed) drain(emitting, sending context.Context) error {
+	f.Drains = true
+	ended, end := context.WithCancel(emitting)
+	end()
+	return f.run(ended, emitting, sending)
+}
+
+func (f *Feed) run(reading, emitting, sending context.Context) error {
+	err := f.Source.Run(reading, emitting, sending, func(emitting context.Context) error { return f.handOver(reading, emitting, sending) })
+	if reading.Err() != nil && errors.Is(err, context.Canceled) {
 		f.log.Warn("stopped before the message under way was acknowledged: its records come again after the next start")
 		return nil
 	}
 	return err
 }
 
-// handOver gives the sink what is ready, until reading ends and the step that was
+// handOver gives the sink what is ready, until emitting ends and the step that was
 // begun is complete, or until everything is read and taken.
-func (f *Feed) handOver(reading, sending context.Context) error {
-	for {
-		err := f.await(reading)
+func (f *Feed) handOver(reading, emitting, sending context.Context) error {
+	for hurried := false; ; {
+		err := f.await(emitting)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case reading.Err() != nil && !f.Pipe.Begun():
+		case emitting.Err() != nil && !f.Pipe.Begun():
 			return nil
 		}
 		var failed error
@@ -84,9 +103,16 @@ func (f *Feed) handOver(reading, sending context.Context) error {
 		case f.endOnError, sink.IsFinal(failed), sending.Err() != nil:
 			return failed
 		}
-		pausing := reading // when it ends, one last attempt follows
-		if reading.Err() != nil {
+		pausing := reading // when it ends, an attempt follows at once
+		switch {
+		case emitting.Err() != nil:
 			pausing = sending
+		case reading.Err() != nil:
+			pausing = emitting
+			if !hurried {
+				hurried = true
+				f.retry.Hurry()
+			}
 		}
 		_ = f.retry.Failed(pausing, failed)
 	}

@@ -37,8 +37,8 @@ const (
 // Metrics serves /metrics for Prometheus, /health and /live, and to browsers on this
 // machine the status page at /.
 //
-// /health is 200 while every source is healthy and 503 otherwise, with a line of
-// JSON for each source in either case. If processes share sources, a line about the store comes
+// /health is 200 while every source is healthy and 503 otherwise, also once the process is to end,
+// with a line of JSON for each source in either case. If processes share sources, a line about the store comes
 // first, and sources that another process reads have none. /live is 200 as long as the process
 // answers: restarting it would not bring back a ZITADEL that is down.
 type Metrics struct {
@@ -100,6 +100,9 @@ func (m *Metrics) Serve() error {
 // Close ends it at once.
 func (m *Metrics) Close() error { return m.server.Close() }
 
+// thatEnds is the problem of a process after SIGTERM.
+const thatEnds = "this process is ending"
+
 // health of a source, as a line of /health.
 type health struct {
 	Instance  string  `json:"instance"`
@@ -115,8 +118,15 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 	views := m.set.views()
 	lines := make([]any, 0, len(views)+1)
 	status := http.StatusOK
+	ending := m.set.ending() // a load balancer is to send no webhooks any more
+	if ending {
+		status = http.StatusServiceUnavailable
+	}
 	if m.set.member != nil {
 		h := healthOf(m.set.memberStatus(), now)
+		if ending {
+			h.Well, h.Problem = false, thatEnds
+		}
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}
@@ -127,6 +137,9 @@ func (m *Metrics) health(w http.ResponseWriter, _ *http.Request) {
 			continue
 		}
 		h := v.health(now)
+		if ending {
+			h.Well, h.Problem = false, thatEnds
+		}
 		if !h.Well {
 			status = http.StatusServiceUnavailable
 		}

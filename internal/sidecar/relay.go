@@ -11,28 +11,69 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/sink"
 )
 
-// listen opens the endpoint for webhooks of a source that processes share, and runs it until
-// stop is called: a load balancer may send to each of them at any time. The listener is nil
-// if the settings ask for none. Files that cannot be read are tried again until ctx ends.
-func (k *keeper) listen(ctx context.Context, s *Set) (l *listen.Listener, stop func(), err error) {
+// intake receives the webhooks of a source that processes share. It lives as long as the source
+// is in the set. Its contexts end some time after that.
+type intake struct {
+	*listen.Listener
+	draining context.Context // no message begins later
+	sending  context.Context
+	stop     func() // waits for the end of the listener
+}
+
+// listen opens the endpoint for webhooks of a source that processes share, and runs it: a load
+// balancer may send to each of them at any time. At the end of ctx it accepts nothing more. The
+// intake is nil if the settings ask for none. Files that cannot be read are tried again until ctx
+// ends.
+func (k *keeper) listen(ctx context.Context, s *Set) (*intake, error) {
 	if k.settings.Listen.Address == "" {
-		return nil, func() {}, nil
+		return nil, nil
 	}
+	var l *listen.Listener
 	for wait := retry.New(firstReopen, mostReopen); ; {
+		var err error
 		if l, err = listen.Open(k.settings.Settings, s.log.With("instance", k.settings.Instance)); err == nil {
 			k.closed.Worked()
 			break
 		}
 		k.failed(s, err)
 		if err := wait.Wait(ctx); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
+	in := &intake{Listener: l}
+	var stopDraining, stopSending func()
+	in.draining, stopDraining = sink.OutliveToDrain(ctx)
+	in.sending, stopSending = sink.Outlive(ctx)
+	release := context.AfterFunc(ctx, l.Drain)
 	// What a sink takes last has to leave the spool.
 	listening, end := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { l.Keep(listening) })
-	return l, func() { end(); running.Wait() }, nil
+	in.stop = func() {
+		end()
+		running.Wait()
+		release()
+		stopDraining()
+		stopSending()
+	}
+	return in, nil
+}
+
+// drain ends the accepting, and hands over what no reader has taken. Its error is that of a sink
+// that will not work again.
+func (k *keeper) drain(s *Set, in *intake) error {
+	in.Drain()
+	feed, err := k.tryOpen(in.draining, s, Hold{Listener: in.Listener})
+	if err == nil {
+		err = errors.Join(feed.drain(in.draining, in.sending), feed.Close())
+	}
+	if sink.IsFinal(err) {
+		return err
+	}
+	if err != nil && in.draining.Err() == nil {
+		s.log.Error(fmt.Sprintf("webhooks cannot be relayed at the end: %v", err), k.about(err)...)
+	}
+	return nil
 }
 
 // relay hands over what listener receives until ctx ends. Its error is that of a sink that

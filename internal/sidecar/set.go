@@ -169,6 +169,13 @@ func (s *Set) Feeds() []*Feed {
 	return feeds
 }
 
+// ending tells whether the context of Run has ended.
+func (s *Set) ending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctx != nil && s.ctx.Err() != nil
+}
+
 // views are the keepers as they are now.
 func (s *Set) views() []view {
 	s.mu.Lock()

@@ -24,11 +24,17 @@ import (
 
 // opener opens a source as the program does.
 func opener(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
-	to, _, err := sink.Open(s.Out, format.Raw(), nil)
-	if err != nil {
-		return nil, err
+	return openerWith(slog.New(slog.DiscardHandler))(ctx, s, hold)
+}
+
+func openerWith(log *slog.Logger) Opener {
+	return func(ctx context.Context, s config.PullSettings, hold Hold) (*Feed, error) {
+		to, _, err := sink.Open(s.Out, format.Raw(), nil)
+		if err != nil {
+			return nil, err
+		}
+		return Open(ctx, s, to, source.Options{Log: log, Held: hold.Held, State: hold.State, Listener: hold.Listener, Relay: hold.Relays()})
 	}
-	return Open(ctx, s, to, source.Options{Log: slog.New(slog.DiscardHandler), Held: hold.Held, State: hold.State, Listener: hold.Listener, Relay: hold.Relays()})
 }
 
 // runSet runs a set until the end of the test.

@@ -56,14 +56,26 @@ func (s *Set) tellMember() {
 }
 
 // share runs the source whenever this process holds it, until ctx ends, or until it ends by
-// itself. A source that cannot be opened is given up before the next attempt, so that
-// another process can try.
+// itself. Then it hands over the last webhooks: another process goes on with the source, but only
+// this one has them.
 func (k *keeper) share(ctx context.Context, s *Set) error {
-	listener, stop, err := k.listen(ctx, s)
-	if err != nil {
+	in, err := k.listen(ctx, s)
+	switch {
+	case err != nil:
 		return nil // ctx has ended
+	case in == nil:
+		return k.shareSource(ctx, s, nil)
 	}
-	defer stop()
+	defer in.stop()
+	if err = k.shareSource(ctx, s, in.Listener); sink.IsFinal(err) {
+		return err
+	}
+	return cmp.Or(err, k.drain(s, in)) // drain runs in any case
+}
+
+// shareSource runs the source whenever this process holds it. A source that cannot be opened is
+// given up before the next attempt, so that another process can try.
+func (k *keeper) shareSource(ctx context.Context, s *Set, listener *listen.Listener) error {
 	pause := retry.New(firstReopen, mostReopen)
 	for wait := time.Duration(0); ; {
 		hold, over, err := k.hold(ctx, s, listener, wait)

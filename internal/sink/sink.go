@@ -50,15 +50,30 @@ func Open(s config.OutputSettings, f *format.Format, lines *Lines) (Sink, record
 	return sender, f.Msgpack(), nil
 }
 
-// lastSend is how long a message under way may still take when everything is to
-// end: without its acknowledgement, the records come twice.
-const lastSend = 5 * time.Second
+const (
+	// lastSend is how long a message under way may still take when everything is to
+	// end: without its acknowledgement, the records come twice.
+	lastSend = 5 * time.Second
+	// lastBegin is how long new messages may be begun then, with what must not wait for the
+	// next start. The last one has the rest of lastSend.
+	lastBegin = 4 * time.Second
+)
 
 // Outlive returns a context for [Sink.Send] that ends 5 seconds after ctx.
 func Outlive(ctx context.Context) (sending context.Context, stop func()) {
-	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	release := context.AfterFunc(ctx, func() { time.AfterFunc(lastSend, cancel) })
-	return sending, func() { release(); cancel() }
+	return outlive(ctx, lastSend)
+}
+
+// OutliveToDrain returns a context for handing over what must not wait for the next start. It ends a
+// second before that of [Outlive].
+func OutliveToDrain(ctx context.Context) (draining context.Context, stop func()) {
+	return outlive(ctx, lastBegin)
+}
+
+func outlive(ctx context.Context, d time.Duration) (longer context.Context, stop func()) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() { release(); cancel() }
 }
 
 // Retry logs the failures of one sink and waits after each. Worked and Failed are for
@@ -81,6 +96,9 @@ func (r *Retry) Worked() {
 		r.log.Info("records are taken again", "after", lasted.Round(time.Second))
 	}
 }
+
+// Hurry makes the next waits short again, because there is little time left.
+func (r *Retry) Hurry() { r.backoff.Reset() }
 
 // Trouble returns why the sink takes no records, and since when; an empty text if it
 // took the last ones. It may be called from any goroutine.

@@ -67,7 +67,7 @@ func TestCalls_GiveEventsTheirAddress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+		done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}()
 	testkit.Until(t, "an address", func() bool { return s.Listener.Addr() != "" })
 

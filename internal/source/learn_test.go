@@ -124,7 +124,7 @@ func (c *scene) start() (stop func()) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+		done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}()
 	return func() {
 		c.t.Helper()

@@ -55,7 +55,7 @@ func TestLaw1_NamesAreDurableBeforeTheState(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+		done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}()
 	commits, last := 0, uint64(0)
 	testkit.Until(t, "every event", func() bool {
@@ -188,7 +188,7 @@ func TestLearn_ReadsThePastOnce(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
-			done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+			done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 		}()
 		testkit.Until(t, "the first pass", func() bool {
 			s.Pipe.Drain(func(string, []byte, int) bool { return true })

@@ -48,7 +48,7 @@ func TestManyPollsLeaveNothingBehind(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() {
-				done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+				done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 			}()
 
 			writer := zitadeltest.NewWriter(store, 1, nil)

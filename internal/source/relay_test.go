@@ -46,7 +46,7 @@ func TestRelay_RedactsAndEmitsNothingElse(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Run(ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
+		done <- s.Run(ctx, ctx, context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}()
 	began := time.Now()
 	var out []byte

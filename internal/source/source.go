@@ -4,7 +4,6 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
-	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/format"
 	"github.com/zitadel-siem/zitadel-siem/internal/listen"
 	"github.com/zitadel-siem/zitadel-siem/internal/outage"
@@ -82,6 +80,8 @@ type Source struct {
 	// long reading waits before it begins. Set them before Run.
 	Phase      float64
 	StartAfter time.Duration
+	// Drains makes Run emit at its end what the endpoint has accepted. Set it before Run.
+	Drains bool
 
 	opts   Options
 	client *zitadel.Client    // nil for a relay
@@ -237,87 +237,6 @@ func (s *Source) AwaitState(ctx context.Context) (cursor.State, error) {
 		}
 	}
 	return s.last, nil
-}
-
-// Run reads until ctx ends or handOver returns. handOver empties the pipe, or
-// waits for ctx if somebody else does. What it leaves in the pipe is dropped, and
-// read again by the next start: before that, Run waits until ending ends for a
-// [pipe.Pipe.Drain] that is under way. Run is called once.
-func (s *Source) Run(ctx, ending context.Context, handOver func(reading context.Context) error) error {
-	reading, stopReading := context.WithCancel(ctx)
-	defer stopReading()
-	var readError error
-	var read sync.WaitGroup
-	s.startLearning(reading, &read)
-	began := time.Now()
-	if s.Listener != nil {
-		var detach func()
-		s.pushes, detach = s.Listener.Attach()
-		defer detach()
-	}
-	read.Go(func() {
-		readError = fault.Contain(func() error {
-			return s.Pipe.Run(reading, func(ctx context.Context, emit pipe.Emit) error {
-				if err := retry.Sleep(ctx, time.Until(began.Add(s.StartAfter))); err != nil {
-					return err
-				}
-				return s.read(ctx, emit)
-			})
-		})
-	})
-	// Webhooks outlive the pipe: the entries that it acknowledges last have to
-	// leave the spool.
-	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopListening()
-	var listener sync.WaitGroup
-	if s.Listener != nil && s.Listener != s.opts.Listener {
-		listener.Go(func() { s.Listener.Keep(listening) })
-	}
-
-	err := handOver(reading)
-	stopReading()
-	read.Wait()
-	err = cmp.Or(err, readError, s.Pipe.Close(ending))
-	stopListening()
-	listener.Wait()
-	// Otherwise fewer lines than events look like a loss.
-	if n := s.opts.Format.LeftOut.Load(); n > 0 {
-		s.opts.Log.Info("records were left out by the option `tier` (tier: noise writes them all)", "records", n)
-	}
-	return err
-}
-
-// read implements [pipe.Read].
-func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
-	o := events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase, Pushes: s.pushes}
-	if s.opts.Relay {
-		return events.Relay(ctx, s.Settings, o, func(ctx context.Context, b events.Batch) error {
-			return emit(ctx, pipe.Batch{Records: b.Records, State: forgotten{}, Done: b.Done})
-		})
-	}
-	s.awaitLearning(ctx)
-	reader, err := events.NewReader(s.client, s.Settings, s.last, o)
-	if err != nil {
-		return err
-	}
-	if s.last.Version != 0 {
-		s.setBegun(s.last.Watermark)
-	}
-	return reader.Run(ctx, func(ctx context.Context, b events.Batch) error {
-		err := emit(ctx, pipe.Batch{Records: b.Records, Newest: b.Newest, State: state{s, b.State}, Done: b.Done})
-		if err == nil {
-			s.last = b.State
-			s.setBegun(b.State.Watermark) // a first start stores where it begins before it reads
-		}
-		return err
-	})
-}
-
-func (s *Source) setBegun(watermark time.Time) {
-	s.begunOnce.Do(func() {
-		s.begunAt = watermark
-		close(s.begun)
-	})
 }
 
 // state is a [pipe.State].

@@ -48,6 +48,9 @@ func (e *Endpoint) SetTimes(header, body, report time.Duration) {
 	e.headerTimeout, e.bodyTimeout, e.reportEvery = header, body, report
 }
 
+// SetStrangerTimeout says how long a request may arrive at the end.
+func (e *Endpoint) SetStrangerTimeout(d time.Duration) { e.strangerTimeout = d }
+
 // SetBudget limits the bodies in memory, and BudgetUsed is what they take.
 func (e *Endpoint) SetBudget(n int64) { e.budget.max = n }
 func (e *Endpoint) BudgetUsed() int64 { return atomic.LoadInt64(&e.budget.used) }

@@ -320,6 +320,31 @@ func TestServe_AtItsEndOnlyTheAuthenticatedAreWaitedFor(t *testing.T) {
 	}
 }
 
+// ZITADEL sends a request once: one whose body is on its way at the end is answered.
+func TestServe_AtItsEndARequestUnderWayIsAnswered(t *testing.T) {
+	w := newWorld(t, nil)
+	w.SetStrangerTimeout(time.Minute) // for a machine that is busy; closeTimeout bounds it
+	addr := w.serve(t)
+	c := dial(t, addr)
+	raw := w.wire(t, "t", event+strings.Repeat(" ", 500<<10))
+	_, _ = c.Write(raw[:len(raw)-5])
+	testkit.Until(t, "it has not begun", func() bool { return w.BudgetUsed() > 0 })
+	ended := make(chan struct{})
+	go func() { w.Close(); close(ended) }()
+	testkit.Until(t, "it still listens", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	_, _ = c.Write(raw[len(raw)-5:])
+	if status, open := answer(t, c); status != http.StatusOK || open {
+		t.Errorf("status %d, open %v", status, open)
+	}
+	<-ended
+}
+
 // A server that failed is followed by another one, with the counters and the memory of the same endpoint.
 func TestServe_Again(t *testing.T) {
 	w := newWorld(t, nil)

@@ -16,10 +16,10 @@ import (
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 )
 
-// Serve answers requests until ctx ends, and then returns nil. At the end it accepts
-// no new requests, waits up to five seconds for those that are authenticated, and
-// closes the listener. Close the spool after it. Serve may be called again: counters,
-// and the memory of what must not be accepted twice, stay.
+// Serve answers requests until ctx ends, and then returns nil. At the end it closes the listener
+// and the connections without a request, and waits for the requests under way: up to half a second
+// for their bodies, and up to five seconds for those that are authenticated. Close the spool after
+// it. Serve may be called again: counters, and the memory of what must not be accepted twice, stay.
 func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 	// The option webhook_listen was checked, but its host may be a name.
 	if at, ok := l.Addr().(*net.TCPAddr); ok && e.cert == nil && !e.settings.Plain && !at.IP.IsLoopback() {
@@ -83,7 +83,8 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 func (e *Endpoint) shutdown(server *http.Server, conns *connections) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	conns.cut()
+	cutting := time.AfterFunc(e.strangerTimeout, conns.cut)
+	defer cutting.Stop()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		e.log.Info("webhook: requests that waited for the spool were closed at the end")
@@ -117,7 +118,7 @@ func (e *Endpoint) reportOnce() {
 	}
 }
 
-// connections are those of one server. At its end, it waits only for those with an
+// connections are those of one server. At its end, it waits for long only for those with an
 // authenticated request: anybody could delay the end with a slow request.
 type connections struct {
 	mu    sync.Mutex

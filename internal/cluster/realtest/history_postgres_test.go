@@ -88,5 +88,5 @@ func (s *postgresServer) history(t testing.TB) history {
 func nameIn(note []byte) string {
 	var n cluster.Note
 	_ = json.Unmarshal(note, &n) // without a name it fits no member
-	return n.Name
+	return hostIn(n.Name)
 }

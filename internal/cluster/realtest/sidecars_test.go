@@ -117,9 +117,14 @@ func (f *fleet) held() map[string][]string {
 	}
 	held := map[string][]string{}
 	for _, m := range now.Members {
-		held[m.Name] = append(held[m.Name], m.Held...)
+		held[hostIn(m.Name)] = append(held[hostIn(m.Name)], m.Held...)
 	}
 	return held
+}
+
+// hostIn is the host in the name of a member.
+func hostIn(member string) string {
+	return member[:max(0, strings.LastIndex(member, "-"))]
 }
 
 // awaitShares waits until so many sidecars hold their shares, and nobody else holds anything.

@@ -115,8 +115,9 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
       {{- if semverCompare ">=1.30-0" $.Capabilities.KubeVersion.Version }}
-      # It works on until the Service and the Ingress have stopped sending, and hands over what
-      # is in the spool: that ends with the pod. (The image has no program that could sleep.)
+      # It works on until the Service and the Ingress have stopped sending. After that it has five
+      # seconds to hand over what is in the spool, which ends with the pod. (The image has no
+      # program that could sleep.)
       lifecycle:
         preStop:
           sleep:
