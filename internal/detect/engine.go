@@ -69,6 +69,8 @@ type Engine struct {
 	alert  Alert
 	note   func(*entry) // takes what the state has to remember; nil: nothing
 
+	recounting bool // within Recount
+
 	beside bool      // within Beside
 	unsent []*unsent // alerts given within Beside, oldest first
 }
@@ -128,6 +130,14 @@ func (e *Engine) Record(line []byte, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// Recount evaluates a record whose alerts the sink has from an earlier process. It counts as with
+// [Engine.Record], also as the end of an alert that mutes its group, and gives no alert.
+func (e *Engine) Recount(line []byte, now time.Time) {
+	e.recounting = true
+	defer func() { e.recounting = false }()
+	e.Record(line, now)
 }
 
 // countedAt is the time at which correlations count the record at hand.
@@ -280,7 +290,7 @@ func (e *Engine) Settle(upTo time.Time) {
 
 // emit gives an alert to Options.Emit. The record at hand says who it was.
 func (e *Engine) emit(r *Rule, group, ids []string, count int, first, last time.Time) {
-	if r.Level < e.o.MinLevel {
+	if r.Level < e.o.MinLevel || e.recounting {
 		return
 	}
 	e.Stats.Alerts++

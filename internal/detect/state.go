@@ -26,7 +26,7 @@ import (
 type State struct {
 	engine  *Engine
 	path    string
-	file    *os.File
+	file    *os.File // nil: there is none yet
 	lock    *durable.Lock
 	pending []byte
 	size    int // of the file
@@ -42,7 +42,7 @@ const rewriteFrom = 1 << 20
 
 var (
 	// ErrDamaged: the file is not what was written.
-	ErrDamaged = errors.New("the state file is damaged; restore it from a backup, or delete it: the counts that correlations have begun are then lost")
+	ErrDamaged = errors.New("the state file is damaged; restore it from a backup, or delete it: `pull` reads the counts of correlations again from ZITADEL then, and `detect` begins them anew")
 	// ErrForeign: the file is something else.
 	ErrForeign = errors.New("is no state file of detections; give another path")
 )
@@ -86,7 +86,8 @@ func (n *entry) firing() firing {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// OpenState reads the file at path, or makes it, and locks it. The engine must be new.
+// OpenState reads the file at path and locks it. If there is none, the first [State.Sync] makes it.
+// The engine must be new.
 func OpenState(path string, e *Engine) (*State, error) {
 	s, err := openState(path, e)
 	if err != nil {
@@ -112,6 +113,8 @@ func openState(path string, e *Engine) (_ *State, err error) {
 	content, _, err := bounded.ReadFile(path, maxState)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		e.note = s.note
+		return s, nil
 	case err != nil:
 		return nil, err
 	default:
@@ -123,8 +126,15 @@ func openState(path string, e *Engine) (_ *State, err error) {
 	return s, s.rewrite()
 }
 
-// note takes an entry of the engine.
-func (s *State) note(n *entry) { s.pending = appendEntry(s.pending, n) }
+// New reports whether there is no file yet.
+func (s *State) New() bool { return s.file == nil }
+
+// note takes an entry of the engine. A new file begins with all that the engine knows then.
+func (s *State) note(n *entry) {
+	if s.file != nil {
+		s.pending = appendEntry(s.pending, n)
+	}
+}
 
 func appendEntry(b []byte, n *entry) []byte {
 	text, err := json.Marshal(n)
@@ -249,11 +259,11 @@ func (e *Engine) snapshot(b []byte) []byte {
 
 // Sync makes durable what the engine has read. After an error it may be called again.
 func (s *State) Sync() error {
-	if len(s.pending) == 0 {
+	if len(s.pending) == 0 && s.file != nil {
 		return nil
 	}
 	var err error
-	if s.size+len(s.pending) > min(max(rewriteFrom, 4*s.base), maxState/2) {
+	if s.file == nil || s.size+len(s.pending) > min(max(rewriteFrom, 4*s.base), maxState/2) {
 		err = s.rewrite()
 	} else {
 		err = s.append()
@@ -304,10 +314,17 @@ func (s *State) rewrite() error {
 
 // Abandon closes the file without what was read since the last [State.Sync]. It is for alerts
 // that were not delivered: the same records then give them again.
-func (s *State) Abandon() error { return errors.Join(s.file.Close(), s.lock.Release()) }
+func (s *State) Abandon() error { return errors.Join(s.closeFile(), s.lock.Release()) }
 
 // Close syncs and closes the file.
 func (s *State) Close() error {
-	err := errors.Join(s.Sync(), s.file.Close())
+	err := errors.Join(s.Sync(), s.closeFile())
 	return errors.Join(err, s.lock.Release())
+}
+
+func (s *State) closeFile() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
 }

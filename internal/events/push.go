@@ -90,6 +90,11 @@ func (r *Reader) takePushesOrNone(ctx context.Context, first Push, more bool, em
 	return r.takePushes(ctx, first, emit)
 }
 
+// is reports whether the push was of an event with this date and type.
+func (p pushedEvent) is(date time.Time, typ string) bool {
+	return p.created.Equal(date) && p.typ == typ
+}
+
 // takePushes emits pushes. A new event is emitted at once, and dropped when the
 // reader meets it in the log. A push changes nothing else: not the watermark, not
 // what is missing, not what is known of an aggregate. Otherwise the owner of a
@@ -195,7 +200,7 @@ func (r *Reader) dropPushed(k aggregateKey, e *eventpb.Event) bool {
 		return false
 	}
 	delete(r.pushed, key)
-	if p.created.Equal(created(e).Truncate(tick)) && p.typ == e.GetType().GetType() {
+	if p.is(created(e), e.GetType().GetType()) {
 		return true
 	}
 	r.log.Warn("a webhook and the Events API disagree about an event: both come out, the webhook's with source actions_webhook",

@@ -24,7 +24,8 @@ type Reader struct {
 	log      *slog.Logger
 	clock    func() time.Time
 	pageSize int
-	phase    float64 // see Options
+	phase    float64                                        // see Options
+	ready    func(ctx context.Context, now time.Time) error // nil: nothing; see Options
 	pushes   <-chan Push
 	pushed   map[pushKey]pushedEvent // emitted, and not met in the log yet
 
@@ -63,6 +64,9 @@ type Reader struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // this machine's clock; nil is time.Now
+	// Ready, if not nil, is called by each Run once ZITADEL has answered, before anything is read.
+	// now is ZITADEL's clock. Its error ends Run.
+	Ready func(ctx context.Context, now time.Time) error
 	// Pushes, if not nil, are emitted as they come. It is closed once nothing more comes.
 	Pushes <-chan Push
 	// Phase, from 0 to 1, is where in each poll interval the reader polls, and in each span of
@@ -90,6 +94,7 @@ func NewReader(client Client, settings config.Settings, state cursor.State, o Op
 		clock:      o.Now,
 		stats:      o.Stats,
 		phase:      o.Phase,
+		ready:      o.Ready,
 		pushes:     o.Pushes,
 		pushed:     restorePushed(state.Pushed),
 		pageSize:   settings.PageSize,
@@ -142,6 +147,11 @@ func (r *Reader) Run(ctx context.Context, emit Emit) (err error) {
 	defer stop()
 	if err := r.prepare(ctx); err != nil {
 		return err
+	}
+	if r.ready != nil {
+		if err := r.ready(ctx, r.now()); err != nil {
+			return err
+		}
 	}
 	r.prepareSweep()
 	if r.fresh && !r.begun {

@@ -96,6 +96,13 @@ type Watch func(r record.Record, line []byte)
 // also if the tier leaves it out. It is called before anything is encoded.
 func (f *Format) Watch(watch Watch) { f.watch = watch }
 
+// Showing returns a function that gives a record to watch as encoders do, and neither writes nor
+// counts it. The function is for one goroutine.
+func (f *Format) Showing(watch Watch) func(record.Record) {
+	e := f.NewEncoder()
+	return func(r record.Record) { e.show(r, watch) }
+}
+
 // Names is what was remembered; nil without [Format.Remember].
 func (f *Format) Names() *Names { return f.names.Load() }
 
@@ -165,31 +172,11 @@ func (e *Encoder) AppendLine(b []byte, r record.Record) []byte {
 // fill fills the activity, if it is needed. It returns r, or its copy with pseudonyms, and
 // reports whether it is wanted. What a tier leaves out teaches as well.
 func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
-	names := e.Names()
-	event, isEvent := r.(*record.Event)
-	e.lesson = event
-	if names != nil && e.lesson != nil && (e.raw || e.tokens != nil) {
-		names.Learn(e.lesson) // before its values become pseudonyms
-		e.lesson = nil
-	}
 	if e.raw && e.tier == schema.Noise && e.tokens == nil && e.watch == nil {
+		e.learnFirst(r)
 		return r, true
 	}
-	r = e.activityOf(r)
-	if names != nil && !e.raw {
-		names.contained(e.finish)
-	}
-	wanted = e.activity.Wanted(e.tier)
-	if calls := e.Calls(); calls != nil && isEvent && !e.raw && (wanted || e.watch != nil) {
-		e.completeAddress(calls, event)
-	}
-	if e.watch != nil {
-		if e.watcher == nil {
-			e.watcher = schema.NewWriter(schema.Options{Format: schema.ECS})
-		}
-		e.watched = e.watcher.AppendLine(e.watched[:0], &e.activity)
-		e.watch(r, e.watched)
-	}
+	r, wanted = e.show(r, e.watch)
 	if !e.activity.Known {
 		e.Unknown.Add(1)
 	}
@@ -197,6 +184,38 @@ func (e *Encoder) fill(r record.Record) (_ record.Record, wanted bool) {
 		e.LeftOut.Add(1)
 	}
 	return r, wanted
+}
+
+// show is fill without its counters. It gives r to watch, which may be nil.
+func (e *Encoder) show(r record.Record, watch Watch) (_ record.Record, wanted bool) {
+	event, isEvent := r.(*record.Event)
+	e.learnFirst(r)
+	r = e.activityOf(r)
+	if names := e.Names(); names != nil && !e.raw {
+		names.contained(e.finish)
+	}
+	wanted = e.activity.Wanted(e.tier)
+	if calls := e.Calls(); calls != nil && isEvent && !e.raw && (wanted || watch != nil) {
+		e.completeAddress(calls, event)
+	}
+	if watch != nil {
+		if e.watcher == nil {
+			e.watcher = schema.NewWriter(schema.Options{Format: schema.ECS})
+		}
+		e.watched = e.watcher.AppendLine(e.watched[:0], &e.activity)
+		watch(r, e.watched)
+	}
+	return r, wanted
+}
+
+// learnFirst learns from an event where nothing completes it. With pseudonyms, that is before its
+// values become tokens.
+func (e *Encoder) learnFirst(r record.Record) {
+	e.lesson, _ = r.(*record.Event)
+	if names := e.Names(); names != nil && e.lesson != nil && (e.raw || e.tokens != nil) {
+		names.Learn(e.lesson)
+		e.lesson = nil
+	}
 }
 
 // learnAndComplete needs the lock of the names once for both.

@@ -33,8 +33,11 @@ type detector struct {
 	mu     sync.Mutex // heartbeats come from another goroutine
 	engine *detect.Engine
 	state  *detect.State // nil without state_path
-	alerts []record.Record
-	ofBeat []record.Record // alerts of heartbeats, which go with the heartbeat
+	// uncounted says that another process, or an earlier one, read events whose counts are not
+	// known yet; see recount. Until then nothing is stored, so that the next start reads them too.
+	uncounted bool
+	alerts    []record.Record
+	ofBeat    []record.Record // alerts of heartbeats, which go with the heartbeat
 	// settled is the committed watermark, Unix ns; it is set on the host's thread, which
 	// must not wait for mu.
 	settled atomic.Int64
@@ -119,11 +122,39 @@ func (t *detector) open(path string, watermark time.Time) (err error) {
 	defer t.mu.Unlock()
 	t.engine.Settle(watermark)
 	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
+		t.uncounted = t.state.New() && !watermark.IsZero()
 		now := time.Now()
 		t.engine.Start(now)
 		t.evaluate(true, "none: alerts of the last run", func() { t.engine.Resend(now) })
 	}
 	return err
+}
+
+// share begins after the watermark of a state in a store, which has no counts.
+func (t *detector) share(watermark time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.engine.Settle(watermark)
+	t.uncounted = !watermark.IsZero()
+}
+
+func (t *detector) isUncounted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.uncounted
+}
+
+func (t *detector) setCounted() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.uncounted = false
+}
+
+// count evaluates a record whose alerts the sink has.
+func (t *detector) count(r record.Record, line []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.evaluate(false, r.ID(), func() { t.engine.Recount(line, time.Now()) })
 }
 
 // watch evaluates a record in ECS form.
@@ -176,9 +207,8 @@ func (t *detector) beside(now time.Time, beat func()) []record.Record {
 func (t *detector) takeBeside() []record.Record {
 	alerts := t.ofBeat
 	t.ofBeat = nil
-	if len(alerts) > 0 && t.state != nil {
-		t.settle()
-		_ = t.state.Sync() // the next step of the pipe reports it, and tries again
+	if len(alerts) > 0 {
+		_ = t.store() // the next step of the pipe reports it, and tries again
 	}
 	return alerts
 }
@@ -249,7 +279,12 @@ func (s *Source) RulesBlind() uint64 {
 func (t *detector) sync() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state == nil {
+	return t.store()
+}
+
+// store is sync with t.mu held.
+func (t *detector) store() error {
+	if t.state == nil || t.uncounted {
 		return nil
 	}
 	t.settle()
@@ -259,8 +294,11 @@ func (t *detector) sync() error {
 func (t *detector) close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state == nil {
+	switch {
+	case t.state == nil:
 		return nil
+	case t.uncounted:
+		return t.state.Abandon()
 	}
 	t.settle()
 	return t.state.Close()

@@ -3,18 +3,15 @@ package source
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
-	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
 	"github.com/zitadel-siem/zitadel-siem/internal/fault"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
-	"github.com/zitadel-siem/zitadel-siem/internal/redact/payload"
 	"github.com/zitadel-siem/zitadel-siem/internal/retry"
 )
 
@@ -203,31 +200,11 @@ func (l *learner) read(ctx context.Context, types []string, start config.Start, 
 	x := l.s.Settings
 	x.EventTypes, x.ExcludeEventTypes, x.AggregateTypes, x.AggregateIDs, x.ResourceOwners, x.EditorUserIDs = types, nil, nil, nil, nil, nil
 	x.ExcludeOwn = false
-	x.Start, x.End, x.Settle, x.Overlap = start, end, 0, overlap
-	o := events.Options{Log: slog.New(warnings{l.s.opts.Log.Handler()}), Now: l.s.opts.Now}
-	reader, err := events.NewReader(l.s.client, x, cursor.State{}, o)
-	if err != nil {
-		return err
-	}
-	return reader.Run(ctx, func(ctx context.Context, b events.Batch) error {
-		for _, r := range b.Records {
-			if e, ok := r.(*record.Event); ok {
-				if l.s.Settings.Redact {
-					payload.Record(e)
-				}
-				l.s.names.Learn(e)
-				l.s.names.Learned.Add(1)
-			}
-		}
-		return after(b)
-	})
-}
-
-// warnings leaves out what a reader tells of its own progress.
-type warnings struct{ slog.Handler }
-
-func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+	x.Start, x.End, x.Overlap = start, end, overlap
+	return l.s.readPast(ctx, x, func(e *record.Event) {
+		l.s.names.Learn(e)
+		l.s.names.Learned.Add(1)
+	}, after)
 }
 
 // awaitLearning waits until learn has read everything, has failed, or takes too long.

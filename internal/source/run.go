@@ -117,7 +117,7 @@ func (s *Source) relay(ctx context.Context, emit pipe.Emit) error {
 }
 
 func (s *Source) readerOptions() events.Options {
-	return events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase, Pushes: s.pushes}
+	return events.Options{Log: s.opts.Log, Now: s.opts.Now, Stats: &s.Reader, Phase: s.Phase, Ready: s.recount, Pushes: s.pushes}
 }
 
 // emitter gives batches of the log to emit, and remembers the state behind the last one.

@@ -84,7 +84,7 @@ type Source struct {
 	Drains bool
 
 	opts   Options
-	client *zitadel.Client    // nil for a relay
+	client client             // nil for a relay
 	state  cursor.Held        // nil without a state, and while another reader has its file
 	pushes <-chan events.Push // nil without Listener
 	names  *format.Names      // nil without enrich, and while another reader has the state
@@ -98,8 +98,14 @@ type Source struct {
 	begun     chan struct{}
 	begunAt   time.Time
 	begunOnce sync.Once
-	// learnProgress is the constant of this name, except in tests.
-	learnProgress time.Duration
+	// These are the constants of these names, except in tests.
+	learnProgress, recountPatience time.Duration
+}
+
+// client is a [zitadel.Client], except in tests.
+type client interface {
+	events.Client
+	Close() error
 }
 
 // Open opens the state, the client and the files of webhooks. It uses no
@@ -108,7 +114,7 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 	if o.Relay {
 		settings.Enrich.On, settings.Heartbeat, o.Detect = false, 0, nil
 	}
-	s := &Source{Settings: settings, opts: o, learned: make(chan struct{}), begun: make(chan struct{}), learnProgress: learnProgress}
+	s := &Source{Settings: settings, opts: o, learned: make(chan struct{}), begun: make(chan struct{}), learnProgress: learnProgress, recountPatience: recountPatience}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -135,9 +141,11 @@ func Open(ctx context.Context, settings config.Settings, o Options) (_ *Source, 
 		o.Encode = s.opts.Format.Msgpack()
 	}
 	if !o.Relay {
-		if s.client, err = zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName, Conns: o.Conns}); err != nil {
+		c, err := zitadel.New(ctx, settings, zitadel.Options{Log: o.Log, TokenName: o.TokenName, Conns: o.Conns})
+		if err != nil {
 			return nil, err
 		}
+		s.client = c
 	}
 	s.Listener = o.Listener
 	if s.Listener == nil && settings.Listen.Address != "" {
@@ -186,6 +194,9 @@ func encoder(settings config.Settings, next record.Encoder) record.Encoder {
 func (s *Source) openState() error {
 	if s.opts.Held != nil {
 		s.state, s.last = s.opts.Held, s.opts.State
+		if s.detector != nil {
+			s.detector.share(s.last.Watermark)
+		}
 	}
 	if s.Settings.StatePath == "" {
 		return s.openNames()
