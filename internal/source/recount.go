@@ -23,6 +23,10 @@ const (
 	// recountMost is how far back events are read for the counts: twice the longest timespan of
 	// the built-in rules, and how late events may come.
 	recountMost = 48*time.Hour + detect.Lateness
+	// Parts begin at full hours. Of an attack that is older than what is read, nobody knows when
+	// its alerts were. If the source changes hands several times in an hour, each holder finds the
+	// same ones; otherwise each could take another one for given, and none would come.
+	recountGrid = time.Hour
 	// paceAfter is how long events come before the pace is judged. The first requests find out how
 	// dense the log is.
 	paceAfter = 3 * time.Second
@@ -88,9 +92,11 @@ func (c *recount) read(ctx context.Context, now time.Time) (err error) {
 		c.err = fmt.Errorf("a rule counts over %s, and the last 48h are read", detect.FormatTimespan(longest))
 		c.since = state.Watermark.Add(-recountMost)
 	}
+	begin := func(ago time.Duration) time.Time { return state.Watermark.Add(-ago).Truncate(recountGrid) }
 	for i, p := range parts {
-		from, to, patience := state.Watermark.Add(-p.From), state.Watermark.Add(-p.To), time.Until(ends)
+		from, to, patience := begin(p.From), state.Watermark, time.Until(ends)
 		if i+1 < len(parts) {
+			to = begin(p.To)
 			patience /= 2 // most rules need only what is younger
 		} else if upTo := state.Updated.Add(clockSlack); upTo.After(to) {
 			to = upTo // no event after this is acknowledged

@@ -30,7 +30,7 @@ import (
 func TestLaw2_AlertsAreThoseOfOneHolder(t *testing.T) {
 	const hours = 4
 	rules, again := map[string]int{}, 0
-	for seed := range uint64(5) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var want []string
 			inWorld(t, seed, func(w *world) {
@@ -159,33 +159,37 @@ func TestRecount_AnAlertMutesAfterTheChangeToo(t *testing.T) {
 	})
 }
 
-// TestRecount_AnAttackThatGoesOnForHoursIsReportedInEachTwoTimespans: also if its beginning is longer
-// ago than what is read again.
-func TestRecount_AnAttackThatGoesOnForHoursIsReportedInEachTwoTimespans(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		const hours = 6
-		var log []zitadeltest.Event
-		for at := epoch; at.Before(epoch.Add(hours * time.Hour)); at = at.Add(10 * time.Second) {
-			log = append(log, event(at, "user", "u", "user.human.password.check.failed", "", "203.0.113.1"))
-		}
-		w.write(log)
-		for at := epoch; at.Before(epoch.Add(hours * time.Hour)); {
-			at = at.Add(rand64(w.rng, time.Hour))
-			w.holds(at)
-		}
-		var last []time.Time
-		for _, a := range w.alerts {
-			last = append(last, a.Last)
-		}
-		slices.SortFunc(last, time.Time.Compare)
-		for i, at := range last[1:] {
-			// One timespan of the alert before, and one of an alert that only the next holder
-			// takes for given.
-			if gap := at.Sub(last[i]); gap > 22*time.Minute {
-				t.Errorf("no alert between %s and %s", last[i], at)
+// TestRecount_AnAttackOfHoursIsStillReported: its beginning is longer ago than what is read again,
+// so that nobody knows when its alerts were. The next one comes a timespan late at most, however
+// often the source changes hands.
+func TestRecount_AnAttackOfHoursIsStillReported(t *testing.T) {
+	const timespan, pause, hours = 10 * time.Minute, 20 * time.Second, 5
+	for seed := range uint64(2) {
+		inWorld(t, seed, func(w *world) {
+			var log []zitadeltest.Event
+			for at := epoch; at.Before(epoch.Add(hours * time.Hour)); at = at.Add(pause) {
+				log = append(log, event(at, "user", "u", "user.human.password.check.failed", "", "203.0.113.1"))
 			}
-		}
-	})
+			w.write(log)
+			for at := epoch; at.Before(epoch.Add(hours * time.Hour)); {
+				at = at.Add(rand64(w.rng, 20*time.Minute))
+				w.holds(at)
+			}
+			var dates []time.Time
+			for _, a := range w.alerts {
+				dates = append(dates, a.Last)
+			}
+			slices.SortFunc(dates, time.Time.Compare)
+			for i, at := range dates[1:] {
+				if gap := at.Sub(dates[i]); gap > 2*(timespan+10*pause) {
+					t.Errorf("no alert between %s and %s", dates[i], at)
+				}
+			}
+			if n := len(dates); n < 5*hours/2 {
+				t.Errorf("%d alerts", n)
+			}
+		})
+	}
 }
 
 // TestRecount_OfAStateFileWithoutItsCounts: if the file of alerts is missing, it is made anew, and

@@ -109,12 +109,12 @@ func TestRecount_IfTimeIsShortItLeavesOutTheOldestEvents(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.options = map[string]string{"poll_interval": "5s", "page_size": "100", "start": "now"}
 		w.holdsFor(time.Second) // a state of before the log
-		w.srv.Store().Fill(zitadeltest.Synthetic{Events: 20_000, From: time.Now(), Every: 360 * time.Millisecond})
+		w.srv.Store().Fill(zitadeltest.Synthetic{Events: 10_000, From: time.Now(), Every: 720 * time.Millisecond})
 		time.Sleep(2*time.Hour - time.Minute)
 		w.fail(half, "u")
 		w.holdsFor(time.Minute)
 		w.fail(half, "u")
-		w.srv.SetFaults(zitadeltest.Faults{Latency: 300 * time.Millisecond}) // 60 s for all
+		w.srv.SetFaults(zitadeltest.Faults{Latency: 600 * time.Millisecond}) // 60 s for all
 		began := time.Now()
 		w.holdsFor(time.Minute)
 		if !slices.ContainsFunc(w.ids(), func(id string) bool { return strings.HasPrefix(id, "brute_force_user ") }) {
