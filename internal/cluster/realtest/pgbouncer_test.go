@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
@@ -42,6 +43,26 @@ func (s *postgresServer) bouncer(t testing.TB, mode string) string {
 	return "127.0.0.1:" + port
 }
 
+// pooled is a server behind a pooler.
+type pooled struct {
+	*postgresServer
+	address string
+}
+
+func (p pooled) through(testing.TB, *sidecar) string { return p.address }
+
+func (p pooled) open(t testing.TB) cluster.Store {
+	store, err := openURL(t, p.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+// record records nothing: who commits cannot be told behind a pooler.
+func (p pooled) record(testing.TB) func() history { return func() history { return history{} } }
+
 // In transaction pooling each transaction may have another connection to the server, which has not
 // prepared what the one before has.
 func TestPostgresBehindPgBouncer(t *testing.T) {
@@ -61,6 +82,15 @@ func TestPostgresBehindPgBouncer(t *testing.T) {
 			t.Run("store", func(t *testing.T) { clustertest.Store(t, open("postgres"), minLease) })
 			t.Run("members", func(t *testing.T) {
 				clustertest.Members(t, minLease, func() cluster.Store { return open("members") })
+			})
+			t.Run("sidecars", func(t *testing.T) {
+				s.sql(t, "CREATE DATABASE sidecars")
+				f := newPair(t, pooled{s, "postgres://siem@" + address + "/sidecars" + params}, minLease)
+				f.sidecars[0].process.Kill()
+				f.awaitShares(1, time.Minute)
+				f.sidecars[0].start(t)
+				f.awaitShares(2, time.Minute)
+				f.wantAll()
 			})
 		})
 	}
