@@ -86,7 +86,9 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 // startRecorded starts a fake ZITADEL server with the recorded log.
 func startRecorded(t *testing.T, opts zitadeltest.Options) *zitadeltest.Server {
 	t.Helper()
-	return zitadeltest.ServeRecorded(t, opts)
+	store := zitadeltest.NewStore()
+	store.Append(zitadeltest.RecordedEvents(time.Time{})...)
+	return zitadeltest.ServeAt(t, "127.0.0.1:"+testkit.FreePort(t), store, opts)
 }
 
 const recordedEvents = 2881

@@ -37,7 +37,7 @@ func serve(t *testing.T, n int) *zitadeltest.Server {
 	t.Helper()
 	store := zitadeltest.NewStore()
 	store.Fill(zitadeltest.Synthetic{Events: n, From: time.Now().Add(-time.Minute - time.Duration(n)*time.Millisecond), Every: 3 * time.Millisecond, PerTransaction: 3})
-	srv := zitadeltest.Serve(t, store, zitadeltest.Options{})
+	srv := zitadeltest.ServeAt(t, "127.0.0.1:"+testkit.FreePort(t), store, zitadeltest.Options{})
 	return srv
 }
 

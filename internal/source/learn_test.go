@@ -76,7 +76,7 @@ func newScene(t *testing.T, page func(c *scene, ctx context.Context, n int64) er
 		}
 		return nil
 	}})
-	if err := c.srv.Start("127.0.0.1:0"); err != nil {
+	if err := c.srv.Start("127.0.0.1:" + testkit.FreePort(t)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.srv.Close() })

@@ -121,14 +121,15 @@ func (p *Process) Until(what string, ok func() bool) {
 }
 
 // lastPort counts below the ports that systems give out by themselves (Linux from 32768
-// on), so that nobody else gets one while nobody listens there.
+// on), so that nobody else gets one while nobody listens there. Test processes that run at the same
+// time have process numbers close to each other: each begins some hundred ports further.
 var lastPort atomic.Int32
 
 // FreePort returns a port of loopback that nobody listens on.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
-		port := fmt.Sprint(20_000 + (int32(os.Getpid())*7+lastPort.Add(1))%10_000)
+		port := fmt.Sprint(20_000 + (int32(os.Getpid())*373+lastPort.Add(1))%10_000)
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			l.Close()
 			return port

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/testkit"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadel"
 )
 
@@ -67,7 +68,7 @@ func TestCutAnswerIsNoAnswer(t *testing.T) {
 }
 
 func TestRestartKeepsAddressAndStore(t *testing.T) {
-	srv := start(t, recordedStore(), Options{})
+	srv := ServeAt(t, "127.0.0.1:"+testkit.FreePort(t), recordedStore(), Options{})
 	url := srv.URL()
 	srv.Stop()
 	if _, _, err := tryPost(t, srv, eventsPath, "{}", nil); err == nil {

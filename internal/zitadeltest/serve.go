@@ -13,8 +13,14 @@ type T interface {
 // Serve starts a server on any free port of loopback. It is stopped at the end of the test.
 func Serve(t T, store *Store, opts Options) *Server {
 	t.Helper()
+	return ServeAt(t, "127.0.0.1:0", store, opts)
+}
+
+// ServeAt is [Serve] at an address.
+func ServeAt(t T, addr string, store *Store, opts Options) *Server {
+	t.Helper()
 	s := NewServer(store, opts)
-	if err := s.Start("127.0.0.1:0"); err != nil {
+	if err := s.Start(addr); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)

@@ -150,7 +150,9 @@ func (s *Server) Stop() {
 	s.DropConnections()
 }
 
-// Restart stops the server where it runs, and starts it on the same address.
+// Restart stops the server where it runs, and starts it on the same address. If that was a port of
+// the system's choice, a connection of any process may have taken it meanwhile: choose one that
+// systems do not give out (testkit.FreePort).
 func (s *Server) Restart() error {
 	s.Stop()
 	s.mu.Lock()
