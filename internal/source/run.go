@@ -102,10 +102,11 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 
 // readLast implements [pipe.Read] for the end: it emits what was pushed and what read has not
 // taken. Before the first state there is no reader that could note what it has emitted: the events
-// then come again from the log, with the same ids.
+// then come again from the log, with the same ids. It is the same before the counts of correlations
+// are known: an event that is noted would count at the next start without giving its alert.
 func (s *Source) readLast(ctx context.Context, emit pipe.Emit) error {
 	s.Listener.Drain() // also at the date of the setting `end`
-	if s.opts.Relay || s.last.Version == 0 {
+	if s.opts.Relay || s.last.Version == 0 || s.detector != nil && s.detector.isUncounted() {
 		return s.relay(ctx, emit)
 	}
 	reader, err := events.NewReader(s.client, s.Settings, s.last, s.readerOptions())
