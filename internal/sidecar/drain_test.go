@@ -312,6 +312,31 @@ func TestDrain_HealthSaysThatTheProcessEnds(t *testing.T) {
 	}
 }
 
+// A source that a reload removes ends by itself: the process goes on.
+func TestDrain_OfARemovedSourceDoesNotChangeHealth(t *testing.T) {
+	srv, far := serve(t, 5), forwardtest.Start(t, forwardtest.Options{})
+	silent := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
+	stays, goes := withState(t, srv, far, "instance", "stays"), withState(t, srv, silent, "instance", "goes", "ack_timeout", "1m")
+	e := process(t, nil, stays.settings, goes.settings)
+	_, url := serveSet(t, e.Set)
+	if !goes.call(0) {
+		t.Fatal("refused")
+	}
+	applied := make(chan struct{})
+	go func() { defer close(applied); e.Apply([]config.PullSettings{stays.settings}) }()
+	testkit.Until(t, "a closed address", func() bool { return !listens(goes.settings.Listen.Address) })
+	if code, text := get(t, url+"/health"); code != 200 || strings.Contains(text, "goes") {
+		t.Errorf("%d\n%s", code, text)
+	}
+	select {
+	case <-applied:
+		t.Error("the source has ended already")
+	default:
+	}
+	<-applied
+	wantSpooled(t, goes.settings.Listen.SpoolPath, 1)
+}
+
 // Events that came by webhook at the end are noted in the state: they do not come again.
 func TestDrain_RepeatsNoEventOfTheLog(t *testing.T) {
 	srv, far := serve(t, 20), slowly(t)
