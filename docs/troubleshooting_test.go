@@ -71,6 +71,7 @@ var internals = map[string]string{
 	"another reader has it":                                                "callers add the fix",
 	"the input is stopped":                                                 "ends a loop, is not logged",
 	"the spool is closed":                                                  "ends a loop, is not logged",
+	"the source is replaced":                                               "the cause of a context, which nobody logs",
 	"the spool is not open yet":                                            "counted as refused for the reason not_spooled",
 	"the spool is full":                                                    "counted as refused for the reason not_spooled",
 	"the disk of the spool does not keep up":                               "counted as refused for the reason not_spooled",

@@ -72,6 +72,7 @@ type listWatch struct {
 	differ string    // the lists; empty: all members have the same one
 	since  time.Time // of that
 	told   bool
+	warned bool // of any difference since the lists were the same
 }
 
 // compareLists warns, once for each difference, that members have different lists: they do not
@@ -92,15 +93,15 @@ func (m *Member) compareLists(v View, lease string) {
 	}
 	w, now := &m.lists, m.o.now()
 	if w.differ != differ {
-		if w.told && differ == "" {
+		if w.warned && differ == "" {
 			m.o.Log.Info("all members have the same list of sources again")
 		}
-		*w = listWatch{differ: differ, since: now}
+		*w = listWatch{differ: differ, since: now, warned: w.warned && differ != ""}
 	}
 	if w.differ == "" || w.told || now.Sub(w.since) < m.o.TTL {
 		return
 	}
-	w.told = true
+	w.told, w.warned = true, true
 	slices.Sort(others)
 	m.o.Log.Warn("other members have another list of sources: no source moves to the member that has fewer", "members", some(others, len(others)), "fix", "give all members the same configuration")
 }

@@ -99,6 +99,8 @@ func TestListsThatDifferAreToldOnceForEachChange(t *testing.T) {
 		b.Read(names[:8])
 		time.Sleep(10 * ttl)
 		warned("two fewer", 2)
+		b.Read(names[:7])
+		time.Sleep(ttl / 2)
 		b.Read(names)
 		time.Sleep(3 * ttl)
 		warned("equal again", 2)

@@ -96,6 +96,10 @@ func (l *Listener) feedReader(ctx, accepted context.Context, queue *spool.Spool,
 		case err != nil && errors.Is(err, waiting.Err()):
 			r.end()
 			return
+		case err != nil && accepted.Err() != nil: // `end` and --once would wait for a disk
+			l.notHandedOver(err)
+			r.end()
+			return
 		case err != nil:
 			l.log.Error("the spool cannot be read, trying again: " + err.Error())
 			if retry.Sleep(ctx, 10*retryAfter) != nil {

@@ -178,7 +178,7 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	l.spool.Store(queue)
 	l.checkNumbers(queue)
 	listener, err := l.bind(starting, queue)
-	if err != nil && (starting.Err() == nil || ctx.Err() != nil) {
+	if err != nil && (l.accepting.Err() == nil || ctx.Err() != nil) {
 		return err
 	}
 
@@ -208,6 +208,9 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 // untilDrain is ctx until Drain is called.
 func (l *Listener) untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancel(ctx)
+	if l.accepting.Err() != nil {
+		stop() // AfterFunc would do it some time later
+	}
 	release := context.AfterFunc(l.accepting, stop)
 	return ctx, func() { release(); stop() }
 }
@@ -259,6 +262,7 @@ func (l *Listener) Keep(ctx context.Context) {
 	accepting, stop := l.untilDrain(ctx)
 	defer stop()
 	for {
+		last := l.accepting.Err() != nil
 		err := l.contain(func() error { return l.Run(ctx) })
 		switch {
 		case ctx.Err() != nil:
@@ -266,9 +270,9 @@ func (l *Listener) Keep(ctx context.Context) {
 				l.log.Error("webhooks: " + err.Error())
 			}
 			return
-		case l.accepting.Err() != nil:
+		case last, l.accepting.Err() != nil && errors.Is(err, context.Canceled):
 			if !errors.Is(err, context.Canceled) { // another process has the spool, which was logged
-				l.log.Error(fmt.Sprintf("webhooks that are in the spool cannot be handed over, and stay there: %v", err), "spool_path", l.settings.SpoolPath)
+				l.notHandedOver(err)
 			}
 			_ = l.feed(ctx, l.accepting, nil)
 			return
@@ -278,6 +282,11 @@ func (l *Listener) Keep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// notHandedOver logs why the end does not wait for what is in the spool.
+func (l *Listener) notHandedOver(err error) {
+	l.log.Error(fmt.Sprintf("webhooks that are in the spool cannot be handed over, and stay there: %v", err), "spool_path", l.settings.SpoolPath)
 }
 
 // acquire tries until it works, ctx ends, or the error is another one than busy.

@@ -505,3 +505,44 @@ func TestFeed_BytesAheadAreBounded(t *testing.T) {
 	}
 	r.until("small ones are too few", func() bool { return len(r.pushes) == queueAhead })
 }
+
+// The setting `end` and --once have no limit of time for what was accepted.
+func TestDrain_ASpoolThatCannotBeReadIsNotWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, dir)
+	r.detach()
+	r.run()
+	r.send(1)
+	segments, err := filepath.Glob(filepath.Join(dir, "spool", "*.spool"))
+	if err != nil || len(segments) != 1 {
+		t.Fatal(segments, err)
+	}
+	if err := errors.Join(os.Remove(segments[0]), os.Mkdir(segments[0], 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	r.Drain()
+	r.until("it still listens", func() bool { return r.Addr() == "" })
+	r.pushes, r.detach = r.Attach()
+	r.wantEnd()
+	if !strings.Contains(r.log.String(), "cannot be handed over") {
+		t.Errorf("log:\n%s", r.log)
+	}
+}
+
+// Drain may come before the first attempt to listen.
+func TestDrain_BeforeTheStartNeedsNoAddress(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		r := newRig(t, dir)
+		r.run()
+		r.send(1)
+		_ = r.stop()
+		r = newRig(t, dir)
+		r.listen = func(string, string) (net.Listener, error) { return nil, errors.New("no network") }
+		r.Drain()
+		r.keep()
+		r.want(1)
+		r.wantEnd()
+		_ = r.stop()
+	}
+}

@@ -63,7 +63,7 @@ func (p *Pipe) RunThen(reading, ctx context.Context, read, last Read) error {
 	// Here, and not in a task: thousands of sources have one goroutine less each. Its error ends Run
 	// once what was read before it is prepared.
 	readError := p.repeat(reading, "reading", func(reading context.Context) error { return read(reading, emit) })
-	if last != nil && readError == nil {
+	if last != nil && readError == nil && ctx.Err() == nil {
 		readError = p.repeat(ctx, "emitting what was accepted", func(ctx context.Context) error { return last(ctx, emit) })
 	}
 	p.mu.Lock()

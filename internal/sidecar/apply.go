@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"time"
 
@@ -11,6 +12,18 @@ import (
 // stopPatience is how long Apply waits for the sources that it stopped: a message under
 // way may take 5 s, and a request is given up at once.
 const stopPatience = 10 * time.Second
+
+// errReplaced is the cause of the end of a source that goes on at once with other settings and with
+// the same spool. Its endpoint stays open to the last: ZITADEL sends each webhook once.
+var errReplaced = errors.New("the source is replaced")
+
+// isReplaced reports whether the context of a keeper ended for errReplaced.
+func isReplaced(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errReplaced) }
+
+// takesSpoolOf reports whether k hands over what old leaves in its spool.
+func (k *keeper) takesSpoolOf(old *keeper) bool {
+	return k.settings.Listen.Address != "" && k.settings.Listen.SpoolPath == old.settings.Listen.SpoolPath
+}
 
 // Changes says what [Set.Apply] did.
 type Changes struct{ Added, Changed, Removed, Same int }
@@ -93,8 +106,13 @@ func compare(keepers []*keeper, list []config.PullSettings) (p plan) {
 func (s *Set) replace(next plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, k := range next.fresh {
+		if k.before != nil && k.takesSpoolOf(k.before) {
+			k.before.stop(errReplaced)
+		}
+	}
 	for _, k := range next.stopped {
-		k.stop()
+		k.stop(nil)
 	}
 	s.keepers = next.keepers
 	s.tellMember()

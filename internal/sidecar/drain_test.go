@@ -312,6 +312,31 @@ func TestDrain_HealthSaysThatTheProcessEnds(t *testing.T) {
 	}
 }
 
+// A source that a reload removes ends by itself: the process goes on.
+func TestDrain_OfARemovedSourceDoesNotChangeHealth(t *testing.T) {
+	srv, far := serve(t, 5), forwardtest.Start(t, forwardtest.Options{})
+	silent := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
+	stays, goes := withState(t, srv, far, "instance", "stays"), withState(t, srv, silent, "instance", "goes", "ack_timeout", "1m")
+	e := process(t, nil, stays.settings, goes.settings)
+	_, url := serveSet(t, e.Set)
+	if !goes.call(0) {
+		t.Fatal("refused")
+	}
+	applied := make(chan struct{})
+	go func() { defer close(applied); e.Apply([]config.PullSettings{stays.settings}) }()
+	testkit.Until(t, "a closed address", func() bool { return !listens(goes.settings.Listen.Address) })
+	if code, text := get(t, url+"/health"); code != 200 || strings.Contains(text, "goes") {
+		t.Errorf("%d\n%s", code, text)
+	}
+	select {
+	case <-applied:
+		t.Error("the source has ended already")
+	default:
+	}
+	<-applied
+	wantSpooled(t, goes.settings.Listen.SpoolPath, 1)
+}
+
 // Events that came by webhook at the end are noted in the state: they do not come again.
 func TestDrain_RepeatsNoEventOfTheLog(t *testing.T) {
 	srv, far := serve(t, 20), slowly(t)
@@ -335,4 +360,68 @@ func TestDrain_RepeatsNoEventOfTheLog(t *testing.T) {
 	if n := wantAll(t, srv, far); n > 0 {
 		t.Errorf("%d came twice", n)
 	}
+}
+
+// ZITADEL sends a webhook once. So the address of a source with new settings is not closed for as
+// long as the receiver is away: the spool stays, and the source goes on with it.
+func TestApply_AddressStaysOpenWhileTheReceiverIsAway(t *testing.T) {
+	for name, shared := range map[string]bool{"with a state file": false, "in a store": true} {
+		t.Run(name, func(t *testing.T) {
+			var back atomic.Bool
+			far := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer {
+				if back.Load() {
+					return forwardtest.Ack
+				}
+				return forwardtest.Hangup
+			}})
+			one := withState(t, serve(t, 5), far)
+			var store cluster.Store
+			if shared {
+				one.settings.StatePath, store = "", clustertest.NewMemory()
+			}
+			e := process(t, store, one.settings)
+			if !one.call(0) {
+				t.Fatal("refused")
+			}
+			testkit.Until(t, "an attempt", func() bool { return far.Began() > 0 })
+			changed := one.settings
+			changed.PollInterval += time.Second
+			began := time.Now()
+			e.Apply([]config.PullSettings{changed})
+			testkit.Until(t, "an endpoint", func() bool { return one.call(1) })
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("webhooks were refused for %s", took)
+			}
+			back.Store(true)
+			wantCalls(t, far, 2)
+			e.cancel()
+			e.wait(t)
+			wantSpooled(t, one.settings.Listen.SpoolPath, 0)
+		})
+	}
+}
+
+// A source that was changed right before the end has no time of its own beside that of the one
+// before it.
+func TestDrain_EndsInTimeAfterAReload(t *testing.T) {
+	far := forwardtest.Start(t, forwardtest.Options{Answer: func(int) forwardtest.Answer { return forwardtest.Silence }})
+	one := endpointOf(t, serve(t, 5), far, "ack_timeout", "1m")
+	e := process(t, clustertest.NewMemory(), one.settings)
+	if !one.call(0) {
+		t.Fatal("refused")
+	}
+	testkit.Until(t, "a message under way", func() bool { return far.Began() > 0 })
+	changed := one.settings
+	changed.PollInterval += time.Second
+	applied := make(chan struct{})
+	go func() { defer close(applied); e.Apply([]config.PullSettings{changed}) }()
+	testkit.Until(t, "the change", func() bool { return e.views()[0].settings.PollInterval == changed.PollInterval })
+	began := time.Now()
+	e.cancel()
+	e.wait(t)
+	<-applied
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it ended after %s", took)
+	}
+	wantSpooled(t, one.settings.Listen.SpoolPath, 1)
 }

@@ -47,7 +47,8 @@ func Open(ctx context.Context, settings config.PullSettings, to sink.Sink, o sou
 
 // Run reads and hands over until ctx ends, which is no error, or until the
 // setting `end` is reached. At the end of ctx it hands over the webhooks that an endpoint of its
-// own has accepted, and waits a little for the message under way. Run is called once.
+// own has accepted, unless the source is replaced, and waits a little for the message under way. Run
+// is called once.
 func (f *Feed) Run(ctx context.Context) error {
 	sending, stop := sink.Outlive(ctx)
 	defer stop()
@@ -56,7 +57,15 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 	emitting, stopDraining := sink.OutliveToDrain(ctx)
 	defer stopDraining()
-	return f.run(ctx, emitting, sending)
+	reading, stopReading := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReading()
+	defer context.AfterFunc(ctx, func() {
+		if isReplaced(ctx) {
+			stopDraining()
+		}
+		stopReading()
+	})()
+	return f.run(reading, emitting, sending)
 }
 
 // drain hands over what is in the spool of a listener that drains. No message begins after the end

@@ -34,11 +34,11 @@ type keeper struct {
 	together  int           // how many sources began with it
 
 	// Guarded by Set.mu:
-	stop  func()    // nil before it runs
-	feed  *Feed     // the last one that was opened; while another process may hold the source, its relay or nil
-	began time.Time // when it began to be opened
-	waits bool      // for this process to hold it
-	err   error     // why it ended
+	stop  func(cause error) // nil before it runs; see errReplaced
+	feed  *Feed             // the last one that was opened; while another process may hold the source, its relay or nil
+	began time.Time         // when it began to be opened
+	waits bool              // for this process to hold it
+	err   error             // why it ended
 }
 
 func newKeeper(settings config.PullSettings) *keeper {
@@ -51,6 +51,9 @@ func (k *keeper) keep(ctx context.Context, s *Set) {
 	if k.before != nil {
 		<-k.before.done
 		k.before = nil
+	}
+	if ctx.Err() != nil { // the one before has used up the time that the end has
+		return
 	}
 	err := k.run(ctx, s)
 	final := sink.IsFinal(err)

@@ -44,7 +44,11 @@ func (k *keeper) listen(ctx context.Context, s *Set) (*intake, error) {
 	var stopDraining, stopSending func()
 	in.draining, stopDraining = sink.OutliveToDrain(ctx)
 	in.sending, stopSending = sink.Outlive(ctx)
-	release := context.AfterFunc(ctx, l.Drain)
+	release := context.AfterFunc(ctx, func() {
+		if !isReplaced(ctx) {
+			l.Drain()
+		}
+	})
 	// What a sink takes last has to leave the spool.
 	listening, end := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

@@ -108,11 +108,11 @@ func (s *Set) Run(ctx context.Context) error {
 // begin runs k, one of so many that begin together. It is called with s.mu held.
 func (s *Set) begin(k *keeper, together int) {
 	k.together = together
-	ctx, stop := context.WithCancel(s.ctx)
+	ctx, stop := context.WithCancelCause(s.ctx)
 	k.stop = stop
 	s.working++
 	go func() {
-		defer stop()
+		defer stop(nil)
 		k.keep(ctx, s)
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -67,7 +67,7 @@ func (k *keeper) share(ctx context.Context, s *Set) error {
 		return k.shareSource(ctx, s, nil)
 	}
 	defer in.stop()
-	if err = k.shareSource(ctx, s, in.Listener); sink.IsFinal(err) {
+	if err = k.shareSource(ctx, s, in.Listener); sink.IsFinal(err) || isReplaced(ctx) {
 		return err
 	}
 	return cmp.Or(err, k.drain(s, in)) // drain runs in any case

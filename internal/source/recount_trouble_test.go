@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
+	"github.com/zitadel-siem/zitadel-siem/internal/events"
+	"github.com/zitadel-siem/zitadel-siem/internal/listen"
+	"github.com/zitadel-siem/zitadel-siem/internal/pipe"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -158,5 +162,46 @@ correlation: {type: event_count, rules: [wrong], group-by: [user.id], timespan: 
 		if s := w.log.String(); !strings.Contains(s, "a rule counts over 7d, and the last 48h are read") {
 			t.Error(s)
 		}
+	})
+}
+
+// TestRecount_WhatIsPushedAtTheEndOfAHolderWithoutCountsHidesNoAttack: it completes an attack of which
+// this holder knows nothing. The next one must not take its events for acknowledged.
+func TestRecount_WhatIsPushedAtTheEndOfAHolderWithoutCountsHidesNoAttack(t *testing.T) {
+	spanned(t, func(w *world) {
+		all, err := w.srv.Direct().ListEvents(w.t.Context(), &adminpb.ListEventsRequest{Asc: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pushes := make(chan events.Push, half)
+		for _, e := range all[half:] {
+			pushes <- events.Push{Event: e}
+		}
+		close(pushes)
+		s := w.open()
+		if s.Listener, err = listen.Open(s.Settings, s.opts.Log); err != nil {
+			t.Fatal(err)
+		}
+		s.pushes = pushes
+		encode := encoder(s.Settings, s.opts.Format.Lines())
+		err = s.readLast(w.t.Context(), func(_ context.Context, b pipe.Batch) error {
+			for _, r := range b.Records {
+				encode(nil, r)
+			}
+			w.take(b.Records)
+			pending, err := b.State.Prepare()
+			if err != nil {
+				return err
+			}
+			return pending.Commit()
+		})
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.came); n != 2*half {
+			t.Fatalf("%d events came", n)
+		}
+		w.holdsFor(time.Minute)
+		w.want("brute_force_user")
 	})
 }

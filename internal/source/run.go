@@ -19,7 +19,8 @@ import (
 //
 // A source that drains stops accepting webhooks when reading ends, and emits what it has
 // accepted, until emitting ends: the record of an API call comes from nowhere else, and the disk of
-// the spool may go with the process. Other sources do not use emitting. Run is called once.
+// the spool may go with the process. It does neither if emitting ends before reading. Other sources
+// do not use emitting. Run is called once.
 func (s *Source) Run(reading, emitting, ending context.Context, handOver func(emitting context.Context) error) error {
 	drains := s.Drains && s.Listener != nil
 	if !drains {
@@ -62,7 +63,11 @@ func (s *Source) Run(reading, emitting, ending context.Context, handOver func(em
 	defer stopListening()
 	var listener sync.WaitGroup
 	if s.Listener != nil && s.Listener != s.opts.Listener {
-		defer context.AfterFunc(reading, s.Listener.Drain)()
+		defer context.AfterFunc(reading, func() {
+			if emitting.Err() == nil {
+				s.Listener.Drain()
+			}
+		})()
 		listener.Go(func() { s.Listener.Keep(listening) })
 	}
 
@@ -97,10 +102,11 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 
 // readLast implements [pipe.Read] for the end: it emits what was pushed and what read has not
 // taken. Before the first state there is no reader that could note what it has emitted: the events
-// then come again from the log, with the same ids.
+// then come again from the log, with the same ids. It is the same before the counts of correlations
+// are known: an event that is noted would count at the next start without giving its alert.
 func (s *Source) readLast(ctx context.Context, emit pipe.Emit) error {
 	s.Listener.Drain() // also at the date of the setting `end`
-	if s.opts.Relay || s.last.Version == 0 {
+	if s.opts.Relay || s.last.Version == 0 || s.detector != nil && s.detector.isUncounted() {
 		return s.relay(ctx, emit)
 	}
 	reader, err := events.NewReader(s.client, s.Settings, s.last, s.readerOptions())
