@@ -146,7 +146,8 @@ func hosts(config *pgxpool.Config) (list []string) {
 	return list
 }
 
-// hidden is an error without the password, in one line. Unwrap is for errors.Is and errors.As alone.
+// hidden is an error without the password, in one line that stays the same while nothing changes.
+// Unwrap is for errors.Is and errors.As alone.
 type hidden struct {
 	text string
 	err  error
@@ -161,6 +162,6 @@ func hide(config *pgxpool.Config, err error) error {
 		return nil
 	}
 	text := strings.ReplaceAll(err.Error(), ":\n\t", ": ") // pgx has a line for each host
-	text = strings.ReplaceAll(text, "\n\t", "; ")
+	text = cluster.WithoutOwnPort(strings.ReplaceAll(text, "\n\t", "; "))
 	return hidden{"PostgreSQL at " + strings.Join(hosts(config), ", ") + ": " + redact(text, config.ConnConfig.Password), err}
 }
