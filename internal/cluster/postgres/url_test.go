@@ -84,6 +84,10 @@ func TestPasswordIsInNoError(t *testing.T) {
 		"postgres://u:" + secret + "@db.example/siem?pool_max_conns=many",
 		"postgres://u:" + secret + "@db.example/siem?sslrootcert=/nowhere",
 		"postgres://u:" + secret + "%zz@db.example/siem",
+		"postgres://u@db.example/siem&password=" + secret,
+		"postgres://u@db.example/siem;password=" + secret,
+		"postgres://u@db.example/siem?password=" + secret + ";",
+		"postgres://u@db.example/siem?password=" + secret + "%zz",
 		"postgres://u:" + secret + "@db.example/siem?password_file=/nowhere",
 		"mysql://u:" + secret + "@db.example/siem",
 	} {
