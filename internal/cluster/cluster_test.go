@@ -20,6 +20,6 @@ func TestMemoryIsAStore(t *testing.T) {
 func TestMembersShareAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := clustertest.NewMemory()
-		clustertest.Members(t, cluster.DefaultTTL, func() cluster.Store { return store })
+		clustertest.Members(t, cluster.DefaultTTL, 0, func() cluster.Store { return store })
 	})
 }

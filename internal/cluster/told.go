@@ -71,12 +71,15 @@ func (m *Member) tellMoves() {
 type listWatch struct {
 	differ string    // the lists; empty: all members have the same one
 	since  time.Time // of that
-	told   bool
-	warned bool // of any difference since the lists were the same
+	told   string    // the lists that the last warning was about
 }
 
+// listsMayDiffer is how long members may have different lists without a warning: they are changed one
+// after the other, and an update of all takes less.
+const listsMayDiffer = quiet
+
 // compareLists warns, once for each difference, that members have different lists: they do not
-// balance then, and nothing else shows it. A rollout is given the time of a lease.
+// balance then, and nothing else shows it.
 func (m *Member) compareLists(v View, lease string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,15 +96,15 @@ func (m *Member) compareLists(v View, lease string) {
 	}
 	w, now := &m.lists, m.o.now()
 	if w.differ != differ {
-		if w.warned && differ == "" {
-			m.o.Log.Info("all members have the same list of sources again")
-		}
-		*w = listWatch{differ: differ, since: now, warned: w.warned && differ != ""}
+		w.differ, w.since = differ, now
 	}
-	if w.differ == "" || w.told || now.Sub(w.since) < m.o.TTL {
-		return
+	switch {
+	case differ == "" && w.told != "":
+		m.o.Log.Info("all members have the same list of sources again")
+		w.told = ""
+	case differ != w.told && now.Sub(w.since) >= listsMayDiffer: // not again after a command that was a member for a moment
+		w.told = differ
+		slices.Sort(others)
+		m.o.Log.Warn("other members have another list of sources: no source moves to the member that has fewer", "members", some(others, len(others)), "fix", "give all members the same configuration")
 	}
-	w.told, w.warned = true, true
-	slices.Sort(others)
-	m.o.Log.Warn("other members have another list of sources: no source moves to the member that has fewer", "members", some(others, len(others)), "fix", "give all members the same configuration")
 }

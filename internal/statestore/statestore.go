@@ -46,7 +46,7 @@ func Explain(err error) error {
 }
 
 // Close closes a store, and does not wait for one that hangs: the client of PostgreSQL waits
-// 15 s for the answers of requests that it has given up, and a process is to end within 10 s.
+// for the answers of requests that it has given up, and a process is to end within 10 s.
 func Close(store cluster.Store) {
 	closed := make(chan struct{})
 	go func() {

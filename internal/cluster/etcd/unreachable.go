@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 )
 
 // Unreachable is the error of a request that etcd did not answer. The client of etcd often says no
@@ -38,7 +39,7 @@ func (e *Unreachable) Error() string {
 	case e.Reason == "" && errors.Is(e.Err, context.DeadlineExceeded):
 		return fmt.Sprintf("etcd at %s: connected, but there was no answer in time", hosts)
 	case e.Reason == "":
-		return fmt.Sprintf("etcd at %s: %v", hosts, e.Err)
+		return fmt.Sprintf("etcd at %s: %s", hosts, cluster.WithoutOwnPort(e.Err.Error()))
 	}
 	return fmt.Sprintf("etcd at %s: no connection: %s", hosts, e.Reason)
 }
@@ -49,17 +50,18 @@ const noTLS = "etcd has no TLS there: switch it on (--cert-file, --key-file), or
 
 const closed = "etcd closes the connection: if it has TLS, name the authority of its certificate in state (ca_file=PATH); if it wants a certificate of its clients, add cert_file=PATH and key_file=PATH"
 
-// fixes are by a part of the reason, which has no types: gRPC makes a text of each error.
+// fixes are by a part of the reason, which has no types: gRPC makes a text of each error. The first one
+// counts. A member that is down is not why the others cannot be used, so what all have comes before it.
 var fixes = []struct{ part, fix string }{
-	{"connection refused", "nobody listens there: start etcd, or correct hosts and ports in state"},
-	{"no such host", "correct the hosts in state, or the DNS of this machine"},
 	{"first record does not look like a TLS handshake", noTLS},
 	{"certificate required", "etcd wants a certificate of its clients: add cert_file=PATH and key_file=PATH to state"},
 	{"bad certificate", "etcd does not accept the certificate in cert_file: take one of the authority that it trusts (--trusted-ca-file)"},
 	{"handshake failed: EOF", noTLS},
+	{"x509:", "name the authority of etcd's certificate in state (ca_file=PATH), and the hosts as the certificate has them"},
+	{"connection refused", "nobody listens there: start etcd, or correct hosts and ports in state"},
+	{"no such host", "correct the hosts in state, or the DNS of this machine"},
 	{"error reading server preface", closed},
 	{"broken pipe", closed},
-	{"x509:", "name the authority of etcd's certificate in state (ca_file=PATH), and the hosts as the certificate has them"},
 }
 
 // Fix says what to do.
@@ -111,9 +113,6 @@ func (u *unconnected) stream(ctx context.Context, desc *grpc.StreamDesc, conn *g
 	return s, err
 }
 
-// ownPort is that of this side of a connection, another one each time.
-var ownPort = regexp.MustCompile(`\S+->`)
-
 // note finds the reason in what gRPC says, for example: latest balancer error: last connection
 // error: connection error: desc = "transport: Error while dialing: dial tcp …".
 func (u *unconnected) note(err error) {
@@ -126,6 +125,8 @@ func (u *unconnected) note(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
+	case found.Code() == codes.Canceled: // by this process
+		return
 	case found.Code() != codes.Unavailable && found.Code() != codes.DeadlineExceeded, !ok && !waited:
 		u.reasons = nil // there is a connection
 		return
@@ -140,7 +141,7 @@ func (u *unconnected) note(err error) {
 		reason = text
 	}
 	reason = strings.TrimPrefix(strings.TrimPrefix(reason, "transport: "), "Error while dialing: ")
-	reason = ownPort.ReplaceAllString(reason, "")
+	reason = cluster.WithoutOwnPort(reason)
 	if i, there := slices.BinarySearch(u.reasons, reason); !there && len(u.reasons) < maxReasons {
 		u.reasons = slices.Insert(u.reasons, i, reason)
 	}

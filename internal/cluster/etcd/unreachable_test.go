@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -31,8 +32,28 @@ func TestReasonStaysTheSameWhileNothingChanges(t *testing.T) {
 	if got := u.why(); got != "write tcp a:1: write: broken pipe" {
 		t.Errorf("without a description: %q", got)
 	}
+	u.note(status.Error(codes.Canceled, context.Canceled.Error()))
+	if u.why() == "" {
+		t.Error("a request that this process gave up looks like an answer")
+	}
 	u.note(status.Error(codes.Unavailable, `desc = "x"`))
 	if u.note(nil); u.why() != "" {
 		t.Errorf("after an answer: %q", u.why())
+	}
+}
+
+// A request on a connection that breaks has no reason of its own.
+func TestBrokenConnectionHasNoNumberOfItsOwn(t *testing.T) {
+	e := &Unreachable{Endpoints: []string{"a:1"}, Err: status.Error(codes.Unavailable, "error reading from server: read tcp 10.0.0.1:4711->a:1: connection reset")}
+	if got := e.Error(); strings.Contains(got, "4711") || !strings.Contains(got, "read tcp a:1: connection reset") {
+		t.Error(got)
+	}
+}
+
+// One member of etcd is down, and the others are reached without the authority that they need.
+func TestFixIsThatOfTheMembersThatAnswer(t *testing.T) {
+	e := &Unreachable{Reason: "authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority; dial tcp b:1: connect: connection refused"}
+	if got := e.Fix(); !strings.Contains(got, "ca_file") {
+		t.Error(got)
 	}
 }

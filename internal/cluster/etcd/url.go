@@ -51,7 +51,10 @@ func Parse(text string) (clientv3.Config, string, error) {
 	if err != nil { // it has the password
 		return c, "", errShape
 	}
-	q := u.Query()
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return c, "", errors.New("state: a parameter behind the ? in the URL of etcd is damaged: percent-encode special characters such as ;")
+	}
 	for name := range q {
 		switch name {
 		case "password_file", "ca_file", "cert_file", "key_file", "tls":

@@ -59,6 +59,7 @@ func TestPasswordIsInNoError(t *testing.T) {
 		"etcd://u:" + secret + "@a.example?cert_file=/nowhere",
 		"etcd://u:" + secret + "@a.example?password_file=/nowhere",
 		"etcd://u:" + secret + "@a.example?unknown=1",
+		"etcd://u@a.example?password_file=/" + secret + "%zz",
 		"http://u:" + secret + "@a.example",
 		"etcd://u@a.example",
 		"etcd://a.example?password_file=x",

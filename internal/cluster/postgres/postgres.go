@@ -60,8 +60,8 @@ CREATE INDEX IF NOT EXISTS zitadel_siem_source_holder ON zitadel_siem_source (ho
 CREATE SEQUENCE IF NOT EXISTS zitadel_siem_beat;
 `
 
-// leaseConns: one renews, one looks. Two more are for those that wait for a server that does not
-// answer any more: pgx gives up such a connection after 15 s, and the standby is to be used before.
+// leaseConns: one renews, one looks. Two more take their place while those wait for a server that does
+// not answer any more ([part]): with a short lease, the standby is to be used before they are given up.
 const leaseConns = 4
 
 // Store is a [cluster.Store] in PostgreSQL.
@@ -85,6 +85,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	known := timelines{newest: map[string]int64{}}
 	known.survey(ctx, config, wait)
 	known.guard(config) // and the copy of it below
+	part(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, hide(config, err)

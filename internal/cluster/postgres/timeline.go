@@ -44,7 +44,7 @@ func (s *timelines) use(t timeline) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if newest := s.newest[t.system]; t.number < newest {
-		return fmt.Errorf("an old primary came back: it has timeline %d, and this process has used timeline %d: stop it, or make it a standby; if it was restored from a backup, restart the members", t.number, newest)
+		return fmt.Errorf("an old primary came back: it has timeline %d, and this process has used timeline %d: stop it, or make it a standby; to go back to it, restart the members", t.number, newest)
 	}
 	s.newest[t.system] = t.number
 	return nil

@@ -26,6 +26,7 @@ import (
 //     are for the lease alone.
 //   - a connection attempt ends after 5 s, or 2 s with several hosts, so that a request reaches
 //     the second one if the machine of the first one is gone; connect_timeout is another time.
+//     [Open] shortens it for several hosts.
 //
 // Errors do not contain the password.
 func Parse(text string) (*pgxpool.Config, error) {
@@ -34,7 +35,13 @@ func Parse(text string) (*pgxpool.Config, error) {
 		// Not err: it has the whole URL, with the password.
 		return nil, errors.New("state is not a URL as postgres://HOST:5432/DATABASE?password_file=PATH, with USER@ before HOST: percent-encode special characters")
 	}
-	q := u.Query()
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil { // it has the parameter, perhaps a password
+		return nil, errors.New("state: a parameter behind the ? in the URL of PostgreSQL is damaged: percent-encode special characters such as ;")
+	}
+	if strings.ContainsAny(u.Path, "&=") { // PostgreSQL's errors would show a password there
+		return nil, errors.New("state: the name of the database in the URL of PostgreSQL has & or = in it: parameters begin with ?, and further ones with &")
+	}
 	file := q.Get("password_file")
 	q.Del("password_file")
 	if q.Get("sslmode") == "" && os.Getenv("PGSSLMODE") == "" {
@@ -146,7 +153,8 @@ func hosts(config *pgxpool.Config) (list []string) {
 	return list
 }
 
-// hidden is an error without the password, in one line. Unwrap is for errors.Is and errors.As alone.
+// hidden is an error without the password, in one line that stays the same while nothing changes.
+// Unwrap is for errors.Is and errors.As alone.
 type hidden struct {
 	text string
 	err  error
@@ -161,6 +169,6 @@ func hide(config *pgxpool.Config, err error) error {
 		return nil
 	}
 	text := strings.ReplaceAll(err.Error(), ":\n\t", ": ") // pgx has a line for each host
-	text = strings.ReplaceAll(text, "\n\t", "; ")
+	text = cluster.WithoutOwnPort(strings.ReplaceAll(text, "\n\t", "; "))
 	return hidden{"PostgreSQL at " + strings.Join(hosts(config), ", ") + ": " + redact(text, config.ConnConfig.Password), err}
 }

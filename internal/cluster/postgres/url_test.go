@@ -2,8 +2,12 @@ package postgres
 
 import (
 	"errors"
+	"io"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,6 +84,10 @@ func TestPasswordIsInNoError(t *testing.T) {
 		"postgres://u:" + secret + "@db.example/siem?pool_max_conns=many",
 		"postgres://u:" + secret + "@db.example/siem?sslrootcert=/nowhere",
 		"postgres://u:" + secret + "%zz@db.example/siem",
+		"postgres://u@db.example/siem&password=" + secret,
+		"postgres://u@db.example/siem;password=" + secret,
+		"postgres://u@db.example/siem?password=" + secret + ";",
+		"postgres://u@db.example/siem?password=" + secret + "%zz",
 		"postgres://u:" + secret + "@db.example/siem?password_file=/nowhere",
 		"mysql://u:" + secret + "@db.example/siem",
 	} {
@@ -156,5 +164,37 @@ func TestErrorOfSeveralHostsIsOneLine(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "PostgreSQL at 127.0.0.1:1, 127.0.0.1:2: ") || strings.ContainsAny(err.Error(), "\n\t") ||
 		strings.Contains(err.Error(), "refused") || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A load balancer without a server takes connections, and resets them. Each has a port of its own.
+func TestErrorOfABrokenConnectionStaysTheSame(t *testing.T) {
+	clean(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.ReadFull(conn, make([]byte, 8))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	}()
+	texts := map[string]bool{}
+	for range 5 {
+		_, err := Open(t.Context(), "postgres://u@"+l.Addr().String()+"/siem")
+		if err == nil || !strings.Contains(err.Error(), "reset by peer") {
+			t.Fatal(err)
+		}
+		texts[err.Error()] = true
+	}
+	if len(texts) != 1 {
+		t.Errorf("%d texts: %q", len(texts), slices.Collect(maps.Keys(texts)))
 	}
 }

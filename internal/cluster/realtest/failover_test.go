@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster"
 	"github.com/zitadel-siem/zitadel-siem/internal/cluster/clustertest"
@@ -186,4 +189,56 @@ func TestPostgresIsOpenedWithItsSecondHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.Close()
+}
+
+// Connections that wait for a primary whose machine is gone are given up within a lease, also if they
+// are all that there are.
+func TestStandbyOfPostgresTakesCommitsWhileAllConnectionsWait(t *testing.T) {
+	p := startPair(t)
+	m := &sidecar{name: "m"}
+	store, err := openURL(t, p.through(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	lease, err := store.Grant(t.Context(), time.Hour, cluster.Note{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances := clustertest.Names(16) // twice as many as there are connections
+	if err := store.Register(t.Context(), instances); err != nil {
+		t.Fatal(err)
+	}
+	var silence atomic.Int64 // since when nothing arrives
+	var commits errgroup.Group
+	for _, instance := range instances {
+		taken, err := store.Take(t.Context(), lease, instance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commits.Go(func() error {
+			for number := uint64(1); ; number++ {
+				sent := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), minLease)
+				err := store.Commit(ctx, lease, instance, taken.Fence, number, nil)
+				cancel()
+				since := silence.Load()
+				if since == 0 || sent.Before(time.UnixMicro(since)) {
+					continue
+				}
+				if took := time.Since(time.UnixMicro(since)); took > cluster.DefaultTTL {
+					return fmt.Errorf("no commit of %s for %s: %v", instance, took, err)
+				} else if err == nil {
+					return nil
+				}
+			}
+		})
+	}
+	clustertest.Eventually(t, time.Minute, "all commit", func() bool { return p.postgresServer.commits(t, 0) == len(instances) })
+	p.ways[0].set(silent)
+	p.standby.promote(t)
+	silence.Store(time.Now().UnixMicro())
+	if err := commits.Wait(); err != nil {
+		t.Error(err)
+	}
 }

@@ -81,7 +81,7 @@ func TestPostgresBehindPgBouncer(t *testing.T) {
 			}
 			t.Run("store", func(t *testing.T) { clustertest.Store(t, open("postgres"), minLease) })
 			t.Run("members", func(t *testing.T) {
-				clustertest.Members(t, minLease, func() cluster.Store { return open("members") })
+				clustertest.Members(t, minLease, busy, func() cluster.Store { return open("members") })
 			})
 			t.Run("sidecars", func(t *testing.T) {
 				s.sql(t, "CREATE DATABASE sidecars")
