@@ -13,7 +13,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
+	"github.com/zitadel-siem/zitadel-siem/internal/record"
 	"github.com/zitadel-siem/zitadel-siem/internal/zitadeltest"
 )
 
@@ -157,6 +159,62 @@ correlation: {type: event_count, rules: [wrong], group-by: [user.id], timespan: 
 		w.want("slow")
 		if s := w.log.String(); !strings.Contains(s, "a rule counts over 7d, and the last 48h are read") {
 			t.Error(s)
+		}
+	})
+}
+
+// TestRecount_ABacklogIsNotReadForTheCounts: a holder that has just begun with a backlog of a day
+// leaves a state that is as old as the backlog, and was written just now. Between the two nothing
+// is acknowledged, so it is not read, and what is before is counted.
+func TestRecount_ABacklogIsNotReadForTheCounts(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.options = map[string]string{"poll_interval": "5s", "page_size": "100", "start": "now"}
+		w.holdsFor(time.Second)
+		w.fail(half, "u")
+		w.holdsFor(time.Minute)
+		w.fail(half-1, "u")
+		w.srv.Store().Fill(zitadeltest.Synthetic{Events: 100_000, From: time.Now(), Every: 720 * time.Millisecond})
+		w.srv.Store().Append(event(time.Now().Add(8*time.Minute), "user", "u", "user.human.password.check.failed", "", "203.0.113.1"))
+		time.Sleep(20 * time.Hour)
+		w.srv.SetFaults(zitadeltest.Faults{Latency: 400 * time.Millisecond})
+		w.holdsFor(8 * time.Second)
+		if n := len(w.came); n <= 2*half || w.state.Updated.Sub(w.state.Watermark) < 19*time.Hour {
+			t.Fatalf("%d events came, and the watermark is %s: no backlog", n, w.state.Watermark)
+		}
+		brute := func(id string) bool { return strings.HasPrefix(id, "brute_force_user ") }
+		if slices.ContainsFunc(w.ids(), brute) {
+			t.Fatal("it has read the whole attack")
+		}
+		w.holdsFor(time.Minute)
+		if !slices.ContainsFunc(w.ids(), brute) {
+			t.Error("no alert")
+		}
+		if s := w.log.String(); strings.Contains(s, "too low") {
+			t.Error(s)
+		}
+	})
+}
+
+// TestRecount_WhatWasPushedBehindABacklogCounts: webhooks do not wait for what was written before.
+func TestRecount_WhatWasPushedBehindABacklogCounts(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.options = map[string]string{"poll_interval": "5s"}
+		w.fail(1, "other")
+		w.holdsFor(time.Minute)
+		time.Sleep(20 * time.Hour)
+		began := time.Now()
+		w.fail(2*half, "u")
+		w.state.Updated = time.Now()
+		for i := range 2*half - 1 {
+			e := record.Event{Key: record.Key{Instance: "lab", AggregateType: "user", AggregateID: "u", Sequence: uint64(i + 1)}}
+			w.came[e.ID()]++
+			w.state.Pushed = append(w.state.Pushed, cursor.Pushed{AggregateType: "user", AggregateID: "u", Sequence: e.Sequence,
+				Created: began.Add(time.Duration(i) * time.Second).UTC(), Type: "user.human.password.check.failed"})
+		}
+		w.holdsFor(time.Minute)
+		w.want("brute_force_user")
+		if n := len(w.came); n != 1+2*half {
+			t.Errorf("%d events came", n)
 		}
 	})
 }
