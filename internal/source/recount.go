@@ -52,7 +52,7 @@ type recount struct {
 
 // recount is called by the reader once ZITADEL has answered. Its only error is that of ctx.
 func (s *Source) recount(ctx context.Context, now time.Time) error {
-	if s.detector == nil || !s.detector.isUncounted() {
+	if !s.isUncounted() {
 		return nil
 	}
 	began := time.Now()

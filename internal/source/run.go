@@ -96,11 +96,12 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 }
 
 // readLast implements [pipe.Read] for the end: it emits what was pushed and what read has not
-// taken. Before the first state there is no reader that could note what it has emitted: the events
-// then come again from the log, with the same ids.
+// taken. Before the first state there is no reader that could note what it has emitted, and before
+// the counts are known it must not: the next holder would take the alerts of the events for given.
+// The events then come again from the log, with the same ids.
 func (s *Source) readLast(ctx context.Context, emit pipe.Emit) error {
 	s.Listener.Drain() // also at the date of the setting `end`
-	if s.opts.Relay || s.last.Version == 0 {
+	if s.opts.Relay || s.last.Version == 0 || s.isUncounted() {
 		return s.relay(ctx, emit)
 	}
 	reader, err := events.NewReader(s.client, s.Settings, s.last, s.readerOptions())
