@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/record"
@@ -28,3 +29,14 @@ func Acknowledged(state cursor.State) (func(e *record.Event) bool, error) {
 		return !holes.missing(k, e.Sequence)
 	}, nil
 }
+
+// AcknowledgedUpTo returns a date after which state acknowledges only what was pushed. Of a log with
+// a backlog, that is long before the state was written: a reader that is far behind looks ahead, and
+// its watermark then follows what it reads by the overlap.
+func AcknowledgedUpTo(state cursor.State, overlap time.Duration) time.Time {
+	return minTime(maxTime(state.Updated, state.Watermark), state.Watermark.Add(overlap+farBehind)).Add(ClockSlack)
+}
+
+// ClockSlack is how far ZITADEL's clock, as a reader knows it, may be wrong: its answers have whole
+// seconds, and a skew of less than two is none.
+const ClockSlack = 3 * time.Second

@@ -53,7 +53,7 @@ func TestAcknowledged_IsWhatTheNextReaderDoesNotEmit(t *testing.T) {
 			for _, id := range w.out {
 				before[id] = true
 			}
-			watermark := w.state.Watermark
+			state, watermark := w.state, w.state.Watermark
 			w.out = nil
 			w.readFor(30 * time.Minute)
 			after := map[string]bool{}
@@ -68,6 +68,9 @@ func TestAcknowledged_IsWhatTheNextReaderDoesNotEmit(t *testing.T) {
 				}
 				if after[id] && e.Time.Before(watermark) {
 					late++
+				}
+				if upTo := AcknowledgedUpTo(state, w.settings.Overlap); known(&e) && e.Time.After(upTo) {
+					t.Errorf("seed %d: %s of %s is acknowledged after %s", seed, id, e.Time, upTo)
 				}
 			}
 		})

@@ -320,15 +320,18 @@ func (r *Reader) checkClock(until time.Time) {
 	r.clockWarned = behind
 }
 
+// farBehind is how much a pass reads without looking ahead.
+const farBehind = 10 * time.Minute
+
 // lookAhead looks for a recent event if there is much to read. The event proves
 // how far ZITADEL's clock is, so that old windows need not be read again and their
 // keys need not be kept. In a quiet log the watermark stands still; what was read by an earlier
 // pass had no event, and one that comes is read by this pass.
 func (r *Reader) lookAhead(ctx context.Context, until time.Time) error {
-	if until.Sub(maxTime(r.watermark, r.readUpTo)) < 10*time.Minute {
+	if until.Sub(maxTime(r.watermark, r.readUpTo)) < farBehind {
 		return nil
 	}
-	for _, back := range []time.Duration{10 * time.Minute, 24 * time.Hour} {
+	for _, back := range []time.Duration{farBehind, 24 * time.Hour} {
 		req := r.filter.request()
 		setRange(req, maxTime(until.Add(-back), effective(r.watermark)), until)
 		req.Limit = 1

@@ -138,10 +138,14 @@ func (t *detector) share(watermark time.Time) {
 	t.uncounted = !watermark.IsZero()
 }
 
-func (t *detector) isUncounted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.uncounted
+// isUncounted reports whether rules still have to count the past; see recount.
+func (s *Source) isUncounted() bool {
+	if s.detector == nil {
+		return false
+	}
+	s.detector.mu.Lock()
+	defer s.detector.mu.Unlock()
+	return s.detector.uncounted
 }
 
 func (t *detector) setCounted() {
@@ -164,6 +168,9 @@ func (t *detector) watch(r record.Record, line []byte) {
 	t.settle()
 	now := time.Now()
 	evaluate := func() { t.engine.Record(line, now) }
+	if _, ok := r.(*record.Event); ok && t.uncounted {
+		return // one that was pushed; it comes again from the log, with its alerts
+	}
 	// A rule must not cost the record, which comes out without its alerts then.
 	if _, beat := r.(*pipe.Heartbeat); beat {
 		t.beaten = now

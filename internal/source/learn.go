@@ -22,9 +22,6 @@ const (
 	learnProgress = 10 * time.Second // between two lines of the log, and two marks
 	learnFirst    = time.Minute
 	learnMost     = 5 * time.Minute
-	// clockSlack is how far ZITADEL's clock, as the reader knows it, may be wrong: its answers
-	// have whole seconds, and a skew of less than two is none.
-	clockSlack = 3 * time.Second
 )
 
 // learner reads the events of the past that teach names, without emitting them, and the part
@@ -157,7 +154,7 @@ func (l *learner) list(ctx context.Context, types []string) (err error) {
 	}()
 	return l.read(ctx, types, from, now(), 0, func(b events.Batch) error {
 		// The first batch has ZITADEL's clock as it was before the first page.
-		l.mark.again(b.State.Updated.Add(-l.s.Settings.Overlap-clockSlack), b.State.Updated)
+		l.mark.again(b.State.Updated.Add(-l.s.Settings.Overlap-events.ClockSlack), b.State.Updated)
 		if b.State.Watermark.After(l.mark.UpTo) {
 			l.mark.UpTo = b.State.Watermark
 		}

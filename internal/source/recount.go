@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zitadel-siem/zitadel-siem/internal/config"
+	"github.com/zitadel-siem/zitadel-siem/internal/cursor"
 	"github.com/zitadel-siem/zitadel-siem/internal/detect"
 	"github.com/zitadel-siem/zitadel-siem/internal/enrich"
 	"github.com/zitadel-siem/zitadel-siem/internal/events"
@@ -51,7 +52,7 @@ type recount struct {
 
 // recount is called by the reader once ZITADEL has answered. Its only error is that of ctx.
 func (s *Source) recount(ctx context.Context, now time.Time) error {
-	if s.detector == nil || !s.detector.isUncounted() {
+	if !s.isUncounted() {
 		return nil
 	}
 	began := time.Now()
@@ -93,22 +94,51 @@ func (c *recount) read(ctx context.Context, now time.Time) (err error) {
 		c.since = state.Watermark.Add(-recountMost)
 	}
 	begin := func(ago time.Duration) time.Time { return state.Watermark.Add(-ago).Truncate(recountGrid) }
-	for i, p := range parts {
-		from, to, patience := begin(p.From), state.Watermark, time.Until(ends)
-		if i+1 < len(parts) {
-			to = begin(p.To)
+	var spans []span
+	for _, p := range parts {
+		spans = append(spans, span{p.Types, begin(p.From), begin(p.To)})
+	}
+	if n := len(spans); n > 0 {
+		last := &spans[n-1]
+		last.to = events.AcknowledgedUpTo(state, c.s.Settings.Overlap)
+		if from, to := pushedAfter(state.Pushed, last.to); !to.IsZero() {
+			spans = append(spans, span{last.types, from, to})
+		}
+	}
+	for i, p := range spans {
+		patience := time.Until(ends)
+		if i+1 < len(spans) {
 			patience /= 2 // most rules need only what is younger
-		} else if upTo := state.Updated.Add(clockSlack); upTo.After(to) {
-			to = upTo // no event after this is acknowledged
 		}
-		if to.After(now) {
-			to = now
+		if p.to.After(now) {
+			p.to = now
 		}
-		if err := c.part(ctx, p.Types, from, to, patience); err != nil {
-			c.err, c.since = err, to
+		if err := c.part(ctx, p, patience); err != nil {
+			c.err, c.since = err, p.to
 		}
 	}
 	return nil
+}
+
+// span is a part of the log, and the event types of which rules need the events in it.
+type span struct {
+	types    []string // nil: all
+	from, to time.Time
+}
+
+// pushedAfter returns from when to when there are pushed events after a date. There are some behind
+// a backlog.
+func pushedAfter(pushed []cursor.Pushed, date time.Time) (from, to time.Time) {
+	for _, p := range pushed {
+		if p.Created.Before(date) {
+			continue
+		}
+		if from.IsZero() {
+			from = p.Created // they are sorted
+		}
+		to = p.Created.Add(time.Microsecond) // the end of a range is exclusive
+	}
+	return from, to
 }
 
 // types asks for the event types, until ctx ends.
@@ -124,15 +154,15 @@ func (c *recount) types(ctx context.Context) ([]string, error) {
 
 // part reads a part of the past. If that would take too long, it leaves out the older end, because
 // rules with a short timespan do not need it.
-func (c *recount) part(ctx context.Context, types []string, from, to time.Time, patience time.Duration) error {
+func (c *recount) part(ctx context.Context, of span, patience time.Duration) error {
 	ctx, stop := context.WithTimeoutCause(ctx, patience, errBehind)
 	defer stop()
 	ends, _ := ctx.Deadline()
 	for {
 		var next time.Time
 		var p pace
-		err := c.s.readPast(ctx, c.settings(types, from, to), c.event, func(b events.Batch) error {
-			if next = p.next(b.Newest, to, ends); !next.IsZero() {
+		err := c.s.readPast(ctx, c.settings(of), c.event, func(b events.Batch) error {
+			if next = p.next(b.Newest, of.to, ends); !next.IsZero() {
 				return errBehind
 			}
 			return nil
@@ -143,7 +173,7 @@ func (c *recount) part(ctx context.Context, types []string, from, to time.Time, 
 		case next.IsZero():
 			return cmp.Or(context.Cause(ctx), err)
 		}
-		c.err, c.since, from = errBehind, next, next
+		c.err, c.since, of.from = errBehind, next, next
 	}
 }
 
@@ -175,12 +205,12 @@ func (p *pace) next(newest, to, ends time.Time) time.Time {
 }
 
 // settings are those of the source, for the events of a part.
-func (c *recount) settings(types []string, from, to time.Time) config.Settings {
+func (c *recount) settings(of span) config.Settings {
 	x := c.s.Settings
-	if types != nil && len(x.EventTypes) == 0 {
-		x.EventTypes = types
+	if of.types != nil && len(x.EventTypes) == 0 {
+		x.EventTypes = of.types
 	}
-	x.Start, x.End, x.Overlap = config.Start{At: from}, to, 0
+	x.Start, x.End, x.Overlap = config.Start{At: of.from}, of.to, 0
 	x.PollInterval = min(x.PollInterval, time.Second) // it waits so long if a clock was corrected
 	return x
 }

@@ -90,7 +90,7 @@ func (w *world) open() *Source {
 	for k, v := range w.options {
 		values[k] = v
 	}
-	settings, _, err := config.Input.ParseMap(values, config.ParseOptions{})
+	settings, _, err := config.Input.ParseMap(values, config.ParseOptions{Shared: values["state_path"] == ""})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -101,12 +101,12 @@ func (s *Source) read(ctx context.Context, emit pipe.Emit) error {
 }
 
 // readLast implements [pipe.Read] for the end: it emits what was pushed and what read has not
-// taken. Before the first state there is no reader that could note what it has emitted: the events
-// then come again from the log, with the same ids. It is the same before the counts of correlations
-// are known: an event that is noted would count at the next start without giving its alert.
+// taken. Before the first state there is no reader that could note what it has emitted, and before
+// the counts are known it must not: the next holder would take the alerts of the events for given.
+// The events then come again from the log, with the same ids.
 func (s *Source) readLast(ctx context.Context, emit pipe.Emit) error {
 	s.Listener.Drain() // also at the date of the setting `end`
-	if s.opts.Relay || s.last.Version == 0 || s.detector != nil && s.detector.isUncounted() {
+	if s.opts.Relay || s.last.Version == 0 || s.isUncounted() {
 		return s.relay(ctx, emit)
 	}
 	reader, err := events.NewReader(s.client, s.Settings, s.last, s.readerOptions())
