@@ -68,6 +68,7 @@ func (p pooled) record(testing.TB) func() history { return func() history { retu
 func TestPostgresBehindPgBouncer(t *testing.T) {
 	for mode, params := range map[string]string{"transaction": "?default_query_exec_mode=cache_describe", "session": ""} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			s := startPostgres(t)
 			address := s.bouncer(t, mode)
 			s.sql(t, "CREATE DATABASE members")

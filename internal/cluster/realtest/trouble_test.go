@@ -46,6 +46,7 @@ func TestStoreStopsAndStarts(t *testing.T) {
 // moments, as in a fail-over to a replica that was behind, needs no hand.
 func TestLaw5RestoredBackup(t *testing.T) {
 	both(t, func(t *testing.T, s server) {
+		t.Parallel()
 		g := clustertest.NewGroup(minLease, minLease/50)
 		instances := clustertest.Names(2)
 		a := g.Start(t, s.open(t), cluster.Options{}, instances)
