@@ -183,13 +183,16 @@ func (l *Listener) Run(ctx context.Context) (err error) {
 	}
 
 	tasks, running := errgroup.WithContext(ctx)
-	accepted, complete := context.WithCancel(running)
+	// Not of running: a server that fails is no reason to tell the reader that nothing more comes.
+	accepted, complete := context.WithCancel(context.Background())
 	defer complete()
 	tasks.Go(func() error {
 		if err := l.serve(running, listener); err != nil {
 			return err
 		}
-		complete()
+		if l.accepting.Err() != nil {
+			complete()
+		}
 		return nil
 	})
 	tasks.Go(func() error {
