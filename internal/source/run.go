@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ func (s *Source) Run(reading, emitting, ending context.Context, handOver func(em
 	defer stopEmitting()
 	var last pipe.Read
 	if drains {
-		last = s.readLast
+		last = s.pushedAgain(s.readLast)
 		var stopReading context.CancelFunc
 		reading, stopReading = context.WithCancel(reading)
 		defer stopReading()
@@ -43,18 +44,17 @@ func (s *Source) Run(reading, emitting, ending context.Context, handOver func(em
 	s.startLearning(reading, &read)
 	began := time.Now()
 	if s.Listener != nil {
-		var detach func()
-		s.pushes, detach = s.Listener.Attach()
-		defer detach()
+		s.pushes, s.detach = s.Listener.Attach()
+		defer func() { s.detach() }()
 	}
 	read.Go(func() {
 		readError = fault.Contain(func() error {
-			return s.Pipe.RunThen(reading, emitting, func(ctx context.Context, emit pipe.Emit) error {
+			return s.Pipe.RunThen(reading, emitting, s.pushedAgain(func(ctx context.Context, emit pipe.Emit) error {
 				if err := retry.Sleep(ctx, time.Until(began.Add(s.StartAfter))); err != nil {
 					return err
 				}
 				return s.read(ctx, emit)
-			}, last)
+			}), last)
 		})
 	})
 	// Webhooks outlive the pipe: the entries that it acknowledges last have to
@@ -82,6 +82,20 @@ func (s *Source) Run(reading, emitting, ending context.Context, handOver func(em
 		s.opts.Log.Info("records were left out by the option `tier` (tier: noise writes them all)", "records", n)
 	}
 	return err
+}
+
+// pushedAgain calls read. After a panic, what was pushed and is not acknowledged is pushed again:
+// read may have taken it without emitting it, and the next acknowledgement would take it out of
+// the spool.
+func (s *Source) pushedAgain(read pipe.Read) pipe.Read {
+	return func(ctx context.Context, emit pipe.Emit) error {
+		err := fault.Contain(func() error { return read(ctx, emit) })
+		if _, panicked := errors.AsType[*fault.Error](err); panicked && s.detach != nil {
+			s.detach()
+			s.pushes, s.detach = s.Listener.Attach()
+		}
+		return err
+	}
 }
 
 // read implements [pipe.Read].

@@ -87,6 +87,7 @@ type Source struct {
 	client client             // nil for a relay
 	state  cursor.Held        // nil without a state, and while another reader has its file
 	pushes <-chan events.Push // nil without Listener
+	detach func()             // ends pushes; nil without Listener
 	names  *format.Names      // nil without enrich, and while another reader has the state
 	last   cursor.State       // after the last batch that the pipe took
 	// detector is nil without Options.Detect.
