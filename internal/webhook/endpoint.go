@@ -33,9 +33,9 @@ const (
 	spoolTimeout = 5 * time.Second
 	writeTimeout = bodyTimeout + keySetTimeout + spoolTimeout + 5*time.Second
 	closeTimeout = spoolTimeout
-	// strangerTimeout is how long a request may arrive at the end: one that is cut off is lost,
+	// arrivalTimeout is how long a request may arrive at the end: one that is cut off is lost,
 	// because ZITADEL sends it once.
-	strangerTimeout = 500 * time.Millisecond
+	arrivalTimeout = 500 * time.Millisecond
 	// maxHeaders: ZITADEL sends 400 bytes, and proxies add to that. net/http adds 4 KiB.
 	maxHeaders = 8 << 10
 	// reportEvery is how often refusals are logged, at most.
@@ -74,8 +74,8 @@ type Endpoint struct {
 	budget  budget
 
 	// Tests change them.
-	maxConns                                                 int
-	headerTimeout, bodyTimeout, strangerTimeout, reportEvery time.Duration
+	maxConns                                                int
+	headerTimeout, bodyTimeout, arrivalTimeout, reportEvery time.Duration
 
 	reportMu sync.Mutex
 	reported reported
@@ -96,7 +96,7 @@ func newEndpoint(s config.ListenSettings, fetch fetchKeys, spool Spool, log *slo
 	e := &Endpoint{settings: s, spool: spool, log: log, now: now,
 		keyset:  &keyset{fetch: fetch, now: now, log: log},
 		replays: newReplays(maxReplays), budget: budget{max: bodiesInMemory * maxBody},
-		maxConns: maxConns, headerTimeout: headerTimeout, bodyTimeout: bodyTimeout, strangerTimeout: strangerTimeout, reportEvery: reportEvery}
+		maxConns: maxConns, headerTimeout: headerTimeout, bodyTimeout: bodyTimeout, arrivalTimeout: arrivalTimeout, reportEvery: reportEvery}
 	var all [4]error
 	if s.KeysDir != "" {
 		e.keys, all[0] = e.watchKeys("webhook_keys_dir", s.KeysDir, keyfile.Signing)

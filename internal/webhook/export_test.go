@@ -48,8 +48,8 @@ func (e *Endpoint) SetTimes(header, body, report time.Duration) {
 	e.headerTimeout, e.bodyTimeout, e.reportEvery = header, body, report
 }
 
-// SetStrangerTimeout says how long a request may arrive at the end.
-func (e *Endpoint) SetStrangerTimeout(d time.Duration) { e.strangerTimeout = d }
+// SetArrivalTimeout says how long a request may arrive at the end.
+func (e *Endpoint) SetArrivalTimeout(d time.Duration) { e.arrivalTimeout = d }
 
 // SetBudget limits the bodies in memory, and BudgetUsed is what they take.
 func (e *Endpoint) SetBudget(n int64) { e.budget.max = n }

@@ -323,7 +323,7 @@ func TestServe_AtItsEndOnlyTheAuthenticatedAreWaitedFor(t *testing.T) {
 // ZITADEL sends a request once: one whose body is on its way at the end is answered.
 func TestServe_AtItsEndARequestUnderWayIsAnswered(t *testing.T) {
 	w := newWorld(t, nil)
-	w.SetStrangerTimeout(time.Minute) // for a machine that is busy; closeTimeout bounds it
+	w.SetArrivalTimeout(time.Minute) // for a machine that is busy; closeTimeout bounds it
 	addr := w.serve(t)
 	c := dial(t, addr)
 	raw := w.wire(t, "t", event+strings.Repeat(" ", 500<<10))

@@ -83,7 +83,7 @@ func (e *Endpoint) Serve(ctx context.Context, l net.Listener) error {
 func (e *Endpoint) shutdown(server *http.Server, conns *connections) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	cutting := time.AfterFunc(e.strangerTimeout, conns.cut)
+	cutting := time.AfterFunc(e.arrivalTimeout, conns.cut)
 	defer cutting.Stop()
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
