@@ -126,8 +126,8 @@ func openState(path string, e *Engine) (_ *State, err error) {
 	return s, s.rewrite()
 }
 
-// New reports whether there is no file yet.
-func (s *State) New() bool { return s.file == nil }
+// IsNew reports whether there is no file yet.
+func (s *State) IsNew() bool { return s.file == nil }
 
 // note takes an entry of the engine. A new file begins with all that the engine knows then.
 func (s *State) note(n *entry) {

@@ -263,10 +263,10 @@ func TestTheStateHasOneOwner(t *testing.T) {
 	if _, err := OpenState(path, New(set, Options{})); !errors.Is(err, durable.ErrLocked) {
 		t.Error(err)
 	}
-	if !s.New() {
+	if !s.IsNew() {
 		t.Error("there was a file")
 	}
-	if err := s.Sync(); err != nil || s.New() {
+	if err := s.Sync(); err != nil || s.IsNew() {
 		t.Error(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

@@ -84,6 +84,8 @@ func TestDrain_WithoutAnAddressOrASpool(t *testing.T) {
 	_ = r2.stop()
 }
 
+func noNetwork(string, string) (net.Listener, error) { return nil, errors.New("no network") }
+
 // The pause between two attempts does not last beyond the end.
 func TestDrain_AfterAFailure(t *testing.T) {
 	dir := t.TempDir()
@@ -92,7 +94,7 @@ func TestDrain_AfterAFailure(t *testing.T) {
 	r.send(1)
 	_ = r.stop()
 	r = newRig(t, dir)
-	r.listen = func(string, string) (net.Listener, error) { return nil, errors.New("no network") }
+	r.listen = noNetwork
 	r.keep()
 	r.until("it does not fail", func() bool { return strings.Contains(r.log.String(), "no network") })
 	r.Drain()
@@ -143,7 +145,7 @@ func TestDrain_BeforeTheStartNeedsNoAddress(t *testing.T) {
 		r.send(1)
 		_ = r.stop()
 		r = newRig(t, dir)
-		r.listen = func(string, string) (net.Listener, error) { return nil, errors.New("no network") }
+		r.listen = noNetwork
 		r.Drain()
 		r.keep()
 		r.want(1)

@@ -122,7 +122,7 @@ func (t *detector) open(path string, watermark time.Time) (err error) {
 	defer t.mu.Unlock()
 	t.engine.Settle(watermark)
 	if t.state, err = detect.OpenState(path+alertsSuffix, t.engine); err == nil {
-		t.uncounted = t.state.New() && !watermark.IsZero()
+		t.uncounted = t.state.IsNew() && !watermark.IsZero()
 		now := time.Now()
 		t.engine.Start(now)
 		t.evaluate(true, "none: alerts of the last run", func() { t.engine.Resend(now) })
@@ -210,7 +210,7 @@ func (t *detector) beside(now time.Time, beat func()) []record.Record {
 }
 
 // takeBeside returns the alerts that belong to no event. They are on disk then, because no
-// event leads to them again. t.mu is held.
+// event leads to them again; before the past is counted, a crash may lose them. t.mu is held.
 func (t *detector) takeBeside() []record.Record {
 	alerts := t.ofBeat
 	t.ofBeat = nil

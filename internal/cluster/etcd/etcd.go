@@ -73,11 +73,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{prefix: prefix}
-	for _, endpoint := range config.Endpoints {
-		_, host, _ := strings.Cut(endpoint, "://")
-		s.hosts = append(s.hosts, host)
-	}
+	s := &Store{prefix: prefix, hosts: hosts(config)}
 	config.DialOptions = append(config.DialOptions, grpc.WithChainUnaryInterceptor(s.absent.unary), grpc.WithChainStreamInterceptor(s.absent.stream))
 	client, err := clientv3.New(config) // with a user, it logs in
 	if err != nil {

@@ -117,11 +117,19 @@ func Unverified(text string) (list []string) {
 	if err != nil || c.TLS != nil {
 		return nil
 	}
-	for _, endpoint := range c.Endpoints {
-		_, host, _ := strings.Cut(endpoint, "://")
+	for _, host := range hosts(c) {
 		if name, _, err := net.SplitHostPort(host); err == nil && !local(name) {
 			list = append(list, host)
 		}
+	}
+	return list
+}
+
+// hosts are those of a URL, each with its port.
+func hosts(c clientv3.Config) (list []string) {
+	for _, endpoint := range c.Endpoints {
+		_, host, _ := strings.Cut(endpoint, "://")
+		list = append(list, host)
 	}
 	return list
 }
